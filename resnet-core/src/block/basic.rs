@@ -1,0 +1,78 @@
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::bottleneck::aliased_stride;
+use crate::layers::{Attention, ConvPlan, Norm, anti_alias, drop_path, fold, norm};
+use crate::plan::BlockPlan;
+use crate::shortcut::Shortcut;
+use crate::{Activation, AntiAlias, ResNetConfig};
+
+/// Basic residual block: `y = act(F(x) + S(x))`, `F = se ∘ bn2 ∘ conv2 ∘ aa ∘ act ∘ bn1 ∘ conv1`.
+///
+/// He et al. 2015, figure 5 left. Both convolutions are 3x3; `S` is the identity or a [`Shortcut`].
+#[derive(Module, Debug)]
+pub struct BasicBlock<B: Backend> {
+    conv1: Conv2d<B>,
+    bn1: Option<Norm<B>>,
+    conv2: Conv2d<B>,
+    bn2: Option<Norm<B>>,
+    se: Option<Attention<B>>,
+    downsample: Option<Shortcut<B>>,
+    act: Activation,
+    anti_alias: AntiAlias,
+    stride: usize,
+    drop_path: f64,
+}
+
+impl<B: Backend> BasicBlock<B> {
+    pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
+        let &BlockPlan { in_channels, width, out_channels, .. } = plan;
+        let (anti_alias, stride) = aliased_stride(config, plan);
+        let bn2 = Norm::new(config.norm, out_channels, device);
+        Self {
+            conv1: ConvPlan::new(in_channels, width, 3)
+                .stride(stride)
+                .dilation(plan.first_dilation)
+                .init(device),
+            bn1: Some(Norm::new(config.norm, width, device)),
+            conv2: ConvPlan::new(width, out_channels, 3).dilation(plan.dilation).init(device),
+            bn2: Some(if config.zero_init_last { bn2.zero_init() } else { bn2 }),
+            se: Attention::new(config.attention, out_channels, device),
+            downsample: Shortcut::new(config, plan, device),
+            act: config.activation,
+            anti_alias,
+            stride: plan.stride,
+            drop_path: plan.drop_path,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.forward(x.clone()),
+            None => x.clone(),
+        };
+        let x = self.act.forward(norm(&self.bn1, self.conv1.forward(x)));
+        let x = anti_alias(self.anti_alias, x, self.stride);
+        let x = norm(&self.bn2, self.conv2.forward(x));
+        let x = match &self.se {
+            Some(attention) => attention.forward(x),
+            None => x,
+        };
+        self.act.forward(drop_path(x, self.drop_path) + shortcut)
+    }
+
+    pub(super) fn fuse(&mut self) {
+        fold(&mut self.conv1, &mut self.bn1);
+        fold(&mut self.conv2, &mut self.bn2);
+        self.downsample.iter_mut().for_each(Shortcut::fuse);
+    }
+
+    pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        let shortcut = self.downsample.iter_mut().flat_map(Shortcut::norms);
+        self.bn1.iter_mut().chain(&mut self.bn2).chain(shortcut)
+    }
+}

@@ -1,0 +1,101 @@
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::layers::{Attention, ConvPlan, Norm, anti_alias, drop_path, fold, norm};
+use crate::plan::BlockPlan;
+use crate::shortcut::Shortcut;
+use crate::{Activation, AntiAlias, ResNetConfig, StridePlacement};
+
+/// Bottleneck: `y = act(F(x) + S(x))`,
+/// `F = se ∘ bn3 ∘ conv3 ∘ aa ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`.
+///
+/// He et al. 2015, figure 5 right: `conv1` and `conv3` are 1x1, `conv2` is 3x3, grouped in ResNeXt
+/// (Xie et al. 2016, figure 3c). The stride is in the 3x3 convolution ("v1.5") unless
+/// [`StridePlacement::Conv1x1`] puts it into `conv1` as the paper has it.
+#[derive(Module, Debug)]
+pub struct Bottleneck<B: Backend> {
+    conv1: Conv2d<B>,
+    bn1: Option<Norm<B>>,
+    conv2: Conv2d<B>,
+    bn2: Option<Norm<B>>,
+    conv3: Conv2d<B>,
+    bn3: Option<Norm<B>>,
+    se: Option<Attention<B>>,
+    downsample: Option<Shortcut<B>>,
+    act: Activation,
+    anti_alias: AntiAlias,
+    stride: usize,
+    drop_path: f64,
+}
+
+impl<B: Backend> Bottleneck<B> {
+    pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
+        let &BlockPlan { in_channels, width, out_channels, .. } = plan;
+        let (anti_alias, stride) = aliased_stride(config, plan);
+        let (first_stride, stride) = match config.stride_placement {
+            StridePlacement::Conv1x1 => (stride, 1),
+            StridePlacement::Conv3x3 => (1, stride),
+        };
+        let bn3 = Norm::new(config.norm, out_channels, device);
+        Self {
+            conv1: ConvPlan::new(in_channels, width, 1).stride(first_stride).init(device),
+            bn1: Some(Norm::new(config.norm, width, device)),
+            conv2: ConvPlan::new(width, width, 3)
+                .stride(stride)
+                .dilation(plan.first_dilation)
+                .groups(config.cardinality)
+                .init(device),
+            bn2: Some(Norm::new(config.norm, width, device)),
+            conv3: ConvPlan::new(width, out_channels, 1).init(device),
+            bn3: Some(if config.zero_init_last { bn3.zero_init() } else { bn3 }),
+            se: Attention::new(config.attention, out_channels, device),
+            downsample: Shortcut::new(config, plan, device),
+            act: config.activation,
+            anti_alias,
+            stride: plan.stride,
+            drop_path: plan.drop_path,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.forward(x.clone()),
+            None => x.clone(),
+        };
+        let x = self.act.forward(norm(&self.bn1, self.conv1.forward(x)));
+        let x = self.act.forward(norm(&self.bn2, self.conv2.forward(x)));
+        let x = anti_alias(self.anti_alias, x, self.stride);
+        let x = norm(&self.bn3, self.conv3.forward(x));
+        let x = match &self.se {
+            Some(attention) => attention.forward(x),
+            None => x,
+        };
+        self.act.forward(drop_path(x, self.drop_path) + shortcut)
+    }
+
+    pub(super) fn fuse(&mut self) {
+        fold(&mut self.conv1, &mut self.bn1);
+        fold(&mut self.conv2, &mut self.bn2);
+        fold(&mut self.conv3, &mut self.bn3);
+        self.downsample.iter_mut().for_each(Shortcut::fuse);
+    }
+
+    pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        let shortcut = self.downsample.iter_mut().flat_map(Shortcut::norms);
+        self.bn1.iter_mut().chain(&mut self.bn2).chain(&mut self.bn3).chain(shortcut)
+    }
+}
+
+/// The block's anti-aliasing and the stride left to its convolution. As in timm, a block is
+/// anti-aliased where it has a stride, or had one before the network was dilated.
+pub(super) fn aliased_stride(config: &ResNetConfig, plan: &BlockPlan) -> (AntiAlias, usize) {
+    let aliased = plan.stride > 1 || plan.first_dilation != plan.dilation;
+    match config.anti_alias {
+        kind if aliased && kind != AntiAlias::None => (kind, 1),
+        _ => (AntiAlias::None, plan.stride),
+    }
+}

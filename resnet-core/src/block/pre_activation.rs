@@ -1,0 +1,124 @@
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::layers::{ConvPlan, Norm, drop_path, fold, norm};
+use crate::plan::BlockPlan;
+use crate::shortcut::Shortcut;
+use crate::{Activation, ResNetConfig};
+
+/// Pre-activation basic block: `y = F(a) + S(a)` with `a = act(bn1(x))`,
+/// `F = conv2 ∘ act ∘ bn2 ∘ conv1`; where the shape stays, `S(a)` is `x` itself.
+///
+/// He et al. 2016, figure 1b; the block of Wide ResNets (Zagoruyko & Komodakis 2016, figure 1c).
+#[derive(Module, Debug)]
+pub struct PreActBasicBlock<B: Backend> {
+    bn1: Option<Norm<B>>,
+    conv1: Conv2d<B>,
+    bn2: Option<Norm<B>>,
+    conv2: Conv2d<B>,
+    downsample: Option<Shortcut<B>>,
+    act: Activation,
+    drop_path: f64,
+}
+
+impl<B: Backend> PreActBasicBlock<B> {
+    pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
+        let &BlockPlan { in_channels, width, out_channels, stride, .. } = plan;
+        let bn2 = Norm::new(config.norm, width, device);
+        Self {
+            bn1: Some(Norm::new(config.norm, in_channels, device)),
+            conv1: ConvPlan::new(in_channels, width, 3).stride(stride).init(device),
+            bn2: Some(if config.zero_init_last { bn2.zero_init() } else { bn2 }),
+            conv2: ConvPlan::new(width, out_channels, 3).init(device),
+            downsample: Shortcut::pre_activation(config, plan, device),
+            act: config.activation,
+            drop_path: plan.drop_path,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let a = self.act.forward(norm(&self.bn1, x.clone()));
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.forward(a.clone()),
+            None => x,
+        };
+        let y = self.conv1.forward(a);
+        let y = self.conv2.forward(self.act.forward(norm(&self.bn2, y)));
+        drop_path(y, self.drop_path) + shortcut
+    }
+
+    pub(super) fn fuse(&mut self) {
+        fold(&mut self.conv1, &mut self.bn2);
+    }
+
+    pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        self.bn1.iter_mut().chain(&mut self.bn2)
+    }
+}
+
+/// Pre-activation bottleneck: `y = F(a) + S(a)` with `a = act(bn1(x))`,
+/// `F = conv3 ∘ act ∘ bn3 ∘ conv2 ∘ act ∘ bn2 ∘ conv1`; where the shape stays, `S(a)` is `x` itself.
+///
+/// He et al. 2016, "Identity Mappings in Deep Residual Networks".
+#[derive(Module, Debug)]
+pub struct PreActBottleneck<B: Backend> {
+    bn1: Option<Norm<B>>,
+    conv1: Conv2d<B>,
+    bn2: Option<Norm<B>>,
+    conv2: Conv2d<B>,
+    bn3: Option<Norm<B>>,
+    conv3: Conv2d<B>,
+    downsample: Option<Shortcut<B>>,
+    act: Activation,
+    drop_path: f64,
+}
+
+impl<B: Backend> PreActBottleneck<B> {
+    pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
+        let &BlockPlan { in_channels, width, out_channels, stride, .. } = plan;
+        let (first_stride, stride) = match config.stride_placement {
+            crate::StridePlacement::Conv1x1 => (stride, 1),
+            crate::StridePlacement::Conv3x3 => (1, stride),
+        };
+        let bn3 = Norm::new(config.norm, width, device);
+        Self {
+            bn1: Some(Norm::new(config.norm, in_channels, device)),
+            conv1: ConvPlan::new(in_channels, width, 1).stride(first_stride).init(device),
+            bn2: Some(Norm::new(config.norm, width, device)),
+            conv2: ConvPlan::new(width, width, 3).stride(stride).init(device),
+            bn3: Some(if config.zero_init_last { bn3.zero_init() } else { bn3 }),
+            conv3: ConvPlan::new(width, out_channels, 1).init(device),
+            downsample: Shortcut::pre_activation(config, plan, device),
+            act: config.activation,
+            drop_path: plan.drop_path,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let a = self.act.forward(norm(&self.bn1, x.clone()));
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.forward(a.clone()),
+            None => x,
+        };
+        let y = self.conv1.forward(a);
+        let y = self.conv2.forward(self.act.forward(norm(&self.bn2, y)));
+        let y = self.conv3.forward(self.act.forward(norm(&self.bn3, y)));
+        drop_path(y, self.drop_path) + shortcut
+    }
+
+    pub(super) fn fuse(&mut self) {
+        fold(&mut self.conv1, &mut self.bn2);
+        fold(&mut self.conv2, &mut self.bn3);
+    }
+
+    pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        self.bn1.iter_mut().chain(&mut self.bn2).chain(&mut self.bn3)
+    }
+}

@@ -1,0 +1,353 @@
+//! The options of a residual network. A named network is one choice of them: see [`Arch`](crate::Arch).
+
+use alloc::{vec, vec::Vec};
+
+use burn::config::Config;
+use burn::tensor::{Tensor, activation, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+mod validate;
+pub use validate::ConfigError;
+
+/// The residual block of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// Two 3x3 convolutions (He et al. 2015, figure 5 left).
+    Basic,
+    /// 1x1, 3x3, 1x1 convolutions (He et al. 2015, figure 5 right).
+    Bottleneck,
+    /// Two 3x3 convolutions, norm and activation before each (He et al. 2016; Zagoruyko 2016).
+    PreActBasic,
+    /// 1x1, 3x3, 1x1 convolutions, norm and activation before each (He et al. 2016).
+    PreActBottleneck,
+}
+
+impl BlockKind {
+    /// Whether norm and activation come before the convolutions.
+    pub fn is_pre_activation(self) -> bool {
+        matches!(self, Self::PreActBasic | Self::PreActBottleneck)
+    }
+
+    /// Whether the block is the 1x1, 3x3, 1x1 kind, whose output is `expansion` times its width.
+    pub fn is_bottleneck(self) -> bool {
+        matches!(self, Self::Bottleneck | Self::PreActBottleneck)
+    }
+}
+
+/// One stage: `depth` blocks of one kind and width. Every stage but the first halves the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageConfig {
+    /// The kind of its blocks.
+    pub block: BlockKind,
+    /// The number of its blocks.
+    pub depth: usize,
+    /// The channels of a block before expansion (`planes` in torchvision and timm).
+    pub width: usize,
+}
+
+/// The convolutions before the first stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StemKind {
+    /// One 7x7 convolution of stride 2 (He et al. 2015, table 1).
+    Conv7x7 {
+        /// Output channels.
+        channels: usize,
+    },
+    /// One 3x3 convolution of stride 1, for images of 32 pixels (He et al. 2015, section 4.2).
+    Conv3x3 {
+        /// Output channels.
+        channels: usize,
+    },
+    /// Three 3x3 convolutions of `width, width, 2 width` channels, the first of stride 2
+    /// (He et al. 2018, "Bag of Tricks", figure 2b).
+    Deep {
+        /// Channels of the first two convolutions; the stem has twice as many.
+        width: usize,
+    },
+    /// As `Deep`, with `3/4 width, width, 2 width` channels (timm's `t` networks).
+    Tiered {
+        /// Channels of the second convolution; the stem has twice as many.
+        width: usize,
+    },
+}
+
+impl StemKind {
+    /// The channels that the stem hands to the first stage.
+    pub fn out_channels(self) -> usize {
+        match self {
+            Self::Conv7x7 { channels } | Self::Conv3x3 { channels } => channels,
+            Self::Deep { width } | Self::Tiered { width } => 2 * width,
+        }
+    }
+
+    /// The stride of the stem's convolutions together.
+    pub fn stride(self) -> usize {
+        match self {
+            Self::Conv3x3 { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// What halves the map between the stem and the first stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StemPool {
+    /// 3x3 max pool of stride 2, anti-aliased where [`AntiAlias`] asks for it.
+    Max,
+    /// 3x3 convolution of stride 2, norm, activation (ResNet-RS; Bello et al. 2021).
+    Conv,
+    /// Nothing: the map keeps its size (CIFAR networks).
+    None,
+}
+
+/// The shortcut of a block that changes the shape. Every other block has the identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortcutKind {
+    /// Strided 1x1 convolution and norm (He et al. 2015, option B).
+    Projection,
+    /// 2x2 average pool, then 1x1 convolution and norm (ResNet-D; He et al. 2018, figure 2c).
+    AvgPoolProjection,
+    /// Every second pixel, new channels filled with zeros (He et al. 2015, option A).
+    ZeroPad,
+}
+
+/// Which convolution of a bottleneck has the stride.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StridePlacement {
+    /// The 3x3 convolution: "v1.5", as in torchvision and timm.
+    Conv3x3,
+    /// The first 1x1 convolution: "v1", the original of He et al. 2015.
+    Conv1x1,
+}
+
+/// Channel attention at the end of a block's residual branch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionKind {
+    /// No attention.
+    None,
+    /// Squeeze-and-excitation (Hu et al. 2017).
+    SqueezeExcite {
+        /// Share of the channels that is left after the squeeze; rounded to a multiple of 8.
+        ratio: f64,
+    },
+    /// Efficient channel attention (Wang et al. 2019); the kernel follows from the channels.
+    EfficientChannel,
+}
+
+/// The normalisation after (or, pre-activation, before) each convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Batch normalisation (Ioffe & Szegedy 2015).
+    Batch,
+    /// Group normalisation (Wu & He 2018).
+    Group {
+        /// Groups of channels.
+        groups: usize,
+    },
+}
+
+/// The activation function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(x, 0)`.
+    Relu,
+    /// `x * sigmoid(x)`.
+    Silu,
+}
+
+impl Activation {
+    /// Applies the function to every element.
+    pub fn forward<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Relu => activation::relu(x),
+            Self::Silu => activation::silu(x),
+        }
+    }
+}
+
+/// What takes over the stride of a block's 3x3 convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AntiAlias {
+    /// Nothing: the convolution is strided.
+    None,
+    /// 3x3 binomial blur (Zhang 2019).
+    Blur,
+    /// Average pool as wide as the stride.
+    AvgPool,
+}
+
+/// How the last map becomes the embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GlobalPool {
+    /// Mean over all positions.
+    Avg,
+    /// Maximum over all positions.
+    Max,
+    /// Half the sum of mean and maximum.
+    AvgMax,
+    /// Mean and maximum side by side: twice the channels.
+    CatAvgMax,
+}
+
+/// Every choice that makes a residual network; serialises with serde.
+///
+/// # Example
+///
+/// A ResNet-50 for ten classes and one input channel:
+///
+/// ```
+/// use burn::backend::Flex;
+/// use resnet_core::{Arch, ResNet};
+///
+/// let config = Arch::ResNet50.config().with_num_classes(10).with_in_channels(1);
+/// config.validate()?;
+/// let model: ResNet<Flex> = config.init(&Default::default());
+/// # Ok::<(), resnet_core::ConfigError>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct ResNetConfig {
+    /// The stages, one to four.
+    pub stages: Vec<StageConfig>,
+    /// Output channels of a bottleneck over its width.
+    #[config(default = 4)]
+    pub expansion: usize,
+    /// Groups of the 3x3 convolution of a bottleneck (ResNeXt; Xie et al. 2016).
+    #[config(default = 1)]
+    pub cardinality: usize,
+    /// Channels of a group for a stage of width 64: 4 in `32x4d`, 128 in Wide ResNet-50-2.
+    #[config(default = 64)]
+    pub base_width: usize,
+    /// The convolutions before the first stage.
+    #[config(default = "StemKind::Conv7x7 { channels: 64 }")]
+    pub stem: StemKind,
+    /// What halves the map between the stem and the first stage.
+    #[config(default = "StemPool::Max")]
+    pub stem_pool: StemPool,
+    /// The shortcut of a block that changes the shape.
+    #[config(default = "ShortcutKind::Projection")]
+    pub shortcut: ShortcutKind,
+    /// Which convolution of a bottleneck has the stride.
+    #[config(default = "StridePlacement::Conv3x3")]
+    pub stride_placement: StridePlacement,
+    /// Channel attention.
+    #[config(default = "AttentionKind::None")]
+    pub attention: AttentionKind,
+    /// The normalisation.
+    #[config(default = "NormKind::Batch")]
+    pub norm: NormKind,
+    /// The activation.
+    #[config(default = "Activation::Relu")]
+    pub activation: Activation,
+    /// What takes over the stride of a block's 3x3 convolution.
+    #[config(default = "AntiAlias::None")]
+    pub anti_alias: AntiAlias,
+    /// Start every block as the identity: the last norm of its residual branch has weight 0
+    /// (Goyal et al. 2017, section 5.1).
+    #[config(default = false)]
+    pub zero_init_last: bool,
+    /// Probability that the last block is skipped for a sample in training; falls linearly to 0 at
+    /// the first block (stochastic depth; Huang et al. 2016).
+    #[config(default = 0.0)]
+    pub drop_path: f64,
+    /// Probability that a feature is dropped before the classifier in training.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// Largest stride of a map against the input: 32, 16 or 8. Stages that would go beyond it are
+    /// dilated instead (Chen et al. 2017, DeepLab).
+    #[config(default = 32)]
+    pub output_stride: usize,
+    /// Channels of the input.
+    #[config(default = 3)]
+    pub in_channels: usize,
+    /// Classes of the classifier; 0 for a network without one.
+    #[config(default = 1000)]
+    pub num_classes: usize,
+    /// How the last map becomes the embedding.
+    #[config(default = "GlobalPool::Avg")]
+    pub global_pool: GlobalPool,
+}
+
+impl ResNetConfig {
+    /// An ImageNet network of four stages of one block kind, widths 64, 128, 256, 512.
+    pub fn imagenet(block: BlockKind, depths: [usize; 4]) -> Self {
+        let stage = |(i, depth)| StageConfig { block, depth, width: 64_usize << i };
+        Self::new(depths.into_iter().enumerate().map(stage).collect())
+    }
+
+    /// A CIFAR network of depth `6n + 2`: three stages of `n` basic blocks, widths 16, 32, 64,
+    /// for images of 32 pixels and 10 classes (He et al. 2015, section 4.2).
+    ///
+    /// # Errors
+    ///
+    /// If `depth` is not `6n + 2` with `n >= 1`.
+    ///
+    /// ```
+    /// use resnet_core::{ResNetConfig, ShortcutKind};
+    ///
+    /// assert!(ResNetConfig::cifar(20, ShortcutKind::ZeroPad).is_ok());
+    /// let error = ResNetConfig::cifar(21, ShortcutKind::ZeroPad).unwrap_err();
+    /// assert_eq!(error.to_string(), "`depth`: expected 6n + 2 with n >= 1, found 21");
+    /// ```
+    pub fn cifar(depth: usize, shortcut: ShortcutKind) -> Result<Self, ConfigError> {
+        let n = blocks_per_stage(depth, 6, 2, "6n + 2 with n >= 1")?;
+        Ok(Self::cifar_stages(BlockKind::Basic, n, 1).with_shortcut(shortcut))
+    }
+
+    /// A CIFAR Wide ResNet of depth `6n + 4`: pre-activation basic blocks, `widen` times as wide
+    /// (Zagoruyko & Komodakis 2016, table 1).
+    ///
+    /// # Errors
+    ///
+    /// If `depth` is not `6n + 4` with `n >= 1`.
+    pub fn cifar_wide(depth: usize, widen: usize) -> Result<Self, ConfigError> {
+        let n = blocks_per_stage(depth, 6, 4, "6n + 4 with n >= 1")?;
+        Ok(Self::cifar_stages(BlockKind::PreActBasic, n, widen))
+    }
+
+    /// A CIFAR pre-activation ResNet of depth `9n + 2`: bottlenecks of widths 16, 32, 64
+    /// (He et al. 2016, "Identity Mappings in Deep Residual Networks").
+    ///
+    /// # Errors
+    ///
+    /// If `depth` is not `9n + 2` with `n >= 1`.
+    pub fn cifar_pre_activation(depth: usize) -> Result<Self, ConfigError> {
+        let n = blocks_per_stage(depth, 9, 2, "9n + 2 with n >= 1")?;
+        Ok(Self::cifar_stages(BlockKind::PreActBottleneck, n, 1))
+    }
+
+    pub(crate) fn cifar_stages(block: BlockKind, depth: usize, widen: usize) -> Self {
+        let widths = [16_usize, 32, 64].map(|width| width.saturating_mul(widen));
+        let stages = widths.map(|width| StageConfig { block, depth, width });
+        Self::new(vec![stages[0], stages[1], stages[2]])
+            .with_stem(StemKind::Conv3x3 { channels: 16 })
+            .with_stem_pool(StemPool::None)
+            .with_num_classes(10)
+    }
+
+    /// Whether norm and activation come before the convolutions.
+    pub fn is_pre_activation(&self) -> bool {
+        self.stages.iter().any(|stage| stage.block.is_pre_activation())
+    }
+}
+
+fn blocks_per_stage(
+    depth: usize,
+    convolutions: usize,
+    others: usize,
+    expected: &'static str,
+) -> Result<usize, ConfigError> {
+    match depth.checked_sub(others) {
+        Some(inner) if inner > 0 && inner % convolutions == 0 => Ok(inner / convolutions),
+        _ => Err(ConfigError::new("depth", expected, depth)),
+    }
+}

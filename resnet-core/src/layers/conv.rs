@@ -1,0 +1,95 @@
+//! The one way a convolution of the network is made: padding that keeps the size, no bias,
+//! PyTorch's initialisation.
+
+use burn::module::Initializer;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::backend::Backend;
+
+/// A square convolution without bias, padded by `dilation * (kernel - 1) / 2`.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvPlan {
+    pub(crate) channels: [usize; 2],
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+    pub(crate) groups: usize,
+}
+
+impl ConvPlan {
+    pub(crate) fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
+        Self { channels: [in_channels, out_channels], kernel, stride: 1, dilation: 1, groups: 1 }
+    }
+
+    pub(crate) fn stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    pub(crate) fn dilation(self, dilation: usize) -> Self {
+        Self { dilation, ..self }
+    }
+
+    pub(crate) fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// Weights from `N(0, 2 / (out_channels * kernel^2))`: PyTorch's `kaiming_normal_(mode="fan_out")`,
+    /// which does not divide the fan by the groups as Burn's initialiser does.
+    pub(crate) fn init<B: Backend>(self, device: &B::Device) -> Conv2d<B> {
+        let padding = self.dilation * (self.kernel - 1) / 2;
+        let fan_out = self.channels[1] * self.kernel * self.kernel;
+        let std = sqrt(2.0 / fan_out as f64);
+        Conv2dConfig::new(self.channels, [self.kernel; 2])
+            .with_stride([self.stride; 2])
+            .with_dilation([self.dilation; 2])
+            .with_groups(self.groups)
+            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_bias(false)
+            .with_initializer(Initializer::Normal { mean: 0.0, std })
+            .init(device)
+    }
+}
+
+/// A 1x1 convolution with bias, as in channel attention: Kaiming weight, PyTorch's default bias.
+pub(crate) fn conv1x1<B: Backend>(in_channels: usize, out_channels: usize, device: &B::Device) -> Conv2d<B> {
+    let mut conv = ConvPlan::new(in_channels, out_channels, 1).init(device);
+    let bound = sqrt(1.0 / in_channels as f64);
+    let bias = Initializer::Uniform { min: -bound, max: bound };
+    conv.bias = Some(bias.init([out_channels], device));
+    conv
+}
+
+/// `f64::sqrt` is not in `core`: Newton's method from above converges to the last digit.
+fn sqrt(x: f64) -> f64 {
+    let mut root = if x < 1.0 { 1.0 } else { x };
+    loop {
+        let next = 0.5 * (root + x / root);
+        if next >= root {
+            return root;
+        }
+        root = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn square_roots_without_std_are_those_of_std() {
+        for x in [1e-9, 2.0 / 576.0, 0.5, 1.0, 2.0, 1e6] {
+            assert!((sqrt(x) - x.sqrt()).abs() <= 1e-15 * x.sqrt());
+        }
+    }
+
+    #[test]
+    fn grouped_weights_have_the_deviation_of_the_undivided_fan_out() {
+        // sqrt(2 / (256 * 9)) = 0.02946; divided by the 32 groups it would be 0.1667.
+        let conv = ConvPlan::new(256, 256, 3).groups(32).init::<Flex>(&Default::default());
+        let (var, mean) = conv.weight.val().reshape([-1]).var_mean(0);
+        let (std, mean) = (var.sqrt().into_scalar(), mean.into_scalar());
+        assert!((std - 0.02946).abs() < 0.001, "{std}");
+        assert!(mean.abs() < 0.001, "{mean}");
+    }
+}

@@ -1,0 +1,44 @@
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::batch_norm::{per_row, rows};
+
+/// Group normalisation of `[batch, channels, height, width]` over `channels / groups` channels and
+/// all positions of one sample: `y = (x - E[x]) / sqrt(Var[x] + epsilon) * weight + bias`.
+///
+/// Wu & He 2018. Burn's own calls weight and bias by other names than the checkpoints.
+#[derive(Module, Debug)]
+pub struct GroupNorm<B: Backend> {
+    /// Scale, `[channels]`.
+    pub weight: Param<Tensor<B, 1>>,
+    /// Shift, `[channels]`.
+    pub bias: Param<Tensor<B, 1>>,
+    /// Groups of channels.
+    pub groups: usize,
+    /// Added to the variance before the root.
+    pub epsilon: f64,
+}
+
+impl<B: Backend> GroupNorm<B> {
+    /// Weight 1, bias 0, epsilon 1e-5.
+    pub fn new(channels: usize, groups: usize, device: &B::Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([channels], device),
+            bias: Initializer::Zeros.init([channels], device),
+            groups,
+            epsilon: 1e-5,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`, output: `[batch, channels, height, width]`
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let [n, c, h, w] = x.dims();
+        let x = x.reshape([n * self.groups, c / self.groups * h * w]);
+        let x = x.clone() - x.mean_dim(1);
+        let var = (x.clone() * x.clone()).mean_dim(1);
+        let x = x / (var + self.epsilon).sqrt();
+        let x = rows(x.reshape([n, c, h, w])) * per_row(self.weight.val(), n) + per_row(self.bias.val(), n);
+        x.reshape([n, c, h, w])
+    }
+}

@@ -1,0 +1,73 @@
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::{BatchNorm, GroupNorm, NormMode};
+use crate::NormKind;
+
+/// The normalisation of a network.
+#[derive(Module, Debug)]
+pub enum Norm<B: Backend> {
+    /// Batch normalisation.
+    Batch(BatchNorm<B>),
+    /// Group normalisation.
+    Group(GroupNorm<B>),
+}
+
+impl<B: Backend> Norm<B> {
+    pub(crate) fn new(kind: NormKind, channels: usize, device: &B::Device) -> Self {
+        match kind {
+            NormKind::Batch => Self::Batch(BatchNorm::new(channels, device)),
+            NormKind::Group { groups } => Self::Group(GroupNorm::new(channels, groups, device)),
+        }
+    }
+
+    /// A norm whose weight starts at 0.
+    pub(crate) fn zero_init(self) -> Self {
+        let zeros =
+            |weight: Param<Tensor<B, 1>>| Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device());
+        match self {
+            Self::Batch(norm) => Self::Batch(BatchNorm { weight: zeros(norm.weight), ..norm }),
+            Self::Group(norm) => Self::Group(GroupNorm { weight: zeros(norm.weight), ..norm }),
+        }
+    }
+
+    /// # Shapes
+    /// - `x`, output: `[batch, channels, height, width]`
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Batch(norm) => norm.forward(x),
+            Self::Group(norm) => norm.forward(x),
+        }
+    }
+
+    pub(crate) fn set_mode(&mut self, mode: NormMode) {
+        if let Self::Batch(norm) = self {
+            norm.mode = mode;
+        }
+    }
+}
+
+/// Applies a norm that may have been folded away.
+pub(crate) fn norm<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    }
+}
+
+/// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
+/// A group norm depends on its input and stays.
+pub(crate) fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
+    let Some(Norm::Batch(batch_norm)) = norm else { return };
+    let (scale, shift) = batch_norm.scale_and_shift();
+    let [channels] = scale.dims();
+    let weight = conv.weight.val() * scale.clone().reshape([channels, 1, 1, 1]);
+    let bias = match &conv.bias {
+        Some(bias) => bias.val() * scale + shift,
+        None => shift,
+    };
+    conv.weight = Param::initialized(conv.weight.id, weight.detach());
+    conv.bias = Some(Param::initialized(batch_norm.bias.id, bias.detach()));
+    *norm = None;
+}

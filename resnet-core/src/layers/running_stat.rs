@@ -1,0 +1,114 @@
+use alloc::vec::Vec;
+use core::fmt;
+
+use burn::module::{
+    AutodiffModule, Content, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+    ParamId,
+};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use spin::Mutex;
+
+/// A statistic that training updates through `&self`: a buffer, not a parameter.
+///
+/// Burn's `RunningState` shares its value between clones; a clone of this one has its own.
+/// Visited and mapped like a parameter, so that it is saved and loaded, but not counted as one.
+pub struct RunningStat<B: Backend> {
+    id: ParamId,
+    value: Mutex<Tensor<B, 1>>,
+}
+
+impl<B: Backend> RunningStat<B> {
+    /// A statistic that starts at `value`.
+    pub fn new(value: Tensor<B, 1>) -> Self {
+        Self::with_id(ParamId::new(), value)
+    }
+
+    fn with_id(id: ParamId, value: Tensor<B, 1>) -> Self {
+        Self { id, value: Mutex::new(value.detach()) }
+    }
+
+    /// The current value, outside of any autodiff graph.
+    pub fn value(&self) -> Tensor<B, 1> {
+        self.value.lock().clone()
+    }
+
+    /// Replaces the value; a graph behind it is cut off.
+    pub fn set(&self, value: Tensor<B, 1>) {
+        *self.value.lock() = value.detach();
+    }
+}
+
+impl<B: Backend> Clone for RunningStat<B> {
+    fn clone(&self) -> Self {
+        Self::with_id(self.id, self.value())
+    }
+}
+
+impl<B: Backend> fmt::Debug for RunningStat<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RunningStat({:?})", self.value().dims())
+    }
+}
+
+impl<B: Backend> ModuleDisplayDefault for RunningStat<B> {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&alloc::format!("{self:?}")).optional()
+    }
+}
+
+impl<B: Backend> ModuleDisplay for RunningStat<B> {}
+
+impl<B: Backend> Module<B> for RunningStat<B> {
+    type Record = Param<Tensor<B, 1>>;
+
+    fn num_params(&self) -> usize {
+        0
+    }
+
+    fn visit<V: ModuleVisitor<B>>(&self, visitor: &mut V) {
+        visitor.visit_float(&Param::initialized(self.id, self.value()));
+    }
+
+    fn map<M: ModuleMapper<B>>(self, mapper: &mut M) -> Self {
+        let param = mapper.map_float(Param::initialized(self.id, self.value()));
+        Self::with_id(param.id, param.val())
+    }
+
+    fn into_record(self) -> Self::Record {
+        Param::initialized(self.id, self.value())
+    }
+
+    fn load_record(self, record: Self::Record) -> Self {
+        let device = self.value().device();
+        Self::with_id(record.id, record.val().to_device(&device))
+    }
+
+    fn to_device(self, device: &B::Device) -> Self {
+        Self::with_id(self.id, self.value().to_device(device))
+    }
+
+    fn fork(self, device: &B::Device) -> Self {
+        self.to_device(device)
+    }
+
+    fn collect_devices(&self, mut devices: Vec<B::Device>) -> Vec<B::Device> {
+        let device = self.value().device();
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+        devices
+    }
+}
+
+impl<B: AutodiffBackend> AutodiffModule<B> for RunningStat<B> {
+    type InnerModule = RunningStat<B::InnerBackend>;
+
+    fn valid(&self) -> Self::InnerModule {
+        RunningStat::with_id(self.id, self.value().inner())
+    }
+
+    fn from_inner(module: Self::InnerModule) -> Self {
+        Self::with_id(module.id, Tensor::from_inner(module.value()))
+    }
+}

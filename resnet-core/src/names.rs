@@ -1,0 +1,125 @@
+//! From a name to a network, and the other way.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use crate::{Arch, ResNetConfig, ShortcutKind};
+
+/// A name that no network has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown architecture `{name}`; nearest: {}", .nearest.join(", "))]
+pub struct UnknownArch {
+    /// The name that was asked for.
+    pub name: String,
+    /// The three known names most like it.
+    pub nearest: Vec<&'static str>,
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Arch {
+    type Err = UnknownArch;
+
+    fn from_str(name: &str) -> Result<Self, UnknownArch> {
+        let found = Self::ALL.iter().find(|arch| arch.name() == name);
+        found.copied().ok_or_else(|| unknown(name))
+    }
+}
+
+impl ResNetConfig {
+    /// The options of a named network: any [`Arch`], and the CIFAR networks of any depth and width
+    /// (`cifar_resnet8_b`, `cifar_wide_resnet22_8`, `cifar_preact_resnet29`).
+    ///
+    /// # Errors
+    ///
+    /// If no network has the name; the error lists the nearest ones.
+    ///
+    /// ```
+    /// use resnet_core::ResNetConfig;
+    ///
+    /// assert_eq!(ResNetConfig::named("cifar_resnet8_b")?.stages.len(), 3);
+    /// let error = ResNetConfig::named("resnet50e").unwrap_err();
+    /// assert!(error.to_string().starts_with("unknown architecture `resnet50e`; nearest: resnet50"));
+    /// # Ok::<(), resnet_core::UnknownArch>(())
+    /// ```
+    pub fn named(name: &str) -> Result<Self, UnknownArch> {
+        match Arch::from_str(name) {
+            Ok(arch) => Ok(arch.config()),
+            Err(error) => cifar(name).ok_or(error),
+        }
+    }
+}
+
+/// A CIFAR network that has no row in the table of [`Arch`].
+fn cifar(name: &str) -> Option<ResNetConfig> {
+    let config = if let Some(rest) = name.strip_prefix("cifar_resnet") {
+        match rest.strip_suffix("_b") {
+            Some(depth) => ResNetConfig::cifar(depth.parse().ok()?, ShortcutKind::Projection),
+            None => ResNetConfig::cifar(rest.parse().ok()?, ShortcutKind::ZeroPad),
+        }
+    } else if let Some(rest) = name.strip_prefix("cifar_wide_resnet") {
+        let (depth, widen) = rest.split_once('_')?;
+        ResNetConfig::cifar_wide(depth.parse().ok()?, widen.parse().ok()?)
+    } else {
+        let depth = name.strip_prefix("cifar_preact_resnet")?;
+        ResNetConfig::cifar_pre_activation(depth.parse().ok()?)
+    };
+    config.ok().filter(|config| config.validate().is_ok())
+}
+
+fn unknown(name: &str) -> UnknownArch {
+    let mut names: Vec<&str> = Arch::ALL.iter().map(|arch| arch.name()).collect();
+    names.sort_by_key(|known| edit_distance(name, known));
+    names.truncate(3);
+    UnknownArch { name: name.to_string(), nearest: names }
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_to_itself_and_is_valid() {
+        for arch in Arch::ALL {
+            assert_eq!(arch.name().parse(), Ok(*arch));
+            assert_eq!(arch.config().validate(), Ok(()), "{arch}");
+        }
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_the_nearest_names() {
+        let error = "resnext50_32x4".parse::<Arch>().unwrap_err();
+        assert_eq!(error.nearest[0], "resnext50_32x4d");
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn cifar_networks_of_any_depth_have_names() {
+        assert_eq!(ResNetConfig::named("cifar_resnet20").unwrap(), Arch::CifarResNet20.config());
+        assert!(ResNetConfig::named("cifar_resnet8").is_ok());
+        assert!(ResNetConfig::named("cifar_wide_resnet22_8").is_ok());
+        assert!(ResNetConfig::named("cifar_resnet21").is_err());
+        assert!(ResNetConfig::named("cifar_wide_resnet22_99999999999").is_err());
+    }
+}

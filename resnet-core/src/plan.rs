@@ -1,0 +1,181 @@
+//! The config resolved block by block: what `init`, the costs and the feature list are read from.
+
+use alloc::{string::String, vec, vec::Vec};
+
+use crate::{AntiAlias, BlockKind, NormKind, ResNetConfig, StageConfig, StemPool};
+
+/// One residual block in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockPlan {
+    pub(crate) kind: BlockKind,
+    pub(crate) in_channels: usize,
+    /// Channels between the convolutions.
+    pub(crate) width: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) stride: usize,
+    /// Dilation of the first 3x3 convolution: that of the block before.
+    pub(crate) first_dilation: usize,
+    pub(crate) dilation: usize,
+    pub(crate) drop_path: f64,
+}
+
+impl BlockPlan {
+    /// Whether the shortcut has to change the shape.
+    pub(crate) fn changes_shape(&self) -> bool {
+        self.stride != 1 || self.in_channels != self.out_channels
+    }
+}
+
+/// A feature map of [`ResNet::forward_pyramid`](crate::ResNet::forward_pyramid), known before any input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// `c1` for the stem's output, `c2` and on for the stages.
+    pub name: String,
+    /// Channels of the map.
+    pub channels: usize,
+    /// Pixels of the input for one of the map, each way.
+    pub stride: usize,
+}
+
+impl ResNetConfig {
+    /// The maps of the pyramid, `c1` (stem) to `c5` (last stage), with channels and strides.
+    ///
+    /// ```
+    /// let features = resnet_core::Arch::ResNet50.config().with_output_stride(16).features();
+    /// let strides: Vec<_> = features.iter().map(|f| (f.channels, f.stride)).collect();
+    /// assert_eq!(strides, [(64, 2), (256, 4), (512, 8), (1024, 16), (2048, 16)]);
+    /// ```
+    pub fn features(&self) -> Vec<Feature> {
+        let feature = |i, channels, stride| Feature { name: alloc::format!("c{i}"), channels, stride };
+        let mut features = vec![feature(1, self.stem.out_channels(), self.stem.stride())];
+        let mut stride = self.stem.stride() * self.stem_pool_stride();
+        for (i, stage) in self.plan().iter().enumerate() {
+            stride *= stage[0].stride;
+            features.push(feature(i + 2, stage[0].out_channels, stride));
+        }
+        features
+    }
+
+    /// Channels of the embedding, which the classifier receives.
+    pub fn num_features(&self) -> usize {
+        match self.global_pool {
+            crate::GlobalPool::CatAvgMax => 2 * self.last_channels(),
+            _ => self.last_channels(),
+        }
+    }
+
+    /// Channels of the last map.
+    pub(crate) fn last_channels(&self) -> usize {
+        self.stages.last().map_or(0, |stage| self.out_channels(stage))
+    }
+
+    /// Height or width of the map after a step of stride 2 over `size` pixels.
+    pub(crate) fn halved(&self, size: usize) -> usize {
+        match self.anti_alias {
+            AntiAlias::AvgPool => size / 2,
+            _ => size.div_ceil(2),
+        }
+    }
+
+    pub(crate) fn stem_pool_stride(&self) -> usize {
+        match self.stem_pool {
+            StemPool::None => 1,
+            StemPool::Max | StemPool::Conv => 2,
+        }
+    }
+
+    /// Channels between the convolutions of a block of this stage.
+    pub(crate) fn inner_width(&self, stage: &StageConfig) -> usize {
+        match stage.block {
+            BlockKind::Bottleneck => {
+                (stage.width.saturating_mul(self.base_width) / 64).saturating_mul(self.cardinality)
+            }
+            _ => stage.width,
+        }
+    }
+
+    fn out_channels(&self, stage: &StageConfig) -> usize {
+        match stage.block.is_bottleneck() {
+            true => stage.width * self.expansion,
+            false => stage.width,
+        }
+    }
+
+    /// Every block, stage by stage.
+    pub(crate) fn plan(&self) -> Vec<Vec<BlockPlan>> {
+        let blocks: usize = self.stages.iter().map(|stage| stage.depth).sum();
+        let mut done = 0;
+        let mut in_channels = self.stem.out_channels();
+        let mut net_stride = self.stem.stride() * self.stem_pool_stride();
+        let (mut dilation, mut first_dilation) = (1, 1);
+        let mut stages = Vec::new();
+        for (i, stage) in self.stages.iter().enumerate() {
+            let mut stride = if i == 0 { 1 } else { 2 };
+            if net_stride * stride > self.output_stride {
+                dilation *= stride;
+                stride = 1;
+            }
+            net_stride *= stride;
+            let mut plans = Vec::new();
+            for _ in 0..stage.depth {
+                plans.push(BlockPlan {
+                    kind: stage.block,
+                    in_channels,
+                    width: self.inner_width(stage),
+                    out_channels: self.out_channels(stage),
+                    stride,
+                    first_dilation,
+                    dilation,
+                    drop_path: self.drop_path * done as f64 / (blocks.max(2) - 1) as f64,
+                });
+                in_channels = self.out_channels(stage);
+                first_dilation = dilation;
+                stride = 1;
+                done += 1;
+            }
+            stages.push(plans);
+        }
+        stages
+    }
+
+    /// The channels of every norm, for the check that groups divide them.
+    pub(crate) fn norm_channels(&self) -> Vec<usize> {
+        debug_assert!(matches!(self.norm, NormKind::Group { .. }));
+        let mut channels: Vec<usize> = self.stem_channels().into();
+        for block in self.plan().iter().flatten() {
+            channels.extend([block.width, block.out_channels, block.in_channels]);
+        }
+        channels
+    }
+
+    /// Output channels of the stem's convolutions; a single one repeats.
+    pub(crate) fn stem_channels(&self) -> [usize; 3] {
+        use crate::StemKind::{Conv3x3, Conv7x7, Deep, Tiered};
+        match self.stem {
+            Conv7x7 { channels } | Conv3x3 { channels } => [channels; 3],
+            Deep { width } => [width, width, 2 * width],
+            Tiered { width } => [3 * (width / 4), width, 2 * width],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Arch;
+
+    #[test]
+    fn dilated_stages_start_with_the_dilation_of_the_stage_before() {
+        let plan = Arch::ResNet50.config().with_output_stride(8).plan();
+        let dilations: alloc::vec::Vec<_> =
+            plan.iter().map(|stage| (stage[0].stride, stage[0].first_dilation, stage[0].dilation)).collect();
+        assert_eq!(dilations, [(1, 1, 1), (2, 1, 1), (1, 1, 2), (1, 2, 4)]);
+    }
+
+    #[test]
+    fn drop_path_rises_linearly_from_zero_to_the_rate() {
+        let plan = Arch::ResNet18.config().with_drop_path(0.7).plan();
+        let rates: alloc::vec::Vec<_> = plan.iter().flatten().map(|block| block.drop_path).collect();
+        assert_eq!((rates[0], rates[7]), (0.0, 0.7));
+        assert!((rates[3] - 0.3).abs() < 1e-12);
+    }
+}

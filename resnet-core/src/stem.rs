@@ -1,0 +1,143 @@
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::layers::{ConvPlan, Norm, anti_alias, fold, max_pool, norm};
+use crate::{Activation, AntiAlias, ResNetConfig, StemKind, StemPool};
+
+/// The convolutions before the first stage. The norm and activation that follow belong to the network.
+#[derive(Module, Debug)]
+pub enum Stem<B: Backend> {
+    /// One convolution: 7x7 of stride 2, or 3x3 of stride 1.
+    Single(Conv2d<B>),
+    /// Three 3x3 convolutions.
+    Deep(DeepStem<B>),
+}
+
+/// `conv3 ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`, all 3x3, the first of stride 2
+/// (He et al. 2018, "Bag of Tricks", figure 2b).
+#[derive(Module, Debug)]
+pub struct DeepStem<B: Backend> {
+    conv1: Conv2d<B>,
+    bn1: Option<Norm<B>>,
+    conv2: Conv2d<B>,
+    bn2: Option<Norm<B>>,
+    conv3: Conv2d<B>,
+    act: Activation,
+}
+
+impl<B: Backend> Stem<B> {
+    pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Self {
+        let [first, second, third] = config.stem_channels();
+        let input = config.in_channels;
+        let norm = |channels| Some(Norm::new(config.norm, channels, device));
+        match config.stem {
+            StemKind::Conv7x7 { .. } => Self::Single(ConvPlan::new(input, third, 7).stride(2).init(device)),
+            StemKind::Conv3x3 { .. } => Self::Single(ConvPlan::new(input, third, 3).init(device)),
+            StemKind::Deep { .. } | StemKind::Tiered { .. } => Self::Deep(DeepStem {
+                conv1: ConvPlan::new(input, first, 3).stride(2).init(device),
+                bn1: norm(first),
+                conv2: ConvPlan::new(first, second, 3).init(device),
+                bn2: norm(second),
+                conv3: ConvPlan::new(second, third, 3).init(device),
+                act: config.activation,
+            }),
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Single(conv) => conv.forward(x),
+            Self::Deep(stem) => stem.forward(x),
+        }
+    }
+
+    /// Folds the norms, `last` being the one that follows the stem.
+    pub(crate) fn fuse(&mut self, last: &mut Option<Norm<B>>) {
+        match self {
+            Self::Single(conv) => fold(conv, last),
+            Self::Deep(stem) => {
+                fold(&mut stem.conv1, &mut stem.bn1);
+                fold(&mut stem.conv2, &mut stem.bn2);
+                fold(&mut stem.conv3, last);
+            }
+        }
+    }
+
+    pub(crate) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        let (bn1, bn2) = match self {
+            Self::Single(_) => (None, None),
+            Self::Deep(stem) => (stem.bn1.as_mut(), stem.bn2.as_mut()),
+        };
+        bn1.into_iter().chain(bn2)
+    }
+}
+
+impl<B: Backend> DeepStem<B> {
+    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let x = self.act.forward(norm(&self.bn1, self.conv1.forward(x)));
+        let x = self.act.forward(norm(&self.bn2, self.conv2.forward(x)));
+        self.conv3.forward(x)
+    }
+}
+
+/// The convolution that replaces the max pool in ResNet-RS: 3x3 of stride 2, norm, activation
+/// (Bello et al. 2021, section 4).
+#[derive(Module, Debug)]
+pub struct ConvPool<B: Backend> {
+    conv: Conv2d<B>,
+    bn: Option<Norm<B>>,
+    act: Activation,
+    anti_alias: AntiAlias,
+}
+
+impl<B: Backend> ConvPool<B> {
+    /// The convolution, if the config asks for one.
+    pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Option<Self> {
+        let channels = config.stem.out_channels();
+        let stride = if config.anti_alias == AntiAlias::None { 2 } else { 1 };
+        (config.stem_pool == StemPool::Conv).then(|| Self {
+            conv: ConvPlan::new(channels, channels, 3).stride(stride).init(device),
+            bn: Some(Norm::new(config.norm, channels, device)),
+            act: config.activation,
+            anti_alias: config.anti_alias,
+        })
+    }
+
+    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let x = anti_alias(self.anti_alias, self.conv.forward(x), 2);
+        self.act.forward(norm(&self.bn, x))
+    }
+
+    /// Each anti-aliasing filter sums to 1, so the norm after it folds into the convolution before it.
+    pub(crate) fn fuse(&mut self) {
+        fold(&mut self.conv, &mut self.bn);
+    }
+
+    pub(crate) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
+        self.bn.iter_mut()
+    }
+}
+
+/// What halves the map between stem and first stage.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`
+/// - output: `[batch, channels, height / 2, width / 2]`, rounded up (down after an average pool)
+pub(crate) fn stem_pool<B: Backend>(
+    kind: StemPool,
+    aliasing: AntiAlias,
+    conv: &Option<ConvPool<B>>,
+    x: Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    match (kind, conv, aliasing) {
+        (StemPool::None, _, _) => x,
+        (_, Some(conv), _) => conv.forward(x),
+        (_, None, AntiAlias::None) => max_pool(x, 2),
+        (_, None, AntiAlias::Blur) => anti_alias(AntiAlias::Blur, max_pool(x, 1), 2),
+        (_, None, AntiAlias::AvgPool) => anti_alias(AntiAlias::AvgPool, x, 2),
+    }
+}

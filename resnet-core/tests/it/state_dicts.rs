@@ -1,0 +1,84 @@
+//! Parameters, keys and shapes of every architecture against timm's own.
+
+use resnet_core::{Arch, ResNet};
+
+use crate::{Cpu, json, keyed};
+
+#[test]
+fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
+    let facts = json("state_dicts/state_dicts.json");
+    let facts = facts.as_array().unwrap();
+    let mut known: Vec<_> = facts.iter().map(|fact| fact["name"].as_str().unwrap()).collect();
+    let mut ours: Vec<_> = Arch::ALL.iter().map(|arch| arch.name()).collect();
+    known.sort_unstable();
+    ours.sort_unstable();
+    assert_eq!(ours, known);
+
+    for fact in facts {
+        let arch: Arch = fact["name"].as_str().unwrap().parse().unwrap();
+        let model: ResNet<Cpu> = arch.config().init(&Default::default());
+        let parameters = fact["parameters"].as_u64().unwrap();
+        assert_eq!(model.num_parameters() as u64, parameters, "{arch}");
+        assert_eq!(arch.config().cost([224, 224]).parameters, parameters, "{arch}: by arithmetic");
+
+        let mut lines = Vec::new();
+        for (key, shape) in model.state_shapes() {
+            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
+            if let Some(norm) = key.strip_suffix("running_var") {
+                lines.push(format!("{norm}num_batches_tracked "));
+            }
+            lines.push(format!("{key} {}", shape.join("x")));
+        }
+        lines.sort_unstable();
+        assert_eq!(lines.len() as u64, fact["keys"].as_u64().unwrap(), "{arch}");
+        let hash = format!("{:016x}", keyed::fnv1a64(&lines.join("\n")));
+        assert_eq!(hash, fact["fnv1a64"].as_str().unwrap(), "{arch}: {lines:#?}");
+    }
+}
+
+#[test]
+fn costs_are_those_of_the_published_tables() {
+    // Convolutions and classifier at 224 pixels (32 for CIFAR), in billions.
+    let published = [
+        (Arch::ResNet10t, 1.097),
+        (Arch::ResNet18, 1.814),
+        (Arch::ResNet26d, 2.582),
+        (Arch::ResNet50, 4.089),
+        (Arch::ResNet50s, 5.444),
+        (Arch::ResNet200d, 15.247),
+        (Arch::WideResNet101_2, 22.753),
+        (Arch::ResNeXt101_64x4d, 15.460),
+        (Arch::SeResNet50, 4.092),
+        (Arch::EcaResNet101d, 8.041),
+        (Arch::ResNetRs101, 8.176),
+        (Arch::TestResNet, 0.201),
+    ];
+    for (arch, gmacs) in published {
+        let found = arch.config().cost([224, 224]).macs as f64 / 1e9;
+        assert!((found - gmacs).abs() < 0.0006, "{arch}: expected {gmacs}, found {found:.4}");
+    }
+}
+
+#[test]
+fn a_state_dict_goes_out_as_it_came_in() {
+    let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 3);
+    let mut seen = Vec::new();
+    let result: Result<(), ()> = model.visit_state(|key, data| {
+        assert_eq!(data, keyed::parameter(3, key, &data.shape), "{key}");
+        seen.push((key.to_string(), data.shape.to_vec()));
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
+    assert_eq!(seen, model.state_shapes());
+}
+
+#[test]
+fn loading_stops_at_the_first_error() {
+    let model: ResNet<Cpu> = Arch::ResNet18.config().init(&Default::default());
+    let mut asked = 0;
+    let result = model.load_state(|key, _| {
+        asked += 1;
+        if key == "bn1.weight" { Err("no such value") } else { Ok(None) }
+    });
+    assert_eq!((result.err(), asked), (Some("no such value"), 2));
+}

@@ -1,0 +1,142 @@
+//! Batch norm and its running statistics on an autodiff backend.
+
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module};
+use burn::tensor::Tensor;
+use resnet_core::{Arch, BatchNorm, NormMode, ResNet, ResNetConfig};
+use serde_json::Value;
+
+use crate::{Cpu, json, keyed};
+
+type Train = Autodiff<Cpu>;
+
+fn resnet8() -> ResNet<Train> {
+    keyed::fill(ResNetConfig::named("cifar_resnet8_b").unwrap().init(&Default::default()), 7)
+}
+
+fn running(model: &ResNet<Train>) -> Vec<(String, Vec<f32>)> {
+    let mut found = Vec::new();
+    let result: Result<(), ()> = model.visit_state(|key, data| {
+        if key.contains("running") {
+            found.push((key.to_string(), data.to_vec().unwrap()));
+        }
+        Ok(())
+    });
+    result.unwrap();
+    found
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(numbers).collect(),
+        value => vec![value.as_f64().unwrap() as f32],
+    }
+}
+
+fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-4 * largest, "{what}: expected {b}, found {a}");
+    }
+}
+
+#[test]
+fn one_step_updates_the_running_statistics_as_pytorch_does() {
+    let expected = json("training/batch_norm.json");
+    let model = resnet8();
+    let x = keyed::images::<Train>(7, [4, 3, 32, 32]);
+    let logits = model.forward(x.clone()).into_data().to_vec::<f32>().unwrap();
+    assert_close(&logits, &numbers(&expected["train_logits"]), "logits of the step");
+    let found = running(&model);
+    assert_eq!(found.len(), expected["running"].as_object().unwrap().len());
+    for (key, values) in found {
+        assert_close(&values, &numbers(&expected["running"][&key]), &key);
+    }
+    let logits = model.valid().forward(x.inner()).into_data().to_vec::<f32>().unwrap();
+    assert_close(&logits, &numbers(&expected["eval_logits"]), "logits of the evaluation");
+}
+
+#[test]
+fn evaluation_and_frozen_norms_leave_the_statistics_alone() {
+    let x = keyed::images::<Train>(7, [4, 3, 32, 32]);
+    let plain = resnet8().valid().forward(x.clone().inner()).into_data();
+    for mode in [NormMode::Eval, NormMode::Frozen] {
+        let model = resnet8().with_norm_mode(mode);
+        let before = running(&model);
+        assert_eq!(model.forward(x.clone()).into_data(), plain, "{mode:?}");
+        assert_eq!(running(&model), before, "{mode:?}");
+    }
+}
+
+#[test]
+fn frozen_norms_have_no_gradient_and_evaluating_ones_do() {
+    let device = Default::default();
+    let x = Tensor::<Train, 4>::ones([2, 3, 4, 4], &device);
+    for (mode, learns) in [(NormMode::Train, true), (NormMode::Eval, true), (NormMode::Frozen, false)] {
+        let mut norm = BatchNorm::<Train>::new(3, &device);
+        norm.mode = mode;
+        let grads = norm.forward(x.clone().require_grad()).sum().backward();
+        assert_eq!(norm.weight.val().grad(&grads).is_some(), learns, "{mode:?}");
+        assert_eq!(norm.bias.val().grad(&grads).is_some(), learns, "{mode:?}");
+    }
+}
+
+#[test]
+fn clones_share_nothing() {
+    let model = resnet8();
+    let copy = model.clone();
+    let before = running(&copy);
+    model.forward(keyed::images(7, [4, 3, 32, 32]));
+    assert_ne!(running(&model), before);
+    assert_eq!(running(&copy), before);
+}
+
+#[test]
+fn records_carry_the_statistics() {
+    let model = resnet8();
+    model.forward(keyed::images(7, [4, 3, 32, 32]));
+    let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b").unwrap().init(&Default::default());
+    let loaded = fresh.load_record(model.clone().into_record());
+    assert_eq!(running(&loaded), running(&model));
+}
+
+#[test]
+#[should_panic(
+    expected = "batch norm in training: expected more than one value per channel, found input [1, 512, 1, 1]"
+)]
+fn one_value_per_channel_in_training_is_refused() {
+    let model: ResNet<Train> = Arch::ResNet18.config().init(&Default::default());
+    model.forward(keyed::images(7, [1, 3, 32, 32]));
+}
+
+#[test]
+fn gradients_reach_every_parameter() {
+    for arch in [Arch::TestResNet, Arch::CifarPreActResNet110, Arch::SeResNet18, Arch::ResNet50Gn] {
+        let mut config = arch.config();
+        config.stages.iter_mut().for_each(|stage| stage.depth = 1);
+        let model: ResNet<Train> = config.init(&Default::default());
+        let grads = model.forward(keyed::images(7, [2, 3, 64, 64])).powi_scalar(2).sum().backward();
+        let mut visitor = Ungraded { grads: &grads, missing: 0, found: 0 };
+        model.visit(&mut visitor);
+        assert_eq!(visitor.missing, 0, "{arch}");
+        assert!(visitor.found > 10, "{arch}");
+    }
+}
+
+struct Ungraded<'a> {
+    grads: &'a <Train as burn::tensor::backend::AutodiffBackend>::Gradients,
+    missing: usize,
+    found: usize,
+}
+
+impl burn::module::ModuleVisitor<Train> for Ungraded<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<Train, D>>) {
+        if param.is_require_grad() {
+            match param.val().grad(self.grads) {
+                Some(_) => self.found += 1,
+                None => self.missing += 1,
+            }
+        }
+    }
+}
