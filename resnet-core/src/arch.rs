@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::AttentionKind::EfficientChannel;
 use crate::ShortcutKind::{AvgPoolProjection, Projection, ZeroPad};
-use crate::{AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, StageConfig, StemKind, StemPool};
+use crate::{
+    AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, StageConfig, StemKind, StemPool,
+};
 
 macro_rules! archs {
     ($($arch:ident => $name:literal, $config:expr;)*) => {
@@ -141,8 +143,14 @@ fn bottleneck(depths: [usize; 4]) -> ResNetConfig {
 fn test_resnet() -> ResNetConfig {
     use BlockKind::{Basic, Bottleneck};
     let stages = [(Basic, 32), (Basic, 48), (Bottleneck, 48), (Basic, 96)];
-    let stages = stages.map(|(block, width)| StageConfig { block, depth: 1, width });
-    ResNetConfig::new(stages.into()).with_stem(StemKind::Deep { width: 16 }).with_shortcut(AvgPoolProjection)
+    let stages = stages.map(|(block, width)| StageConfig {
+        block,
+        depth: 1,
+        width,
+    });
+    ResNetConfig::new(stages.into())
+        .with_stem(StemKind::Deep { width: 16 })
+        .with_shortcut(AvgPoolProjection)
 }
 
 /// What the letters behind a depth stand for.
@@ -177,11 +185,13 @@ impl Letters for ResNetConfig {
     }
 
     fn t(self) -> Self {
-        self.with_stem(StemKind::Tiered { width: 32 }).with_shortcut(AvgPoolProjection)
+        self.with_stem(StemKind::Tiered { width: 32 })
+            .with_shortcut(AvgPoolProjection)
     }
 
     fn groups(self, cardinality: usize, base_width: usize) -> Self {
-        self.with_cardinality(cardinality).with_base_width(base_width)
+        self.with_cardinality(cardinality)
+            .with_base_width(base_width)
     }
 
     fn se(self) -> Self {
@@ -189,7 +199,9 @@ impl Letters for ResNetConfig {
     }
 
     fn resnet_rs(self) -> Self {
-        self.d().with_stem_pool(StemPool::Conv).with_attention(AttentionKind::SqueezeExcite { ratio: 0.25 })
+        self.d()
+            .with_stem_pool(StemPool::Conv)
+            .with_attention(AttentionKind::SqueezeExcite { ratio: 0.25 })
     }
 }
 

@@ -280,7 +280,11 @@ pub struct ResNetConfig {
 impl ResNetConfig {
     /// An ImageNet network of four stages of one block kind, widths 64, 128, 256, 512.
     pub fn imagenet(block: BlockKind, depths: [usize; 4]) -> Self {
-        let stage = |(i, depth)| StageConfig { block, depth, width: 64_usize << i };
+        let stage = |(i, depth)| StageConfig {
+            block,
+            depth,
+            width: 64_usize << i,
+        };
         Self::new(depths.into_iter().enumerate().map(stage).collect())
     }
 
@@ -327,7 +331,11 @@ impl ResNetConfig {
 
     pub(crate) fn cifar_stages(block: BlockKind, depth: usize, widen: usize) -> Self {
         let widths = [16_usize, 32, 64].map(|width| width.saturating_mul(widen));
-        let stages = widths.map(|width| StageConfig { block, depth, width });
+        let stages = widths.map(|width| StageConfig {
+            block,
+            depth,
+            width,
+        });
         Self::new(vec![stages[0], stages[1], stages[2]])
             .with_stem(StemKind::Conv3x3 { channels: 16 })
             .with_stem_pool(StemPool::None)
@@ -336,7 +344,9 @@ impl ResNetConfig {
 
     /// Whether norm and activation come before the convolutions.
     pub fn is_pre_activation(&self) -> bool {
-        self.stages.iter().any(|stage| stage.block.is_pre_activation())
+        self.stages
+            .iter()
+            .any(|stage| stage.block.is_pre_activation())
     }
 }
 

@@ -90,24 +90,43 @@ impl ResNetConfig {
             *size = size.map(|side| self.halved(side));
         }
         if self.stem_pool == StemPool::Conv {
-            let pixels = if self.anti_alias == AntiAlias::None { pixels(*size) } else { full };
+            let pixels = if self.anti_alias == AntiAlias::None {
+                pixels(*size)
+            } else {
+                full
+            };
             cost.conv([third, third], 3, 1, pixels);
             cost.norm(third);
         }
     }
 
     fn block_cost(&self, cost: &mut Cost, size: &mut [usize; 2], block: &BlockPlan) {
-        let &BlockPlan { in_channels, width, out_channels, stride, .. } = block;
+        let &BlockPlan {
+            in_channels,
+            width,
+            out_channels,
+            stride,
+            ..
+        } = block;
         let full = pixels(*size);
         if stride > 1 {
             *size = size.map(|side| self.halved(side));
         }
         let small = pixels(*size);
         // An anti-aliased convolution sees the whole map, and is made smaller afterwards.
-        let strided = if self.anti_alias == AntiAlias::None { small } else { full };
+        let strided = if self.anti_alias == AntiAlias::None {
+            small
+        } else {
+            full
+        };
         if block.kind.is_bottleneck() {
             let first_strided = self.stride_placement == crate::StridePlacement::Conv1x1;
-            cost.conv([in_channels, width], 1, 1, if first_strided { strided } else { full });
+            cost.conv(
+                [in_channels, width],
+                1,
+                1,
+                if first_strided { strided } else { full },
+            );
             cost.conv([width, width], 3, self.cardinality, strided);
             cost.conv([width, out_channels], 1, 1, small);
             cost.norm(width);
@@ -116,7 +135,11 @@ impl ResNetConfig {
             cost.conv([width, out_channels], 3, 1, small);
         }
         cost.norm(width);
-        cost.norm(if block.kind.is_pre_activation() { in_channels } else { out_channels });
+        cost.norm(if block.kind.is_pre_activation() {
+            in_channels
+        } else {
+            out_channels
+        });
         cost.attention(self.attention, out_channels);
         if block.changes_shape() && self.shortcut != ShortcutKind::ZeroPad {
             cost.conv([in_channels, out_channels], 1, 1, small);

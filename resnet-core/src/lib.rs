@@ -18,12 +18,13 @@ mod stem;
 pub use arch::Arch;
 pub use block::{BasicBlock, Block, Bottleneck, PreActBasicBlock, PreActBottleneck};
 pub use config::{
-    Activation, AntiAlias, AttentionKind, BlockKind, ConfigError, GlobalPool, NormKind, ResNetConfig,
-    ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
+    Activation, AntiAlias, AttentionKind, BlockKind, ConfigError, GlobalPool, NormKind,
+    ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
 };
 pub use cost::Cost;
 pub use layers::{
-    Attention, BatchNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode, RunningStat, SqueezeExcite,
+    Attention, BatchNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode, RunningStat,
+    SqueezeExcite,
 };
 pub use names::UnknownArch;
 pub use plan::Feature;

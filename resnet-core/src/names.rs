@@ -77,7 +77,10 @@ fn unknown(name: &str) -> UnknownArch {
     let mut names: Vec<&str> = Arch::ALL.iter().map(|arch| arch.name()).collect();
     names.sort_by_key(|known| edit_distance(name, known));
     names.truncate(3);
-    UnknownArch { name: name.to_string(), nearest: names }
+    UnknownArch {
+        name: name.to_string(),
+        nearest: names,
+    }
 }
 
 /// Levenshtein distance.
@@ -116,7 +119,10 @@ mod tests {
 
     #[test]
     fn cifar_networks_of_any_depth_have_names() {
-        assert_eq!(ResNetConfig::named("cifar_resnet20").unwrap(), Arch::CifarResNet20.config());
+        assert_eq!(
+            ResNetConfig::named("cifar_resnet20").unwrap(),
+            Arch::CifarResNet20.config()
+        );
         assert!(ResNetConfig::named("cifar_resnet8").is_ok());
         assert!(ResNetConfig::named("cifar_wide_resnet22_8").is_ok());
         assert!(ResNetConfig::named("cifar_resnet21").is_err());

@@ -46,7 +46,11 @@ impl ResNetConfig {
     /// assert_eq!(strides, [(64, 2), (256, 4), (512, 8), (1024, 16), (2048, 16)]);
     /// ```
     pub fn features(&self) -> Vec<Feature> {
-        let feature = |i, channels, stride| Feature { name: alloc::format!("c{i}"), channels, stride };
+        let feature = |i, channels, stride| Feature {
+            name: alloc::format!("c{i}"),
+            channels,
+            stride,
+        };
         let mut features = vec![feature(1, self.stem.out_channels(), self.stem.stride())];
         let mut stride = self.stem.stride() * self.stem_pool_stride();
         for (i, stage) in self.plan().iter().enumerate() {
@@ -66,7 +70,9 @@ impl ResNetConfig {
 
     /// Channels of the last map.
     pub(crate) fn last_channels(&self) -> usize {
-        self.stages.last().map_or(0, |stage| self.out_channels(stage))
+        self.stages
+            .last()
+            .map_or(0, |stage| self.out_channels(stage))
     }
 
     /// Height or width of the map after a step of stride 2 over `size` pixels.
@@ -166,15 +172,18 @@ mod tests {
     #[test]
     fn dilated_stages_start_with_the_dilation_of_the_stage_before() {
         let plan = Arch::ResNet50.config().with_output_stride(8).plan();
-        let dilations: alloc::vec::Vec<_> =
-            plan.iter().map(|stage| (stage[0].stride, stage[0].first_dilation, stage[0].dilation)).collect();
+        let dilations: alloc::vec::Vec<_> = plan
+            .iter()
+            .map(|stage| (stage[0].stride, stage[0].first_dilation, stage[0].dilation))
+            .collect();
         assert_eq!(dilations, [(1, 1, 1), (2, 1, 1), (1, 1, 2), (1, 2, 4)]);
     }
 
     #[test]
     fn drop_path_rises_linearly_from_zero_to_the_rate() {
         let plan = Arch::ResNet18.config().with_drop_path(0.7).plan();
-        let rates: alloc::vec::Vec<_> = plan.iter().flatten().map(|block| block.drop_path).collect();
+        let rates: alloc::vec::Vec<_> =
+            plan.iter().flatten().map(|block| block.drop_path).collect();
         assert_eq!((rates[0], rates[7]), (0.0, 0.7));
         assert!((rates[3] - 0.3).abs() < 1e-12);
     }

@@ -55,11 +55,18 @@ impl ResNetConfig {
         if let Err(error) = self.validate() {
             panic!("invalid ResNetConfig: {error}");
         }
-        let last = if self.is_pre_activation() { self.last_channels() } else { self.stem.out_channels() };
+        let last = if self.is_pre_activation() {
+            self.last_channels()
+        } else {
+            self.stem.out_channels()
+        };
         let mut stages = self.plan().into_iter();
         let mut stage = || -> Vec<Block<B>> {
             let blocks = stages.next().unwrap_or_default();
-            blocks.iter().map(|block| Block::new(self, block, device)).collect()
+            blocks
+                .iter()
+                .map(|block| Block::new(self, block, device))
+                .collect()
         };
         ResNet {
             conv1: Stem::new(self, device),
@@ -90,8 +97,11 @@ impl<B: Backend> ResNet<B> {
     /// Number of parameters, without running statistics: PyTorch's `sum(p.numel() for p in parameters())`.
     pub fn num_parameters(&self) -> usize {
         let shapes = self.state_shapes().into_iter();
-        let parameters = shapes.filter(|(key, _)| !key.contains(".running_") && !key.starts_with("running_"));
-        parameters.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        let parameters =
+            shapes.filter(|(key, _)| !key.contains(".running_") && !key.starts_with("running_"));
+        parameters
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     }
 
     /// Class scores before softmax; the embedding if the network has no classifier.
@@ -161,11 +171,17 @@ impl<B: Backend> ResNet<B> {
         let features = self.finish_features(pyramid[pyramid.len() - 1].clone());
         let embedding = global_pool(self.config.global_pool, features);
         let logits = self.classify(embedding.clone());
-        Outputs { pyramid, embedding, logits }
+        Outputs {
+            pyramid,
+            embedding,
+            logits,
+        }
     }
 
     fn stages(&self) -> impl Iterator<Item = &Vec<Block<B>>> {
-        [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().take(self.config.stages.len())
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
+            .into_iter()
+            .take(self.config.stages.len())
     }
 
     fn forward_stem(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -177,7 +193,12 @@ impl<B: Backend> ResNet<B> {
     }
 
     fn pool_stem(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        stem_pool(self.config.stem_pool, self.config.anti_alias, &self.maxpool, x)
+        stem_pool(
+            self.config.stem_pool,
+            self.config.anti_alias,
+            &self.maxpool,
+            x,
+        )
     }
 
     fn finish_features(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -216,8 +237,12 @@ impl<B: Backend> ResNet<B> {
         let mut set = |norm: &mut Norm<B>| norm.set_mode(mode);
         self.conv1.norms().for_each(&mut set);
         self.bn1.iter_mut().for_each(&mut set);
-        self.maxpool.iter_mut().flat_map(ConvPool::norms).for_each(&mut set);
-        self.blocks_mut().for_each(|block| block.set_norms(&mut set));
+        self.maxpool
+            .iter_mut()
+            .flat_map(ConvPool::norms)
+            .for_each(&mut set);
+        self.blocks_mut()
+            .for_each(|block| block.set_norms(&mut set));
         self
     }
 
@@ -226,7 +251,11 @@ impl<B: Backend> ResNet<B> {
     ///
     /// The folded network has convolution biases that checkpoints lack: load first, then fuse.
     pub fn fuse(mut self) -> Self {
-        let mut after_stem = if self.config.is_pre_activation() { None } else { self.bn1.take() };
+        let mut after_stem = if self.config.is_pre_activation() {
+            None
+        } else {
+            self.bn1.take()
+        };
         self.conv1.fuse(&mut after_stem);
         if !self.config.is_pre_activation() {
             self.bn1 = after_stem;
@@ -237,7 +266,12 @@ impl<B: Backend> ResNet<B> {
     }
 
     fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block<B>> {
-        let stages = [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4];
+        let stages = [
+            &mut self.layer1,
+            &mut self.layer2,
+            &mut self.layer3,
+            &mut self.layer4,
+        ];
         stages.into_iter().flatten()
     }
 }

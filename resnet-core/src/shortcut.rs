@@ -41,7 +41,11 @@ enum ShortcutPool {
 
 impl<B: Backend> Shortcut<B> {
     /// The shortcut of a post-activation block, or none where the identity does.
-    pub(crate) fn new(config: &ResNetConfig, block: &BlockPlan, device: &B::Device) -> Option<Self> {
+    pub(crate) fn new(
+        config: &ResNetConfig,
+        block: &BlockPlan,
+        device: &B::Device,
+    ) -> Option<Self> {
         let pool = match (block.dilation, block.stride) {
             (1, 1) => ShortcutPool::None,
             (1, stride) => ShortcutPool::Avg { stride },
@@ -52,11 +56,17 @@ impl<B: Backend> Shortcut<B> {
         block.changes_shape().then(|| match config.shortcut {
             ShortcutKind::Projection => {
                 let conv = conv.stride(block.stride).init(device);
-                Self::Projection(Projection { conv, bn: bn(), pool: ShortcutPool::None })
+                Self::Projection(Projection {
+                    conv,
+                    bn: bn(),
+                    pool: ShortcutPool::None,
+                })
             }
-            ShortcutKind::AvgPoolProjection => {
-                Self::Projection(Projection { conv: conv.init(device), bn: bn(), pool })
-            }
+            ShortcutKind::AvgPoolProjection => Self::Projection(Projection {
+                conv: conv.init(device),
+                bn: bn(),
+                pool,
+            }),
             ShortcutKind::ZeroPad => Self::zero_pad(block),
         })
     }
@@ -70,8 +80,13 @@ impl<B: Backend> Shortcut<B> {
         block.changes_shape().then(|| match config.shortcut {
             ShortcutKind::ZeroPad => Self::zero_pad(block),
             _ => {
-                let conv = ConvPlan::new(block.in_channels, block.out_channels, 1).stride(block.stride);
-                Self::Projection(Projection { conv: conv.init(device), bn: None, pool: ShortcutPool::None })
+                let conv =
+                    ConvPlan::new(block.in_channels, block.out_channels, 1).stride(block.stride);
+                Self::Projection(Projection {
+                    conv: conv.init(device),
+                    bn: None,
+                    pool: ShortcutPool::None,
+                })
             }
         })
     }
@@ -113,7 +128,9 @@ impl<B: Backend> Projection<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = match self.pool {
             ShortcutPool::None => x,
-            ShortcutPool::Avg { stride } => module::avg_pool2d(x, [2, 2], [stride; 2], [0, 0], false, true),
+            ShortcutPool::Avg { stride } => {
+                module::avg_pool2d(x, [2, 2], [stride; 2], [0, 0], false, true)
+            }
             ShortcutPool::AvgSame => avg_pool_same(x),
         };
         norm(&self.bn, self.conv.forward(x))

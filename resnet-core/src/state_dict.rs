@@ -23,10 +23,14 @@ const RENAMES: [(&str, &str); 7] = [
 fn shortcut_renames(config: &ResNetConfig) -> &'static [(&'static str, &'static str)] {
     match config.shortcut {
         _ if config.is_pre_activation() => &[("downsample.conv", "downsample")],
-        ShortcutKind::AvgPoolProjection => {
-            &[("downsample.conv", "downsample.1"), ("downsample.bn", "downsample.2")]
-        }
-        _ => &[("downsample.conv", "downsample.0"), ("downsample.bn", "downsample.1")],
+        ShortcutKind::AvgPoolProjection => &[
+            ("downsample.conv", "downsample.1"),
+            ("downsample.bn", "downsample.2"),
+        ],
+        _ => &[
+            ("downsample.conv", "downsample.0"),
+            ("downsample.bn", "downsample.1"),
+        ],
     }
 }
 
@@ -44,7 +48,10 @@ impl<B: Backend> ResNet<B> {
     /// assert!(shapes.contains(&("fc.weight".into(), vec![1000, 512])));
     /// ```
     pub fn state_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let mut shapes = Shapes { path: Path::new(self.config()), entries: Vec::new() };
+        let mut shapes = Shapes {
+            path: Path::new(self.config()),
+            entries: Vec::new(),
+        };
         self.visit(&mut shapes);
         shapes.entries
     }
@@ -55,8 +62,15 @@ impl<B: Backend> ResNet<B> {
     /// # Errors
     ///
     /// The first error of `each`.
-    pub fn visit_state<E>(&self, each: impl FnMut(&str, TensorData) -> Result<(), E>) -> Result<(), E> {
-        let mut read = Read { path: Path::new(self.config()), each, result: Ok(()) };
+    pub fn visit_state<E>(
+        &self,
+        each: impl FnMut(&str, TensorData) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut read = Read {
+            path: Path::new(self.config()),
+            each,
+            result: Ok(()),
+        };
         self.visit(&mut read);
         read.result
     }
@@ -76,7 +90,11 @@ impl<B: Backend> ResNet<B> {
         self,
         value: impl FnMut(&str, &[usize]) -> Result<Option<TensorData>, E>,
     ) -> Result<Self, E> {
-        let mut load = Load { path: Path::new(self.config()), value, error: None };
+        let mut load = Load {
+            path: Path::new(self.config()),
+            value,
+            error: None,
+        };
         let model = self.map(&mut load);
         match load.error {
             Some(error) => Err(error),
@@ -93,7 +111,10 @@ struct Path {
 
 impl Path {
     fn new(config: &ResNetConfig) -> Self {
-        Self { parts: Vec::new(), shortcut: shortcut_renames(config) }
+        Self {
+            parts: Vec::new(),
+            shortcut: shortcut_renames(config),
+        }
     }
 
     /// The variants of an enum are no level of their own in PyTorch.
@@ -112,7 +133,10 @@ impl Path {
     fn key(&self) -> String {
         let mut key = self.parts.join(".");
         for (from, to) in RENAMES.iter().chain(self.shortcut) {
-            if let Some(at) = key.find(from).filter(|&at| at == 0 || key.as_bytes()[at - 1] == b'.') {
+            if let Some(at) = key
+                .find(from)
+                .filter(|&at| at == 0 || key.as_bytes()[at - 1] == b'.')
+            {
                 key.replace_range(at..at + from.len(), to);
             }
         }
@@ -143,7 +167,8 @@ impl<B: Backend> ModuleVisitor<B> for Shapes {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.entries.push((self.path.key(), torch_shape(&param.lazy_shape())));
+        self.entries
+            .push((self.path.key(), torch_shape(&param.lazy_shape())));
     }
 }
 
@@ -203,7 +228,11 @@ where
                 return param;
             }
         };
-        assert!(data.shape[..] == shape[..], "`{key}`: expected shape {shape:?}, found {:?}", data.shape);
+        assert!(
+            data.shape[..] == shape[..],
+            "`{key}`: expected shape {shape:?}, found {:?}",
+            data.shape
+        );
         let device = param.lazy_device();
         let dtype: DType = <B::FloatElem as burn::tensor::Element>::dtype();
         let tensor = Tensor::<B, D>::from_data(data.convert_dtype(dtype), &device);

@@ -32,7 +32,9 @@ impl<B: Backend> Stem<B> {
         let input = config.in_channels;
         let norm = |channels| Some(Norm::new(config.norm, channels, device));
         match config.stem {
-            StemKind::Conv7x7 { .. } => Self::Single(ConvPlan::new(input, third, 7).stride(2).init(device)),
+            StemKind::Conv7x7 { .. } => {
+                Self::Single(ConvPlan::new(input, third, 7).stride(2).init(device))
+            }
             StemKind::Conv3x3 { .. } => Self::Single(ConvPlan::new(input, third, 3).init(device)),
             StemKind::Deep { .. } | StemKind::Tiered { .. } => Self::Deep(DeepStem {
                 conv1: ConvPlan::new(input, first, 3).stride(2).init(device),
@@ -98,9 +100,15 @@ impl<B: Backend> ConvPool<B> {
     /// The convolution, if the config asks for one.
     pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Option<Self> {
         let channels = config.stem.out_channels();
-        let stride = if config.anti_alias == AntiAlias::None { 2 } else { 1 };
+        let stride = if config.anti_alias == AntiAlias::None {
+            2
+        } else {
+            1
+        };
         (config.stem_pool == StemPool::Conv).then(|| Self {
-            conv: ConvPlan::new(channels, channels, 3).stride(stride).init(device),
+            conv: ConvPlan::new(channels, channels, 3)
+                .stride(stride)
+                .init(device),
             bn: Some(Norm::new(config.norm, channels, device)),
             act: config.activation,
             anti_alias: config.anti_alias,

@@ -27,7 +27,12 @@ pub struct BasicBlock<B: Backend> {
 
 impl<B: Backend> BasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan { in_channels, width, out_channels, .. } = plan;
+        let &BlockPlan {
+            in_channels,
+            width,
+            out_channels,
+            ..
+        } = plan;
         let (anti_alias, stride) = aliased_stride(config, plan);
         let bn2 = Norm::new(config.norm, out_channels, device);
         Self {
@@ -36,8 +41,14 @@ impl<B: Backend> BasicBlock<B> {
                 .dilation(plan.first_dilation)
                 .init(device),
             bn1: Some(Norm::new(config.norm, width, device)),
-            conv2: ConvPlan::new(width, out_channels, 3).dilation(plan.dilation).init(device),
-            bn2: Some(if config.zero_init_last { bn2.zero_init() } else { bn2 }),
+            conv2: ConvPlan::new(width, out_channels, 3)
+                .dilation(plan.dilation)
+                .init(device),
+            bn2: Some(if config.zero_init_last {
+                bn2.zero_init()
+            } else {
+                bn2
+            }),
             se: Attention::new(config.attention, out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,

@@ -31,7 +31,12 @@ pub struct Bottleneck<B: Backend> {
 
 impl<B: Backend> Bottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan { in_channels, width, out_channels, .. } = plan;
+        let &BlockPlan {
+            in_channels,
+            width,
+            out_channels,
+            ..
+        } = plan;
         let (anti_alias, stride) = aliased_stride(config, plan);
         let (first_stride, stride) = match config.stride_placement {
             StridePlacement::Conv1x1 => (stride, 1),
@@ -39,7 +44,9 @@ impl<B: Backend> Bottleneck<B> {
         };
         let bn3 = Norm::new(config.norm, out_channels, device);
         Self {
-            conv1: ConvPlan::new(in_channels, width, 1).stride(first_stride).init(device),
+            conv1: ConvPlan::new(in_channels, width, 1)
+                .stride(first_stride)
+                .init(device),
             bn1: Some(Norm::new(config.norm, width, device)),
             conv2: ConvPlan::new(width, width, 3)
                 .stride(stride)
@@ -48,7 +55,11 @@ impl<B: Backend> Bottleneck<B> {
                 .init(device),
             bn2: Some(Norm::new(config.norm, width, device)),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),
-            bn3: Some(if config.zero_init_last { bn3.zero_init() } else { bn3 }),
+            bn3: Some(if config.zero_init_last {
+                bn3.zero_init()
+            } else {
+                bn3
+            }),
             se: Attention::new(config.attention, out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,
@@ -86,7 +97,11 @@ impl<B: Backend> Bottleneck<B> {
 
     pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
         let shortcut = self.downsample.iter_mut().flat_map(Shortcut::norms);
-        self.bn1.iter_mut().chain(&mut self.bn2).chain(&mut self.bn3).chain(shortcut)
+        self.bn1
+            .iter_mut()
+            .chain(&mut self.bn2)
+            .chain(&mut self.bn3)
+            .chain(shortcut)
     }
 }
 

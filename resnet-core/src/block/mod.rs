@@ -33,7 +33,9 @@ impl<B: Backend> Block<B> {
         match plan.kind {
             BlockKind::Basic => Self::Basic(BasicBlock::new(config, plan, device)),
             BlockKind::Bottleneck => Self::Bottleneck(Bottleneck::new(config, plan, device)),
-            BlockKind::PreActBasic => Self::PreActBasic(PreActBasicBlock::new(config, plan, device)),
+            BlockKind::PreActBasic => {
+                Self::PreActBasic(PreActBasicBlock::new(config, plan, device))
+            }
             BlockKind::PreActBottleneck => {
                 Self::PreActBottleneck(PreActBottleneck::new(config, plan, device))
             }

@@ -24,12 +24,24 @@ pub struct PreActBasicBlock<B: Backend> {
 
 impl<B: Backend> PreActBasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan { in_channels, width, out_channels, stride, .. } = plan;
+        let &BlockPlan {
+            in_channels,
+            width,
+            out_channels,
+            stride,
+            ..
+        } = plan;
         let bn2 = Norm::new(config.norm, width, device);
         Self {
             bn1: Some(Norm::new(config.norm, in_channels, device)),
-            conv1: ConvPlan::new(in_channels, width, 3).stride(stride).init(device),
-            bn2: Some(if config.zero_init_last { bn2.zero_init() } else { bn2 }),
+            conv1: ConvPlan::new(in_channels, width, 3)
+                .stride(stride)
+                .init(device),
+            bn2: Some(if config.zero_init_last {
+                bn2.zero_init()
+            } else {
+                bn2
+            }),
             conv2: ConvPlan::new(width, out_channels, 3).init(device),
             downsample: Shortcut::pre_activation(config, plan, device),
             act: config.activation,
@@ -79,7 +91,13 @@ pub struct PreActBottleneck<B: Backend> {
 
 impl<B: Backend> PreActBottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan { in_channels, width, out_channels, stride, .. } = plan;
+        let &BlockPlan {
+            in_channels,
+            width,
+            out_channels,
+            stride,
+            ..
+        } = plan;
         let (first_stride, stride) = match config.stride_placement {
             crate::StridePlacement::Conv1x1 => (stride, 1),
             crate::StridePlacement::Conv3x3 => (1, stride),
@@ -87,10 +105,16 @@ impl<B: Backend> PreActBottleneck<B> {
         let bn3 = Norm::new(config.norm, width, device);
         Self {
             bn1: Some(Norm::new(config.norm, in_channels, device)),
-            conv1: ConvPlan::new(in_channels, width, 1).stride(first_stride).init(device),
+            conv1: ConvPlan::new(in_channels, width, 1)
+                .stride(first_stride)
+                .init(device),
             bn2: Some(Norm::new(config.norm, width, device)),
             conv2: ConvPlan::new(width, width, 3).stride(stride).init(device),
-            bn3: Some(if config.zero_init_last { bn3.zero_init() } else { bn3 }),
+            bn3: Some(if config.zero_init_last {
+                bn3.zero_init()
+            } else {
+                bn3
+            }),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),
             downsample: Shortcut::pre_activation(config, plan, device),
             act: config.activation,
@@ -119,6 +143,9 @@ impl<B: Backend> PreActBottleneck<B> {
     }
 
     pub(super) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
-        self.bn1.iter_mut().chain(&mut self.bn2).chain(&mut self.bn3)
+        self.bn1
+            .iter_mut()
+            .chain(&mut self.bn2)
+            .chain(&mut self.bn3)
     }
 }

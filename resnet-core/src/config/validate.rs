@@ -16,8 +16,16 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(field: impl Into<String>, expected: impl Into<String>, found: impl Display) -> Self {
-        Self { field: field.into(), expected: expected.into(), found: found.to_string() }
+    pub(crate) fn new(
+        field: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Display,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
     }
 }
 
@@ -47,20 +55,36 @@ impl ResNetConfig {
         if let StemKind::Tiered { width } = self.stem
             && width < 4
         {
-            return Err(ConfigError::new("stem.width", "4 or more for a tiered stem", width));
+            return Err(ConfigError::new(
+                "stem.width",
+                "4 or more for a tiered stem",
+                width,
+            ));
         }
         for (field, probability) in [("drop_path", self.drop_path), ("dropout", self.dropout)] {
             if !(0.0..1.0).contains(&probability) {
-                return Err(ConfigError::new(field, "a probability in [0, 1)", probability));
+                return Err(ConfigError::new(
+                    field,
+                    "a probability in [0, 1)",
+                    probability,
+                ));
             }
         }
         if let AttentionKind::SqueezeExcite { ratio } = self.attention
             && !(ratio > 0.0 && ratio <= 1.0)
         {
-            return Err(ConfigError::new("attention.ratio", "a share in (0, 1]", ratio));
+            return Err(ConfigError::new(
+                "attention.ratio",
+                "a share in (0, 1]",
+                ratio,
+            ));
         }
         if ![8, 16, 32].contains(&self.output_stride) {
-            return Err(ConfigError::new("output_stride", "8, 16 or 32", self.output_stride));
+            return Err(ConfigError::new(
+                "output_stride",
+                "8, 16 or 32",
+                self.output_stride,
+            ));
         }
         self.validate_widths()?;
         self.validate_groups()?;
@@ -88,7 +112,8 @@ impl ResNetConfig {
         if self.shortcut == ShortcutKind::ZeroPad {
             for block in self.plan().iter().flatten() {
                 if block.out_channels < block.in_channels {
-                    let expected = "no narrower than what it follows, as zero padding cannot narrow";
+                    let expected =
+                        "no narrower than what it follows, as zero padding cannot narrow";
                     return Err(ConfigError::new("stages", expected, block.out_channels));
                 }
             }
@@ -97,7 +122,9 @@ impl ResNetConfig {
     }
 
     fn validate_groups(&self) -> Result<(), ConfigError> {
-        let NormKind::Group { groups } = self.norm else { return Ok(()) };
+        let NormKind::Group { groups } = self.norm else {
+            return Ok(());
+        };
         within("norm.groups", groups, 1, MAX_CHANNELS)?;
         for channels in self.norm_channels() {
             if channels % groups != 0 {
@@ -116,7 +143,11 @@ impl ResNetConfig {
             let expected = format!("{expected} in a pre-activation network");
             Err(ConfigError::new(field, expected, found))
         };
-        if !self.stages.iter().all(|stage| stage.block.is_pre_activation()) {
+        if !self
+            .stages
+            .iter()
+            .all(|stage| stage.block.is_pre_activation())
+        {
             return other("stages", "only pre-activation blocks", "both kinds".into());
         }
         if self.attention != AttentionKind::None {
@@ -126,16 +157,30 @@ impl ResNetConfig {
             return other("anti_alias", "`none`", format!("{:?}", self.anti_alias));
         }
         if self.shortcut == ShortcutKind::AvgPoolProjection {
-            return other("shortcut", "`projection` or `zero_pad`", format!("{:?}", self.shortcut));
+            return other(
+                "shortcut",
+                "`projection` or `zero_pad`",
+                format!("{:?}", self.shortcut),
+            );
         }
-        if self.plan().iter().flatten().any(|block| block.dilation != 1) {
+        if self
+            .plan()
+            .iter()
+            .flatten()
+            .any(|block| block.dilation != 1)
+        {
             return other("output_stride", "32", self.output_stride.to_string());
         }
         Ok(())
     }
 }
 
-fn within(field: impl Into<String>, found: usize, min: usize, max: usize) -> Result<(), ConfigError> {
+fn within(
+    field: impl Into<String>,
+    found: usize,
+    min: usize,
+    max: usize,
+) -> Result<(), ConfigError> {
     match (min..=max).contains(&found) {
         true => Ok(()),
         false => Err(ConfigError::new(field, format!("{min} to {max}"), found)),
@@ -158,7 +203,10 @@ mod tests {
             refusal(resnet50().with_output_stride(4)),
             "`output_stride`: expected 8, 16 or 32, found 4"
         );
-        assert_eq!(refusal(resnet50().with_in_channels(0)), "`in_channels`: expected 1 to 131072, found 0");
+        assert_eq!(
+            refusal(resnet50().with_in_channels(0)),
+            "`in_channels`: expected 1 to 131072, found 0"
+        );
         assert_eq!(
             refusal(resnet50().with_dropout(1.0)),
             "`dropout`: expected a probability in [0, 1), found 1"
@@ -175,8 +223,15 @@ mod tests {
             refusal(resnet50().with_norm(NormKind::Group { groups: 48 })),
             "`norm.groups`: expected a divisor of the 64 channels of a norm, found 48"
         );
-        assert_eq!(refusal(ResNetConfig::new(alloc::vec![])), "`stages`: expected 1 to 4, found 0");
-        let stage = StageConfig { block: BlockKind::Basic, depth: 1, width: 0 };
+        assert_eq!(
+            refusal(ResNetConfig::new(alloc::vec![])),
+            "`stages`: expected 1 to 4, found 0"
+        );
+        let stage = StageConfig {
+            block: BlockKind::Basic,
+            depth: 1,
+            width: 0,
+        };
         assert_eq!(
             refusal(ResNetConfig::new(alloc::vec![stage])),
             "`stages[0].width`: expected 1 to 131072, found 0"

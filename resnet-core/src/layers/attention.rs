@@ -28,9 +28,9 @@ impl<B: Backend> Attention<B> {
                     fc2: conv1x1(squeezed, channels, device),
                 }))
             }
-            AttentionKind::EfficientChannel => {
-                Some(Self::EfficientChannel(EfficientChannelAttention::new(channels, device)))
-            }
+            AttentionKind::EfficientChannel => Some(Self::EfficientChannel(
+                EfficientChannelAttention::new(channels, device),
+            )),
         }
     }
 

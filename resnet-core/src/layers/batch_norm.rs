@@ -93,9 +93,11 @@ impl<B: Backend> BatchNorm<B> {
     }
 
     fn update_running(&self, mean: Tensor<B, 1>, var: Tensor<B, 1>) {
-        let blend =
-            |old: Tensor<B, 1>, new: Tensor<B, 1>| old * (1.0 - self.momentum) + new.detach() * self.momentum;
-        self.running_mean.set(blend(self.running_mean.value(), mean));
+        let blend = |old: Tensor<B, 1>, new: Tensor<B, 1>| {
+            old * (1.0 - self.momentum) + new.detach() * self.momentum
+        };
+        self.running_mean
+            .set(blend(self.running_mean.value(), mean));
         self.running_var.set(blend(self.running_var.value(), var));
     }
 

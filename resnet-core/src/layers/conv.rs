@@ -18,7 +18,13 @@ pub(crate) struct ConvPlan {
 
 impl ConvPlan {
     pub(crate) fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
-        Self { channels: [in_channels, out_channels], kernel, stride: 1, dilation: 1, groups: 1 }
+        Self {
+            channels: [in_channels, out_channels],
+            kernel,
+            stride: 1,
+            dilation: 1,
+            groups: 1,
+        }
     }
 
     pub(crate) fn stride(self, stride: usize) -> Self {
@@ -43,7 +49,9 @@ impl ConvPlan {
             .with_stride([self.stride; 2])
             .with_dilation([self.dilation; 2])
             .with_groups(self.groups)
-            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_padding(PaddingConfig2d::Explicit(
+                padding, padding, padding, padding,
+            ))
             .with_bias(false)
             .with_initializer(Initializer::Normal { mean: 0.0, std })
             .init(device)
@@ -51,10 +59,17 @@ impl ConvPlan {
 }
 
 /// A 1x1 convolution with bias, as in channel attention: Kaiming weight, PyTorch's default bias.
-pub(crate) fn conv1x1<B: Backend>(in_channels: usize, out_channels: usize, device: &B::Device) -> Conv2d<B> {
+pub(crate) fn conv1x1<B: Backend>(
+    in_channels: usize,
+    out_channels: usize,
+    device: &B::Device,
+) -> Conv2d<B> {
     let mut conv = ConvPlan::new(in_channels, out_channels, 1).init(device);
     let bound = sqrt(1.0 / in_channels as f64);
-    let bias = Initializer::Uniform { min: -bound, max: bound };
+    let bias = Initializer::Uniform {
+        min: -bound,
+        max: bound,
+    };
     conv.bias = Some(bias.init([out_channels], device));
     conv
 }
@@ -86,7 +101,9 @@ mod tests {
     #[test]
     fn grouped_weights_have_the_deviation_of_the_undivided_fan_out() {
         // sqrt(2 / (256 * 9)) = 0.02946; divided by the 32 groups it would be 0.1667.
-        let conv = ConvPlan::new(256, 256, 3).groups(32).init::<Flex>(&Default::default());
+        let conv = ConvPlan::new(256, 256, 3)
+            .groups(32)
+            .init::<Flex>(&Default::default());
         let (var, mean) = conv.weight.val().reshape([-1]).var_mean(0);
         let (std, mean) = (var.sqrt().into_scalar(), mean.into_scalar());
         assert!((std - 0.02946).abs() < 0.001, "{std}");

@@ -11,7 +11,11 @@ pub(crate) fn drop_path<B: Backend>(x: Tensor<B, 4>, probability: f64) -> Tensor
         return x;
     }
     let keep = 1.0 - probability;
-    let kept = Tensor::random([x.dims()[0], 1, 1, 1], Distribution::Bernoulli(keep), &x.device());
+    let kept = Tensor::random(
+        [x.dims()[0], 1, 1, 1],
+        Distribution::Bernoulli(keep),
+        &x.device(),
+    );
     x * (kept / keep)
 }
 

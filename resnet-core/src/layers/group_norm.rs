@@ -38,7 +38,8 @@ impl<B: Backend> GroupNorm<B> {
         let x = x.clone() - x.mean_dim(1);
         let var = (x.clone() * x.clone()).mean_dim(1);
         let x = x / (var + self.epsilon).sqrt();
-        let x = rows(x.reshape([n, c, h, w])) * per_row(self.weight.val(), n) + per_row(self.bias.val(), n);
+        let x = rows(x.reshape([n, c, h, w])) * per_row(self.weight.val(), n)
+            + per_row(self.bias.val(), n);
         x.reshape([n, c, h, w])
     }
 }

@@ -24,11 +24,18 @@ impl<B: Backend> Norm<B> {
 
     /// A norm whose weight starts at 0.
     pub(crate) fn zero_init(self) -> Self {
-        let zeros =
-            |weight: Param<Tensor<B, 1>>| Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device());
+        let zeros = |weight: Param<Tensor<B, 1>>| {
+            Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device())
+        };
         match self {
-            Self::Batch(norm) => Self::Batch(BatchNorm { weight: zeros(norm.weight), ..norm }),
-            Self::Group(norm) => Self::Group(GroupNorm { weight: zeros(norm.weight), ..norm }),
+            Self::Batch(norm) => Self::Batch(BatchNorm {
+                weight: zeros(norm.weight),
+                ..norm
+            }),
+            Self::Group(norm) => Self::Group(GroupNorm {
+                weight: zeros(norm.weight),
+                ..norm
+            }),
         }
     }
 
@@ -59,7 +66,9 @@ pub(crate) fn norm<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 4>) -> Tenso
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
 /// A group norm depends on its input and stays.
 pub(crate) fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
-    let Some(Norm::Batch(batch_norm)) = norm else { return };
+    let Some(Norm::Batch(batch_norm)) = norm else {
+        return;
+    };
     let (scale, shift) = batch_norm.scale_and_shift();
     let [channels] = scale.dims();
     let weight = conv.weight.val() * scale.clone().reshape([channels, 1, 1, 1]);

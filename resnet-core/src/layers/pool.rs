@@ -11,7 +11,11 @@ pub(crate) fn max_pool<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 
 }
 
 /// The anti-aliased step of `stride` that follows a convolution of stride 1.
-pub(crate) fn anti_alias<B: Backend>(kind: AntiAlias, x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
+pub(crate) fn anti_alias<B: Backend>(
+    kind: AntiAlias,
+    x: Tensor<B, 4>,
+    stride: usize,
+) -> Tensor<B, 4> {
     match kind {
         AntiAlias::None => x,
         AntiAlias::AvgPool => module::avg_pool2d(x, [stride; 2], [stride; 2], [0, 0], true, false),
@@ -65,7 +69,12 @@ mod tests {
 
     #[test]
     fn global_pools_of_one_to_four() {
-        let pooled = |kind| global_pool(kind, row([1.0, 2.0, 3.0, 4.0])).into_data().to_vec::<f32>().unwrap();
+        let pooled = |kind| {
+            global_pool(kind, row([1.0, 2.0, 3.0, 4.0]))
+                .into_data()
+                .to_vec::<f32>()
+                .unwrap()
+        };
         assert_eq!(pooled(GlobalPool::Avg), [2.5]);
         assert_eq!(pooled(GlobalPool::Max), [4.0]);
         assert_eq!(pooled(GlobalPool::AvgMax), [3.25]);
@@ -75,13 +84,19 @@ mod tests {
     #[test]
     fn same_average_pool_counts_the_zeros_after_the_border() {
         // (1+2+3+4)/4, (2+4)/4, (3+4)/4, 4/4
-        let pooled = avg_pool_same(row([1.0, 2.0, 3.0, 4.0])).into_data().to_vec::<f32>().unwrap();
+        let pooled = avg_pool_same(row([1.0, 2.0, 3.0, 4.0]))
+            .into_data()
+            .to_vec::<f32>()
+            .unwrap();
         assert_eq!(pooled, [2.5, 1.5, 1.75, 1.0]);
     }
 
     #[test]
     fn blur_keeps_a_constant_map() {
-        let blurred = anti_alias(AntiAlias::Blur, row([3.0; 4]), 2).into_data().to_vec::<f32>().unwrap();
+        let blurred = anti_alias(AntiAlias::Blur, row([3.0; 4]), 2)
+            .into_data()
+            .to_vec::<f32>()
+            .unwrap();
         assert_eq!(blurred, [3.0]);
     }
 }

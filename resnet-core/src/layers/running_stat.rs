@@ -2,8 +2,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use burn::module::{
-    AutodiffModule, Content, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
-    ParamId,
+    AutodiffModule, Content, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor, Param, ParamId,
 };
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -25,7 +25,10 @@ impl<B: Backend> RunningStat<B> {
     }
 
     fn with_id(id: ParamId, value: Tensor<B, 1>) -> Self {
-        Self { id, value: Mutex::new(value.detach()) }
+        Self {
+            id,
+            value: Mutex::new(value.detach()),
+        }
     }
 
     /// The current value, outside of any autodiff graph.
@@ -53,7 +56,9 @@ impl<B: Backend> fmt::Debug for RunningStat<B> {
 
 impl<B: Backend> ModuleDisplayDefault for RunningStat<B> {
     fn content(&self, content: Content) -> Option<Content> {
-        content.add_formatted(&alloc::format!("{self:?}")).optional()
+        content
+            .add_formatted(&alloc::format!("{self:?}"))
+            .optional()
     }
 }
 

@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use resnet_core::ResNet;
 
 pub(crate) fn fnv1a64(text: &str) -> u64 {
-    text.bytes().fold(0xCBF2_9CE4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, |h, byte| {
+        (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 /// `count` values in [-1, 1).
@@ -31,20 +33,23 @@ pub(crate) fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
         [_, rest @ ..] => (0.0, (6.0 / rest.iter().product::<usize>() as f64).sqrt()),
         [] => unreachable!("scalars are not parameters"),
     };
-    let values: Vec<f32> =
-        uniform(seed, key, shape.iter().product()).map(|u| (offset + scale * u) as f32).collect();
+    let values: Vec<f32> = uniform(seed, key, shape.iter().product())
+        .map(|u| (offset + scale * u) as f32)
+        .collect();
     TensorData::new(values, shape.to_vec())
 }
 
 pub(crate) fn images<B: Backend>(seed: u64, shape: [usize; 4]) -> Tensor<B, 4> {
     let scale = 3.0_f64.sqrt();
-    let values: Vec<f32> =
-        uniform(seed, "input", shape.iter().product()).map(|u| (scale * u) as f32).collect();
+    let values: Vec<f32> = uniform(seed, "input", shape.iter().product())
+        .map(|u| (scale * u) as f32)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
 /// The network with the keyed weights of `seed`.
 pub(crate) fn fill<B: Backend>(model: ResNet<B>, seed: u64) -> ResNet<B> {
-    let filled = model.load_state(|key, shape| Ok::<_, Infallible>(Some(parameter(seed, key, shape))));
+    let filled =
+        model.load_state(|key, shape| Ok::<_, Infallible>(Some(parameter(seed, key, shape))));
     filled.unwrap_or_else(|never| match never {})
 }

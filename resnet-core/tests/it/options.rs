@@ -3,28 +3,40 @@
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use resnet_core::{
-    Activation, AntiAlias, Arch, BlockKind, GlobalPool, ResNet, ResNetConfig, ShortcutKind, StridePlacement,
+    Activation, AntiAlias, Arch, BlockKind, GlobalPool, ResNet, ResNetConfig, ShortcutKind,
+    StridePlacement,
 };
 
 use crate::{Cpu, keyed};
 
 fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
     let model: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
-    model.forward(keyed::images(7, [1, 3, side, side])).into_data().to_vec().unwrap()
+    model
+        .forward(keyed::images(7, [1, 3, side, side]))
+        .into_data()
+        .to_vec()
+        .unwrap()
 }
 
 #[test]
 fn every_bottleneck_network_has_the_stride_placement_of_the_paper() {
     for arch in [Arch::ResNet50, Arch::ResNeXt50_32x4d, Arch::ResNet26d] {
-        let v1 = arch.config().with_stride_placement(StridePlacement::Conv1x1);
+        let v1 = arch
+            .config()
+            .with_stride_placement(StridePlacement::Conv1x1);
         let v15: ResNet<Cpu> = arch.config().init(&Default::default());
         let model: ResNet<Cpu> = v1.init(&Default::default());
         assert_eq!(model.state_shapes(), v15.state_shapes(), "{arch}");
         assert_ne!(logits(v1.clone(), 64), logits(arch.config(), 64), "{arch}");
         // He et al. 2015, table 1: 3.8 billion multiply-adds, against 4.1 of v1.5.
-        assert!(v1.cost([224, 224]).macs < arch.config().cost([224, 224]).macs, "{arch}");
+        assert!(
+            v1.cost([224, 224]).macs < arch.config().cost([224, 224]).macs,
+            "{arch}"
+        );
     }
-    let v1 = Arch::ResNet50.config().with_stride_placement(StridePlacement::Conv1x1);
+    let v1 = Arch::ResNet50
+        .config()
+        .with_stride_placement(StridePlacement::Conv1x1);
     assert_eq!(v1.cost([224, 224]).macs, 3_857_973_248);
 }
 
@@ -33,7 +45,9 @@ fn heads_of_any_size() {
     let config = Arch::TestResNet.config();
     assert_eq!(logits(config.clone().with_num_classes(3), 64).len(), 3);
     assert_eq!(logits(config.clone().with_num_classes(0), 64).len(), 96);
-    let both = config.with_global_pool(GlobalPool::CatAvgMax).with_num_classes(5);
+    let both = config
+        .with_global_pool(GlobalPool::CatAvgMax)
+        .with_num_classes(5);
     assert_eq!(both.num_features(), 192);
     assert_eq!(logits(both, 64).len(), 5);
 }
@@ -67,19 +81,29 @@ fn zero_initialised_blocks_start_as_the_identity() {
 
 #[test]
 fn dropout_and_drop_path_act_in_training_only() {
-    let config = Arch::TestResNet.config().with_dropout(0.5).with_drop_path(0.5);
+    let config = Arch::TestResNet
+        .config()
+        .with_dropout(0.5)
+        .with_drop_path(0.5);
     let x = keyed::images::<Cpu>(7, [2, 3, 64, 64]);
     let evaluated: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
     let plain: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
-    assert_eq!(evaluated.forward(x.clone()).into_data(), plain.forward(x.clone()).into_data());
+    assert_eq!(
+        evaluated.forward(x.clone()).into_data(),
+        plain.forward(x.clone()).into_data()
+    );
     let trained: ResNet<Autodiff<Cpu>> = keyed::fill(config.init(&Default::default()), 7);
     let x = Tensor::from_inner(x);
-    assert_ne!(trained.forward(x.clone()).into_data(), trained.forward(x).into_data());
+    assert_ne!(
+        trained.forward(x.clone()).into_data(),
+        trained.forward(x).into_data()
+    );
 }
 
 #[test]
 fn maps_have_the_announced_shapes_for_every_output_stride() {
-    let with = |config: ResNetConfig| [8, 16, 32].map(|stride| config.clone().with_output_stride(stride));
+    let with =
+        |config: ResNetConfig| [8, 16, 32].map(|stride| config.clone().with_output_stride(stride));
     let configs = [
         with(Arch::ResNet18.config()),
         with(Arch::ResNet26d.config()),
@@ -88,13 +112,21 @@ fn maps_have_the_announced_shapes_for_every_output_stride() {
         with(Arch::ResNetRs50.config().with_activation(Activation::Silu)),
     ];
     for mut config in configs.into_iter().flatten() {
-        config.stages.iter_mut().for_each(|stage| stage.depth = stage.depth.min(2));
+        config
+            .stages
+            .iter_mut()
+            .for_each(|stage| stage.depth = stage.depth.min(2));
         let model: ResNet<Cpu> = config.init(&Default::default());
         for side in [64, 75] {
             let maps = model.forward_pyramid(keyed::images(7, [1, 3, side, side]));
             for (map, feature) in maps.iter().zip(config.features()) {
                 let size = side.div_ceil(feature.stride);
-                assert_eq!(map.dims(), [1, feature.channels, size, size], "{config} {}", feature.name);
+                assert_eq!(
+                    map.dims(),
+                    [1, feature.channels, size, size],
+                    "{config} {}",
+                    feature.name
+                );
             }
         }
     }
@@ -105,7 +137,12 @@ fn fewer_stages_make_a_shorter_pyramid() {
     let mut config = Arch::ResNet18.config();
     config.stages.truncate(2);
     let model: ResNet<Cpu> = config.init(&Default::default());
-    assert_eq!(model.forward_pyramid(keyed::images(7, [1, 3, 32, 32])).len(), 3);
+    assert_eq!(
+        model
+            .forward_pyramid(keyed::images(7, [1, 3, 32, 32]))
+            .len(),
+        3
+    );
     assert_eq!(config.num_features(), 128);
 }
 
@@ -134,6 +171,9 @@ fn an_invalid_config_is_not_built() {
 fn a_network_prints_on_few_lines() {
     let model: ResNet<Cpu> = Arch::ResNet50.config().init(&Default::default());
     let text = model.to_string();
-    assert!(text.starts_with("ResNet {") && text.contains("num_classes: 1000"), "{text}");
+    assert!(
+        text.starts_with("ResNet {") && text.contains("num_classes: 1000"),
+        "{text}"
+    );
     assert!(text.lines().count() < 12, "{text}");
 }

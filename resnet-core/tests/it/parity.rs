@@ -15,8 +15,13 @@ const TOLERANCE: f32 = 1e-4;
 fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     assert!(found.iter().all(|value| value.is_finite()));
-    let largest = expected.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
-    let difference = found.iter().zip(expected).fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
+    let difference = found
+        .iter()
+        .zip(expected)
+        .fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
     difference / largest
 }
 
@@ -28,8 +33,14 @@ fn expected(case: &str) -> HashMap<String, Vec<f32>> {
     let bytes = std::fs::read(fixture("parity/expected.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let of_case = tensors.iter().filter_map(|(key, view)| {
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        Some((key.strip_prefix(&format!("{case}/"))?.to_string(), values.collect()))
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        Some((
+            key.strip_prefix(&format!("{case}/"))?.to_string(),
+            values.collect(),
+        ))
     });
     of_case.collect()
 }
@@ -38,14 +49,26 @@ fn check(name: &str, kind: &str, outputs: Outputs<Cpu>, expected: &HashMap<Strin
     let mean = |map: Tensor<Cpu, 4>| floats(map.mean_dim(3).mean_dim(2).into_data());
     let mut found = vec![
         ("logits".to_string(), floats(outputs.logits.into_data())),
-        ("embedding".to_string(), floats(outputs.embedding.into_data())),
+        (
+            "embedding".to_string(),
+            floats(outputs.embedding.into_data()),
+        ),
     ];
-    found.extend(outputs.pyramid.into_iter().enumerate().map(|(i, map)| (format!("c{}", i + 1), mean(map))));
+    found.extend(
+        outputs
+            .pyramid
+            .into_iter()
+            .enumerate()
+            .map(|(i, map)| (format!("c{}", i + 1), mean(map))),
+    );
     assert_eq!(found.len(), expected.len());
     for (output, values) in found {
         let error = relative_error(&values, &expected[&output]);
         println!("{name} {kind} {output}: {error:.1e}");
-        assert!(error <= TOLERANCE, "{name} {kind} {output}: relative error {error:.2e} > {TOLERANCE:.0e}");
+        assert!(
+            error <= TOLERANCE,
+            "{name} {kind} {output}: relative error {error:.2e} > {TOLERANCE:.0e}"
+        );
     }
 }
 
@@ -66,14 +89,22 @@ fn config_of(case: &Value) -> ResNetConfig {
 
 fn case(name: &str) {
     let cases = json("parity/cases.json");
-    let case = cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
+    let case = cases
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|case| case["name"] == name)
+        .unwrap();
     let config = config_of(case);
     let seed = case["seed"].as_u64().unwrap();
     let shape = |value: &Value| -> [usize; 4] { serde_json::from_value(value.clone()).unwrap() };
     let input = shape(&case["input"]);
     let x = keyed::images::<Cpu>(seed, input);
     let model: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), seed);
-    assert_eq!(model.num_parameters() as u64, case["parameters"].as_u64().unwrap());
+    assert_eq!(
+        model.num_parameters() as u64,
+        case["parameters"].as_u64().unwrap()
+    );
 
     let plain = model.forward_all(x.clone());
     let shapes: Vec<_> = plain.pyramid.iter().map(|map| map.dims()).collect();
@@ -81,7 +112,12 @@ fn case(name: &str) {
     assert_eq!(shapes, expected_shapes);
     for (feature, [_, channels, height, width]) in config.features().iter().zip(shapes) {
         assert_eq!(feature.channels, channels, "{}", feature.name);
-        assert_eq!(input[2].div_ceil(feature.stride), height, "{}", feature.name);
+        assert_eq!(
+            input[2].div_ceil(feature.stride),
+            height,
+            "{}",
+            feature.name
+        );
         assert_eq!(input[3].div_ceil(feature.stride), width, "{}", feature.name);
     }
     let logits = model.forward(x.clone());

@@ -8,7 +8,10 @@ use crate::{Cpu, json, keyed};
 fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
     let facts = json("state_dicts/state_dicts.json");
     let facts = facts.as_array().unwrap();
-    let mut known: Vec<_> = facts.iter().map(|fact| fact["name"].as_str().unwrap()).collect();
+    let mut known: Vec<_> = facts
+        .iter()
+        .map(|fact| fact["name"].as_str().unwrap())
+        .collect();
     let mut ours: Vec<_> = Arch::ALL.iter().map(|arch| arch.name()).collect();
     known.sort_unstable();
     ours.sort_unstable();
@@ -19,7 +22,11 @@ fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
         let model: ResNet<Cpu> = arch.config().init(&Default::default());
         let parameters = fact["parameters"].as_u64().unwrap();
         assert_eq!(model.num_parameters() as u64, parameters, "{arch}");
-        assert_eq!(arch.config().cost([224, 224]).parameters, parameters, "{arch}: by arithmetic");
+        assert_eq!(
+            arch.config().cost([224, 224]).parameters,
+            parameters,
+            "{arch}: by arithmetic"
+        );
 
         let mut lines = Vec::new();
         for (key, shape) in model.state_shapes() {
@@ -32,7 +39,11 @@ fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
         lines.sort_unstable();
         assert_eq!(lines.len() as u64, fact["keys"].as_u64().unwrap(), "{arch}");
         let hash = format!("{:016x}", keyed::fnv1a64(&lines.join("\n")));
-        assert_eq!(hash, fact["fnv1a64"].as_str().unwrap(), "{arch}: {lines:#?}");
+        assert_eq!(
+            hash,
+            fact["fnv1a64"].as_str().unwrap(),
+            "{arch}: {lines:#?}"
+        );
     }
 }
 
@@ -55,7 +66,10 @@ fn costs_are_those_of_the_published_tables() {
     ];
     for (arch, gmacs) in published {
         let found = arch.config().cost([224, 224]).macs as f64 / 1e9;
-        assert!((found - gmacs).abs() < 0.0006, "{arch}: expected {gmacs}, found {found:.4}");
+        assert!(
+            (found - gmacs).abs() < 0.0006,
+            "{arch}: expected {gmacs}, found {found:.4}"
+        );
     }
 }
 
@@ -78,7 +92,11 @@ fn loading_stops_at_the_first_error() {
     let mut asked = 0;
     let result = model.load_state(|key, _| {
         asked += 1;
-        if key == "bn1.weight" { Err("no such value") } else { Ok(None) }
+        if key == "bn1.weight" {
+            Err("no such value")
+        } else {
+            Ok(None)
+        }
     });
     assert_eq!((result.err(), asked), (Some("no such value"), 2));
 }

@@ -11,7 +11,12 @@ use crate::{Cpu, json, keyed};
 type Train = Autodiff<Cpu>;
 
 fn resnet8() -> ResNet<Train> {
-    keyed::fill(ResNetConfig::named("cifar_resnet8_b").unwrap().init(&Default::default()), 7)
+    keyed::fill(
+        ResNetConfig::named("cifar_resnet8_b")
+            .unwrap()
+            .init(&Default::default()),
+        7,
+    )
 }
 
 fn running(model: &ResNet<Train>) -> Vec<(String, Vec<f32>)> {
@@ -35,9 +40,14 @@ fn numbers(value: &Value) -> Vec<f32> {
 
 fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
     for (a, b) in found.iter().zip(expected) {
-        assert!((a - b).abs() <= 1e-4 * largest, "{what}: expected {b}, found {a}");
+        assert!(
+            (a - b).abs() <= 1e-4 * largest,
+            "{what}: expected {b}, found {a}"
+        );
     }
 }
 
@@ -46,15 +56,32 @@ fn one_step_updates_the_running_statistics_as_pytorch_does() {
     let expected = json("training/batch_norm.json");
     let model = resnet8();
     let x = keyed::images::<Train>(7, [4, 3, 32, 32]);
-    let logits = model.forward(x.clone()).into_data().to_vec::<f32>().unwrap();
-    assert_close(&logits, &numbers(&expected["train_logits"]), "logits of the step");
+    let logits = model
+        .forward(x.clone())
+        .into_data()
+        .to_vec::<f32>()
+        .unwrap();
+    assert_close(
+        &logits,
+        &numbers(&expected["train_logits"]),
+        "logits of the step",
+    );
     let found = running(&model);
     assert_eq!(found.len(), expected["running"].as_object().unwrap().len());
     for (key, values) in found {
         assert_close(&values, &numbers(&expected["running"][&key]), &key);
     }
-    let logits = model.valid().forward(x.inner()).into_data().to_vec::<f32>().unwrap();
-    assert_close(&logits, &numbers(&expected["eval_logits"]), "logits of the evaluation");
+    let logits = model
+        .valid()
+        .forward(x.inner())
+        .into_data()
+        .to_vec::<f32>()
+        .unwrap();
+    assert_close(
+        &logits,
+        &numbers(&expected["eval_logits"]),
+        "logits of the evaluation",
+    );
 }
 
 #[test]
@@ -73,7 +100,11 @@ fn evaluation_and_frozen_norms_leave_the_statistics_alone() {
 fn frozen_norms_have_no_gradient_and_evaluating_ones_do() {
     let device = Default::default();
     let x = Tensor::<Train, 4>::ones([2, 3, 4, 4], &device);
-    for (mode, learns) in [(NormMode::Train, true), (NormMode::Eval, true), (NormMode::Frozen, false)] {
+    for (mode, learns) in [
+        (NormMode::Train, true),
+        (NormMode::Eval, true),
+        (NormMode::Frozen, false),
+    ] {
         let mut norm = BatchNorm::<Train>::new(3, &device);
         norm.mode = mode;
         let grads = norm.forward(x.clone().require_grad()).sum().backward();
@@ -96,7 +127,9 @@ fn clones_share_nothing() {
 fn records_carry_the_statistics() {
     let model = resnet8();
     model.forward(keyed::images(7, [4, 3, 32, 32]));
-    let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b").unwrap().init(&Default::default());
+    let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b")
+        .unwrap()
+        .init(&Default::default());
     let loaded = fresh.load_record(model.clone().into_record());
     assert_eq!(running(&loaded), running(&model));
 }
@@ -112,12 +145,25 @@ fn one_value_per_channel_in_training_is_refused() {
 
 #[test]
 fn gradients_reach_every_parameter() {
-    for arch in [Arch::TestResNet, Arch::CifarPreActResNet110, Arch::SeResNet18, Arch::ResNet50Gn] {
+    for arch in [
+        Arch::TestResNet,
+        Arch::CifarPreActResNet110,
+        Arch::SeResNet18,
+        Arch::ResNet50Gn,
+    ] {
         let mut config = arch.config();
         config.stages.iter_mut().for_each(|stage| stage.depth = 1);
         let model: ResNet<Train> = config.init(&Default::default());
-        let grads = model.forward(keyed::images(7, [2, 3, 64, 64])).powi_scalar(2).sum().backward();
-        let mut visitor = Ungraded { grads: &grads, missing: 0, found: 0 };
+        let grads = model
+            .forward(keyed::images(7, [2, 3, 64, 64]))
+            .powi_scalar(2)
+            .sum()
+            .backward();
+        let mut visitor = Ungraded {
+            grads: &grads,
+            missing: 0,
+            found: 0,
+        };
         model.visit(&mut visitor);
         assert_eq!(visitor.missing, 0, "{arch}");
         assert!(visitor.found > 10, "{arch}");

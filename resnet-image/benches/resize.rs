@@ -1,0 +1,40 @@
+//! Decode a JPEG of 2000x1500, resize it to 256, and both as the recipe does them.
+
+use std::hint::black_box;
+use std::io::Cursor;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use image::ImageFormat;
+use resnet_image::{Filter, Recipe, RgbImage, decode, resize_shorter_side};
+
+/// Waves of many lengths under a little noise, so that the JPEG is about as busy as a photo.
+fn photo() -> RgbImage {
+    let mut noise = 1u32;
+    RgbImage::from_fn(2000, 1500, |x, y| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let grain = (noise >> 28) as f32;
+        let wave = |length: f32| ((x as f32 + 0.7 * y as f32) / length).sin() * 40.0;
+        let values = [wave(310.0) + wave(23.0), wave(140.0) + wave(11.0), wave(71.0) + wave(47.0)];
+        image::Rgb(values.map(|value| (value + 120.0 + grain) as u8))
+    })
+}
+
+fn benches(criterion: &mut Criterion) {
+    let image = photo();
+    let mut jpeg = Vec::new();
+    image.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).expect("encodes");
+
+    criterion.bench_function("decode", |bencher| bencher.iter(|| decode(black_box(&jpeg))));
+    for filter in [Filter::Bilinear, Filter::Bicubic] {
+        criterion.bench_function(&format!("resize/{filter}"), |bencher| {
+            bencher.iter(|| resize_shorter_side(black_box(&image), 256, filter));
+        });
+        let recipe = Recipe { filter, ..Recipe::imagenet() };
+        criterion.bench_function(&format!("decode_and_apply/{filter}"), |bencher| {
+            bencher.iter(|| recipe.apply(decode(black_box(&jpeg)).expect("decodes")));
+        });
+    }
+}
+
+criterion_group!(resize, benches);
+criterion_main!(resize);

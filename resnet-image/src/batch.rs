@@ -1,0 +1,95 @@
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use image::RgbImage;
+use rayon::prelude::*;
+
+use crate::recipe::{RecipeError, check_normalisation};
+
+/// Why images could not be made into one tensor.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// There is no image.
+    #[error("the batch is empty: expected at least 1 image, found 0")]
+    Empty,
+    /// An image has no pixels.
+    #[error("image {index} of the batch has no pixels: expected sides of at least 1, found {width}x{height}")]
+    EmptyImage {
+        /// Position in the batch.
+        index: usize,
+        /// Columns found.
+        width: u32,
+        /// Rows found.
+        height: u32,
+    },
+    /// The images differ in size.
+    #[error(
+        "image {index} of the batch: expected {}x{} pixels as image 0, found {}x{}; crop all to one size",
+        expected.0, expected.1, found.0, found.1
+    )]
+    SizeMismatch {
+        /// Position in the batch.
+        index: usize,
+        /// Width and height of the first image.
+        expected: (u32, u32),
+        /// Width and height of this image.
+        found: (u32, u32),
+    },
+    /// The mean or the standard deviation cannot be used.
+    #[error(transparent)]
+    Normalisation(#[from] RecipeError),
+}
+
+/// Normalises images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
+///
+/// Every value is `(x / 255 - mean) / std`, each step rounded to `f32`.
+///
+/// # Shapes
+/// - output: `[images.len(), 3, height, width]`, red first
+///
+/// # Errors
+/// [`BatchError`] for an empty batch, an empty image, images of different sizes, and a `mean` or
+/// `std` that [`Recipe::validate`](crate::Recipe::validate) would refuse.
+///
+/// ```
+/// # use burn::backend::{Flex, flex::FlexDevice};
+/// use resnet_image::{Recipe, RgbImage, to_tensor};
+///
+/// let recipe = Recipe::imagenet();
+/// let images = [RgbImage::new(8, 6), RgbImage::new(8, 6)];
+/// let batch = to_tensor::<Flex>(&images, recipe.mean, recipe.std, &FlexDevice)?;
+/// assert_eq!(batch.dims(), [2, 3, 6, 8]);
+/// # Ok::<(), resnet_image::BatchError>(())
+/// ```
+pub fn to_tensor<B: Backend>(
+    images: &[RgbImage],
+    mean: [f32; 3],
+    std: [f32; 3],
+    device: &B::Device,
+) -> Result<Tensor<B, 4>, BatchError> {
+    check_normalisation(mean, std)?;
+    let expected = images.first().ok_or(BatchError::Empty)?.dimensions();
+    for (index, image) in images.iter().enumerate() {
+        let found @ (width, height) = image.dimensions();
+        if found != expected {
+            return Err(BatchError::SizeMismatch { index, expected, found });
+        }
+        if width == 0 || height == 0 {
+            return Err(BatchError::EmptyImage { index, width, height });
+        }
+    }
+
+    let (width, height) = (expected.0 as usize, expected.1 as usize);
+    let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
+        std::array::from_fn(|x| (x as f32 / 255.0 - mean[channel]) / std[channel])
+    });
+    let mut values = vec![0.0; images.len() * 3 * width * height];
+    values.par_chunks_exact_mut(width * height).enumerate().for_each(|(index, plane)| {
+        let (image, channel) = (&images[index / 3], index % 3);
+        for (value, pixel) in plane.iter_mut().zip(image.as_raw().chunks_exact(3)) {
+            *value = table[channel][usize::from(pixel[channel])];
+        }
+    });
+    let data = TensorData::new(values, [images.len(), 3, height, width]);
+    Ok(Tensor::from_data(data, device))
+}

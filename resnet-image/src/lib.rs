@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod crop;
+mod decode;
+mod filter;
+mod limits;
+mod recipe;
+mod resize;
+
+pub use batch::{BatchError, to_tensor};
+pub use crop::center_crop;
+pub use decode::{DecodeError, Decoder, OpenError, decode, open};
+pub use filter::{Filter, ParseFilterError};
+pub use image::RgbImage;
+pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};
+pub use recipe::{IMAGENET_MEAN, IMAGENET_STD, Recipe, RecipeError};
+pub use resize::{resize, resize_shorter_side};

@@ -1,0 +1,168 @@
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::crop::{center_crop, crop_resized};
+use crate::filter::Filter;
+use crate::limits::{TransformError, check_source};
+use crate::resize::{resize_shorter_side, shorter_side_size};
+
+/// The mean of ImageNet's training pixels a channel, red first, on the scale 0 to 1.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// The standard deviation of ImageNet's training pixels a channel, red first.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// How a set of weights wants its images: resize the shorter side, crop the centre, normalise.
+///
+/// ```
+/// use resnet_image::{Filter, Recipe, RgbImage};
+///
+/// let recipe = Recipe { resize: Some(232), filter: Filter::Bilinear, ..Recipe::imagenet() };
+/// let pixels = recipe.apply(RgbImage::new(640, 427))?;
+/// assert_eq!(pixels.dimensions(), (224, 224));
+/// # Ok::<(), resnet_image::TransformError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Pixels of the shorter side after the resize; `None` keeps the size.
+    pub resize: Option<u32>,
+    /// Side of the square cut from the centre; `None` keeps everything.
+    pub crop: Option<u32>,
+    /// Filter of the resize.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Subtracted from each channel, once that is on the scale 0 to 1.
+    pub mean: [f32; 3],
+    /// Divides each channel after the subtraction.
+    pub std: [f32; 3],
+}
+
+impl Recipe {
+    /// What torchvision's `IMAGENET1K_V1` weights were evaluated with: 256, crop 224, bilinear.
+    pub fn imagenet() -> Self {
+        Self {
+            resize: Some(256),
+            crop: Some(224),
+            filter: Filter::Bilinear,
+            mean: IMAGENET_MEAN,
+            std: IMAGENET_STD,
+        }
+    }
+
+    /// What the CIFAR-10 networks of akamaster's `pytorch_resnet_cifar10` were trained with.
+    ///
+    /// The 32x32 image as it is, normalised by ImageNet's mean and standard deviation: those
+    /// weights were trained so, although the numbers of CIFAR-10 itself differ.
+    pub fn cifar() -> Self {
+        Self { resize: None, crop: None, ..Self::imagenet() }
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`RecipeError`] for a size of zero, a mean that is not finite, or a standard deviation that
+    /// is not finite and above zero.
+    ///
+    /// ```
+    /// use resnet_image::Recipe;
+    ///
+    /// assert!(Recipe::cifar().validate().is_ok());
+    /// let error = Recipe { crop: Some(0), ..Recipe::imagenet() }.validate().unwrap_err();
+    /// assert_eq!(error.to_string(), "`crop` of the recipe: expected at least 1 pixel, found 0");
+    /// ```
+    pub fn validate(&self) -> Result<(), RecipeError> {
+        for (field, size) in [("resize", self.resize), ("crop", self.crop)] {
+            if size == Some(0) {
+                return Err(RecipeError::ZeroSize { field });
+            }
+        }
+        check_normalisation(self.mean, self.std)
+    }
+
+    /// Resizes the shorter side, then crops the centre: the pixels before normalisation.
+    ///
+    /// Only the pixels inside the crop are computed, so with a crop even an image of one pixel by
+    /// many thousands needs little memory; where torchvision would make the long strip first, the
+    /// bytes of the result are the same.
+    ///
+    /// # Errors
+    /// [`TransformError`] when a side or a size is zero, or when the result would be too large.
+    pub fn apply(&self, image: RgbImage) -> Result<RgbImage, TransformError> {
+        match (self.resize, self.crop) {
+            (None, None) => check_source(&image).map(|()| image),
+            (None, Some(crop)) => center_crop(&image, crop),
+            (Some(size), None) => resize_shorter_side(&image, size, self.filter),
+            (Some(size), Some(crop)) => {
+                check_source(&image)?;
+                let (width, height) = shorter_side_size(image.width(), image.height(), size);
+                if size == 0 {
+                    return Err(TransformError::ZeroSize { width, height });
+                }
+                crop_resized(&image, width, height, crop, self.filter)
+            }
+        }
+    }
+}
+
+/// Why a [`Recipe`] cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// A size is zero.
+    #[error("`{field}` of the recipe: expected at least 1 pixel, found 0")]
+    ZeroSize {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A mean is infinite or not a number.
+    #[error("`mean` of channel {channel}: expected a finite number, found {found}")]
+    Mean {
+        /// Index of the channel, red first.
+        channel: usize,
+        /// The number found.
+        found: f32,
+    },
+    /// A standard deviation cannot divide.
+    #[error("`std` of channel {channel}: expected a finite number above 0, found {found}")]
+    Std {
+        /// Index of the channel, red first.
+        channel: usize,
+        /// The number found.
+        found: f32,
+    },
+}
+
+pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), RecipeError> {
+    if let Some(channel) = mean.iter().position(|mean| !mean.is_finite()) {
+        return Err(RecipeError::Mean { channel, found: mean[channel] });
+    }
+    if let Some(channel) = std.iter().position(|&std| !(std.is_finite() && std > 0.0)) {
+        return Err(RecipeError::Std { channel, found: std[channel] });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_numbers_are_named() {
+        let recipe = Recipe { std: [0.2, 0.0, 0.2], ..Recipe::imagenet() };
+        assert_eq!(recipe.validate(), Err(RecipeError::Std { channel: 1, found: 0.0 }));
+        let recipe = Recipe { mean: [0.0, 0.0, f32::INFINITY], ..Recipe::imagenet() };
+        assert!(matches!(recipe.validate(), Err(RecipeError::Mean { channel: 2, .. })));
+        let recipe = Recipe { std: [f32::NAN; 3], ..Recipe::imagenet() };
+        assert!(matches!(recipe.validate(), Err(RecipeError::Std { channel: 0, .. })));
+        let recipe = Recipe { resize: Some(0), ..Recipe::imagenet() };
+        assert_eq!(recipe.validate(), Err(RecipeError::ZeroSize { field: "resize" }));
+        assert!(matches!(recipe.apply(RgbImage::new(2, 2)), Err(TransformError::ZeroSize { .. })));
+    }
+
+    #[test]
+    fn cifar_keeps_the_image() {
+        let image = RgbImage::from_pixel(32, 32, image::Rgb([1, 2, 3]));
+        assert_eq!(Recipe::cifar().apply(image.clone()), Ok(image));
+    }
+}

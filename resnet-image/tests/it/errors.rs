@@ -1,0 +1,82 @@
+use std::error::Error;
+
+use resnet_image::{DecodeError, Decoder, OpenError, decode, open};
+
+use crate::{files, fixtures};
+
+fn image(name: &str) -> Vec<u8> {
+    std::fs::read(fixtures("formats").join("images").join(name)).unwrap()
+}
+
+#[test]
+fn empty_and_text_files_are_no_images() {
+    assert!(matches!(decode(b""), Err(DecodeError::Empty)));
+    let error = decode(b"label,path\n").unwrap_err();
+    assert!(matches!(error, DecodeError::UnknownFormat { .. }));
+    assert!(error.to_string().ends_with(r"found bytes `label,path\n`"), "{error}");
+}
+
+#[test]
+fn folder_and_missing_file_are_named() {
+    for path in [fixtures("formats"), fixtures("missing.png")] {
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Read { .. }));
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        assert!(error.source().is_some());
+    }
+    let path = fixtures("formats").join("make.py");
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Decode { .. }));
+    assert!(error.to_string().contains("make.py"), "{error}");
+}
+
+#[test]
+fn half_a_file_is_an_error_in_every_format() {
+    for path in files(&fixtures("formats").join("images")) {
+        let bytes = std::fs::read(&path).unwrap();
+        let result = decode(&bytes[..bytes.len() / 2]);
+        assert!(result.is_err(), "{}: half of it decoded", path.display());
+    }
+    let jpeg = image("baseline.jpg");
+    let error = decode(&jpeg[..jpeg.len() - 2]).unwrap_err();
+    assert!(matches!(error, DecodeError::Truncated { format: "JPEG" }), "{error}");
+}
+
+/// Every byte in turn: a wrong image is as good as an error, a panic is not.
+#[test]
+fn flipped_bytes_never_panic() {
+    let limit = Decoder { max_pixels: 1 << 20 };
+    for path in files(&fixtures("formats").join("images")) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        for at in 0..bytes.len().min(600) {
+            for flip in [0xFF, 0x01] {
+                bytes[at] ^= flip;
+                drop(limit.decode(&bytes));
+                bytes[at] ^= flip;
+            }
+        }
+    }
+}
+
+#[test]
+fn pixels_are_limited_in_every_format() {
+    let limit = Decoder { max_pixels: 100 };
+    for path in files(&fixtures("formats").join("images")) {
+        let result = limit.decode(&std::fs::read(&path).unwrap());
+        assert!(
+            matches!(result, Err(DecodeError::TooManyPixels { max_pixels: 100, .. })),
+            "{}: {result:?}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn bomb_is_refused_by_its_header() {
+    // 30000 x 30000 in the header of a file of a few hundred bytes.
+    let mut bmp = image("rgb.bmp");
+    bmp[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+    let error = decode(&bmp).unwrap_err();
+    assert!(error.to_string().contains("found 30000x30000"), "{error}");
+}
