@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use crate::{AntiAlias, BlockKind, NormKind, ResNetConfig, StageConfig, StemPool};
+use crate::{AntiAlias, BlockKind, ConfigError, NormKind, ResNetConfig, StageConfig, StemPool};
 
 /// One residual block in its place.
 #[derive(Clone, Debug)]
@@ -58,6 +58,44 @@ impl ResNetConfig {
             features.push(feature(i + 2, stage[0].out_channels, stride));
         }
         features
+    }
+
+    /// Checks that a batch of images of `height` by `width` pixels can pass the network.
+    ///
+    /// Most networks take any size. Anti-aliased ones need two pixels to blur, and an even map
+    /// wherever an average pool halves it, since their shortcut would round the other way.
+    ///
+    /// # Errors
+    ///
+    /// Names the size that cannot pass.
+    pub fn check_input(&self, [height, width]: [usize; 2]) -> Result<(), ConfigError> {
+        for side in [height, width] {
+            let refuse = |expected| Err(ConfigError::new("input size", expected, side));
+            if side == 0 {
+                return refuse("1 pixel or more");
+            }
+            let mut size = side.div_ceil(self.stem.stride());
+            let stem_pool = (self.stem_pool != StemPool::None).then_some((2, false));
+            let blocks = self.plan();
+            let blocks = blocks.iter().flatten();
+            let blocks = blocks
+                .filter(|block| block.stride > 1 || block.first_dilation != block.dilation)
+                .map(|block| (block.stride, true));
+            for (stride, has_shortcut) in stem_pool.into_iter().chain(blocks) {
+                match self.anti_alias {
+                    AntiAlias::None => {}
+                    AntiAlias::Blur if size < 2 => {
+                        return refuse("more pixels, 2 in every blurred map");
+                    }
+                    AntiAlias::AvgPool if size < stride || (has_shortcut && size % stride != 0) => {
+                        return refuse("a multiple of the network's stride");
+                    }
+                    _ => {}
+                }
+                size = if stride > 1 { self.halved(size) } else { size };
+            }
+        }
+        Ok(())
     }
 
     /// Channels of the embedding, which the classifier receives.

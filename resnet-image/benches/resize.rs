@@ -14,7 +14,11 @@ fn photo() -> RgbImage {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let grain = (noise >> 28) as f32;
         let wave = |length: f32| ((x as f32 + 0.7 * y as f32) / length).sin() * 40.0;
-        let values = [wave(310.0) + wave(23.0), wave(140.0) + wave(11.0), wave(71.0) + wave(47.0)];
+        let values = [
+            wave(310.0) + wave(23.0),
+            wave(140.0) + wave(11.0),
+            wave(71.0) + wave(47.0),
+        ];
         image::Rgb(values.map(|value| (value + 120.0 + grain) as u8))
     })
 }
@@ -22,14 +26,21 @@ fn photo() -> RgbImage {
 fn benches(criterion: &mut Criterion) {
     let image = photo();
     let mut jpeg = Vec::new();
-    image.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).expect("encodes");
+    image
+        .write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg)
+        .expect("encodes");
 
-    criterion.bench_function("decode", |bencher| bencher.iter(|| decode(black_box(&jpeg))));
+    criterion.bench_function("decode", |bencher| {
+        bencher.iter(|| decode(black_box(&jpeg)))
+    });
     for filter in [Filter::Bilinear, Filter::Bicubic] {
         criterion.bench_function(&format!("resize/{filter}"), |bencher| {
             bencher.iter(|| resize_shorter_side(black_box(&image), 256, filter));
         });
-        let recipe = Recipe { filter, ..Recipe::imagenet() };
+        let recipe = Recipe {
+            filter,
+            ..Recipe::imagenet()
+        };
         criterion.bench_function(&format!("decode_and_apply/{filter}"), |bencher| {
             bencher.iter(|| recipe.apply(decode(black_box(&jpeg)).expect("decodes")));
         });

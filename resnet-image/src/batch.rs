@@ -13,7 +13,9 @@ pub enum BatchError {
     #[error("the batch is empty: expected at least 1 image, found 0")]
     Empty,
     /// An image has no pixels.
-    #[error("image {index} of the batch has no pixels: expected sides of at least 1, found {width}x{height}")]
+    #[error(
+        "image {index} of the batch has no pixels: expected sides of at least 1, found {width}x{height}"
+    )]
     EmptyImage {
         /// Position in the batch.
         index: usize,
@@ -72,10 +74,18 @@ pub fn to_tensor<B: Backend>(
     for (index, image) in images.iter().enumerate() {
         let found @ (width, height) = image.dimensions();
         if found != expected {
-            return Err(BatchError::SizeMismatch { index, expected, found });
+            return Err(BatchError::SizeMismatch {
+                index,
+                expected,
+                found,
+            });
         }
         if width == 0 || height == 0 {
-            return Err(BatchError::EmptyImage { index, width, height });
+            return Err(BatchError::EmptyImage {
+                index,
+                width,
+                height,
+            });
         }
     }
 
@@ -84,12 +94,15 @@ pub fn to_tensor<B: Backend>(
         std::array::from_fn(|x| (x as f32 / 255.0 - mean[channel]) / std[channel])
     });
     let mut values = vec![0.0; images.len() * 3 * width * height];
-    values.par_chunks_exact_mut(width * height).enumerate().for_each(|(index, plane)| {
-        let (image, channel) = (&images[index / 3], index % 3);
-        for (value, pixel) in plane.iter_mut().zip(image.as_raw().chunks_exact(3)) {
-            *value = table[channel][usize::from(pixel[channel])];
-        }
-    });
+    values
+        .par_chunks_exact_mut(width * height)
+        .enumerate()
+        .for_each(|(index, plane)| {
+            let (image, channel) = (&images[index / 3], index % 3);
+            for (value, pixel) in plane.iter_mut().zip(image.as_raw().chunks_exact(3)) {
+                *value = table[channel][usize::from(pixel[channel])];
+            }
+        });
     let data = TensorData::new(values, [images.len(), 3, height, width]);
     Ok(Tensor::from_data(data, device))
 }

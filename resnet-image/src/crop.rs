@@ -39,13 +39,23 @@ pub(crate) fn crop_resized(
 ) -> Result<RgbImage, TransformError> {
     check_output(size.into(), size.into())?;
     let (across, down) = (Span::of(width, size), Span::of(height, size));
-    let window = Window { x: across.start, y: down.start, width: across.len, height: down.len };
+    let window = Window {
+        x: across.start,
+        y: down.start,
+        width: across.len,
+        height: down.len,
+    };
     let inside = resize_window(image, width, height, window, filter);
     if inside.dimensions() == (size, size) {
         return Ok(inside);
     }
     let mut padded = RgbImage::new(size, size);
-    image::imageops::replace(&mut padded, &inside, across.padding.into(), down.padding.into());
+    image::imageops::replace(
+        &mut padded,
+        &inside,
+        across.padding.into(),
+        down.padding.into(),
+    );
     Ok(padded)
 }
 
@@ -60,12 +70,20 @@ struct Span {
 impl Span {
     fn of(side: u64, size: u32) -> Self {
         match u32::try_from(side) {
-            Ok(side) if side < size => Self { start: 0, len: side, padding: (size - side) / 2 },
+            Ok(side) if side < size => Self {
+                start: 0,
+                len: side,
+                padding: (size - side) / 2,
+            },
             _ => {
                 let spare = side - u64::from(size);
                 // `int(round(spare / 2.0))`: Python rounds half to even.
                 let start = spare / 2 + u64::from(spare % 4 == 3);
-                Self { start, len: size, padding: 0 }
+                Self {
+                    start,
+                    len: size,
+                    padding: 0,
+                }
             }
         }
     }
@@ -83,17 +101,36 @@ mod tests {
 
     #[test]
     fn smaller_side_is_padded_with_the_odd_pixel_last() {
-        assert_eq!(Span::of(3, 6), Span { start: 0, len: 3, padding: 1 });
+        assert_eq!(
+            Span::of(3, 6),
+            Span {
+                start: 0,
+                len: 3,
+                padding: 1
+            }
+        );
     }
 
     #[test]
     fn zero_crop_is_an_error() {
         let error = center_crop(&RgbImage::new(3, 3), 0).unwrap_err();
-        assert_eq!(error, TransformError::ZeroSize { width: 0, height: 0 });
+        assert_eq!(
+            error,
+            TransformError::ZeroSize {
+                width: 0,
+                height: 0
+            }
+        );
         assert!(matches!(
             center_crop(&RgbImage::new(0, 3), 2),
-            Err(TransformError::EmptyImage { width: 0, height: 3 })
+            Err(TransformError::EmptyImage {
+                width: 0,
+                height: 3
+            })
         ));
-        assert!(matches!(center_crop(&RgbImage::new(3, 3), u32::MAX), Err(TransformError::TooLarge { .. })));
+        assert!(matches!(
+            center_crop(&RgbImage::new(3, 3), u32::MAX),
+            Err(TransformError::TooLarge { .. })
+        ));
     }
 }

@@ -63,7 +63,9 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { max_pixels: MAX_PIXELS }
+        Self {
+            max_pixels: MAX_PIXELS,
+        }
     }
 }
 
@@ -96,7 +98,9 @@ impl Decoder {
                 self.read(format, JpegDecoder::new(reader).map_err(failed)?)
             }
             ImageFormat::WebP => {
-                let announced = bytes[4..].first_chunk().map(|&size| u32::from_le_bytes(size));
+                let announced = bytes[4..]
+                    .first_chunk()
+                    .map(|&size| u32::from_le_bytes(size));
                 if announced.is_some_and(|size| bytes.len() - 8 < size as usize) {
                     return Err(DecodeError::Truncated { format: "WebP" });
                 }
@@ -119,15 +123,24 @@ impl Decoder {
     /// [`OpenError`], which names the path.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
         let path = path.as_ref();
-        let bytes =
-            std::fs::read(path).map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
-        self.decode(&bytes).map_err(|source| OpenError::Decode { path: path.to_owned(), source })
+        let bytes = std::fs::read(path).map_err(|source| OpenError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.decode(&bytes).map_err(|source| OpenError::Decode {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             let max_pixels = self.max_pixels;
-            return Err(DecodeError::TooManyPixels { width, height, max_pixels });
+            return Err(DecodeError::TooManyPixels {
+                width,
+                height,
+                max_pixels,
+            });
         }
         Ok(())
     }
@@ -145,20 +158,28 @@ impl Decoder {
         limits
     }
 
-    fn read(&self, format: ImageFormat, mut decoder: impl ImageDecoder) -> Result<RgbImage, DecodeError> {
+    fn read(
+        &self,
+        format: ImageFormat,
+        mut decoder: impl ImageDecoder,
+    ) -> Result<RgbImage, DecodeError> {
         let failed = |source| DecodeError::malformed(format, source);
         let (width, height) = decoder.dimensions();
         self.check(width, height)?;
         let color = decoder.color_type();
         let bytes = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
-        decoder.set_limits(self.allocation_limits()).map_err(failed)?;
+        decoder
+            .set_limits(self.allocation_limits())
+            .map_err(failed)?;
         let mut samples = vec![0; bytes];
         decoder.read_image(&mut samples).map_err(failed)?;
         let samples = match color {
             ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => samples,
             ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
                 let words = samples.as_chunks().0.iter();
-                words.map(|&word| high_byte(u16::from_ne_bytes(word))).collect()
+                words
+                    .map(|&word| high_byte(u16::from_ne_bytes(word)))
+                    .collect()
             }
             other => {
                 let what = format!("colour type `{other:?}`");
@@ -219,7 +240,9 @@ pub enum DecodeError {
         max_pixels: u64,
     },
     /// The data ends before the image does.
-    #[error("the {format} data is cut short: expected more, found the end of the file; fetch the file again")]
+    #[error(
+        "the {format} data is cut short: expected more, found the end of the file; fetch the file again"
+    )]
     Truncated {
         /// Name of the format.
         format: &'static str,
@@ -246,15 +269,23 @@ pub enum DecodeError {
 impl DecodeError {
     fn unknown(bytes: &[u8]) -> Self {
         let start = &bytes[..bytes.len().min(12)];
-        Self::UnknownFormat { found: start.escape_ascii().to_string() }
+        Self::UnknownFormat {
+            found: start.escape_ascii().to_string(),
+        }
     }
 
     fn unsupported(format: ImageFormat, what: String) -> Self {
-        Self::Unsupported { format: name(format), what }
+        Self::Unsupported {
+            format: name(format),
+            what,
+        }
     }
 
     fn malformed(format: ImageFormat, source: impl Error + Send + Sync + 'static) -> Self {
-        Self::Malformed { format: name(format), source: Box::new(source) }
+        Self::Malformed {
+            format: name(format),
+            source: Box::new(source),
+        }
     }
 }
 

@@ -59,7 +59,9 @@ impl FromStr for Filter {
         match name {
             "bilinear" => Ok(Self::Bilinear),
             "bicubic" => Ok(Self::Bicubic),
-            _ => Err(ParseFilterError { found: name.to_owned() }),
+            _ => Err(ParseFilterError {
+                found: name.to_owned(),
+            }),
         }
     }
 }
@@ -81,7 +83,10 @@ mod tests {
             assert_eq!(filter.to_string().parse(), Ok(filter));
         }
         let error = "lanczos".parse::<Filter>().unwrap_err().to_string();
-        assert!(error.contains("expected `bilinear` or `bicubic`, found `lanczos`"), "{error}");
+        assert!(
+            error.contains("expected `bilinear` or `bicubic`, found `lanczos`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -55,7 +55,11 @@ impl Recipe {
     /// The 32x32 image as it is, normalised by ImageNet's mean and standard deviation: those
     /// weights were trained so, although the numbers of CIFAR-10 itself differ.
     pub fn cifar() -> Self {
-        Self { resize: None, crop: None, ..Self::imagenet() }
+        Self {
+            resize: None,
+            crop: None,
+            ..Self::imagenet()
+        }
     }
 
     /// Checks what the types cannot.
@@ -135,10 +139,16 @@ pub enum RecipeError {
 
 pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), RecipeError> {
     if let Some(channel) = mean.iter().position(|mean| !mean.is_finite()) {
-        return Err(RecipeError::Mean { channel, found: mean[channel] });
+        return Err(RecipeError::Mean {
+            channel,
+            found: mean[channel],
+        });
     }
     if let Some(channel) = std.iter().position(|&std| !(std.is_finite() && std > 0.0)) {
-        return Err(RecipeError::Std { channel, found: std[channel] });
+        return Err(RecipeError::Std {
+            channel,
+            found: std[channel],
+        });
     }
     Ok(())
 }
@@ -149,15 +159,45 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_named() {
-        let recipe = Recipe { std: [0.2, 0.0, 0.2], ..Recipe::imagenet() };
-        assert_eq!(recipe.validate(), Err(RecipeError::Std { channel: 1, found: 0.0 }));
-        let recipe = Recipe { mean: [0.0, 0.0, f32::INFINITY], ..Recipe::imagenet() };
-        assert!(matches!(recipe.validate(), Err(RecipeError::Mean { channel: 2, .. })));
-        let recipe = Recipe { std: [f32::NAN; 3], ..Recipe::imagenet() };
-        assert!(matches!(recipe.validate(), Err(RecipeError::Std { channel: 0, .. })));
-        let recipe = Recipe { resize: Some(0), ..Recipe::imagenet() };
-        assert_eq!(recipe.validate(), Err(RecipeError::ZeroSize { field: "resize" }));
-        assert!(matches!(recipe.apply(RgbImage::new(2, 2)), Err(TransformError::ZeroSize { .. })));
+        let recipe = Recipe {
+            std: [0.2, 0.0, 0.2],
+            ..Recipe::imagenet()
+        };
+        assert_eq!(
+            recipe.validate(),
+            Err(RecipeError::Std {
+                channel: 1,
+                found: 0.0
+            })
+        );
+        let recipe = Recipe {
+            mean: [0.0, 0.0, f32::INFINITY],
+            ..Recipe::imagenet()
+        };
+        assert!(matches!(
+            recipe.validate(),
+            Err(RecipeError::Mean { channel: 2, .. })
+        ));
+        let recipe = Recipe {
+            std: [f32::NAN; 3],
+            ..Recipe::imagenet()
+        };
+        assert!(matches!(
+            recipe.validate(),
+            Err(RecipeError::Std { channel: 0, .. })
+        ));
+        let recipe = Recipe {
+            resize: Some(0),
+            ..Recipe::imagenet()
+        };
+        assert_eq!(
+            recipe.validate(),
+            Err(RecipeError::ZeroSize { field: "resize" })
+        );
+        assert!(matches!(
+            recipe.apply(RgbImage::new(2, 2)),
+            Err(TransformError::ZeroSize { .. })
+        ));
     }
 
     #[test]

@@ -37,14 +37,30 @@ pub(crate) struct Window {
 /// assert_eq!(small, RgbImage::from_pixel(20, 10, image::Rgb([10, 20, 30])));
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
-pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<RgbImage, TransformError> {
+pub fn resize(
+    image: &RgbImage,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> Result<RgbImage, TransformError> {
     check_source(image)?;
     check_output(width.into(), height.into())?;
     if width != image.width() && height != image.height() {
         check_output(width.into(), image.height().into())?;
     }
-    let all = Window { x: 0, y: 0, width, height };
-    Ok(resize_window(image, width.into(), height.into(), all, filter))
+    let all = Window {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    };
+    Ok(resize_window(
+        image,
+        width.into(),
+        height.into(),
+        all,
+        filter,
+    ))
 }
 
 /// Resizes so that the shorter side has `size` pixels, as torchvision's `Resize(size)`.
@@ -62,7 +78,11 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Resu
 /// assert_eq!(resized.dimensions(), (384, 256)); // 384.38 truncated
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
-pub fn resize_shorter_side(image: &RgbImage, size: u32, filter: Filter) -> Result<RgbImage, TransformError> {
+pub fn resize_shorter_side(
+    image: &RgbImage,
+    size: u32,
+    filter: Filter,
+) -> Result<RgbImage, TransformError> {
     check_source(image)?;
     let (width, height) = shorter_side_size(image.width(), image.height(), size);
     check_output(width, height)?;
@@ -75,7 +95,11 @@ pub(crate) fn shorter_side_size(width: u32, height: u32, size: u32) -> (u64, u64
     let (short, long) = (width.min(height), width.max(height));
     // torchvision divides in floating point: `int(size * long / short)`.
     let long = ((u64::from(size) * u64::from(long)) as f64 / f64::from(short)) as u64;
-    if width <= height { (size.into(), long) } else { (long, size.into()) }
+    if width <= height {
+        (size.into(), long)
+    } else {
+        (long, size.into())
+    }
 }
 
 /// The part `window` of `image` resized to `width` x `height`: the same bytes as a full resize
@@ -116,14 +140,21 @@ pub(crate) fn resize_window(
     let mut output = vec![0; window.height as usize * out_stride];
     match vertical {
         Some(weights) => {
-            output.par_chunks_exact_mut(out_stride).with_min_len(4).enumerate().for_each_init(
-                || vec![0; out_stride],
-                |sums, (y, out)| vertical_row(&row, rows.start, weights.at(y), sums, out),
-            );
+            output
+                .par_chunks_exact_mut(out_stride)
+                .with_min_len(4)
+                .enumerate()
+                .for_each_init(
+                    || vec![0; out_stride],
+                    |sums, (y, out)| vertical_row(&row, rows.start, weights.at(y), sums, out),
+                );
         }
-        None => output.chunks_exact_mut(out_stride).enumerate().for_each(|(y, out)| {
-            out.copy_from_slice(row(y));
-        }),
+        None => output
+            .chunks_exact_mut(out_stride)
+            .enumerate()
+            .for_each(|(y, out)| {
+                out.copy_from_slice(row(y));
+            }),
     }
     RgbImage::from_raw(window.width, window.height, output).expect("three bytes a pixel")
 }
@@ -187,10 +218,16 @@ impl Weights {
                 let start = ((center - support + 0.5) as i64).clamp(0, in_size.into());
                 let end = ((center + support + 0.5) as i64).min(in_size.into());
                 weights.clear();
-                weights.extend((start..end).map(|x| filter.weight((x as f64 - center + 0.5) * inverse)));
+                weights.extend(
+                    (start..end).map(|x| filter.weight((x as f64 - center + 0.5) * inverse)),
+                );
                 // Left to right, as Pillow adds them: the order decides the last bit.
                 let sum = weights.iter().fold(0.0, |sum, weight| sum + weight);
-                taps.extend(weights.iter().map(|w| quantise(if sum == 0.0 { *w } else { w / sum })));
+                taps.extend(
+                    weights
+                        .iter()
+                        .map(|w| quantise(if sum == 0.0 { *w } else { w / sum })),
+                );
                 (start as u32, taps.len() as u32)
             })
             .collect();
@@ -199,7 +236,11 @@ impl Weights {
 
     fn at(&self, index: usize) -> (usize, &[i32]) {
         let (start, end) = self.bounds[index];
-        let begin = if index == 0 { 0 } else { self.bounds[index - 1].1 };
+        let begin = if index == 0 {
+            0
+        } else {
+            self.bounds[index - 1].1
+        };
         (start as usize, &self.taps[begin as usize..end as usize])
     }
 
@@ -213,7 +254,11 @@ impl Weights {
 
 fn quantise(weight: f64) -> i32 {
     let scaled = weight * f64::from(1 << PRECISION_BITS);
-    (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
+    (if weight < 0.0 {
+        scaled - 0.5
+    } else {
+        scaled + 0.5
+    }) as i32
 }
 
 #[cfg(test)]
@@ -224,7 +269,10 @@ mod tests {
     fn longer_side_is_truncated() {
         assert_eq!(shorter_side_size(513, 387, 256), (339, 256)); // 339.35
         assert_eq!(shorter_side_size(101, 397, 235), (235, 923)); // 923.71
-        assert_eq!(shorter_side_size(1, u32::MAX, u32::MAX).1, 18_446_744_065_119_617_024);
+        assert_eq!(
+            shorter_side_size(1, u32::MAX, u32::MAX).1,
+            18_446_744_065_119_617_024
+        );
     }
 
     #[test]
@@ -232,18 +280,30 @@ mod tests {
         let weights = Weights::new(8, 4, 0, 4, Filter::Bilinear);
         // Position 1 has its centre at 3.0 and support 2: pixels 1 to 4 weigh 1/8 3/8 3/8 1/8.
         let one = 1 << PRECISION_BITS;
-        assert_eq!(weights.at(1), (1, &[one / 8, 3 * one / 8, 3 * one / 8, one / 8][..]));
+        assert_eq!(
+            weights.at(1),
+            (1, &[one / 8, 3 * one / 8, 3 * one / 8, one / 8][..])
+        );
     }
 
     #[test]
     fn window_equals_resize_then_crop() {
-        let image =
-            RgbImage::from_fn(37, 23, |x, y| image::Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8]));
+        let image = RgbImage::from_fn(37, 23, |x, y| {
+            image::Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8])
+        });
         for (width, height) in [(20, 50), (37, 9), (60, 23), (37, 23)] {
             let full = resize(&image, width, height, Filter::Bicubic).unwrap();
-            let window = Window { x: 5, y: 2, width: 9, height: 6 };
+            let window = Window {
+                x: 5,
+                y: 2,
+                width: 9,
+                height: 6,
+            };
             let part = resize_window(&image, width.into(), height.into(), window, Filter::Bicubic);
-            assert_eq!(part, image::imageops::crop_imm(&full, 5, 2, 9, 6).to_image());
+            assert_eq!(
+                part,
+                image::imageops::crop_imm(&full, 5, 2, 9, 6).to_image()
+            );
         }
     }
 }

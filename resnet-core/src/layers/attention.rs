@@ -104,7 +104,7 @@ pub(crate) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
 
 /// The odd number at or above `(log2(channels) + 1) / 2`, cut to whole, at least 3.
 pub(crate) fn eca_kernel(channels: usize) -> usize {
-    let t = (channels.ilog2() as usize + 1) / 2;
+    let t = (channels.ilog2() as usize).div_ceil(2);
     (t + 1 - t % 2).max(3)
 }
 

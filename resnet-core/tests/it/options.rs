@@ -133,6 +133,34 @@ fn maps_have_the_announced_shapes_for_every_output_stride() {
 }
 
 #[test]
+fn sizes_that_cannot_pass_are_told_beforehand() {
+    let check = |arch: Arch, side| arch.config().check_input([64, side]);
+    assert_eq!(check(Arch::ResNet50, 1), Ok(()));
+    assert!(check(Arch::ResNet50, 0).is_err());
+    assert_eq!(check(Arch::ResNetAa50, 64), Ok(()));
+    assert_eq!(
+        check(Arch::ResNetAa50, 72).unwrap_err().to_string(),
+        "`input size`: expected a multiple of the network's stride, found 72"
+    );
+    assert!(check(Arch::ResNetBlur50, 16).is_err());
+    for (arch, sides) in [
+        (Arch::ResNetAa50d, [32, 64, 96]),
+        (Arch::ResNetBlur50, [17, 33, 50]),
+    ] {
+        let mut config = arch.config();
+        config.stages.iter_mut().for_each(|stage| stage.depth = 1);
+        let model: ResNet<Cpu> = config.init(&Default::default());
+        for side in sides {
+            assert_eq!(config.check_input([side, side]), Ok(()), "{arch} {side}");
+            assert_eq!(
+                model.forward(keyed::images(7, [1, 3, side, side])).dims(),
+                [1, 1000]
+            );
+        }
+    }
+}
+
+#[test]
 fn fewer_stages_make_a_shorter_pyramid() {
     let mut config = Arch::ResNet18.config();
     config.stages.truncate(2);

@@ -5,8 +5,13 @@ use image::RgbImage;
 /// Pillow truncates `v * 255 / 31`, the decoder rounds it.
 pub(super) fn scale_as_pillow(bytes: &[u8], image: &mut RgbImage) {
     const BITFIELDS: u32 = 3;
-    let word = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let (Some(header), Some(planes_bits), Some(compression)) = (word(14), word(26), word(30)) else {
+    let word = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    };
+    let (Some(header), Some(planes_bits), Some(compression)) = (word(14), word(26), word(30))
+    else {
         return;
     };
     if header < 40 || planes_bits >> 16 != 16 {

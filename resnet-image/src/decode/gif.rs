@@ -35,6 +35,8 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
     }
 
     let colors = reader.palette().map_err(failed)?.as_chunks::<3>().0;
-    let pixels = canvas.iter().flat_map(|&i| colors.get(usize::from(i)).copied().unwrap_or_default());
+    let pixels = canvas
+        .iter()
+        .flat_map(|&i| colors.get(usize::from(i)).copied().unwrap_or_default());
     Ok(rgb_image(width as u32, height as u32, pixels.collect()))
 }

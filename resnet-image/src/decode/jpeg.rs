@@ -6,7 +6,9 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xD9;
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let Some(at) = rest.iter().position(|&byte| byte == 0xFF) {
-        let Some(&marker) = rest.get(at + 1) else { return false };
+        let Some(&marker) = rest.get(at + 1) else {
+            return false;
+        };
         let skip = match marker {
             END_OF_IMAGE => return true,
             // A second 0xFF is filling: the marker follows it.

@@ -26,7 +26,10 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
     let mut buffer = DecodingResult::U8(Vec::new());
     let layout = reader.read_image_to_buffer(&mut buffer).map_err(failed)?;
     let unsupported = || {
-        let what = format!("colour type `{color:?}` of format `{:?}`", layout.sample_format);
+        let what = format!(
+            "colour type `{color:?}` of format `{:?}`",
+            layout.sample_format
+        );
         DecodeError::unsupported(ImageFormat::Tiff, what)
     };
     let samples = match buffer {
@@ -44,23 +47,40 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
                 Some([channel(0)?, channel(1)?, channel(2)?].map(high_byte))
             };
             let indices = unpack(&samples, width as usize, bits);
-            indices.into_iter().flat_map(|i| color(i).unwrap_or_default()).collect()
+            indices
+                .into_iter()
+                .flat_map(|i| color(i).unwrap_or_default())
+                .collect()
         }
         ColorType::Gray(bits @ (1 | 2 | 4)) => {
             let step = 255 / ((1 << bits) - 1);
             let values = unpack(&samples, width as usize, bits);
-            values.into_iter().flat_map(|value| [value * step; 3]).collect()
+            values
+                .into_iter()
+                .flat_map(|value| [value * step; 3])
+                .collect()
         }
         ColorType::Gray(8 | 16) if !has_palette => to_rgb(samples, 1),
-        ColorType::GrayA(8 | 16) | ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } => {
-            to_rgb(samples, 2)
-        }
+        ColorType::GrayA(8 | 16)
+        | ColorType::Multiband {
+            bit_depth: 8 | 16,
+            num_samples: 2,
+        } => to_rgb(samples, 2),
         ColorType::RGB(8 | 16) => samples,
         ColorType::RGBA(8 | 16) => {
             const ASSOCIATED: u16 = 1;
-            let extra = reader.find_tag_unsigned_vec(Tag::ExtraSamples).map_err(failed)?;
+            let extra = reader
+                .find_tag_unsigned_vec(Tag::ExtraSamples)
+                .map_err(failed)?;
             let premultiplied = extra.as_deref() == Some(&[ASSOCIATED]);
-            to_rgb(if premultiplied { divide_by_alpha(samples) } else { samples }, 4)
+            to_rgb(
+                if premultiplied {
+                    divide_by_alpha(samples)
+                } else {
+                    samples
+                },
+                4,
+            )
         }
         ColorType::CMYK(8 | 16) => samples.as_chunks().0.iter().flat_map(cmyk_to_rgb).collect(),
         _ => return Err(unsupported()),
@@ -68,10 +88,16 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(DecodeError::Truncated { format: "TIFF" });
     }
-    let orientation = reader.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
+    let orientation = reader
+        .find_tag_unsigned::<u8>(Tag::Orientation)
+        .ok()
+        .flatten();
     let mut image = DynamicImage::ImageRgb8(rgb_image(width, height, pixels));
-    image
-        .apply_orientation(orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
+    image.apply_orientation(
+        orientation
+            .and_then(Orientation::from_exif)
+            .unwrap_or(Orientation::NoTransforms),
+    );
     Ok(image.into_rgb8())
 }
 
@@ -80,9 +106,14 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
 /// The decoder knows no palettes: read as grey, the image gives the indices.
 fn palette_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     let photometric = photometric_value(bytes);
-    let Some((at, [3, 0] | [0, 3])) = photometric else { return (bytes.into(), false) };
+    let Some((at, [3, 0] | [0, 3])) = photometric else {
+        return (bytes.into(), false);
+    };
     let mut patched = bytes.to_owned();
-    for (byte, grey) in patched[at..].iter_mut().zip(if bytes[0] == b'I' { [1, 0] } else { [0, 1] }) {
+    for (byte, grey) in patched[at..]
+        .iter_mut()
+        .zip(if bytes[0] == b'I' { [1, 0] } else { [0, 1] })
+    {
         *byte = grey;
     }
     (patched.into(), true)
@@ -95,10 +126,18 @@ fn photometric_value(bytes: &[u8]) -> Option<(usize, [u8; 2])> {
     let little = bytes.first()? == &b'I';
     let word = |at: usize| -> Option<u16> {
         let raw = *bytes.get(at..)?.first_chunk()?;
-        Some(if little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
+        Some(if little {
+            u16::from_le_bytes(raw)
+        } else {
+            u16::from_be_bytes(raw)
+        })
     };
     let raw = *bytes.get(4..)?.first_chunk()?;
-    let start = if little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) } as usize;
+    let start = if little {
+        u32::from_le_bytes(raw)
+    } else {
+        u32::from_be_bytes(raw)
+    } as usize;
     let entries = (0..usize::from(word(start)?)).map(|i| start + 2 + i * ENTRY_BYTES);
     let entry = entries
         .take_while(|&at| at < bytes.len())
@@ -112,7 +151,9 @@ fn interleave(samples: Vec<u8>, layout: &BufferLayoutPreference) -> Vec<u8> {
         return samples;
     }
     let plane = samples.len() / layout.planes;
-    (0..plane).flat_map(|i| samples[i..].iter().step_by(plane).copied()).collect()
+    (0..plane)
+        .flat_map(|i| samples[i..].iter().step_by(plane).copied())
+        .collect()
 }
 
 /// Values of 1, 2, 4 or 8 bits from rows that start on a byte.
@@ -135,7 +176,10 @@ fn divide_by_alpha(mut samples: Vec<u8>) -> Vec<u8> {
     for pixel in samples.chunks_exact_mut(4) {
         let alpha = u32::from(pixel[3]);
         for value in &mut pixel[..3] {
-            *value = (u32::from(*value) * 255).checked_div(alpha).unwrap_or(0).min(255) as u8;
+            *value = (u32::from(*value) * 255)
+                .checked_div(alpha)
+                .unwrap_or(0)
+                .min(255) as u8;
         }
     }
     samples

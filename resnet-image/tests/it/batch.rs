@@ -7,7 +7,11 @@ fn batch(images: &[RgbImage]) -> Result<burn::tensor::Tensor<Flex, 4>, BatchErro
 
 #[test]
 fn values_are_planes_of_scaled_pixels() {
-    let image = |shift: u8| RgbImage::from_fn(3, 2, |x, y| image::Rgb([(x + 3 * y) as u8 + shift, 100, 255]));
+    let image = |shift: u8| {
+        RgbImage::from_fn(3, 2, |x, y| {
+            image::Rgb([(x + 3 * y) as u8 + shift, 100, 255])
+        })
+    };
     let tensor = batch(&[image(0), image(50)]).unwrap();
     assert_eq!(tensor.dims(), [2, 3, 2, 3]);
     let values: Vec<f32> = tensor.into_data().to_vec().unwrap();
@@ -34,13 +38,44 @@ const TORCH_BITS: [u32; 4] = [0xC007_8BBD, 0xC006_732B, 0x3D69_39A6, 0x400F_EE1D
 #[test]
 fn unequal_empty_and_impossible_batches_are_errors() {
     assert_eq!(batch(&[]).unwrap_err(), BatchError::Empty);
-    let error = batch(&[RgbImage::new(4, 3), RgbImage::new(4, 3), RgbImage::new(3, 4)]);
+    let error = batch(&[
+        RgbImage::new(4, 3),
+        RgbImage::new(4, 3),
+        RgbImage::new(3, 4),
+    ]);
     let error = error.unwrap_err();
-    assert_eq!(error, BatchError::SizeMismatch { index: 2, expected: (4, 3), found: (3, 4) });
-    assert!(error.to_string().contains("expected 4x3 pixels as image 0, found 3x4"), "{error}");
+    assert_eq!(
+        error,
+        BatchError::SizeMismatch {
+            index: 2,
+            expected: (4, 3),
+            found: (3, 4)
+        }
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("expected 4x3 pixels as image 0, found 3x4"),
+        "{error}"
+    );
     let error = batch(&[RgbImage::new(0, 3)]).unwrap_err();
-    assert_eq!(error, BatchError::EmptyImage { index: 0, width: 0, height: 3 });
-    let error = to_tensor::<Flex>(&[RgbImage::new(1, 1)], [0.0; 3], [1.0, 1.0, 0.0], &FlexDevice);
-    let expected = RecipeError::Std { channel: 2, found: 0.0 };
+    assert_eq!(
+        error,
+        BatchError::EmptyImage {
+            index: 0,
+            width: 0,
+            height: 3
+        }
+    );
+    let error = to_tensor::<Flex>(
+        &[RgbImage::new(1, 1)],
+        [0.0; 3],
+        [1.0, 1.0, 0.0],
+        &FlexDevice,
+    );
+    let expected = RecipeError::Std {
+        channel: 2,
+        found: 0.0,
+    };
     assert_eq!(error.unwrap_err(), BatchError::Normalisation(expected));
 }

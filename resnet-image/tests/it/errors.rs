@@ -13,7 +13,10 @@ fn empty_and_text_files_are_no_images() {
     assert!(matches!(decode(b""), Err(DecodeError::Empty)));
     let error = decode(b"label,path\n").unwrap_err();
     assert!(matches!(error, DecodeError::UnknownFormat { .. }));
-    assert!(error.to_string().ends_with(r"found bytes `label,path\n`"), "{error}");
+    assert!(
+        error.to_string().ends_with(r"found bytes `label,path\n`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -21,7 +24,10 @@ fn folder_and_missing_file_are_named() {
     for path in [fixtures("formats"), fixtures("missing.png")] {
         let error = open(&path).unwrap_err();
         assert!(matches!(error, OpenError::Read { .. }));
-        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        assert!(
+            error.to_string().contains(&path.display().to_string()),
+            "{error}"
+        );
         assert!(error.source().is_some());
     }
     let path = fixtures("formats").join("make.py");
@@ -39,13 +45,18 @@ fn half_a_file_is_an_error_in_every_format() {
     }
     let jpeg = image("baseline.jpg");
     let error = decode(&jpeg[..jpeg.len() - 2]).unwrap_err();
-    assert!(matches!(error, DecodeError::Truncated { format: "JPEG" }), "{error}");
+    assert!(
+        matches!(error, DecodeError::Truncated { format: "JPEG" }),
+        "{error}"
+    );
 }
 
 /// Every byte in turn: a wrong image is as good as an error, a panic is not.
 #[test]
 fn flipped_bytes_never_panic() {
-    let limit = Decoder { max_pixels: 1 << 20 };
+    let limit = Decoder {
+        max_pixels: 1 << 20,
+    };
     for path in files(&fixtures("formats").join("images")) {
         let mut bytes = std::fs::read(&path).unwrap();
         for at in 0..bytes.len().min(600) {
@@ -64,7 +75,13 @@ fn pixels_are_limited_in_every_format() {
     for path in files(&fixtures("formats").join("images")) {
         let result = limit.decode(&std::fs::read(&path).unwrap());
         assert!(
-            matches!(result, Err(DecodeError::TooManyPixels { max_pixels: 100, .. })),
+            matches!(
+                result,
+                Err(DecodeError::TooManyPixels {
+                    max_pixels: 100,
+                    ..
+                })
+            ),
             "{}: {result:?}",
             path.display()
         );

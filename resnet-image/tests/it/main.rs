@@ -1,6 +1,9 @@
 //! Parity with Pillow and torchvision, and what happens to bad input.
 
-#![expect(clippy::print_stdout, reason = "the differences of lossy images are worth seeing")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the differences of lossy images are worth seeing"
+)]
 
 mod batch;
 mod errors;
@@ -13,12 +16,16 @@ use std::path::{Path, PathBuf};
 use resnet_image::RgbImage;
 
 fn fixtures(case: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(case)
 }
 
 /// The files of a folder by name, which must not be empty.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = folder
+        .read_dir()
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{}", folder.display());
@@ -31,7 +38,10 @@ fn difference(left: &RgbImage, right: &RgbImage) -> (f64, u8) {
     let bytes = left.as_raw().iter().zip(right.as_raw());
     let differences: Vec<u8> = bytes.map(|(&a, &b)| a.abs_diff(b)).collect();
     let sum: u64 = differences.iter().map(|&d| u64::from(d)).sum();
-    (sum as f64 / differences.len() as f64, differences.into_iter().max().unwrap_or(0))
+    (
+        sum as f64 / differences.len() as f64,
+        differences.into_iter().max().unwrap_or(0),
+    )
 }
 
 /// Fails with the first differing pixel.
@@ -39,6 +49,9 @@ fn assert_same(label: &str, found: &RgbImage, expected: &RgbImage) {
     assert_eq!(found.dimensions(), expected.dimensions(), "{label}: size");
     let pairs = found.enumerate_pixels().zip(expected.pixels());
     if let Some(((x, y, found), expected)) = pairs.into_iter().find(|((_, _, a), b)| a != b) {
-        panic!("{label}: pixel ({x}, {y}): expected {:?}, found {:?}", expected.0, found.0);
+        panic!(
+            "{label}: pixel ({x}, {y}): expected {:?}, found {:?}",
+            expected.0, found.0
+        );
     }
 }

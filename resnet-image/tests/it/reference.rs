@@ -21,8 +21,21 @@ fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, Rg
     assert_eq!(recipes.len(), 6);
     let mut images = files(&root.join("images"));
     images.retain(|path| path.extension().is_some_and(|found| found == extension));
-    for (name, Geometry { resize, crop, filter }) in recipes {
-        let recipe = Recipe { resize: Some(resize), crop: Some(crop), filter, ..Recipe::imagenet() };
+    for (
+        name,
+        Geometry {
+            resize,
+            crop,
+            filter,
+        },
+    ) in recipes
+    {
+        let recipe = Recipe {
+            resize: Some(resize),
+            crop: Some(crop),
+            filter,
+            ..Recipe::imagenet()
+        };
         for path in &images {
             let found = recipe.apply(open(path).unwrap()).unwrap();
             let file = Path::new(path.file_stem().unwrap()).with_extension("png");

@@ -49,7 +49,11 @@ fn transpose(image: &RgbImage) -> RgbImage {
 }
 
 fn slow_resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
-    transpose(&slow_pass(&transpose(&slow_pass(image, width, filter)), height, filter))
+    transpose(&slow_pass(
+        &transpose(&slow_pass(image, width, filter)),
+        height,
+        filter,
+    ))
 }
 
 fn images() -> impl Strategy<Value = RgbImage> {
@@ -95,14 +99,29 @@ fn long_strips_neither_overflow_nor_fill_the_memory() {
     let strip = |width, height| RgbImage::from_pixel(width, height, image::Rgb([9, 8, 7]));
     let expected = strip(224, 224);
     for image in [strip(1, 4_000_000), strip(4_000_000, 1)] {
-        assert_eq!(Recipe::imagenet().apply(image.clone()), Ok(expected.clone()));
+        assert_eq!(
+            Recipe::imagenet().apply(image.clone()),
+            Ok(expected.clone())
+        );
         let error = resize_shorter_side(&image, 256, Filter::Bicubic).unwrap_err();
         assert!(matches!(error, TransformError::TooLarge { .. }), "{error}");
-        let recipe = Recipe { resize: Some(u32::MAX), ..Recipe::imagenet() };
+        let recipe = Recipe {
+            resize: Some(u32::MAX),
+            ..Recipe::imagenet()
+        };
         assert_eq!(recipe.apply(image), Ok(expected.clone()));
     }
     // The result is small, but between the passes it would be 500000 x 4000000.
     let error = resize(&strip(1, 4_000_000), 500_000, 1, Filter::Bilinear).unwrap_err();
-    assert_eq!(error, TransformError::TooLarge { width: 500_000, height: 4_000_000 });
-    assert!(error.to_string().contains(&MAX_PIXELS.to_string()), "{error}");
+    assert_eq!(
+        error,
+        TransformError::TooLarge {
+            width: 500_000,
+            height: 4_000_000
+        }
+    );
+    assert!(
+        error.to_string().contains(&MAX_PIXELS.to_string()),
+        "{error}"
+    );
 }

@@ -1,0 +1,183 @@
+//! The command line: what can be typed, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use resnet_backend::BackendName;
+use resnet_image::{Filter, Recipe};
+
+/// Classify images with residual networks.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 all done, 1 some inputs failed, 2 could not run."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Name what is in images.
+    Classify(Classify),
+    /// Run a tensor through a network and save logits, embedding and every feature map.
+    Forward(Forward),
+    /// Save what the network sees of an image: resized and cropped.
+    Preprocess(Preprocess),
+    /// List the architectures.
+    Models(Models),
+    /// Tell what a checkpoint holds.
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Classify {
+    /// Images, folders of images, or `-` for one image on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Text file with one label a line [default: ImageNet-1k for 1000 classes, CIFAR-10 for 10].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeFlags,
+    /// Classes to show for each image.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
+    pub(crate) top_k: usize,
+    /// Images to run at once.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive)]
+    pub(crate) batch_size: usize,
+    /// One JSON object a line instead of a table.
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// CSV with a header instead of a table.
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Safetensors file with a tensor `input` of `[batch, channels, height, width]`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Safetensors file to write: `logits`, `embedding`, `c1` to `c5`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Largest stride of a feature map; later stages are dilated instead.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) output_stride: usize,
+    /// Fold batch norms into convolutions first.
+    #[arg(long)]
+    pub(crate) fuse: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Preprocess {
+    /// The image.
+    pub(crate) image: PathBuf,
+    /// PNG file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    /// Names to list, with `*` and `?` [default: all].
+    pub(crate) glob: Option<String>,
+    /// A JSON array instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The checkpoint.
+    pub(crate) file: PathBuf,
+    /// A JSON object, with every tensor, instead of a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which network, with which weights, where.
+#[derive(Debug, Args)]
+pub(crate) struct Network {
+    /// Checkpoint: `.pth`, `.pt`, `.th` or `.safetensors`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+    /// Backend to run on: `cpu` or `ndarray`.
+    #[arg(long, value_name = "NAME", env = "RESNET_BACKEND", default_value_t = BackendName::default())]
+    pub(crate) backend: BackendName,
+}
+
+/// What is done to an image before the network; each flag replaces one part of the default.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(crate) struct RecipeFlags {
+    /// Pixels of the shorter side after resizing, or `none` [default: 256; none for CIFAR networks].
+    #[arg(long, value_name = "N", value_parser = size_or_none)]
+    resize: Option<Size>,
+    /// Side of the square cut from the centre, or `none` [default: 224; none for CIFAR networks].
+    #[arg(long, value_name = "N", value_parser = size_or_none)]
+    crop: Option<Size>,
+    /// `bilinear` or `bicubic` [default: bilinear].
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
+    /// Mean of each channel, 0 to 1 [default: ImageNet's 0.485,0.456,0.406].
+    #[arg(long, value_name = "R,G,B", value_parser = triple)]
+    mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel [default: ImageNet's 0.229,0.224,0.225].
+    #[arg(long, value_name = "R,G,B", value_parser = triple)]
+    std: Option<[f32; 3]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Size(Option<u32>);
+
+impl RecipeFlags {
+    /// The recipe with the flags that were given.
+    pub(crate) fn over(&self, recipe: Recipe) -> Recipe {
+        Recipe {
+            resize: self.resize.map_or(recipe.resize, |size| size.0),
+            crop: self.crop.map_or(recipe.crop, |size| size.0),
+            filter: self.filter.unwrap_or(recipe.filter),
+            mean: self.mean.unwrap_or(recipe.mean),
+            std: self.std.unwrap_or(recipe.std),
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number above 0".into()),
+    }
+}
+
+fn size_or_none(text: &str) -> Result<Size, String> {
+    match text.parse() {
+        Ok(size) if size > 0 => Ok(Size(Some(size))),
+        _ if text == "none" => Ok(Size(None)),
+        _ => Err("expected a whole number above 0, or `none`".into()),
+    }
+}
+
+fn triple(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Result<Vec<f32>, _> = text
+        .split(',')
+        .map(|number| number.trim().parse())
+        .collect();
+    let numbers = numbers
+        .ok()
+        .and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
+    numbers.ok_or_else(|| "expected three numbers with commas between them".into())
+}

@@ -1,0 +1,100 @@
+use anyhow::{Context, Error, Result};
+use burn::tensor::backend::Backend;
+use rayon::prelude::*;
+use resnet_backend::Work;
+use resnet_image::{Recipe, RgbImage};
+use resnet_infer::{Classifier, Labels, Prediction, default_recipe};
+
+use crate::Outcome;
+use crate::cli::Classify;
+use crate::images::{self, Source};
+use crate::network::Resolved;
+use crate::output::{self, Writer};
+
+pub(crate) fn run(args: Classify) -> Result<Outcome> {
+    let sources = images::find(&args.paths)?;
+    let network = args.network.resolve()?;
+    let recipe = args.recipe.over(default_recipe(&network.config));
+    let classes = network.config.num_classes;
+    let labels = match &args.labels {
+        Some(path) => Labels::open(path)?.check(classes, &format!("`{}`", path.display()))?,
+        None => Labels::for_classes(classes),
+    };
+    let backend = args.network.backend;
+    resnet_backend::run(
+        backend,
+        Job {
+            args,
+            sources,
+            network,
+            recipe,
+            labels,
+        },
+    )?
+}
+
+/// All that is settled before the first slow step.
+struct Job {
+    args: Classify,
+    sources: Vec<Source>,
+    network: Resolved,
+    recipe: Recipe,
+    labels: Labels,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = self.network.load::<B>(&device)?;
+        let classifier = Classifier::new(model, self.recipe, self.labels, &device)?
+            .with_top_k(self.args.top_k)
+            .with_batch_size(self.args.batch_size);
+        let mut writer = Writer::new(&self.args, &self.network.name, &self.sources)?;
+        let progress = output::progress(self.sources.len());
+        let mut failed = false;
+        for sources in self.sources.chunks(self.args.batch_size) {
+            for (source, prediction) in sources.iter().zip(classify(&classifier, sources)) {
+                failed |= prediction.is_err();
+                progress.suspend(|| writer.write(source, prediction))?;
+            }
+            progress.inc(sources.len() as u64);
+        }
+        progress.finish_and_clear();
+        writer.finish()?;
+        Ok(if failed {
+            Outcome::SomeFailed
+        } else {
+            Outcome::Done
+        })
+    }
+}
+
+/// A prediction or an error for each source: the images that can be read make the batch.
+fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
+    let prepare = |source: &Source| -> Result<RgbImage> {
+        classifier
+            .prepare(&source.open()?)
+            .with_context(|| format!("`{source}`"))
+    };
+    let prepared: Vec<Result<RgbImage>> = sources.par_iter().map(prepare).collect();
+    let (mut images, mut results) = (Vec::new(), Vec::new());
+    for image in prepared {
+        match image {
+            Ok(image) => {
+                results.push(Ok(images.len()));
+                images.push(image);
+            }
+            Err(error) => results.push(Err(error)),
+        }
+    }
+    let predictions = classifier.classify_prepared(&images);
+    let prediction = |place: usize| match &predictions {
+        Ok(predictions) => Ok(predictions[place].clone()),
+        Err(error) => Err(Error::msg(error.to_string())),
+    };
+    results
+        .into_iter()
+        .map(|result| result.and_then(prediction))
+        .collect()
+}

@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use resnet_backend::Work;
+use resnet_core::Outputs;
+use resnet_weights::{Checkpoint, write_atomically};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::Outcome;
+use crate::cli::Forward;
+use crate::network::Resolved;
+
+pub(crate) fn run(args: Forward) -> Result<Outcome> {
+    let mut network = args.network.resolve()?;
+    network.config = network.config.with_output_stride(args.output_stride);
+    network.config.validate()?;
+    let input = read_input(&args.input, &network)?;
+    resnet_backend::run(
+        args.network.backend,
+        Job {
+            args,
+            network,
+            input,
+        },
+    )?
+}
+
+fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
+    let file = path.display();
+    let tensors = Checkpoint::open(path)?;
+    let Some(entry) = tensors.get("input") else {
+        let keys: Vec<_> = tensors.entries().take(5).map(|entry| entry.key()).collect();
+        bail!(
+            "`{file}`: expected a tensor `input`, found {}",
+            keys.join(", ")
+        );
+    };
+    if !entry.dtype().is_float() {
+        bail!(
+            "`{file}`: `input`: expected floats, found {}",
+            entry.dtype()
+        );
+    }
+    let channels = network.config.in_channels;
+    let &[batch, found, height, width] = entry.shape() else {
+        bail!(
+            "`{file}`: `input`: expected [batch, {channels}, height, width], found {:?}",
+            entry.shape()
+        );
+    };
+    if found != channels || batch == 0 {
+        bail!(
+            "`{file}`: `input`: expected [1 or more, {channels}, height, width], found {:?}",
+            entry.shape()
+        );
+    }
+    network
+        .config
+        .check_input([height, width])
+        .with_context(|| format!("`{file}`"))?;
+    Ok(tensors.read("input")?)
+}
+
+struct Job {
+    args: Forward,
+    network: Resolved,
+    input: TensorData,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = self.network.load::<B>(&device)?;
+        let model = if self.args.fuse { model.fuse() } else { model };
+        let input = Tensor::from_data(self.input.convert::<B::FloatElem>(), &device);
+        let Outputs {
+            pyramid,
+            embedding,
+            logits,
+        } = model.forward_all(input);
+        let mut tensors = vec![("logits".to_string(), logits.into_data())];
+        tensors.push(("embedding".to_string(), embedding.into_data()));
+        let maps = pyramid.into_iter().enumerate();
+        tensors.extend(maps.map(|(i, map)| (format!("c{}", i + 1), map.into_data())));
+        save(&self.args.output, tensors)?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn save(path: &Path, tensors: Vec<(String, TensorData)>) -> Result<()> {
+    let tensors: Vec<_> = tensors
+        .into_iter()
+        .map(|(key, data)| (key, data.convert::<f32>()))
+        .collect();
+    let views = tensors.iter().map(|(key, data)| {
+        Ok((
+            key,
+            TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?,
+        ))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let bytes = safetensors::serialize(views, None)?;
+    write_atomically(path, &bytes)
+        .with_context(|| format!("`{}`: cannot be written", path.display()))
+}

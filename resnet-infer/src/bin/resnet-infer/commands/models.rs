@@ -1,0 +1,111 @@
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+use resnet_core::{Arch, ResNetConfig, StemKind};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::cli::Models;
+
+/// A row of the list; `--json` writes an array of these.
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    /// Trainable parameters.
+    parameters: u64,
+    /// Billions of multiply-accumulates for one image of 224 pixels, 32 for CIFAR networks.
+    gmacs: f64,
+    stem: String,
+    block: String,
+    shortcut: String,
+}
+
+impl Row {
+    fn new(arch: Arch) -> Self {
+        let config = arch.config();
+        let side = if let StemKind::Conv3x3 { .. } = config.stem {
+            32
+        } else {
+            224
+        };
+        let cost = config.cost([side, side]);
+        Self {
+            name: arch.name(),
+            parameters: cost.parameters,
+            gmacs: cost.macs as f64 / 1e9,
+            stem: stem(config.stem),
+            block: block(&config),
+            shortcut: snake_case(&config.shortcut),
+        }
+    }
+}
+
+fn stem(stem: StemKind) -> String {
+    match stem {
+        StemKind::Conv7x7 { channels } => format!("7x7 {channels}"),
+        StemKind::Conv3x3 { channels } => format!("3x3 {channels}"),
+        StemKind::Deep { width } => format!("deep {width}"),
+        StemKind::Tiered { width } => format!("tiered {width}"),
+    }
+}
+
+fn block(config: &ResNetConfig) -> String {
+    let mut kinds: Vec<String> = config
+        .stages
+        .iter()
+        .map(|stage| snake_case(&stage.block))
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    let groups = match (config.cardinality, config.base_width) {
+        (1, 64) => String::new(),
+        (cardinality, base_width) => format!(" {cardinality}x{base_width}d"),
+    };
+    kinds.join("+") + &groups
+}
+
+/// The name of an option in its JSON.
+fn snake_case(option: &impl Serialize) -> String {
+    let value = serde_json::to_value(option).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_string()
+}
+
+pub(crate) fn run(args: Models) -> Result<Outcome> {
+    let glob = args.glob.as_deref().unwrap_or("*");
+    let pattern = glob::Pattern::new(glob).with_context(|| format!("`{glob}`"))?;
+    let archs = Arch::ALL.iter().filter(|arch| pattern.matches(arch.name()));
+    let rows: Vec<Row> = archs.map(|arch| Row::new(*arch)).collect();
+    if rows.is_empty() {
+        match glob.parse::<Arch>() {
+            Err(error) if !glob.contains(['*', '?', '[']) => bail!("{error}"),
+            _ => bail!(
+                "`{glob}`: expected a pattern that fits an architecture, found none that does"
+            ),
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
+        return Ok(Outcome::Done);
+    }
+    writeln!(
+        out,
+        "{:24} {:>12} {:>8}  {:10} {:22} shortcut",
+        "name", "parameters", "GMACs", "stem", "block"
+    )?;
+    for row in rows {
+        let Row {
+            name,
+            parameters,
+            gmacs,
+            stem,
+            block,
+            shortcut,
+        } = row;
+        writeln!(
+            out,
+            "{name:24} {parameters:>12} {gmacs:>8.3}  {stem:10} {block:22} {shortcut}"
+        )?;
+    }
+    Ok(Outcome::Done)
+}

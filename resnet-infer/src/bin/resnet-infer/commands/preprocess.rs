@@ -1,0 +1,24 @@
+use std::io::Cursor;
+
+use anyhow::{Context, Result};
+use resnet_image::Recipe;
+use resnet_weights::write_atomically;
+
+use crate::Outcome;
+use crate::cli::Preprocess;
+use crate::images::find;
+
+pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
+    let recipe = args.recipe.over(Recipe::imagenet());
+    recipe.validate().context("recipe")?;
+    let source = &find(std::slice::from_ref(&args.image))?[0];
+    let image = recipe
+        .apply(source.open()?)
+        .with_context(|| format!("`{source}`"))?;
+    let mut png = Cursor::new(Vec::new());
+    image.write_to(&mut png, image::ImageFormat::Png)?;
+    let output = args.output.display();
+    write_atomically(&args.output, png.get_ref())
+        .with_context(|| format!("`{output}`: cannot be written"))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,90 @@
+//! The images that a user points at.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use resnet_image::RgbImage;
+use walkdir::WalkDir;
+
+/// The endings looked for in folders. Files named outright may have any.
+const ENDINGS: [&str; 9] = [
+    "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe",
+];
+
+/// Far above any photograph; standard input has no size to look at first.
+const MAX_STDIN_BYTES: u64 = 1 << 30;
+
+/// One image.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Source {
+    File(PathBuf),
+    Stdin,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Stdin => f.write_str("-"),
+        }
+    }
+}
+
+/// Every image below the paths: files as they are, folders searched, sorted by name.
+pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            if sources.contains(&Source::Stdin) {
+                bail!("`-`: expected once, found twice, as standard input holds one image");
+            }
+            sources.push(Source::Stdin);
+        } else if path.is_dir() {
+            let before = sources.len();
+            for entry in WalkDir::new(path).sort_by_file_name() {
+                let entry =
+                    entry.with_context(|| format!("`{}`: cannot be searched", path.display()))?;
+                if entry.file_type().is_file() && has_image_ending(entry.path()) {
+                    sources.push(Source::File(entry.into_path()));
+                }
+            }
+            if sources.len() == before {
+                let endings = ENDINGS.join(", ");
+                bail!(
+                    "`{}`: expected images ({endings}), found none in the folder",
+                    path.display()
+                );
+            }
+        } else {
+            sources.push(Source::File(path.clone()));
+        }
+    }
+    Ok(sources)
+}
+
+fn has_image_ending(path: &Path) -> bool {
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+impl Source {
+    pub(crate) fn open(&self) -> Result<RgbImage> {
+        match self {
+            Self::File(path) => Ok(resnet_image::open(path)?),
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                let stdin = std::io::stdin().lock();
+                stdin
+                    .take(MAX_STDIN_BYTES)
+                    .read_to_end(&mut bytes)
+                    .context("standard input")?;
+                resnet_image::decode(&bytes).context("standard input")
+            }
+        }
+    }
+}

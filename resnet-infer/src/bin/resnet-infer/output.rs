@@ -1,0 +1,163 @@
+//! What goes to standard output and standard error.
+
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resnet_infer::{ClassScore, Prediction};
+use serde::Serialize;
+
+use crate::cli::Classify;
+use crate::images::Source;
+
+/// An error that stops the command.
+pub(crate) fn error(error: &Error) {
+    // Nothing can be done where standard error is closed.
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+}
+
+/// Progress on standard error: for long lists, on a terminal.
+pub(crate) fn progress(images: usize) -> ProgressBar {
+    const LONG: usize = 32;
+    if images < LONG || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(images as u64), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {per_sec}, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Writes predictions as they come, in one of three forms.
+pub(crate) enum Writer<'a> {
+    /// Aligned columns.
+    Table {
+        out: StdoutLock<'static>,
+        width: usize,
+    },
+    /// One object a line.
+    Json {
+        out: StdoutLock<'static>,
+        model: &'a str,
+    },
+    /// A header and one row a class.
+    Csv(csv::Writer<StdoutLock<'static>>),
+}
+
+/// A line of `--json`: predictions, or an error.
+#[derive(Serialize)]
+struct Line<'a> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predictions: Option<&'a [ClassScore]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(args: &Classify, model: &'a str, sources: &[Source]) -> Result<Self> {
+        let out = io::stdout().lock();
+        if args.json {
+            return Ok(Self::Json { out, model });
+        }
+        if args.csv {
+            let mut writer = csv::Writer::from_writer(out);
+            writer.write_record(["path", "rank", "class", "label", "probability", "error"])?;
+            return Ok(Self::Csv(writer));
+        }
+        let width = sources
+            .iter()
+            .map(|source| source.to_string().chars().count())
+            .max()
+            .unwrap_or(0);
+        Ok(Self::Table { out, width })
+    }
+
+    pub(crate) fn write(&mut self, source: &Source, prediction: Result<Prediction>) -> Result<()> {
+        match self {
+            Self::Table { out, width } => table(out, *width, source, &prediction)?,
+            Self::Json { out, model } => {
+                let line = Line {
+                    path: source.to_string(),
+                    model: prediction.is_ok().then_some(model),
+                    predictions: prediction
+                        .as_ref()
+                        .ok()
+                        .map(|prediction| prediction.top.as_slice()),
+                    error: prediction.as_ref().err().map(|error| format!("{error:#}")),
+                };
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                out.flush()?;
+            }
+            Self::Csv(writer) => rows(writer, source, &prediction)?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        match self {
+            Self::Table { mut out, .. } | Self::Json { mut out, .. } => out.flush()?,
+            Self::Csv(mut writer) => writer.flush()?,
+        }
+        Ok(())
+    }
+}
+
+fn table(
+    out: &mut impl Write,
+    width: usize,
+    source: &Source,
+    prediction: &Result<Prediction>,
+) -> Result<()> {
+    let mut path = source.to_string();
+    match prediction {
+        Ok(prediction) => {
+            for guess in &prediction.top {
+                writeln!(
+                    out,
+                    "{path:width$}  {:5.1} %  {}",
+                    100.0 * guess.probability,
+                    guess.label
+                )?;
+                path.clear();
+            }
+        }
+        Err(error) => writeln!(out, "{path:width$}  failed: {error:#}")?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn rows<W: Write>(
+    writer: &mut csv::Writer<W>,
+    source: &Source,
+    prediction: &Result<Prediction>,
+) -> Result<()> {
+    let path = source.to_string();
+    match prediction {
+        Ok(prediction) => {
+            for (i, guess) in prediction.top.iter().enumerate() {
+                let ClassScore {
+                    class,
+                    label,
+                    probability,
+                } = guess;
+                writer.write_record([
+                    &path,
+                    &(i + 1).to_string(),
+                    &class.to_string(),
+                    label,
+                    &probability.to_string(),
+                    "",
+                ])?;
+            }
+        }
+        Err(error) => writer.write_record([&path, "", "", "", "", &format!("{error:#}")])?,
+    }
+    writer.flush()?;
+    Ok(())
+}

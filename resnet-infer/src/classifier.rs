@@ -1,0 +1,293 @@
+//! Images in, predictions out.
+
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use resnet_core::{ConfigError, ResNet, ResNetConfig, StemKind};
+use resnet_image::{BatchError, Recipe, RecipeError, RgbImage, TransformError, to_tensor};
+use resnet_weights::{Checkpoint, InferError, Load, LoadError, ReadError};
+use serde::Serialize;
+
+use crate::{Labels, LabelsError};
+
+/// A network with all it needs to name what is in an image: weights, recipe, labels.
+///
+/// ```no_run
+/// use burn::backend::Flex;
+/// use resnet_infer::Classifier;
+///
+/// let classifier: Classifier<Flex> = Classifier::open("resnet50.pth", &Default::default())?;
+/// let image = resnet_image::open("photo.jpg")?;
+/// for guess in &classifier.classify(&[image])?[0].top {
+///     println!("{:5.1} % {}", 100.0 * guess.probability, guess.label);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Classifier<B: Backend> {
+    model: ResNet<B>,
+    recipe: Recipe,
+    labels: Labels,
+    top_k: usize,
+    batch_size: usize,
+    device: B::Device,
+}
+
+/// What a network sees in an image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The most probable classes, the first most.
+    pub top: Vec<ClassScore>,
+}
+
+/// One class and how probable it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassScore {
+    /// Its index.
+    pub class: usize,
+    /// Its name.
+    pub label: String,
+    /// Softmax over all classes, 0 to 1.
+    pub probability: f32,
+}
+
+/// Why a classifier could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The checkpoint's architecture cannot be told.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// The checkpoint does not fit.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The network has no classifier.
+    #[error(
+        "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
+    )]
+    NoClasses,
+    /// The network wants other images.
+    #[error("the network wants {found} input channels: expected 3, as images are read as RGB")]
+    Channels {
+        /// What it wants.
+        found: usize,
+    },
+    /// The labels do not go with the network.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// The recipe is no recipe.
+    #[error("recipe")]
+    Recipe(#[from] RecipeError),
+}
+
+/// Why an image cannot become the network's input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// It cannot be resized or cropped.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
+    /// Its size cannot pass the network.
+    #[error(transparent)]
+    Size(#[from] ConfigError),
+}
+
+/// Why images could not be classified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifyError {
+    /// One of them cannot become the network's input.
+    #[error("image {index}")]
+    Prepare {
+        /// Its place in the slice.
+        index: usize,
+        /// Why.
+        source: PrepareError,
+    },
+    /// The images do not make a batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The network gave no numbers.
+    #[error(
+        "the network's output holds infinities or NaN: its weights are damaged or of another network"
+    )]
+    NonFinite,
+}
+
+/// The recipe that a network of this kind was most likely trained with: that of the CIFAR papers for a 3x3
+/// stem, torchvision's for any other.
+pub fn default_recipe(config: &ResNetConfig) -> Recipe {
+    match config.stem {
+        StemKind::Conv3x3 { .. } => Recipe::cifar(),
+        _ => Recipe::imagenet(),
+    }
+}
+
+impl<B: Backend> Classifier<B> {
+    /// A classifier from its parts; five guesses an image, 16 images a batch. Fuses the network.
+    ///
+    /// # Errors
+    ///
+    /// If the network has no classes or does not take RGB, or the labels or the recipe do not fit.
+    pub fn new(
+        model: ResNet<B>,
+        recipe: Recipe,
+        labels: Labels,
+        device: &B::Device,
+    ) -> Result<Self, OpenError> {
+        let &ResNetConfig {
+            num_classes,
+            in_channels,
+            ..
+        } = model.config();
+        if num_classes == 0 {
+            return Err(OpenError::NoClasses);
+        }
+        if in_channels != 3 {
+            return Err(OpenError::Channels { found: in_channels });
+        }
+        recipe.validate()?;
+        let labels = labels.check(num_classes, "labels")?;
+        let model = model.fuse();
+        Ok(Self {
+            model,
+            recipe,
+            labels,
+            top_k: 5,
+            batch_size: 16,
+            device: device.clone(),
+        })
+    }
+
+    /// A classifier from a checkpoint alone: architecture from its keys, recipe and labels the
+    /// customary ones of that architecture and number of classes.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is of no known network, or does not fit.
+    pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, OpenError> {
+        let checkpoint = Checkpoint::open(path)?;
+        let config = checkpoint.infer()?.config;
+        let (model, _) = Load::default().apply(config.init(device), &checkpoint)?;
+        Self::new(
+            model,
+            default_recipe(&config),
+            Labels::for_classes(config.num_classes),
+            device,
+        )
+    }
+
+    /// With `top_k` guesses an image, at least one.
+    pub fn with_top_k(self, top_k: usize) -> Self {
+        Self {
+            top_k: top_k.max(1),
+            ..self
+        }
+    }
+
+    /// With `batch_size` images a pass, at least one.
+    pub fn with_batch_size(self, batch_size: usize) -> Self {
+        Self {
+            batch_size: batch_size.max(1),
+            ..self
+        }
+    }
+
+    /// The recipe that images go through.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Names what is in each image: one prediction an image, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If an image cannot be resized to the recipe or is too small for the network.
+    pub fn classify(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ClassifyError> {
+        let prepare = |(index, image)| {
+            self.prepare(image)
+                .map_err(|source| ClassifyError::Prepare { index, source })
+        };
+        let prepared = images
+            .iter()
+            .enumerate()
+            .map(prepare)
+            .collect::<Result<Vec<_>, _>>()?;
+        self.classify_prepared(&prepared)
+    }
+
+    /// An image as the network sees it.
+    ///
+    /// # Errors
+    ///
+    /// If the image cannot be resized to the recipe or is too small for the network.
+    pub fn prepare(&self, image: &RgbImage) -> Result<RgbImage, PrepareError> {
+        let image = self.recipe.apply(image.clone())?;
+        let size = [image.height() as usize, image.width() as usize];
+        self.model.config().check_input(size)?;
+        Ok(image)
+    }
+
+    /// As [`classify`](Self::classify), for images that [`prepare`](Self::prepare) made.
+    ///
+    /// # Errors
+    ///
+    /// If the network's output is not finite.
+    pub fn classify_prepared(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ClassifyError> {
+        let mut predictions = Vec::with_capacity(images.len());
+        // A batch has one size; without a crop, sizes may change from image to image.
+        for same_size in images.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
+            for batch in same_size.chunks(self.batch_size) {
+                let x = to_tensor::<B>(batch, self.recipe.mean, self.recipe.std, &self.device)?;
+                let logits: Vec<f32> = self.model.forward(x).into_data().iter().collect();
+                for logits in logits.chunks(self.labels.len()) {
+                    predictions.push(self.prediction(logits)?);
+                }
+            }
+        }
+        Ok(predictions)
+    }
+
+    fn prediction(&self, logits: &[f32]) -> Result<Prediction, ClassifyError> {
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(ClassifyError::NonFinite);
+        }
+        let probabilities = softmax(logits);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        let score = |class: usize| ClassScore {
+            class,
+            label: self.labels.get(class).to_string(),
+            probability: probabilities[class],
+        };
+        Ok(Prediction {
+            top: order.into_iter().take(self.top_k).map(score).collect(),
+        })
+    }
+}
+
+/// `exp(x - max) / sum(exp(x - max))`, which cannot overflow.
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.iter().map(|e| e / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_of_large_logits_is_finite() {
+        // e^0 / (e^0 + e^-ln3) = 3/4
+        let p = softmax(&[1000.0, 1000.0 - 3.0_f32.ln()]);
+        assert!(
+            (p[0] - 0.75).abs() < 1e-4 && (p[1] - 0.25).abs() < 1e-4,
+            "{p:?}"
+        );
+    }
+}

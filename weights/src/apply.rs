@@ -1,0 +1,299 @@
+//! From a checkpoint into a network: all of it, or an error that says all that is wrong.
+
+use std::fmt;
+
+use burn::tensor::{DType, TensorData, backend::Backend};
+use resnet_core::ResNet;
+
+use crate::aliases::entries_by_key;
+use crate::{Checkpoint, ReadError};
+
+/// What may differ between a checkpoint and the network it is loaded into. By default nothing.
+///
+/// ```
+/// use burn::backend::Flex;
+/// use resnet_core::{Arch, ResNet, ResNetConfig};
+/// use resnet_weights::{Checkpoint, Load};
+///
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
+/// let checkpoint = Checkpoint::open(file)?;
+/// let config = ResNetConfig::named("cifar_resnet8_b")?;
+///
+/// // Strict: every tensor has its place and every place its tensor.
+/// let model: ResNet<Flex> = config.init(&Default::default());
+/// let (model, report) = Load::default().apply(model, &checkpoint)?;
+/// assert_eq!(report.loaded, 47);
+///
+/// // Three classes of one's own: the backbone is loaded, the classifier stays fresh.
+/// let model: ResNet<Flex> = config.with_num_classes(3).init(&Default::default());
+/// let (model, report) = Load::default().allow_other_classes().apply(model, &checkpoint)?;
+/// assert_eq!(report.fresh, ["fc.weight", "fc.bias"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    other_classes: bool,
+    other_in_channels: bool,
+}
+
+/// How a checkpoint and a network fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Tensors that were loaded.
+    pub loaded: usize,
+    /// Keys of the network that keep their initial values, because [`Load`] allows it.
+    pub fresh: Vec<String>,
+    /// Keys of the file that were left out: `num_batches_tracked`, and what [`Load`] allows.
+    pub skipped: Vec<String>,
+    /// Keys of the network that the file lacks.
+    pub missing: Vec<String>,
+    /// Keys of the file that the network lacks.
+    pub unexpected: Vec<String>,
+    /// Keys whose tensors differ in shape or are no floats: expected, found.
+    pub mismatched: Vec<Mismatch>,
+    /// Keys whose tensors hold infinities or NaN.
+    pub non_finite: Vec<String>,
+}
+
+/// A tensor that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Its key.
+    pub key: String,
+    /// What the network has.
+    pub expected: String,
+    /// What the file has.
+    pub found: String,
+}
+
+/// Why a checkpoint was not loaded. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file, or a tensor of it, cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file does not fit the network.
+    #[error("`{file}`: does not fit the network: {report}{}", hint(.report))]
+    Rejected {
+        /// The file.
+        file: String,
+        /// All that is wrong with it.
+        report: Box<Report>,
+    },
+}
+
+impl Load {
+    /// Lets the number of classes differ: the classifier keeps its initial values then.
+    pub fn allow_other_classes(self) -> Self {
+        Self {
+            other_classes: true,
+            ..self
+        }
+    }
+
+    /// Lets the input channels differ: the first convolution keeps its initial values then.
+    pub fn allow_other_in_channels(self) -> Self {
+        Self {
+            other_in_channels: true,
+            ..self
+        }
+    }
+
+    /// The network with the values of the checkpoint, cast to the float type of the backend.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or does not fit; the report lists every key that is wrong.
+    pub fn apply<B: Backend>(
+        self,
+        model: ResNet<B>,
+        checkpoint: &Checkpoint,
+    ) -> Result<(ResNet<B>, Report), LoadError> {
+        let mut report = self.compare(&model.state_shapes(), checkpoint);
+        let rejected = |report| LoadError::Rejected {
+            file: checkpoint.name().to_string(),
+            report: Box::new(report),
+        };
+        if !report.fits() {
+            return Err(rejected(report));
+        }
+        let entries = entries_by_key(checkpoint);
+        let model = model.load_state(|key, _| {
+            if report.fresh.iter().any(|fresh| fresh == key) {
+                return Ok::<_, ReadError>(None);
+            }
+            let data = checkpoint.read(entries.get(key).map_or(key, |entry| entry.key()))?;
+            if !is_finite(&data) {
+                report.non_finite.push(key.to_string());
+            }
+            report.loaded += 1;
+            Ok(Some(data))
+        })?;
+        match report.fits() {
+            true => Ok((model, report)),
+            false => Err(rejected(report)),
+        }
+    }
+
+    fn compare(self, expected: &[(String, Vec<usize>)], checkpoint: &Checkpoint) -> Report {
+        let mut report = Report::default();
+        let mut entries = entries_by_key(checkpoint);
+        let first = expected.first().map(|(key, _)| key.as_str());
+        for (key, shape) in expected {
+            let Some(entry) = entries.remove(key.as_str()) else {
+                match self.other_classes && is_classifier(key) {
+                    true => report.fresh.push(key.clone()),
+                    false => report.missing.push(key.clone()),
+                }
+                continue;
+            };
+            if !entry.dtype().is_float() {
+                report
+                    .mismatched
+                    .push(mismatch(key, "floats", entry.dtype()));
+            } else if entry.shape() != shape {
+                let allowed = (self.other_classes && is_classifier(key))
+                    || (self.other_in_channels
+                        && first == Some(key)
+                        && differ_in_input(shape, entry.shape()));
+                match allowed {
+                    true => {
+                        report.fresh.push(key.clone());
+                        report.skipped.push(key.clone());
+                    }
+                    false => {
+                        report
+                            .mismatched
+                            .push(mismatch(key, Shape(shape), Shape(entry.shape())))
+                    }
+                }
+            }
+        }
+        for key in entries.into_keys() {
+            match self.is_surplus(&key, expected) {
+                true => report.skipped.push(key),
+                false => report.unexpected.push(key),
+            }
+        }
+        report.skipped.sort();
+        report
+    }
+
+    /// Whether a key of the file that the network lacks can be passed over: PyTorch counts the batches
+    /// of every norm, which nothing reads; and a headless network has no use for a classifier.
+    fn is_surplus(self, key: &str, expected: &[(String, Vec<usize>)]) -> bool {
+        match key.strip_suffix("num_batches_tracked") {
+            Some(norm) => expected
+                .iter()
+                .any(|(key, _)| key.strip_suffix("running_var") == Some(norm)),
+            None => self.other_classes && is_classifier(key),
+        }
+    }
+}
+
+fn is_classifier(key: &str) -> bool {
+    key.starts_with("fc.")
+}
+
+fn differ_in_input(a: &[usize], b: &[usize]) -> bool {
+    a.len() == 4 && b.len() == 4 && a[0] == b[0] && a[2..] == b[2..]
+}
+
+fn is_finite(data: &TensorData) -> bool {
+    match data.dtype {
+        DType::F32 => data
+            .as_slice::<f32>()
+            .is_ok_and(|values| values.iter().all(|v| v.is_finite())),
+        _ => data.iter::<f64>().all(f64::is_finite),
+    }
+}
+
+fn mismatch(key: &str, expected: impl fmt::Display, found: impl fmt::Display) -> Mismatch {
+    Mismatch {
+        key: key.to_string(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
+
+struct Shape<'a>(&'a [usize]);
+
+impl fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn fits(&self) -> bool {
+        self.missing.is_empty()
+            && self.unexpected.is_empty()
+            && self.mismatched.is_empty()
+            && self.non_finite.is_empty()
+    }
+}
+
+/// What is wrong, one group after the other; the first keys of each.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mismatched = self.mismatched.iter();
+        let mismatched: Vec<_> = mismatched
+            .map(|m| format!("`{}` (expected {}, found {})", m.key, m.expected, m.found))
+            .collect();
+        let quoted = |keys: &[String]| keys.iter().map(|key| format!("`{key}`")).collect();
+        let groups: [(&str, Vec<String>); 4] = [
+            ("missing", quoted(&self.missing)),
+            ("unexpected", quoted(&self.unexpected)),
+            ("mismatched", mismatched),
+            ("infinite or NaN", quoted(&self.non_finite)),
+        ];
+        let groups = groups.iter().filter(|(_, keys)| !keys.is_empty());
+        let groups: Vec<_> = groups
+            .map(|(name, keys)| format!("{name} {}", first_few(keys)))
+            .collect();
+        match groups.is_empty() {
+            true => f.write_str("it fits"),
+            false => f.write_str(&groups.join("; ")),
+        }
+    }
+}
+
+fn first_few(keys: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = keys
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match keys.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn hint(report: &Report) -> &'static str {
+    let only_classifier = report.missing.is_empty()
+        && report.unexpected.is_empty()
+        && report.non_finite.is_empty()
+        && report.mismatched.iter().all(|m| is_classifier(&m.key));
+    match report {
+        _ if only_classifier => {
+            "; allow another number of classes, or build the network for those of the file"
+        }
+        Report { non_finite, .. } if !non_finite.is_empty() => {
+            "; its training diverged, use another file"
+        }
+        Report {
+            missing,
+            unexpected,
+            ..
+        } if missing.len() + unexpected.len() > 4 => {
+            "; the file may be of another architecture: `inspect` guesses it"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,275 @@
+//! From keys and shapes to the network that has them.
+
+use std::collections::BTreeMap;
+
+use resnet_core::{
+    AntiAlias, Arch, AttentionKind, BlockKind, NormKind, ResNetConfig, ShortcutKind, StageConfig,
+    StemKind, StemPool,
+};
+
+use crate::Checkpoint;
+use crate::aliases::entries_by_key;
+
+/// The network that a checkpoint is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inferred {
+    /// Its options, with the classes and input channels of the file.
+    pub config: ResNetConfig,
+    /// Its name, if it has one: `resnet50`, `cifar_resnet8_b`.
+    pub name: Option<String>,
+    /// Other named networks with the same keys and shapes, which only their author can tell apart:
+    /// those that differ by anti-aliasing.
+    pub alternatives: Vec<Arch>,
+}
+
+/// Why no network can be told from a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{file}`: not a residual network of this zoo: {cause}; name the architecture")]
+pub struct InferError {
+    /// The file.
+    pub file: String,
+    /// What a residual network would have.
+    pub cause: String,
+}
+
+impl Checkpoint {
+    /// The network whose keys and shapes the file has.
+    ///
+    /// The keys do not show where a bottleneck has its stride (taken to be the 3x3 convolution),
+    /// the activation (ReLU) and the anti-aliasing (none).
+    ///
+    /// # Errors
+    ///
+    /// If the keys are not those of a residual network.
+    ///
+    /// ```
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
+    /// let inferred = resnet_weights::Checkpoint::open(file)?.infer()?;
+    /// assert_eq!(inferred.name.as_deref(), Some("cifar_resnet8_b"));
+    /// assert_eq!(inferred.config.num_classes, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn infer(&self) -> Result<Inferred, InferError> {
+        let entries = entries_by_key(self);
+        let shapes = entries
+            .iter()
+            .map(|(key, entry)| (key.as_str(), entry.shape()));
+        let shapes = Shapes(shapes.collect());
+        let error = |cause| InferError {
+            file: self.name().to_string(),
+            cause,
+        };
+        let config = shapes.config().map_err(error)?;
+        config
+            .validate()
+            .map_err(|cause| error(cause.to_string()))?;
+        let (name, alternatives) = names(&config);
+        Ok(Inferred {
+            config,
+            name,
+            alternatives,
+        })
+    }
+}
+
+/// Shapes by key.
+struct Shapes<'a>(BTreeMap<&'a str, &'a [usize]>);
+
+impl Shapes<'_> {
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    fn get(&self, key: &str) -> Result<&[usize], String> {
+        self.0
+            .get(key)
+            .copied()
+            .ok_or_else(|| format!("no `{key}`"))
+    }
+
+    /// The shape of a convolution: out, in / groups, height, width.
+    fn conv(&self, key: &str) -> Result<[usize; 4], String> {
+        let shape = self.get(key)?;
+        let conv: Result<[usize; 4], _> = shape.try_into();
+        conv.ok()
+            .filter(|conv| !conv.contains(&0))
+            .ok_or_else(|| format!("`{key}`: expected four extents, found {shape:?}"))
+    }
+
+    /// The length of a vector.
+    fn len(&self, key: &str) -> Result<usize, String> {
+        match self.get(key)? {
+            [len] => Ok(*len),
+            shape => Err(format!("`{key}`: expected one extent, found {shape:?}")),
+        }
+    }
+
+    fn config(&self) -> Result<ResNetConfig, String> {
+        let (stem, in_channels) = self.stem()?;
+        let stages = (1..=4)
+            .map_while(|stage| self.stage(stage).transpose())
+            .collect::<Result<_, _>>()?;
+        let mut config = ResNetConfig::new(stages)
+            .with_stem(stem)
+            .with_in_channels(in_channels);
+        let Some(first) = config.stages.first() else {
+            return Err("no `layer1.0.conv1.weight`".into());
+        };
+        if first.block.is_bottleneck() {
+            let [out, width, ..] = self.conv("layer1.0.conv3.weight")?;
+            config.expansion = (out / self.planes(1)?).max(1);
+            if first.block == BlockKind::Bottleneck {
+                let [_, group_width, ..] = self.conv("layer1.0.conv2.weight")?;
+                config.cardinality = (width / group_width).max(1);
+                config.base_width = group_width * 64 / first.width.max(1);
+            }
+        }
+        if let StemKind::Conv3x3 { .. } = stem {
+            config.stem_pool = StemPool::None;
+        } else if self.has("maxpool.0.weight") {
+            config.stem_pool = StemPool::Conv;
+        }
+        config.shortcut = self.shortcut();
+        config.attention = self.attention()?;
+        if !self.has("bn1.running_mean") {
+            config.norm = NormKind::Group { groups: 32 };
+        }
+        config.num_classes = if self.has("fc.weight") {
+            self.len("fc.bias")?
+        } else {
+            0
+        };
+        Ok(config)
+    }
+
+    fn stem(&self) -> Result<(StemKind, usize), String> {
+        if self.has("conv1.0.weight") {
+            let [first, in_channels, ..] = self.conv("conv1.0.weight")?;
+            let [width, ..] = self.conv("conv1.3.weight")?;
+            let stem = if first == width {
+                StemKind::Deep { width }
+            } else {
+                StemKind::Tiered { width }
+            };
+            return Ok((stem, in_channels));
+        }
+        match self.conv("conv1.weight")? {
+            [channels, in_channels, 7, 7] => Ok((StemKind::Conv7x7 { channels }, in_channels)),
+            [channels, in_channels, 3, 3] => Ok((StemKind::Conv3x3 { channels }, in_channels)),
+            shape => Err(format!(
+                "`conv1.weight`: expected a 7x7 or 3x3 convolution, found {shape:?}"
+            )),
+        }
+    }
+
+    /// The stage, or none if the file has no such stage.
+    fn stage(&self, stage: usize) -> Result<Option<StageConfig>, String> {
+        let block = |i: usize, name: &str| format!("layer{stage}.{i}.{name}");
+        let depth = (0..)
+            .take_while(|i| self.has(&block(*i, "conv1.weight")))
+            .count();
+        if depth == 0 {
+            return Ok(None);
+        }
+        let [out, input, ..] = self.conv(&block(0, "conv1.weight"))?;
+        let pre_activation = match out == input {
+            false => self.len(&block(0, "bn1.weight"))? == input,
+            true => {
+                self.has("layer1.0.downsample.weight") || self.has("layer2.0.downsample.weight")
+            }
+        };
+        let bottleneck = self.has(&block(0, "conv3.weight"));
+        let kind = match (pre_activation, bottleneck) {
+            (false, false) => BlockKind::Basic,
+            (false, true) => BlockKind::Bottleneck,
+            (true, false) => BlockKind::PreActBasic,
+            (true, true) => BlockKind::PreActBottleneck,
+        };
+        let width = if kind == BlockKind::Bottleneck {
+            self.planes(stage)?
+        } else {
+            out
+        };
+        Ok(Some(StageConfig {
+            block: kind,
+            depth,
+            width,
+        }))
+    }
+
+    /// The width of a stage before cardinality and base width: a quarter of a bottleneck's output.
+    fn planes(&self, stage: usize) -> Result<usize, String> {
+        let [out, ..] = self.conv(&format!("layer{stage}.0.conv3.weight"))?;
+        Ok((out / 4).max(1))
+    }
+
+    fn shortcut(&self) -> ShortcutKind {
+        let any = |end: &str| self.0.keys().any(|key| key.ends_with(end));
+        let pooled = self
+            .0
+            .iter()
+            .any(|(key, shape)| key.ends_with("downsample.1.weight") && shape.len() == 4);
+        match any("downsample.0.weight") || any("downsample.weight") {
+            _ if pooled => ShortcutKind::AvgPoolProjection,
+            true => ShortcutKind::Projection,
+            false => ShortcutKind::ZeroPad,
+        }
+    }
+
+    fn attention(&self) -> Result<AttentionKind, String> {
+        if self.has("layer1.0.se.conv.weight") {
+            return Ok(AttentionKind::EfficientChannel);
+        }
+        if !self.has("layer1.0.se.fc1.weight") {
+            return Ok(AttentionKind::None);
+        }
+        // The last block is the widest, and least rounded.
+        let last = self
+            .0
+            .iter()
+            .rfind(|(key, _)| key.ends_with(".se.fc1.weight"))
+            .map(|(key, _)| *key);
+        let [squeezed, channels, ..] = self.conv(last.unwrap_or("layer1.0.se.fc1.weight"))?;
+        Ok(AttentionKind::SqueezeExcite {
+            ratio: squeezed as f64 / channels as f64,
+        })
+    }
+}
+
+/// The name of a network, and the other named networks that a checkpoint cannot tell from it.
+fn names(config: &ResNetConfig) -> (Option<String>, Vec<Arch>) {
+    let plain = |config: ResNetConfig| {
+        config
+            .with_num_classes(0)
+            .with_in_channels(3)
+            .with_anti_alias(AntiAlias::None)
+    };
+    let same = |arch: &&Arch| plain(arch.config()) == plain(config.clone());
+    let mut archs = Arch::ALL.iter().copied().filter(|arch| same(&arch));
+    match archs.next() {
+        Some(arch) => (Some(arch.to_string()), archs.collect()),
+        None => (
+            cifar_name(config).filter(|name| named(name, config, plain)),
+            Vec::new(),
+        ),
+    }
+}
+
+fn named(name: &str, config: &ResNetConfig, plain: impl Fn(ResNetConfig) -> ResNetConfig) -> bool {
+    ResNetConfig::named(name).is_ok_and(|found| plain(found) == plain(config.clone()))
+}
+
+/// The name that a CIFAR network of these stages would have.
+fn cifar_name(config: &ResNetConfig) -> Option<String> {
+    let stage = config.stages.first()?;
+    let n = stage.depth;
+    Some(match stage.block {
+        BlockKind::Basic if config.shortcut == ShortcutKind::ZeroPad => {
+            format!("cifar_resnet{}", 6 * n + 2)
+        }
+        BlockKind::Basic => format!("cifar_resnet{}_b", 6 * n + 2),
+        BlockKind::PreActBasic => format!("cifar_wide_resnet{}_{}", 6 * n + 4, stage.width / 16),
+        BlockKind::PreActBottleneck => format!("cifar_preact_resnet{}", 9 * n + 2),
+        BlockKind::Bottleneck => return None,
+    })
+}

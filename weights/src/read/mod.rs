@@ -1,0 +1,20 @@
+//! Reading of checkpoint files: container, index, tensors.
+
+mod checkpoint;
+mod container;
+mod dtype;
+mod entry;
+mod error;
+mod guard;
+mod mapped;
+mod nesting;
+mod pickle;
+mod pytorch;
+mod safetensors;
+mod tar;
+
+pub use checkpoint::Checkpoint;
+pub use container::Container;
+pub use dtype::Dtype;
+pub use entry::Entry;
+pub use error::ReadError;

@@ -1,0 +1,163 @@
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use pytorch_reader::{DType, PickleError, PickleValue, PytorchError, PytorchReader, Tensor};
+
+use super::container::Container;
+use super::nesting::{self, NESTINGS};
+use super::{Dtype, Entry, ReadError, guard};
+
+/// The values of an open PyTorch file.
+pub(super) struct Tensors {
+    tensors: Vec<Tensor>,
+    file_size: u64,
+}
+
+/// What opening a PyTorch file gives.
+pub(super) struct Opened {
+    pub(super) entries: Vec<Entry>,
+    pub(super) nesting: Option<&'static str>,
+    pub(super) tensors: Tensors,
+}
+
+/// Reads the index of the file at `path`, which messages call `file`.
+pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Opened, ReadError> {
+    guard::check(path, file, container)?;
+    let reader = PytorchReader::new(path).map_err(|error| refuse(file, error))?;
+    let file_size = std::fs::metadata(path)
+        .map_err(|error| ReadError::io(file, error))?
+        .len();
+
+    let mut entries = Vec::with_capacity(reader.len());
+    let mut tensors = Vec::with_capacity(reader.len());
+    for (key, mut tensor) in reader.into_tensors() {
+        // Errors of the reader would start with the name, which this crate adds after unwrapping.
+        tensor.name.clear();
+        entries.push(Entry {
+            key,
+            dtype: dtype(tensor.dtype()),
+            shape: tensor.shape().to_vec(),
+            size_bytes: tensor.byte_len(),
+            place: tensors.len(),
+        });
+        tensors.push(tensor);
+    }
+    let nesting = find_nesting(path, file, &entries)?;
+    if let Some(nesting) = nesting {
+        nesting::enter(&mut entries, nesting);
+    }
+    Ok(Opened {
+        entries,
+        nesting,
+        tensors: Tensors { tensors, file_size },
+    })
+}
+
+/// The names of tensors come joined by dots, so that only the pickle tells `{"model": {"fc": …}}`
+/// from `{"model.fc": …}`. It is parsed again, without values, where that matters.
+fn find_nesting(
+    path: &Path,
+    file: &str,
+    entries: &[Entry],
+) -> Result<Option<&'static str>, ReadError> {
+    let is_below = |nesting: &str, entry: &Entry| {
+        let inner = entry.key.strip_prefix(nesting);
+        inner.is_some_and(|key| key.starts_with('.'))
+    };
+    let mut candidates = NESTINGS
+        .into_iter()
+        .filter(|nesting| entries.iter().any(|entry| is_below(nesting, entry)))
+        .peekable();
+    if candidates.peek().is_none() {
+        return Ok(None);
+    }
+    let root = PytorchReader::read_pickle_data(path, None).map_err(|error| refuse(file, error))?;
+    let PickleValue::Dict(root) = root else {
+        return Ok(None);
+    };
+    Ok(candidates.find(|nesting| matches!(root.get(*nesting), Some(PickleValue::Dict(_)))))
+}
+
+impl Tensors {
+    pub(super) fn read(&self, file: &str, entry: &Entry) -> Result<TensorData, ReadError> {
+        let damaged = |cause: String| ReadError::damaged_tensor(file, &entry.key, cause);
+        let tensor = self
+            .tensors
+            .get(entry.place)
+            .ok_or_else(|| damaged("its place is unknown".to_string()))?;
+        // A view that repeats elements can claim any size; the reader's own limit is 10 GiB.
+        if entry.size_bytes as u64 > self.file_size {
+            return Err(ReadError::TooLarge {
+                file: file.to_string(),
+                what: format!("`{}`", entry.key),
+                size: format!("{} bytes", entry.size_bytes),
+                limit: format!("{} bytes", self.file_size),
+            });
+        }
+        let bytes = tensor.read().map_err(|error| match error.raw_os_error() {
+            Some(_) => ReadError::io(file, error),
+            None => damaged(error.to_string()),
+        })?;
+        if bytes.len() != entry.size_bytes {
+            let cause = format!("expected {} bytes, found {}", entry.size_bytes, bytes.len());
+            return Err(damaged(cause));
+        }
+        Ok(entry.dtype.decode(&bytes, &entry.shape))
+    }
+}
+
+fn refuse(file: &str, error: PytorchError) -> ReadError {
+    let damaged = |cause: String| ReadError::damaged(file, cause);
+    match error {
+        PytorchError::Io(error) | PytorchError::Pickle(PickleError::Io(error)) => {
+            match error.raw_os_error() {
+                Some(_) => ReadError::io(file, error),
+                None => damaged(error.to_string()),
+            }
+        }
+        PytorchError::Pickle(PickleError::UnsupportedType(name)) => ReadError::Unsupported {
+            file: file.to_string(),
+            cause: format!("holds tensors as `{name}`, which this reader cannot represent"),
+        },
+        PytorchError::Pickle(PickleError::NoDataSource) => ReadError::Unsupported {
+            file: file.to_string(),
+            cause: "is a bare pickle, which names tensors without their values".to_string(),
+        },
+        PytorchError::Pickle(error) => damaged(error.to_string()),
+        PytorchError::InvalidFormat(cause) if cause.starts_with("Big-endian") => {
+            ReadError::Unsupported {
+                file: file.to_string(),
+                cause: "was written on a big-endian machine".to_string(),
+            }
+        }
+        PytorchError::InvalidFormat(cause) if cause.starts_with("Expected a dictionary") => {
+            let found = cause.rsplit("found ").next().unwrap_or_default();
+            ReadError::Unsupported {
+                file: file.to_string(),
+                cause: format!("expected a dictionary of tensors, found `{found}`"),
+            }
+        }
+        PytorchError::InvalidFormat(cause) if cause.contains("beyond the end of the file") => {
+            ReadError::truncated(file, cause)
+        }
+        error => damaged(error.to_string()),
+    }
+}
+
+fn dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::Bool,
+    }
+}

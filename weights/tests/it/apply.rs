@@ -1,0 +1,239 @@
+//! Checkpoints into networks: the outputs of PyTorch, or an error that names what is wrong.
+
+use std::convert::Infallible;
+
+use burn::backend::Flex;
+use burn::tensor::{Tensor, TensorData};
+use resnet_core::{Arch, ResNet, ResNetConfig};
+use resnet_weights::{Checkpoint, Load, LoadError, Report};
+use safetensors::SafeTensors;
+
+use crate::{fixture, keyed};
+
+fn resnet8() -> ResNet<Flex> {
+    ResNetConfig::named("cifar_resnet8_b")
+        .unwrap()
+        .init(&Default::default())
+}
+
+fn expected(key: &str) -> Vec<f32> {
+    let bytes = std::fs::read(fixture(
+        "../../../resnet-core/tests/fixtures/parity/expected.safetensors",
+    ));
+    let bytes = bytes.unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let data = tensors
+        .tensor(&format!("cifar_resnet8_b/{key}"))
+        .unwrap()
+        .data()
+        .to_vec();
+    data.chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect()
+}
+
+fn images() -> Tensor<Flex, 4> {
+    let values: Vec<f32> = keyed::uniform(7, "input", 2 * 3 * 32 * 32)
+        .map(|u| (3.0_f64.sqrt() * u) as f32)
+        .collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, 32, 32]), &Default::default())
+}
+
+fn assert_outputs(model: &ResNet<Flex>, tolerance: f32, file: &str) {
+    let outputs = model.forward_all(images());
+    for (key, found) in [("logits", outputs.logits), ("embedding", outputs.embedding)] {
+        let (found, expected) = (found.into_data().to_vec::<f32>().unwrap(), expected(key));
+        let largest = expected
+            .iter()
+            .fold(0.0_f32, |max, value| max.max(value.abs()));
+        for (a, b) in found.iter().zip(&expected) {
+            assert!(
+                (a - b).abs() <= tolerance * largest,
+                "{file} {key}: expected {b}, found {a}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_good_file_loads_to_the_outputs_of_pytorch() {
+    let files = std::fs::read_dir(fixture("checkpoints/good")).unwrap();
+    let mut count = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let (model, report) = Load::default().apply(resnet8(), &checkpoint).unwrap();
+        assert_eq!((report.loaded, report.fits()), (47, true), "{name}");
+        // bfloat16 has 8 bits of precision, float16 has 11.
+        let tolerance = match name.as_str() {
+            "bf16.safetensors" => 2e-2,
+            "f16.safetensors" | "f16_convolutions.pth" => 2e-3,
+            _ => 1e-4,
+        };
+        assert_outputs(&model, tolerance, &name);
+        count += 1;
+    }
+    assert_eq!(count, 12);
+}
+
+fn rejection(file: &str, load: Load, model: ResNet<Flex>) -> (String, Report) {
+    let checkpoint = Checkpoint::open(fixture(file)).unwrap();
+    let error = load.apply(model, &checkpoint).unwrap_err();
+    let text = error.to_string();
+    let LoadError::Rejected { report, .. } = error else {
+        panic!("{text}")
+    };
+    let (path, text) = text.split_once("`: ").unwrap();
+    assert!(path.ends_with(file.rsplit('/').next().unwrap()), "{path}");
+    (text.to_string(), *report)
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_by_file_key_and_cause() {
+    let refused = [
+        (
+            "unexpected_key",
+            "does not fit the network: unexpected `layer9.0.conv1.weight`",
+        ),
+        (
+            "missing_key",
+            "does not fit the network: missing `layer2.0.bn1.running_var`",
+        ),
+        (
+            "wrong_classes",
+            "does not fit the network: mismatched `fc.weight` (expected [10, 64], found [100, 64]), \
+             `fc.bias` (expected [10], found [100]); allow another number of classes, or build the \
+             network for those of the file",
+        ),
+        (
+            "nan",
+            "does not fit the network: infinite or NaN `fc.bias`; its training diverged, use another file",
+        ),
+    ];
+    for (file, expected) in refused {
+        let path = format!("checkpoints/bad/{file}.pth");
+        let (text, report) = rejection(&path, Load::default(), resnet8());
+        assert_eq!(text, expected, "{file}");
+        assert!(!report.fits());
+    }
+}
+
+#[test]
+fn a_damaged_tensor_is_an_error_of_file_and_key() {
+    let path = fixture("checkpoints/bad/flipped_byte.pth");
+    let error = match Checkpoint::open(path) {
+        Ok(checkpoint) => Load::default()
+            .apply(resnet8(), &checkpoint)
+            .unwrap_err()
+            .to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert!(
+        error.contains("flipped_byte.pth`: `layer3.0.") && error.contains("damaged"),
+        "{error}"
+    );
+}
+
+#[test]
+fn other_classes_and_channels_are_allowed_on_request_only() {
+    let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
+    let build = |config: ResNetConfig| -> ResNet<Flex> { config.init(&Default::default()) };
+    let good = Checkpoint::open(fixture("checkpoints/good/zip.pth")).unwrap();
+
+    let three = || build(config.clone().with_num_classes(3));
+    rejection("checkpoints/good/zip.pth", Load::default(), three());
+    let (model, report) = Load::default()
+        .allow_other_classes()
+        .apply(three(), &good)
+        .unwrap();
+    assert_eq!(report.fresh, ["fc.weight", "fc.bias"]);
+    let embedding = model
+        .forward_embedding(images())
+        .into_data()
+        .to_vec::<f32>()
+        .unwrap();
+    assert!((embedding[0] - expected("embedding")[0]).abs() < 1e-4);
+
+    let headless = || build(config.clone().with_num_classes(0));
+    let (_, report) = rejection("checkpoints/good/zip.pth", Load::default(), headless());
+    assert_eq!(report.unexpected, ["fc.bias", "fc.weight"]);
+    let (_, report) = Load::default()
+        .allow_other_classes()
+        .apply(headless(), &good)
+        .unwrap();
+    assert_eq!(report.loaded, 45);
+
+    let grey = || build(config.clone().with_in_channels(1));
+    let (text, _) = rejection("checkpoints/good/zip.pth", Load::default(), grey());
+    assert!(
+        text.contains("`conv1.weight` (expected [16, 1, 3, 3], found [16, 3, 3, 3])"),
+        "{text}"
+    );
+    let (_, report) = Load::default()
+        .allow_other_in_channels()
+        .apply(grey(), &good)
+        .unwrap();
+    assert_eq!(report.fresh, ["conv1.weight"]);
+}
+
+#[test]
+fn another_architecture_is_refused_with_a_short_message() {
+    let model: ResNet<Flex> = Arch::ResNet50.config().init(&Default::default());
+    let (text, report) = rejection("checkpoints/good/zip.pth", Load::default(), model);
+    assert!(report.missing.len() > 200);
+    assert!(text.contains("and ") && text.len() < 1200, "{text}");
+    assert!(
+        text.ends_with("the file may be of another architecture: `inspect` guesses it"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_checkpoint_saved_here_is_the_file_that_pytorch_loaded() {
+    let keyed = |key: &str, shape: &[usize]| {
+        Ok::<_, Infallible>(Some(TensorData::new(
+            keyed::parameter(7, key, shape),
+            shape.to_vec(),
+        )))
+    };
+    let model = resnet8().load_state(keyed).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    resnet_weights::save(&model, &path).unwrap();
+    // `check.py` beside the fixture loaded it into PyTorch with `strict=True` and compared the logits.
+    let fixture = fixture("export/cifar_resnet8_b.safetensors");
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::copy(&path, &fixture).unwrap();
+    }
+    assert!(std::fs::read(&path).unwrap() == std::fs::read(fixture).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let (again, report) = Load::default()
+        .apply(resnet8(), &Checkpoint::open(&path).unwrap())
+        .unwrap();
+    assert_eq!((report.loaded, report.skipped.len()), (47, 9));
+    assert_outputs(&again, 1e-4, "saved");
+}
+
+#[test]
+fn what_cannot_be_saved_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fused.safetensors");
+    let error = resnet_weights::save(&resnet8().fuse(), &path)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("fused.safetensors`: not written: the network is fused"),
+        "{error}"
+    );
+    let nowhere = folder.path().join("no/such/folder.safetensors");
+    let error = resnet_weights::save(&resnet8(), nowhere)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("cannot be written; check the folder"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
