@@ -1,1 +1,49 @@
+//! The command and the library as a user meets them.
 
+mod classify;
+mod compare;
+mod library;
+mod look;
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+
+/// `resnet-infer ARGS`, without the environment of whoever runs the tests.
+fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Assert {
+    let mut command = Command::cargo_bin("resnet-infer").unwrap();
+    command.env_remove("RESNET_BACKEND").args(args).assert()
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+/// A file of another crate's fixtures.
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn checkpoint(name: &str) -> String {
+    let path = fixture("weights/tests/fixtures/checkpoints").join(name);
+    path.to_str().unwrap().to_string()
+}
+
+fn image(name: &str) -> String {
+    let path = fixture("resnet-image/tests/fixtures/preprocess/images").join(name);
+    path.to_str().unwrap().to_string()
+}
+
+/// The folder of real data, which is not in the repository; a test without it says so and ends.
+fn real_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("RESNET_TEST_DATA").map(PathBuf::from);
+    if folder.is_none() {
+        println!("SKIPPED: set RESNET_TEST_DATA to the folder of cifar10-resnet/ and photos/");
+    }
+    folder
+}

@@ -1,0 +1,294 @@
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{checkpoint, fixture, image, real_data, run, stderr, stdout};
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Networks that others trained, on images that they got right: 20 of 20, ResNet-32 at least 19.
+#[test]
+fn real_networks_name_real_images() {
+    let Some(data) = real_data() else { return };
+    let mut images: Vec<PathBuf> = std::fs::read_dir(data.join("photos"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("cifar10_")
+        })
+        .collect();
+    images.sort();
+    assert_eq!(images.len(), 20);
+    let networks = [
+        ("resnet20-12fca82f.th", 20),
+        ("resnet32-d509ac18.th", 19),
+        ("resnet44-014dd654.th", 20),
+        ("resnet56-4bfd9763.th", 20),
+    ];
+    for (file, at_least) in networks {
+        for backend in ["cpu", "ndarray"] {
+            let weights = data.join("cifar10-resnet").join(file);
+            let mut args: Vec<PathBuf> = vec!["classify".into(), "--json".into()];
+            args.extend([
+                "--backend".into(),
+                backend.into(),
+                "--weights".into(),
+                weights,
+            ]);
+            args.extend(images.iter().cloned());
+            let assert = run(args).success();
+            let right = lines(&stdout(&assert))
+                .iter()
+                .filter(|line| is_right(line))
+                .count();
+            println!("{file} on {backend}: {right} of 20");
+            assert!(right >= at_least, "{file} on {backend}: {right} of 20");
+        }
+    }
+}
+
+/// Whether the first guess is the class that ends the file's name.
+fn is_right(line: &Value) -> bool {
+    let path = line["path"].as_str().unwrap();
+    let class = path.trim_end_matches(".png").rsplit('_').next().unwrap();
+    line["predictions"][0]["class"].to_string() == class
+}
+
+#[test]
+fn json_has_the_documented_form() {
+    let weights = checkpoint("good/zip.pth");
+    let path = image("tiny_33x20.png");
+    let assert = run([
+        "classify",
+        &path,
+        "--weights",
+        &weights,
+        "--json",
+        "--top-k",
+        "3",
+    ])
+    .success();
+    let line = &lines(&stdout(&assert))[0];
+    assert_eq!(line["path"], path.as_str());
+    assert_eq!(line["model"], "cifar_resnet8_b");
+    let predictions = line["predictions"].as_array().unwrap();
+    assert_eq!(predictions.len(), 3);
+    let probability = |i: usize| predictions[i]["probability"].as_f64().unwrap();
+    assert!(probability(0) >= probability(1) && probability(0) <= 1.0);
+    let class = predictions[0]["class"].as_u64().unwrap() as usize;
+    let cifar = "airplane automobile bird cat deer dog frog horse ship truck";
+    assert_eq!(
+        predictions[0]["label"],
+        cifar.split(' ').nth(class).unwrap()
+    );
+    assert_eq!(line.as_object().unwrap().len(), 3);
+    assert_eq!(stderr(&assert), "");
+}
+
+#[test]
+fn a_bad_image_does_not_stop_the_others() {
+    let weights = checkpoint("good/zip.pth");
+    let [good, bad] = [image("tiny_33x20.png"), checkpoint("bad/web_page.pth")];
+    let args = [
+        "classify",
+        &good,
+        &bad,
+        "no-such.png",
+        &good,
+        "--weights",
+        &weights,
+    ];
+    let assert = run(args.into_iter().chain(["--json"])).code(1);
+    let lines = lines(&stdout(&assert));
+    assert_eq!(lines.len(), 4);
+    assert!(lines[1]["error"].as_str().unwrap().contains("web_page.pth"));
+    assert!(lines[2]["error"].as_str().unwrap().contains("no-such.png"));
+    assert_eq!(lines[1].as_object().unwrap().len(), 2);
+    assert_eq!(lines[0]["predictions"], lines[3]["predictions"]);
+
+    let assert = run(args.into_iter().chain(["--csv", "--top-k", "1"])).code(1);
+    let mut reader = csv::Reader::from_reader(assert.get_output().stdout.as_slice());
+    assert_eq!(
+        reader.headers().unwrap(),
+        ["path", "rank", "class", "label", "probability", "error"].as_slice()
+    );
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!((&rows[0][1], &rows[0][5]), ("1", ""));
+    assert!(rows[2][5].contains("no-such.png"));
+}
+
+#[test]
+fn folders_and_standard_input_hold_images() {
+    let folder = fixture("resnet-image/tests/fixtures/preprocess/images");
+    let folder = folder.to_str().unwrap();
+    let weights = checkpoint("good/f32.safetensors");
+    let args = [
+        "classify",
+        folder,
+        "--weights",
+        &weights,
+        "--resize",
+        "40",
+        "--crop",
+        "32",
+    ];
+    let assert = run(args.into_iter().chain(["--json", "--batch-size", "5"])).success();
+    let lines = lines(&stdout(&assert));
+    let images = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(lines.len(), images);
+    let names: Vec<_> = lines
+        .iter()
+        .map(|line| line["path"].as_str().unwrap())
+        .collect();
+    assert!(names.is_sorted());
+
+    let cat = lines
+        .iter()
+        .find(|line| line["path"].as_str().unwrap().contains("cat_"))
+        .unwrap();
+    let mut command = assert_cmd::Command::cargo_bin("resnet-infer").unwrap();
+    command.args([
+        "classify",
+        "-",
+        "--weights",
+        &weights,
+        "--resize",
+        "40",
+        "--crop",
+        "32",
+        "--json",
+    ]);
+    let assert = command
+        .write_stdin(std::fs::read(image("cat_451x300.png")).unwrap())
+        .assert()
+        .success();
+    let stdin = &self::lines(&stdout(&assert))[0];
+    assert_eq!(stdin["path"], "-");
+    assert_eq!(stdin["predictions"], cat["predictions"]);
+}
+
+#[test]
+fn the_table_is_aligned() {
+    let weights = checkpoint("good/zip.pth");
+    let assert = run([
+        "classify",
+        &image("tiny_33x20.png"),
+        "--weights",
+        &weights,
+        "--top-k",
+        "2",
+    ])
+    .success();
+    let text = stdout(&assert);
+    let columns: Vec<_> = text.lines().map(|line| line.find('%').unwrap()).collect();
+    assert_eq!(columns.len(), 2);
+    assert_eq!(columns[0], columns[1], "{text}");
+}
+
+#[test]
+fn labels_of_ones_own_are_used_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.txt");
+    let weights = checkpoint("good/zip.pth");
+    let path = image("tiny_33x20.png");
+    let args = [
+        "classify",
+        &path,
+        "--weights",
+        &weights,
+        "--labels",
+        labels.to_str().unwrap(),
+    ];
+    std::fs::write(&labels, "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n").unwrap();
+    let assert = run(args.into_iter().chain(["--json"])).success();
+    assert_eq!(
+        lines(&stdout(&assert))[0]["predictions"][0]["label"]
+            .as_str()
+            .unwrap()
+            .len(),
+        1
+    );
+    std::fs::write(&labels, "a\nb\n").unwrap();
+    let assert = run(args).code(2);
+    assert!(
+        stderr(&assert).contains(
+            "labels.txt`: expected 10 labels, one for each class of the network, found 2"
+        )
+    );
+}
+
+#[test]
+fn what_stops_the_command_is_one_line_and_status_2() {
+    let path = image("tiny_33x20.png");
+    let good = checkpoint("good/zip.pth");
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["--weights", "none.pth"],
+            "error: `none.pth`: cannot be read",
+        ),
+        (
+            &["--weights", &good, "--arch", "resnet5"],
+            "error: unknown architecture `resnet5`; nearest: resnet50",
+        ),
+        (
+            &["--weights", &good, "--arch", "resnet18"],
+            "does not fit the network: missing `layer1.1.conv1.weight`",
+        ),
+        (
+            &["--weights", &checkpoint("bad/malicious.pth")],
+            "nothing was run",
+        ),
+        (
+            &["--weights", &checkpoint("bad/nan.pth")],
+            "infinite or NaN `fc.bias`",
+        ),
+        (&["--weights", &good, "--std", "0,1,1"], "std"),
+        (
+            &["--weights", &good, "--batch-size", "0"],
+            "expected a whole number above 0",
+        ),
+        (
+            &["--weights", &good, "--backend", "gpu"],
+            "unknown backend `gpu`: expected one of `cpu`, `ndarray`",
+        ),
+    ];
+    for (args, expected) in cases {
+        let assert = run(["classify", &path].iter().chain(args)).code(2);
+        let text = stderr(&assert);
+        assert!(text.contains(expected), "{args:?}: {text}");
+        assert!(!text.contains("panicked"), "{text}");
+        assert_eq!(stdout(&assert), "");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let assert = run([
+        "classify",
+        empty.path().to_str().unwrap(),
+        "--weights",
+        &good,
+    ])
+    .code(2);
+    assert!(
+        stderr(&assert).contains("found none in the folder"),
+        "{}",
+        stderr(&assert)
+    );
+}
+
+#[test]
+fn absurd_sizes_fail_for_the_image_not_the_program() {
+    let weights = checkpoint("good/zip.pth");
+    for flags in [["--resize", "4294967295"], ["--crop", "4000000"]] {
+        let args = ["classify", &image("tiny_33x20.png"), "--weights", &weights];
+        let assert = run(args.iter().chain(&flags)).code(1);
+        assert!(stdout(&assert).contains("failed: `"), "{}", stdout(&assert));
+    }
+}

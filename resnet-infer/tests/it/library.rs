@@ -1,0 +1,76 @@
+//! The library without the command.
+
+use burn::backend::Flex;
+use resnet_core::{Arch, ResNet};
+use resnet_image::{Recipe, RgbImage};
+use resnet_infer::{Classifier, Labels, OpenError};
+
+use crate::{checkpoint, image};
+
+#[test]
+fn a_checkpoint_alone_makes_a_classifier() {
+    let classifier: Classifier<Flex> =
+        Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
+    assert_eq!(classifier.recipe(), &Recipe::cifar());
+    let images = ["tiny_33x20.png", "cat_451x300.png", "tiny_33x20.png"];
+    let images = images.map(|name| resnet_image::open(image(name)).unwrap());
+    let together = classifier
+        .clone()
+        .with_batch_size(1)
+        .with_top_k(10)
+        .classify(&images)
+        .unwrap();
+    assert_eq!(together.len(), 3);
+    assert_eq!(together[0], together[2]);
+    let sum: f32 = together[1].top.iter().map(|score| score.probability).sum();
+    assert!((sum - 1.0).abs() < 1e-5);
+    assert_eq!(classifier.classify(&[]).unwrap(), []);
+}
+
+#[test]
+fn batches_do_not_change_predictions() {
+    let classifier: Classifier<Flex> =
+        Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
+    let images: Vec<_> = (0..7)
+        .map(|i| RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * i, y as u8 * 8, 9 * i])))
+        .collect();
+    let one = classifier
+        .clone()
+        .with_batch_size(1)
+        .classify(&images)
+        .unwrap();
+    let four = classifier.with_batch_size(4).classify(&images).unwrap();
+    for (a, b) in one.iter().zip(&four) {
+        assert_eq!(a.top[0].class, b.top[0].class);
+        assert!((a.top[0].probability - b.top[0].probability).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn parts_that_do_not_fit_are_refused() {
+    let refusal = |config: resnet_core::ResNetConfig, labels: Labels, recipe: Recipe| {
+        let model: ResNet<Flex> = config.init(&Default::default());
+        Classifier::new(model, recipe, labels, &Default::default()).unwrap_err()
+    };
+    let config = Arch::CifarResNet20.config();
+    let ten = || Labels::for_classes(10);
+    let headless = refusal(config.clone().with_num_classes(0), ten(), Recipe::cifar());
+    assert!(matches!(headless, OpenError::NoClasses));
+    let grey = refusal(config.clone().with_in_channels(1), ten(), Recipe::cifar());
+    assert!(matches!(grey, OpenError::Channels { found: 1 }));
+    let few = refusal(
+        config.clone(),
+        ["a", "b"].into_iter().collect(),
+        Recipe::cifar(),
+    );
+    assert!(matches!(few, OpenError::Labels(_)));
+    let flat = refusal(
+        config,
+        ten(),
+        Recipe {
+            std: [0.0; 3],
+            ..Recipe::cifar()
+        },
+    );
+    assert!(matches!(flat, OpenError::Recipe(_)));
+}
