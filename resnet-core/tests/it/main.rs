@@ -1,5 +1,10 @@
 //! The networks against PyTorch.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "figures, and what was skipped, with `--nocapture`"
+)]
+
 mod keyed;
 mod options;
 mod parity;

@@ -90,3 +90,20 @@ fn inspect_tells_what_is_wrong_with_a_file() {
         "{text}"
     );
 }
+
+#[test]
+fn the_book_shows_the_table_that_the_command_prints() {
+    let page = std::fs::read_to_string(crate::fixture("docs/src/models.md")).unwrap();
+    let table = page
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    assert_eq!(
+        table,
+        stdout(&run(["models"]).success()),
+        "put the output into docs/src/models.md"
+    );
+}

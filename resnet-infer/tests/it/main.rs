@@ -1,5 +1,11 @@
 //! The command and the library as a user meets them.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "figures, and what was skipped, with `--nocapture`"
+)]
+
+mod architecture;
 mod classify;
 mod compare;
 mod library;
