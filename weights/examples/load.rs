@@ -11,20 +11,18 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
 use burn::backend::Flex;
-use burn::tensor::TensorData;
 use resnet_core::{Arch, ResNet};
 use resnet_weights::{Checkpoint, Load};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-#[path = "../tests/it/keyed.rs"]
+#[path = "../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -68,12 +66,7 @@ fn load(file: &str) -> Result<(), Box<dyn Error>> {
 fn make(folder: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     let model: ResNet<Flex> = Arch::ResNet50.config().init(&Default::default());
-    let model = model.load_state(|key, shape| {
-        Ok::<_, Infallible>(Some(TensorData::new(
-            keyed::parameter(7, key, shape),
-            shape.to_vec(),
-        )))
-    })?;
+    let model = keyed::fill(model, 7);
     resnet_weights::save(&model, folder.join("resnet50.safetensors"))?;
     write_pth(&model, &folder.join("resnet50.pth"))
 }

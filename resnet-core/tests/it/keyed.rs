@@ -1,4 +1,8 @@
 //! `keyed.py` in Rust: every number follows from a seed, a key and an index.
+//!
+//! The tests of other crates and `weights/examples/load.rs` include this file by its path.
+
+#![allow(dead_code, reason = "not every user needs every function")]
 
 use std::convert::Infallible;
 

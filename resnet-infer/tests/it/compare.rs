@@ -1,26 +1,10 @@
 //! `forward` and `preprocess`: the tools for comparing with PyTorch.
 
+use burn::backend::Flex;
 use resnet_weights::Checkpoint;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::{checkpoint, fixture, image, run, stderr};
-
-/// The keyed input of case `cifar_resnet8_b`; see `keyed.py` beside the checkpoints.
-fn keyed_input() -> Vec<u8> {
-    let hash = "7:input"
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |h, byte| {
-            (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-        });
-    let values = (1..=2 * 3 * 32 * 32_u64).map(|i| {
-        let z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let u = ((z ^ (z >> 31)) >> 40) as f64 / 16_777_216.0 * 2.0 - 1.0;
-        (3.0_f64.sqrt() * u) as f32
-    });
-    values.flat_map(f32::to_le_bytes).collect()
-}
+use crate::{checkpoint, fixture, image, keyed, run, stderr};
 
 fn save_input(path: &std::path::Path, shape: &[usize], bytes: &[u8]) {
     let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
@@ -36,7 +20,8 @@ fn forward_gives_the_numbers_of_pytorch() {
     let folder = tempfile::tempdir().unwrap();
     let [input, output] =
         ["in.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
-    save_input(&input, &[2, 3, 32, 32], &keyed_input());
+    let images = keyed::images::<Flex>(7, [2, 3, 32, 32]).into_data();
+    save_input(&input, &images.shape, images.as_bytes());
     let [input, output] = [&input, &output].map(|path| path.to_str().unwrap());
     let expected = Checkpoint::open(fixture(
         "resnet-core/tests/fixtures/parity/expected.safetensors",

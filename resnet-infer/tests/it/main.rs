@@ -8,6 +8,8 @@
 mod architecture;
 mod classify;
 mod compare;
+#[path = "../../../resnet-core/tests/it/keyed.rs"]
+mod keyed;
 mod library;
 mod look;
 

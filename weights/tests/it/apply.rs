@@ -1,9 +1,7 @@
 //! Checkpoints into networks: the outputs of PyTorch, or an error that names what is wrong.
 
-use std::convert::Infallible;
-
 use burn::backend::Flex;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load, LoadError, Report};
 use safetensors::SafeTensors;
@@ -33,10 +31,7 @@ fn expected(key: &str) -> Vec<f32> {
 }
 
 fn images() -> Tensor<Flex, 4> {
-    let values: Vec<f32> = keyed::uniform(7, "input", 2 * 3 * 32 * 32)
-        .map(|u| (3.0_f64.sqrt() * u) as f32)
-        .collect();
-    Tensor::from_data(TensorData::new(values, [2, 3, 32, 32]), &Default::default())
+    keyed::images(7, [2, 3, 32, 32])
 }
 
 fn assert_outputs(model: &ResNet<Flex>, tolerance: f32, file: &str) {
@@ -191,13 +186,7 @@ fn another_architecture_is_refused_with_a_short_message() {
 
 #[test]
 fn a_checkpoint_saved_here_is_the_file_that_pytorch_loaded() {
-    let keyed = |key: &str, shape: &[usize]| {
-        Ok::<_, Infallible>(Some(TensorData::new(
-            keyed::parameter(7, key, shape),
-            shape.to_vec(),
-        )))
-    };
-    let model = resnet8().load_state(keyed).unwrap();
+    let model: ResNet<Flex> = keyed::fill(resnet8(), 7);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("saved.safetensors");
     resnet_weights::save(&model, &path).unwrap();

@@ -2,6 +2,7 @@
 
 mod apply;
 mod infer;
+#[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod made;
 mod read;

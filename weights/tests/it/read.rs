@@ -71,7 +71,9 @@ fn assert_keyed(checkpoint: &Checkpoint, entry: &Entry) {
         assert_eq!(data.as_slice::<i64>().unwrap(), [0]);
         return;
     }
-    let expected = keyed::parameter(SEED, entry.key(), entry.shape());
+    let expected = keyed::parameter(SEED, entry.key(), entry.shape())
+        .to_vec::<f32>()
+        .unwrap();
     let (name, key) = (checkpoint.name(), entry.key());
     match entry.dtype() {
         Dtype::F32 => assert_eq!(data.as_slice::<f32>().unwrap(), expected, "{name} {key}"),
