@@ -78,7 +78,7 @@ impl StemKind {
     pub fn out_channels(self) -> usize {
         match self {
             Self::Conv7x7 { channels } | Self::Conv3x3 { channels } => channels,
-            Self::Deep { width } | Self::Tiered { width } => 2 * width,
+            Self::Deep { width } | Self::Tiered { width } => width.saturating_mul(2),
         }
     }
 

@@ -16,9 +16,14 @@ pub struct Cost {
 impl Cost {
     /// A convolution without bias whose output has `pixels`.
     fn conv(&mut self, [input, output]: [usize; 2], kernel: usize, groups: usize, pixels: usize) {
-        let weights = (input / groups * output * kernel * kernel) as u64;
-        self.parameters += weights;
-        self.macs += weights * pixels as u64;
+        let sizes = [input / groups.max(1), output, kernel, kernel];
+        let weights = sizes
+            .into_iter()
+            .fold(1, |n: u64, size| n.saturating_mul(size as u64));
+        self.parameters = self.parameters.saturating_add(weights);
+        self.macs = self
+            .macs
+            .saturating_add(weights.saturating_mul(pixels as u64));
     }
 
     fn norm(&mut self, channels: usize) {
@@ -85,17 +90,11 @@ impl ResNetConfig {
         if !self.is_pre_activation() {
             cost.norm(third);
         }
-        let full = pixels(*size);
         if self.stem_pool != StemPool::None {
             *size = size.map(|side| self.halved(side));
         }
         if self.stem_pool == StemPool::Conv {
-            let pixels = if self.anti_alias == AntiAlias::None {
-                pixels(*size)
-            } else {
-                full
-            };
-            cost.conv([third, third], 3, 1, pixels);
+            cost.conv([third, third], 3, 1, pixels(*size));
             cost.norm(third);
         }
     }
@@ -151,5 +150,5 @@ impl ResNetConfig {
 }
 
 fn pixels([height, width]: [usize; 2]) -> usize {
-    height * width
+    height.saturating_mul(width)
 }

@@ -58,6 +58,9 @@ impl ResNetConfig {
 
 /// A CIFAR network that has no row in the table of [`Arch`].
 fn cifar(name: &str) -> Option<ResNetConfig> {
+    if name.contains('+') {
+        return None;
+    }
     let config = if let Some(rest) = name.strip_prefix("cifar_resnet") {
         match rest.strip_suffix("_b") {
             Some(depth) => ResNetConfig::cifar(depth.parse().ok()?, ShortcutKind::Projection),

@@ -54,8 +54,9 @@ impl ResNetConfig {
         let mut features = vec![feature(1, self.stem.out_channels(), self.stem.stride())];
         let mut stride = self.stem.stride() * self.stem_pool_stride();
         for (i, stage) in self.plan().iter().enumerate() {
-            stride *= stage[0].stride;
-            features.push(feature(i + 2, stage[0].out_channels, stride));
+            let Some(first) = stage.first() else { continue };
+            stride *= first.stride;
+            features.push(feature(i + 2, first.out_channels, stride));
         }
         features
     }
@@ -101,7 +102,7 @@ impl ResNetConfig {
     /// Channels of the embedding, which the classifier receives.
     pub fn num_features(&self) -> usize {
         match self.global_pool {
-            crate::GlobalPool::CatAvgMax => 2 * self.last_channels(),
+            crate::GlobalPool::CatAvgMax => self.last_channels().saturating_mul(2),
             _ => self.last_channels(),
         }
     }
@@ -140,7 +141,7 @@ impl ResNetConfig {
 
     fn out_channels(&self, stage: &StageConfig) -> usize {
         match stage.block.is_bottleneck() {
-            true => stage.width * self.expansion,
+            true => stage.width.saturating_mul(self.expansion),
             false => stage.width,
         }
     }
@@ -197,8 +198,8 @@ impl ResNetConfig {
         use crate::StemKind::{Conv3x3, Conv7x7, Deep, Tiered};
         match self.stem {
             Conv7x7 { channels } | Conv3x3 { channels } => [channels; 3],
-            Deep { width } => [width, width, 2 * width],
-            Tiered { width } => [3 * (width / 4), width, 2 * width],
+            Deep { width } => [width, width, self.stem.out_channels()],
+            Tiered { width } => [width / 4 * 3, width, self.stem.out_channels()],
         }
     }
 }

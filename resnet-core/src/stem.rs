@@ -93,34 +93,23 @@ pub struct ConvPool<B: Backend> {
     conv: Conv2d<B>,
     bn: Option<Norm<B>>,
     act: Activation,
-    anti_alias: AntiAlias,
 }
 
 impl<B: Backend> ConvPool<B> {
     /// The convolution, if the config asks for one.
     pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Option<Self> {
         let channels = config.stem.out_channels();
-        let stride = if config.anti_alias == AntiAlias::None {
-            2
-        } else {
-            1
-        };
         (config.stem_pool == StemPool::Conv).then(|| Self {
-            conv: ConvPlan::new(channels, channels, 3)
-                .stride(stride)
-                .init(device),
+            conv: ConvPlan::new(channels, channels, 3).stride(2).init(device),
             bn: Some(Norm::new(config.norm, channels, device)),
             act: config.activation,
-            anti_alias: config.anti_alias,
         })
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = anti_alias(self.anti_alias, self.conv.forward(x), 2);
-        self.act.forward(norm(&self.bn, x))
+        self.act.forward(norm(&self.bn, self.conv.forward(x)))
     }
 
-    /// Each anti-aliasing filter sums to 1, so the norm after it folds into the convolution before it.
     pub(crate) fn fuse(&mut self) {
         fold(&mut self.conv, &mut self.bn);
     }

@@ -1,5 +1,6 @@
 use std::error::Error;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
@@ -123,14 +124,34 @@ impl Decoder {
     /// [`OpenError`], which names the path.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| OpenError::Read {
+        let failed = |source| OpenError::Read {
             path: path.to_owned(),
             source,
-        })?;
+        };
+        let bytes = self
+            .read_bytes(File::open(path).map_err(failed)?)
+            .map_err(failed)?;
         self.decode(&bytes).map_err(|source| OpenError::Decode {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// Everything that `reader` holds, for [`decode`](Self::decode).
+    ///
+    /// # Errors
+    /// What the reader says, and an error beyond the bytes that an allowed image can take.
+    pub fn read_bytes(&self, reader: impl Read) -> io::Result<Vec<u8>> {
+        let limit = self.max_bytes();
+        let mut bytes = Vec::new();
+        reader
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            let text = format!("expected an image of at most {limit} bytes, found more");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(bytes)
     }
 
     fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {

@@ -127,6 +127,16 @@ pub enum RecipeError {
         /// The number found.
         found: f32,
     },
+    /// Mean and standard deviation blow the pixels up.
+    #[error(
+        "`mean` and `std` of channel {channel}: expected normalised pixels of at most 1000000, found {found}"
+    )]
+    Range {
+        /// Index of the channel, red first.
+        channel: usize,
+        /// The largest pixel after normalisation.
+        found: f32,
+    },
     /// A standard deviation cannot divide.
     #[error("`std` of channel {channel}: expected a finite number above 0, found {found}")]
     Std {
@@ -150,12 +160,38 @@ pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), R
             found: std[channel],
         });
     }
-    Ok(())
+    // Beyond this, a convolution in `f32` comes near to infinity, and the classes near to chance.
+    const LARGEST: f32 = 1e6;
+    let largest = |channel: usize| {
+        let ends = [0.0, 1.0].map(|pixel: f32| ((pixel - mean[channel]) / std[channel]).abs());
+        ends[0].max(ends[1])
+    };
+    match (0..3).find(|&channel| largest(channel) > LARGEST) {
+        Some(channel) => Err(RecipeError::Range {
+            channel,
+            found: largest(channel),
+        }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pixels_stay_within_reason() {
+        let recipe = Recipe {
+            mean: [1e38, 0.0, 0.0],
+            std: [1e-38, 1.0, 1.0],
+            ..Recipe::imagenet()
+        };
+        let error = recipe.validate().unwrap_err().to_string();
+        assert!(
+            error.starts_with("`mean` and `std` of channel 0: expected"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn impossible_numbers_are_named() {

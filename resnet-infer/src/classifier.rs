@@ -93,7 +93,22 @@ pub enum PrepareError {
     /// Its size cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
+    /// It is larger than any network was made for, and would take all memory.
+    #[error(
+        "expected at most {limit} pixels after resize and crop, found {width}x{height}; crop or resize to less"
+    )]
+    TooLarge {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// The most pixels.
+        limit: u64,
+    },
 }
+
+/// The most pixels of a batch: a first map of 16 channels in `f32` then takes a gigabyte.
+const MAX_BATCH_PIXELS: u64 = 1 << 24;
 
 /// Why images could not be classified.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +178,8 @@ impl<B: Backend> Classifier<B> {
     }
 
     /// A classifier from a checkpoint alone: architecture from its keys, recipe and labels the
-    /// customary ones of that architecture and number of classes.
+    /// customary ones of that architecture and number of classes. An anti-aliased network has the
+    /// keys of the plain one and is taken for it: see [`Checkpoint::infer`].
     ///
     /// # Errors
     ///
@@ -188,7 +204,7 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// With `batch_size` images a pass, at least one.
+    /// With `batch_size` images a pass, at least one; fewer where they are large.
     pub fn with_batch_size(self, batch_size: usize) -> Self {
         Self {
             batch_size: batch_size.max(1),
@@ -207,8 +223,8 @@ impl<B: Backend> Classifier<B> {
     ///
     /// If an image cannot be resized to the recipe or is too small for the network.
     pub fn classify(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ClassifyError> {
-        let prepare = |(index, image)| {
-            self.prepare(image)
+        let prepare = |(index, image): (usize, &RgbImage)| {
+            self.prepare(image.clone())
                 .map_err(|source| ClassifyError::Prepare { index, source })
         };
         let prepared = images
@@ -224,10 +240,19 @@ impl<B: Backend> Classifier<B> {
     /// # Errors
     ///
     /// If the image cannot be resized to the recipe or is too small for the network.
-    pub fn prepare(&self, image: &RgbImage) -> Result<RgbImage, PrepareError> {
-        let image = self.recipe.apply(image.clone())?;
-        let size = [image.height() as usize, image.width() as usize];
-        self.model.config().check_input(size)?;
+    pub fn prepare(&self, image: RgbImage) -> Result<RgbImage, PrepareError> {
+        let image = self.recipe.apply(image)?;
+        let (width, height) = image.dimensions();
+        if pixels(&image) > MAX_BATCH_PIXELS {
+            return Err(PrepareError::TooLarge {
+                width,
+                height,
+                limit: MAX_BATCH_PIXELS,
+            });
+        }
+        self.model
+            .config()
+            .check_input([height as usize, width as usize])?;
         Ok(image)
     }
 
@@ -240,7 +265,9 @@ impl<B: Backend> Classifier<B> {
         let mut predictions = Vec::with_capacity(images.len());
         // A batch has one size; without a crop, sizes may change from image to image.
         for same_size in images.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
-            for batch in same_size.chunks(self.batch_size) {
+            let most = MAX_BATCH_PIXELS / pixels(&same_size[0]).max(1);
+            let batch_size = self.batch_size.min(most as usize).max(1);
+            for batch in same_size.chunks(batch_size) {
                 let x = to_tensor::<B>(batch, self.recipe.mean, self.recipe.std, &self.device)?;
                 let logits: Vec<f32> = self.model.forward(x).into_data().iter().collect();
                 for logits in logits.chunks(self.labels.len()) {
@@ -267,6 +294,10 @@ impl<B: Backend> Classifier<B> {
             top: order.into_iter().take(self.top_k).map(score).collect(),
         })
     }
+}
+
+fn pixels(image: &RgbImage) -> u64 {
+    u64::from(image.width()) * u64::from(image.height())
 }
 
 /// `exp(x - max) / sum(exp(x - max))`, which cannot overflow.

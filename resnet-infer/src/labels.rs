@@ -1,6 +1,7 @@
 //! Names of classes.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The names of a network's classes, by index.
@@ -41,7 +42,7 @@ impl Labels {
     /// If the file cannot be read as UTF-8 text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LabelsError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| LabelsError::Read {
+        let text = read(path).map_err(|source| LabelsError::Read {
             path: path.into(),
             source,
         })?;
@@ -83,12 +84,8 @@ impl Labels {
     }
 
     fn from_lines(text: &str) -> Self {
-        Self(
-            text.trim_end()
-                .lines()
-                .map(|line| line.trim().to_string())
-                .collect(),
-        )
+        let text = text.trim_start_matches('\u{feff}').trim_end();
+        Self(text.lines().map(|line| line.trim().to_string()).collect())
     }
 
     /// The number of labels.
@@ -111,4 +108,14 @@ impl<S: Into<String>> FromIterator<S> for Labels {
     fn from_iter<I: IntoIterator<Item = S>>(labels: I) -> Self {
         Self(labels.into_iter().map(Into::into).collect())
     }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    /// Room for the labels of a million classes.
+    const MAX_BYTES: u64 = 64 << 20;
+    let mut text = String::new();
+    File::open(path)?
+        .take(MAX_BYTES)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }

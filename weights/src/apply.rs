@@ -1,12 +1,13 @@
 //! From a checkpoint into a network: all of it, or an error that says all that is wrong.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::ResNet;
 
 use crate::aliases::entries_by_key;
-use crate::{Checkpoint, ReadError};
+use crate::{Checkpoint, Entry, ReadError};
 
 /// What may differ between a checkpoint and the network it is loaded into. By default nothing.
 ///
@@ -52,7 +53,7 @@ pub struct Report {
     pub unexpected: Vec<String>,
     /// Keys whose tensors differ in shape or are no floats: expected, found.
     pub mismatched: Vec<Mismatch>,
-    /// Keys whose tensors hold infinities or NaN.
+    /// Keys whose tensors hold infinities, NaN, or variances below zero, which give NaN.
     pub non_finite: Vec<String>,
 }
 
@@ -111,7 +112,8 @@ impl Load {
         model: ResNet<B>,
         checkpoint: &Checkpoint,
     ) -> Result<(ResNet<B>, Report), LoadError> {
-        let mut report = self.compare(&model.state_shapes(), checkpoint);
+        let entries = entries_by_key(checkpoint);
+        let mut report = self.compare(&model.state_shapes(), entries.clone());
         let rejected = |report| LoadError::Rejected {
             file: checkpoint.name().to_string(),
             report: Box::new(report),
@@ -119,13 +121,13 @@ impl Load {
         if !report.fits() {
             return Err(rejected(report));
         }
-        let entries = entries_by_key(checkpoint);
         let model = model.load_state(|key, _| {
             if report.fresh.iter().any(|fresh| fresh == key) {
                 return Ok::<_, ReadError>(None);
             }
             let data = checkpoint.read(entries.get(key).map_or(key, |entry| entry.key()))?;
-            if !is_finite(&data) {
+            let negative = key.ends_with("running_var") && data.iter::<f32>().any(|var| var < 0.0);
+            if negative || !is_finite(&data) {
                 report.non_finite.push(key.to_string());
             }
             report.loaded += 1;
@@ -137,9 +139,12 @@ impl Load {
         }
     }
 
-    fn compare(self, expected: &[(String, Vec<usize>)], checkpoint: &Checkpoint) -> Report {
+    fn compare(
+        self,
+        expected: &[(String, Vec<usize>)],
+        mut entries: BTreeMap<String, &Entry>,
+    ) -> Report {
         let mut report = Report::default();
-        let mut entries = entries_by_key(checkpoint);
         let first = expected.first().map(|(key, _)| key.as_str());
         for (key, shape) in expected {
             let Some(entry) = entries.remove(key.as_str()) else {
@@ -206,7 +211,8 @@ fn is_finite(data: &TensorData) -> bool {
         DType::F32 => data
             .as_slice::<f32>()
             .is_ok_and(|values| values.iter().all(|v| v.is_finite())),
-        _ => data.iter::<f64>().all(f64::is_finite),
+        // As the float type of a backend has it: a large `f64` is infinite in `f32`.
+        _ => data.iter::<f32>().all(f32::is_finite),
     }
 }
 
@@ -248,7 +254,10 @@ impl fmt::Display for Report {
             ("missing", quoted(&self.missing)),
             ("unexpected", quoted(&self.unexpected)),
             ("mismatched", mismatched),
-            ("infinite or NaN", quoted(&self.non_finite)),
+            (
+                "infinite, NaN or negative variance",
+                quoted(&self.non_finite),
+            ),
         ];
         let groups = groups.iter().filter(|(_, keys)| !keys.is_empty());
         let groups: Vec<_> = groups

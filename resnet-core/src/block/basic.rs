@@ -34,7 +34,6 @@ impl<B: Backend> BasicBlock<B> {
             ..
         } = plan;
         let (anti_alias, stride) = aliased_stride(config, plan);
-        let bn2 = Norm::new(config.norm, out_channels, device);
         Self {
             conv1: ConvPlan::new(in_channels, width, 3)
                 .stride(stride)
@@ -44,11 +43,7 @@ impl<B: Backend> BasicBlock<B> {
             conv2: ConvPlan::new(width, out_channels, 3)
                 .dilation(plan.dilation)
                 .init(device),
-            bn2: Some(if config.zero_init_last {
-                bn2.zero_init()
-            } else {
-                bn2
-            }),
+            bn2: Some(Norm::last(config, out_channels, device)),
             se: Attention::new(config.attention, out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,

@@ -42,7 +42,6 @@ impl<B: Backend> Bottleneck<B> {
             StridePlacement::Conv1x1 => (stride, 1),
             StridePlacement::Conv3x3 => (1, stride),
         };
-        let bn3 = Norm::new(config.norm, out_channels, device);
         Self {
             conv1: ConvPlan::new(in_channels, width, 1)
                 .stride(first_stride)
@@ -55,11 +54,7 @@ impl<B: Backend> Bottleneck<B> {
                 .init(device),
             bn2: Some(Norm::new(config.norm, width, device)),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),
-            bn3: Some(if config.zero_init_last {
-                bn3.zero_init()
-            } else {
-                bn3
-            }),
+            bn3: Some(Norm::last(config, out_channels, device)),
             se: Attention::new(config.attention, out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,

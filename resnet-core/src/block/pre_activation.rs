@@ -31,17 +31,12 @@ impl<B: Backend> PreActBasicBlock<B> {
             stride,
             ..
         } = plan;
-        let bn2 = Norm::new(config.norm, width, device);
         Self {
             bn1: Some(Norm::new(config.norm, in_channels, device)),
             conv1: ConvPlan::new(in_channels, width, 3)
                 .stride(stride)
                 .init(device),
-            bn2: Some(if config.zero_init_last {
-                bn2.zero_init()
-            } else {
-                bn2
-            }),
+            bn2: Some(Norm::last(config, width, device)),
             conv2: ConvPlan::new(width, out_channels, 3).init(device),
             downsample: Shortcut::pre_activation(config, plan, device),
             act: config.activation,
@@ -102,7 +97,6 @@ impl<B: Backend> PreActBottleneck<B> {
             crate::StridePlacement::Conv1x1 => (stride, 1),
             crate::StridePlacement::Conv3x3 => (1, stride),
         };
-        let bn3 = Norm::new(config.norm, width, device);
         Self {
             bn1: Some(Norm::new(config.norm, in_channels, device)),
             conv1: ConvPlan::new(in_channels, width, 1)
@@ -110,11 +104,7 @@ impl<B: Backend> PreActBottleneck<B> {
                 .init(device),
             bn2: Some(Norm::new(config.norm, width, device)),
             conv2: ConvPlan::new(width, width, 3).stride(stride).init(device),
-            bn3: Some(if config.zero_init_last {
-                bn3.zero_init()
-            } else {
-                bn3
-            }),
+            bn3: Some(Norm::last(config, width, device)),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),
             downsample: Shortcut::pre_activation(config, plan, device),
             act: config.activation,

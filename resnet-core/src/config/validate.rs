@@ -1,7 +1,9 @@
 use alloc::{format, string::String, string::ToString};
 use core::fmt::Display;
 
-use super::{AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, ShortcutKind, StemKind};
+use super::{
+    AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool,
+};
 
 /// A choice that no network can be built from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +35,7 @@ impl ConfigError {
 const MAX_CHANNELS: usize = 1 << 17;
 const MAX_DEPTH: usize = 4096;
 const MAX_CLASSES: usize = 1 << 24;
+const MAX_PARAMETERS: u64 = 1 << 31;
 
 impl ResNetConfig {
     /// Checks that [`init`](Self::init) can build the network.
@@ -86,7 +89,17 @@ impl ResNetConfig {
                 self.output_stride,
             ));
         }
+        if self.stem_pool == StemPool::Conv && self.anti_alias != AntiAlias::None {
+            let expected = "`none` where a convolution replaces the stem's pool";
+            let found = format!("{:?}", self.anti_alias);
+            return Err(ConfigError::new("anti_alias", expected, found));
+        }
         self.validate_widths()?;
+        let parameters = self.cost([1, 1]).parameters;
+        if parameters > MAX_PARAMETERS {
+            let expected = format!("at most {MAX_PARAMETERS} parameters in all");
+            return Err(ConfigError::new("stages", expected, parameters));
+        }
         self.validate_groups()?;
         self.validate_pre_activation()
     }
@@ -236,6 +249,25 @@ mod tests {
             refusal(ResNetConfig::new(alloc::vec![stage])),
             "`stages[0].width`: expected 1 to 131072, found 0"
         );
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused_before_they_are_multiplied() {
+        let deep = StemKind::Deep {
+            width: usize::MAX / 2 + 2,
+        };
+        assert!(refusal(Arch::ResNet50.config().with_stem(deep)).starts_with("`stem.channels`"));
+        let wide = ResNetConfig::cifar_wide(24_580, 2048).unwrap();
+        assert!(
+            refusal(wide).starts_with("`stages`: expected at most 2147483648 parameters in all")
+        );
+        let mut empty = Arch::ResNet50.config().with_cardinality(0);
+        empty.stages[1].depth = 0;
+        assert!(empty.validate().is_err());
+        assert_eq!(empty.features().len(), 4);
+        assert!(empty.cost([224, 224]).parameters > 0);
+        let both = Arch::ResNetRs50.config().with_anti_alias(AntiAlias::Blur);
+        assert!(refusal(both).starts_with("`anti_alias`: expected `none`"));
     }
 
     #[test]

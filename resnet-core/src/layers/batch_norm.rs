@@ -46,8 +46,8 @@ impl<B: Backend> BatchNorm<B> {
         Self {
             weight: Initializer::Ones.init([channels], device),
             bias: Initializer::Zeros.init([channels], device),
-            running_mean: RunningStat::new(Tensor::zeros([channels], device)),
-            running_var: RunningStat::new(Tensor::ones([channels], device)),
+            running_mean: RunningStat::new(Initializer::Zeros, channels, device),
+            running_var: RunningStat::new(Initializer::Ones, channels, device),
             momentum: 0.1,
             epsilon: 1e-5,
             mode: NormMode::default(),

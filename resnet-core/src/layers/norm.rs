@@ -3,7 +3,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{BatchNorm, GroupNorm, NormMode};
-use crate::NormKind;
+use crate::{NormKind, ResNetConfig};
 
 /// The normalisation of a network.
 #[derive(Module, Debug)]
@@ -22,8 +22,17 @@ impl<B: Backend> Norm<B> {
         }
     }
 
-    /// A norm whose weight starts at 0.
-    pub(crate) fn zero_init(self) -> Self {
+    /// The last norm of a residual branch: its weight starts at 0 where the config asks for it.
+    pub(crate) fn last(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
+        let norm = Self::new(config.norm, channels, device);
+        if config.zero_init_last {
+            norm.zero_init()
+        } else {
+            norm
+        }
+    }
+
+    fn zero_init(self) -> Self {
         let zeros = |weight: Param<Tensor<B, 1>>| {
             Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device())
         };

@@ -2,8 +2,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use burn::module::{
-    AutodiffModule, Content, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
-    ModuleVisitor, Param, ParamId,
+    AutodiffModule, Content, Initializer, Module, ModuleDisplay, ModuleDisplayDefault,
+    ModuleMapper, ModuleVisitor, Param, ParamId,
 };
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -14,43 +14,50 @@ use spin::Mutex;
 /// Burn's `RunningState` shares its value between clones; a clone of this one has its own.
 /// Visited and mapped like a parameter, so that it is saved and loaded, but not counted as one.
 pub struct RunningStat<B: Backend> {
-    id: ParamId,
-    value: Mutex<Tensor<B, 1>>,
+    // A `Param` for its lazy start: nothing is allocated before the first use.
+    param: Mutex<Param<Tensor<B, 1>>>,
 }
 
 impl<B: Backend> RunningStat<B> {
-    /// A statistic that starts at `value`.
-    pub fn new(value: Tensor<B, 1>) -> Self {
-        Self::with_id(ParamId::new(), value)
+    /// A statistic of `channels` values that all start as `initializer` says.
+    pub fn new(initializer: Initializer, channels: usize, device: &B::Device) -> Self {
+        let param = initializer.init([channels], device).set_require_grad(false);
+        Self {
+            param: Mutex::new(param),
+        }
     }
 
     fn with_id(id: ParamId, value: Tensor<B, 1>) -> Self {
         Self {
-            id,
-            value: Mutex::new(value.detach()),
+            param: Mutex::new(Param::initialized(id, value.detach())),
         }
+    }
+
+    fn id(&self) -> ParamId {
+        self.param.lock().id
     }
 
     /// The current value, outside of any autodiff graph.
     pub fn value(&self) -> Tensor<B, 1> {
-        self.value.lock().clone()
+        self.param.lock().val()
     }
 
     /// Replaces the value; a graph behind it is cut off.
     pub fn set(&self, value: Tensor<B, 1>) {
-        *self.value.lock() = value.detach();
+        let mut param = self.param.lock();
+        *param = Param::initialized(param.id, value.detach());
     }
 }
 
 impl<B: Backend> Clone for RunningStat<B> {
     fn clone(&self) -> Self {
-        Self::with_id(self.id, self.value())
+        Self::with_id(self.id(), self.value())
     }
 }
 
 impl<B: Backend> fmt::Debug for RunningStat<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RunningStat({:?})", self.value().dims())
+        write!(f, "RunningStat({:?})", self.param.lock().lazy_shape())
     }
 }
 
@@ -72,25 +79,26 @@ impl<B: Backend> Module<B> for RunningStat<B> {
     }
 
     fn visit<V: ModuleVisitor<B>>(&self, visitor: &mut V) {
-        visitor.visit_float(&Param::initialized(self.id, self.value()));
+        visitor.visit_float(&self.param.lock());
     }
 
     fn map<M: ModuleMapper<B>>(self, mapper: &mut M) -> Self {
-        let param = mapper.map_float(Param::initialized(self.id, self.value()));
-        Self::with_id(param.id, param.val())
+        Self {
+            param: Mutex::new(mapper.map_float(self.param.into_inner())),
+        }
     }
 
     fn into_record(self) -> Self::Record {
-        Param::initialized(self.id, self.value())
+        self.param.into_inner()
     }
 
     fn load_record(self, record: Self::Record) -> Self {
-        let device = self.value().device();
+        let device = self.param.lock().lazy_device();
         Self::with_id(record.id, record.val().to_device(&device))
     }
 
     fn to_device(self, device: &B::Device) -> Self {
-        Self::with_id(self.id, self.value().to_device(device))
+        Self::with_id(self.id(), self.value().to_device(device))
     }
 
     fn fork(self, device: &B::Device) -> Self {
@@ -98,7 +106,7 @@ impl<B: Backend> Module<B> for RunningStat<B> {
     }
 
     fn collect_devices(&self, mut devices: Vec<B::Device>) -> Vec<B::Device> {
-        let device = self.value().device();
+        let device = self.param.lock().lazy_device();
         if !devices.contains(&device) {
             devices.push(device);
         }
@@ -110,10 +118,10 @@ impl<B: AutodiffBackend> AutodiffModule<B> for RunningStat<B> {
     type InnerModule = RunningStat<B::InnerBackend>;
 
     fn valid(&self) -> Self::InnerModule {
-        RunningStat::with_id(self.id, self.value().inner())
+        RunningStat::with_id(self.id(), self.value().inner())
     }
 
     fn from_inner(module: Self::InnerModule) -> Self {
-        Self::with_id(module.id, Tensor::from_inner(module.value()))
+        Self::with_id(module.id(), Tensor::from_inner(module.value()))
     }
 }

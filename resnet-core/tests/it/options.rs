@@ -7,7 +7,7 @@ use resnet_core::{
     StridePlacement,
 };
 
-use crate::{Cpu, keyed};
+use crate::{Cpu, json, keyed};
 
 fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
     let model: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
@@ -19,25 +19,52 @@ fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
 }
 
 #[test]
-fn every_bottleneck_network_has_the_stride_placement_of_the_paper() {
-    for arch in [Arch::ResNet50, Arch::ResNeXt50_32x4d, Arch::ResNet26d] {
-        let v1 = arch
-            .config()
-            .with_stride_placement(StridePlacement::Conv1x1);
-        let v15: ResNet<Cpu> = arch.config().init(&Default::default());
-        let model: ResNet<Cpu> = v1.init(&Default::default());
-        assert_eq!(model.state_shapes(), v15.state_shapes(), "{arch}");
-        assert_ne!(logits(v1.clone(), 64), logits(arch.config(), 64), "{arch}");
-        // He et al. 2015, table 1: 3.8 billion multiply-adds, against 4.1 of v1.5.
-        assert!(
-            v1.cost([224, 224]).macs < arch.config().cost([224, 224]).macs,
-            "{arch}"
-        );
-    }
+fn the_stride_placement_of_the_paper_gives_the_numbers_of_pytorch() {
     let v1 = Arch::ResNet50
         .config()
         .with_stride_placement(StridePlacement::Conv1x1);
+    // He et al. 2015, table 1: 3.8 billion multiply-adds, against 4.1 of v1.5.
     assert_eq!(v1.cost([224, 224]).macs, 3_857_973_248);
+    let expected: Vec<f32> = serde_json::from_value(json("parity/v1.json")).unwrap();
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
+    for (found, expected) in logits(v1, 64).iter().zip(&expected) {
+        assert!(
+            (found - expected).abs() <= 1e-4 * largest,
+            "expected {expected}, found {found}"
+        );
+    }
+}
+
+#[test]
+fn every_bottleneck_network_has_the_stride_placement_of_the_paper() {
+    let bottlenecks = Arch::ALL.iter().map(|arch| (arch, arch.config()));
+    let bottlenecks = bottlenecks.filter(|(_, config)| {
+        config
+            .stages
+            .iter()
+            .skip(1)
+            .any(|stage| stage.block.is_bottleneck())
+    });
+    let mut count = 0;
+    for (arch, config) in bottlenecks {
+        let v1 = config
+            .clone()
+            .with_stride_placement(StridePlacement::Conv1x1);
+        assert_eq!(v1.validate(), Ok(()), "{arch}");
+        // Anti-aliasing takes the stride out of either convolution.
+        let [macs, v1_macs] = [&config, &v1].map(|config| config.cost([224, 224]).macs);
+        let moved = config.anti_alias == AntiAlias::None;
+        assert_eq!(v1_macs < macs, moved, "{arch}: {v1_macs} of {macs}");
+        let [shapes, v1_shapes] = [&config, &v1].map(|config| {
+            let model: ResNet<Cpu> = config.init(&Default::default());
+            model.state_shapes()
+        });
+        assert_eq!(shapes, v1_shapes, "{arch}");
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
 }
 
 #[test]
@@ -81,23 +108,63 @@ fn zero_initialised_blocks_start_as_the_identity() {
 
 #[test]
 fn dropout_and_drop_path_act_in_training_only() {
-    let config = Arch::TestResNet
-        .config()
-        .with_dropout(0.5)
-        .with_drop_path(0.5);
-    let x = keyed::images::<Cpu>(7, [2, 3, 64, 64]);
-    let evaluated: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
+    let x = keyed::images::<Cpu>(7, [4, 3, 64, 64]);
     let plain: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
-    assert_eq!(
-        evaluated.forward(x.clone()).into_data(),
-        plain.forward(x.clone()).into_data()
-    );
-    let trained: ResNet<Autodiff<Cpu>> = keyed::fill(config.init(&Default::default()), 7);
-    let x = Tensor::from_inner(x);
-    assert_ne!(
-        trained.forward(x.clone()).into_data(),
-        trained.forward(x).into_data()
-    );
+    let plain = plain.forward(x.clone()).into_data();
+    for config in [
+        Arch::TestResNet.config().with_dropout(0.5),
+        Arch::TestResNet.config().with_drop_path(0.5),
+    ] {
+        let evaluated: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
+        assert_eq!(evaluated.forward(x.clone()).into_data(), plain);
+        let trained: ResNet<Autodiff<Cpu>> = keyed::fill(config.init(&Default::default()), 7);
+        let x = Tensor::from_inner(x.clone());
+        let passes: Vec<_> = (0..4)
+            .map(|_| trained.forward(x.clone()).into_data())
+            .collect();
+        assert!(passes.iter().any(|pass| *pass != passes[0]), "{config}");
+    }
+}
+
+#[test]
+fn parameters_start_as_in_pytorch() {
+    let model: ResNet<Cpu> = Arch::SeResNet50.config().init(&Default::default());
+    let check = |key: &str, data: Vec<f32>, shape: &[usize]| {
+        let mean = data.iter().sum::<f32>() / data.len() as f32;
+        let deviation = data.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / data.len() as f32;
+        let largest = data.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
+        match shape {
+            // kaiming_normal_(mode="fan_out", nonlinearity="relu")
+            [out, _, kernel, _] if data.len() > 4000 => {
+                let expected = (2.0 / (out * kernel * kernel) as f32).sqrt();
+                assert!(
+                    (deviation.sqrt() / expected - 1.0).abs() < 0.05,
+                    "{key}: {deviation}"
+                );
+            }
+            // U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), of fan 2048
+            [_, 2048] | [1000] => {
+                assert!(
+                    largest <= 2048.0_f32.powf(-0.5) && largest > 0.021,
+                    "{key}: {largest}"
+                );
+            }
+            _ if key.ends_with("se.fc1.bias") => {
+                assert!(largest > 0.0 && largest <= 0.0625, "{key}")
+            }
+            _ if key.contains("bn") || key.contains("downsample.1") => {
+                let one = key.ends_with("weight") || key.ends_with("running_var");
+                assert!(data.iter().all(|v| *v == f32::from(u8::from(one))), "{key}");
+            }
+            _ => {}
+        }
+    };
+    let result: Result<(), ()> = model.visit_state(|key, data| {
+        let shape = data.shape.to_vec();
+        check(key, data.to_vec().unwrap(), &shape);
+        Ok(())
+    });
+    result.unwrap();
 }
 
 #[test]

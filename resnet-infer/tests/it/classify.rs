@@ -249,9 +249,12 @@ fn what_stops_the_command_is_one_line_and_status_2() {
         ),
         (
             &["--weights", &checkpoint("bad/nan.pth")],
-            "infinite or NaN `fc.bias`",
+            "negative variance `fc.bias`",
         ),
-        (&["--weights", &good, "--std", "0,1,1"], "std"),
+        (
+            &["--weights", &good, "--std", "0,1,1"],
+            "`std` of channel 0: expected a finite number above 0, found 0",
+        ),
         (
             &["--weights", &good, "--batch-size", "0"],
             "expected a whole number above 0",
@@ -284,9 +287,106 @@ fn what_stops_the_command_is_one_line_and_status_2() {
 }
 
 #[test]
+fn a_named_network_has_its_own_classes_unless_labels_say_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.txt");
+    let names: Vec<_> = (0..100).map(|i| format!("kind {i}")).collect();
+    std::fs::write(&labels, names.join("\n")).unwrap();
+    let weights = checkpoint("bad/wrong_classes.pth");
+    let path = image("tiny_33x20.png");
+    let args = [
+        "classify",
+        &path,
+        "--weights",
+        &weights,
+        "--arch",
+        "cifar_resnet8_b",
+    ];
+    let text = stderr(&run(args).code(2));
+    assert!(
+        text.contains("`fc.weight` (expected [10, 64], found [100, 64])"),
+        "{text}"
+    );
+    let assert = run(args
+        .into_iter()
+        .chain(["--labels", labels.to_str().unwrap(), "--json"]))
+    .success();
+    let label = lines(&stdout(&assert))[0]["predictions"][0]["label"].to_string();
+    assert!(label.starts_with("\"kind "), "{label}");
+}
+
+#[test]
+fn a_guess_that_keys_cannot_decide_is_said_aloud() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("aa.safetensors");
+    let model: resnet_core::ResNet<burn::backend::Flex> = resnet_core::Arch::ResNetAa50
+        .config()
+        .with_num_classes(3)
+        .init(&Default::default());
+    resnet_weights::save(&model, &weights).unwrap();
+    let path = image("tiny_33x20.png");
+    let args = [
+        "classify",
+        &path,
+        "--weights",
+        weights.to_str().unwrap(),
+        "--resize",
+        "64",
+        "--crop",
+        "64",
+    ];
+    let text = stderr(&run(args).success());
+    assert_eq!(
+        text,
+        "note: taken for resnet50; if it is one of resnetaa50, resnetblur50, say so with --arch\n"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_folders_are_images_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(image("tiny_33x20.png"), folder.path().join("link.png")).unwrap();
+    let weights = checkpoint("good/zip.pth");
+    let args = [
+        "classify",
+        folder.path().to_str().unwrap(),
+        "--weights",
+        &weights,
+        "--json",
+    ];
+    assert!(lines(&stdout(&run(args).success()))[0]["predictions"].is_array());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("resnet-infer"))
+        .args(["models", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 1];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
 fn absurd_sizes_fail_for_the_image_not_the_program() {
     let weights = checkpoint("good/zip.pth");
-    for flags in [["--resize", "4294967295"], ["--crop", "4000000"]] {
+    for flags in [
+        ["--resize", "4294967295"],
+        ["--crop", "4000000"],
+        ["--crop", "13000"],
+    ] {
         let args = ["classify", &image("tiny_33x20.png"), "--weights", &weights];
         let assert = run(args.iter().chain(&flags)).code(1);
         assert!(stdout(&assert).contains("failed: `"), "{}", stdout(&assert));

@@ -1,6 +1,7 @@
 //! `forward` and `preprocess`: the tools for comparing with PyTorch.
 
 use burn::backend::Flex;
+use resnet_core::{Arch, ResNet};
 use resnet_weights::Checkpoint;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -102,9 +103,69 @@ fn inputs_that_cannot_pass_are_named() {
         run_forward(&["--output-stride", "7"])
             .contains("`output_stride`: expected 8, 16 or 32, found 7")
     );
+    let nan = [f32::NAN.to_le_bytes(); 12].concat();
+    save_input(&input, &[1, 3, 2, 2], &nan);
+    assert!(run_forward(&[]).contains("`input`: expected finite numbers, found infinities or NaN"));
     std::fs::copy(checkpoint("good/f32.safetensors"), &input).unwrap();
     assert!(run_forward(&[]).contains("expected a tensor `input`, found bn1.bias"));
     assert!(!output.exists());
+}
+
+#[test]
+fn forward_takes_an_output_stride() {
+    let folder = tempfile::tempdir().unwrap();
+    let [weights, input, output] =
+        ["w.safetensors", "in.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
+    let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
+    let model = keyed::fill(model, 7);
+    resnet_weights::save(&model, &weights).unwrap();
+    let images = keyed::images::<Flex>(7, [1, 3, 64, 64]);
+    save_input(
+        &input,
+        &[1, 3, 64, 64],
+        images.clone().into_data().as_bytes(),
+    );
+    let [weights, input, output] = [&weights, &input, &output].map(|path| path.to_str().unwrap());
+    let args = [
+        "forward",
+        "--weights",
+        weights,
+        "--input",
+        input,
+        "--output",
+        output,
+    ];
+    for (stride, side) in [("8", 8), ("16", 4), ("32", 2)] {
+        run(args.iter().chain(&["--output-stride", stride])).success();
+        let found = Checkpoint::open(output).unwrap();
+        assert_eq!(
+            found.get("c5").unwrap().shape(),
+            [1, 96, side, side],
+            "{stride}"
+        );
+    }
+    let found = Checkpoint::open(output).unwrap();
+    for (i, map) in model.forward_pyramid(images).into_iter().enumerate() {
+        let found = found.read(&format!("c{}", i + 1)).unwrap();
+        found.assert_approx_eq::<f32>(&map.into_data(), burn::tensor::Tolerance::default());
+    }
+    for read in [weights, input] {
+        let before = std::fs::read(read).unwrap();
+        let args = [
+            "forward",
+            "--weights",
+            weights,
+            "--input",
+            input,
+            "--output",
+            read,
+        ];
+        assert!(
+            stderr(&run(args).code(2))
+                .contains("expected a file of its own, found one that is read")
+        );
+        assert!(std::fs::read(read).unwrap() == before);
+    }
 }
 
 #[test]
@@ -137,5 +198,13 @@ fn preprocess_saves_the_pixels_of_torchvision() {
     ])
     .code(2);
     assert!(stderr(&assert).contains("web_page.pth"));
+    let assert = run([
+        "preprocess",
+        folder.path().to_str().unwrap(),
+        "--output",
+        path,
+    ])
+    .code(2);
+    assert!(stderr(&assert).contains("expected an image, found a folder"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -51,8 +51,17 @@ impl Checkpoint {
         let file = path.display().to_string();
         let io_error = |error| ReadError::io(&file, error);
         // Windows cannot open a folder at all, so it is asked for first.
-        if std::fs::metadata(path).map_err(io_error)?.is_dir() {
+        let metadata = std::fs::metadata(path).map_err(io_error)?;
+        if metadata.is_dir() {
             return Err(ReadError::Folder { file });
+        }
+        // A pipe cannot be read twice, and a device has no end.
+        if !metadata.is_file() {
+            return Err(ReadError::NotACheckpoint {
+                file,
+                found: "a device or a pipe".into(),
+                advice: "save it as a file first",
+            });
         }
         let mut handle = File::open(path).map_err(io_error)?;
         let mut head = Vec::with_capacity(HEAD_BYTES);

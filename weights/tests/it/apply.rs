@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load, LoadError, Report};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::{fixture, keyed};
 
@@ -103,7 +104,7 @@ fn files_that_do_not_fit_are_refused_by_file_key_and_cause() {
         ),
         (
             "nan",
-            "does not fit the network: infinite or NaN `fc.bias`; its training diverged, use another file",
+            "does not fit the network: infinite, NaN or negative variance `fc.bias`; its training diverged, use another file",
         ),
     ];
     for (file, expected) in refused {
@@ -203,6 +204,58 @@ fn a_checkpoint_saved_here_is_the_file_that_pytorch_loaded() {
         .unwrap();
     assert_eq!((report.loaded, report.skipped.len()), (47, 9));
     assert_outputs(&again, 1e-4, "saved");
+}
+
+#[test]
+fn negative_variances_and_floats_beyond_f32_are_refused() {
+    let spoil = |key: &str, value: f64| {
+        let mut tensors = Vec::new();
+        let model: ResNet<Flex> = keyed::fill(resnet8(), 7);
+        let _: Result<(), ()> = model.visit_state(|name, data| {
+            let mut values: Vec<f64> = data.iter().collect();
+            if name == key {
+                values[0] = value;
+            }
+            let bytes: Vec<u8> = values.into_iter().flat_map(f64::to_le_bytes).collect();
+            tensors.push((name.to_string(), data.shape.to_vec(), bytes));
+            Ok(())
+        });
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            (
+                name,
+                TensorView::new(Dtype::F64, shape.clone(), bytes).unwrap(),
+            )
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        let checkpoint = Checkpoint::from_bytes("spoiled.safetensors", file).unwrap();
+        Load::default()
+            .apply(resnet8(), &checkpoint)
+            .map_err(|error| error.to_string())
+    };
+    assert!(spoil("bn1.bias", 0.5).is_ok());
+    for (key, value) in [("bn1.running_var", -1.0), ("conv1.weight", 1e300)] {
+        let error = spoil(key, value).unwrap_err();
+        assert!(
+            error.contains(&format!("infinite, NaN or negative variance `{key}`")),
+            "{error}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_stay_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let [target, link] = ["target", "link"].map(|name| folder.path().join(name));
+    std::fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    resnet_weights::write_atomically(&link, b"new").unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"new");
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    let null = folder.path().join("null");
+    std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+    resnet_weights::write_atomically(&null, b"gone").unwrap();
+    assert!(!std::path::Path::new("/dev/null").is_file());
 }
 
 #[test]

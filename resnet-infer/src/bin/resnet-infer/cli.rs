@@ -39,7 +39,7 @@ pub(crate) struct Classify {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) network: Network,
-    /// Text file with one label a line [default: ImageNet-1k for 1000 classes, CIFAR-10 for 10].
+    /// Text file with one label a line; lets a network named by `--arch` have as many classes [default: ImageNet-1k for 1000 classes, CIFAR-10 for 10].
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
@@ -111,7 +111,8 @@ pub(crate) struct Network {
     /// Checkpoint: `.pth`, `.pt`, `.th` or `.safetensors`.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
-    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint].
+    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint, with its
+    /// classes].
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// Backend to run on: `cpu` or `ndarray`.

@@ -1,11 +1,10 @@
 //! The images that a user points at.
 
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use resnet_image::RgbImage;
+use resnet_image::{Decoder, RgbImage};
 use walkdir::WalkDir;
 
 /// The endings looked for in folders. Files named outright may have any.
@@ -13,20 +12,19 @@ const ENDINGS: [&str; 9] = [
     "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe",
 ];
 
-/// Far above any photograph; standard input has no size to look at first.
-const MAX_STDIN_BYTES: u64 = 1 << 30;
-
 /// One image.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
     File(PathBuf),
     Stdin,
+    /// A part of a folder that cannot be searched, and why.
+    Unsearchable(PathBuf, String),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) | Self::Unsearchable(path, _) => path.display().fmt(f),
             Self::Stdin => f.write_str("-"),
         }
     }
@@ -43,9 +41,15 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
             sources.push(Source::Stdin);
         } else if path.is_dir() {
             let before = sources.len();
-            for entry in WalkDir::new(path).sort_by_file_name() {
-                let entry =
-                    entry.with_context(|| format!("`{}`: cannot be searched", path.display()))?;
+            for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        let place = error.path().unwrap_or(path).to_path_buf();
+                        sources.push(Source::Unsearchable(place, error.to_string()));
+                        continue;
+                    }
+                };
                 if entry.file_type().is_file() && has_image_ending(entry.path()) {
                     sources.push(Source::File(entry.into_path()));
                 }
@@ -76,14 +80,15 @@ impl Source {
     pub(crate) fn open(&self) -> Result<RgbImage> {
         match self {
             Self::File(path) => Ok(resnet_image::open(path)?),
+            Self::Unsearchable(path, error) => {
+                bail!("`{}`: cannot be searched: {error}", path.display())
+            }
             Self::Stdin => {
-                let mut bytes = Vec::new();
-                let stdin = std::io::stdin().lock();
-                stdin
-                    .take(MAX_STDIN_BYTES)
-                    .read_to_end(&mut bytes)
+                let decoder = Decoder::default();
+                let bytes = decoder
+                    .read_bytes(std::io::stdin().lock())
                     .context("standard input")?;
-                resnet_image::decode(&bytes).context("standard input")
+                decoder.decode(&bytes).context("standard input")
             }
         }
     }

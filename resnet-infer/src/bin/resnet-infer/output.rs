@@ -13,8 +13,26 @@ use crate::images::Source;
 
 /// An error that stops the command.
 pub(crate) fn error(error: &Error) {
+    say("error", &format!("{error:#}"));
+}
+
+/// What the user should know, though it stops nothing.
+pub(crate) fn note(text: &str) {
+    say("note", text);
+}
+
+fn say(kind: &str, text: &str) {
     // Nothing can be done where standard error is closed.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = writeln!(io::stderr(), "{kind}: {}", printable(text));
+}
+
+/// The text with its control characters escaped: keys and file names may hold any.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// Progress on standard error: for long lists, on a terminal.
@@ -69,11 +87,10 @@ impl<'a> Writer<'a> {
             writer.write_record(["path", "rank", "class", "label", "probability", "error"])?;
             return Ok(Self::Csv(writer));
         }
-        let width = sources
+        let widths = sources
             .iter()
-            .map(|source| source.to_string().chars().count())
-            .max()
-            .unwrap_or(0);
+            .map(|source| printable(&source.to_string()).chars().count());
+        let width = widths.max().unwrap_or(0);
         Ok(Self::Table { out, width })
     }
 
@@ -113,7 +130,7 @@ fn table(
     source: &Source,
     prediction: &Result<Prediction>,
 ) -> Result<()> {
-    let mut path = source.to_string();
+    let mut path = printable(&source.to_string());
     match prediction {
         Ok(prediction) => {
             for guess in &prediction.top {
@@ -126,7 +143,11 @@ fn table(
                 path.clear();
             }
         }
-        Err(error) => writeln!(out, "{path:width$}  failed: {error:#}")?,
+        Err(error) => writeln!(
+            out,
+            "{path:width$}  failed: {}",
+            printable(&format!("{error:#}"))
+        )?,
     }
     out.flush()?;
     Ok(())

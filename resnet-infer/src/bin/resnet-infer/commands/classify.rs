@@ -8,12 +8,18 @@ use resnet_infer::{Classifier, Labels, Prediction, default_recipe};
 use crate::Outcome;
 use crate::cli::Classify;
 use crate::images::{self, Source};
-use crate::network::Resolved;
+use crate::network::{Classes, Resolved};
 use crate::output::{self, Writer};
 
 pub(crate) fn run(args: Classify) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
-    let network = args.network.resolve()?;
+    // Labels of one's own are the word for classes of one's own.
+    let classes = if args.labels.is_some() {
+        Classes::OfTheFile
+    } else {
+        Classes::OfTheName
+    };
+    let network = args.network.resolve(classes)?;
     let recipe = args.recipe.over(default_recipe(&network.config));
     let classes = network.config.num_classes;
     let labels = match &args.labels {
@@ -74,7 +80,7 @@ impl Work for Job {
 fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
     let prepare = |source: &Source| -> Result<RgbImage> {
         classifier
-            .prepare(&source.open()?)
+            .prepare(source.open()?)
             .with_context(|| format!("`{source}`"))
     };
     let prepared: Vec<Result<RgbImage>> = sources.par_iter().map(prepare).collect();
@@ -82,19 +88,33 @@ fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<R
     for image in prepared {
         match image {
             Ok(image) => {
-                results.push(Ok(images.len()));
+                results.push(Ok(()));
                 images.push(image);
             }
             Err(error) => results.push(Err(error)),
         }
     }
-    let predictions = classifier.classify_prepared(&images);
-    let prediction = |place: usize| match &predictions {
-        Ok(predictions) => Ok(predictions[place].clone()),
-        Err(error) => Err(Error::msg(error.to_string())),
+    let predictions: Vec<Result<Prediction>> = match classifier.classify_prepared(&images) {
+        Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+        // One image must not fail the others of its batch.
+        Err(_) => images
+            .iter()
+            .map(|image| classify_one(classifier, image))
+            .collect(),
+    };
+    let mut predictions = predictions.into_iter();
+    let mut next = |()| {
+        predictions
+            .next()
+            .unwrap_or_else(|| Err(Error::msg("no prediction")))
     };
     results
         .into_iter()
-        .map(|result| result.and_then(prediction))
+        .map(|result: Result<()>| result.and_then(&mut next))
         .collect()
+}
+
+fn classify_one<B: Backend>(classifier: &Classifier<B>, image: &RgbImage) -> Result<Prediction> {
+    let mut predictions = classifier.classify_prepared(std::slice::from_ref(image))?;
+    predictions.pop().context("no prediction")
 }

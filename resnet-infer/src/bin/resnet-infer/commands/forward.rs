@@ -10,10 +10,11 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Outcome;
 use crate::cli::Forward;
-use crate::network::Resolved;
+use crate::network::{Classes, Resolved};
 
 pub(crate) fn run(args: Forward) -> Result<Outcome> {
-    let mut network = args.network.resolve()?;
+    check_output(&args)?;
+    let mut network = args.network.resolve(Classes::OfTheFile)?;
     network.config = network.config.with_output_stride(args.output_stride);
     network.config.validate()?;
     let input = read_input(&args.input, &network)?;
@@ -60,7 +61,31 @@ fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
         .config
         .check_input([height, width])
         .with_context(|| format!("`{file}`"))?;
-    Ok(tensors.read("input")?)
+    let input = tensors.read("input")?;
+    if !input.iter::<f32>().all(f32::is_finite) {
+        bail!("`{file}`: `input`: expected finite numbers, found infinities or NaN");
+    }
+    Ok(input)
+}
+
+/// What would only be found after the network has run, or would destroy what it reads.
+fn check_output(args: &Forward) -> Result<()> {
+    let output = args.output.display();
+    let folder = args
+        .output
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) || args.output.is_dir() {
+        bail!("`{output}`: expected the path of a file in a folder that exists");
+    }
+    let same = |path: &Path| match (path.canonicalize(), args.output.canonicalize()) {
+        (Ok(path), Ok(output)) => path == output,
+        _ => false,
+    };
+    if same(&args.input) || same(&args.network.weights) {
+        bail!("`{output}`: expected a file of its own, found one that is read");
+    }
+    Ok(())
 }
 
 struct Job {

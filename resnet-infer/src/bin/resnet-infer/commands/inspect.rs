@@ -17,6 +17,7 @@ struct Summary {
     prefix: Option<String>,
     /// Elements of all tensors by type.
     dtypes: BTreeMap<String, Dtype>,
+    /// Its name; none for a residual network without one, and for other files (see `unknown`).
     architecture: Option<String>,
     /// Architectures with the same keys and shapes.
     alternatives: Vec<&'static str>,
@@ -70,8 +71,7 @@ impl Summary {
                 .flat_map(|i| &i.alternatives)
                 .map(|arch| arch.name())
                 .collect(),
-            architecture: inferred
-                .map(|inferred| inferred.name.unwrap_or_else(|| "unnamed".into())),
+            architecture: inferred.and_then(|inferred| inferred.name),
             unknown,
             tensors: tensors.collect(),
         }
@@ -105,6 +105,7 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
             }
             writeln!(out)?;
         }
+        (None, None) => writeln!(out, "architecture  a residual network without a name")?,
         (None, unknown) => {
             writeln!(
                 out,

@@ -1,6 +1,6 @@
 use std::io::Cursor;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use resnet_image::Recipe;
 use resnet_weights::write_atomically;
 
@@ -11,6 +11,12 @@ use crate::images::find;
 pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
     let recipe = args.recipe.over(Recipe::imagenet());
     recipe.validate().context("recipe")?;
+    if args.image.is_dir() {
+        bail!(
+            "`{}`: expected an image, found a folder",
+            args.image.display()
+        );
+    }
     let source = &find(std::slice::from_ref(&args.image))?[0];
     let image = recipe
         .apply(source.open()?)
