@@ -1,4 +1,4 @@
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
@@ -84,37 +84,23 @@ fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<R
             .with_context(|| format!("`{source}`"))
     };
     let prepared: Vec<Result<RgbImage>> = sources.par_iter().map(prepare).collect();
-    let (mut images, mut results) = (Vec::new(), Vec::new());
-    for image in prepared {
-        match image {
-            Ok(image) => {
-                results.push(Ok(()));
-                images.push(image);
-            }
-            Err(error) => results.push(Err(error)),
-        }
-    }
-    let predictions: Vec<Result<Prediction>> = match classifier.classify_prepared(&images) {
-        Ok(predictions) => predictions.into_iter().map(Ok).collect(),
-        // One image must not fail the others of its batch.
-        Err(_) => images
-            .iter()
-            .map(|image| classify_one(classifier, image))
-            .collect(),
+    let images: Vec<RgbImage> = prepared.iter().flatten().cloned().collect();
+    let mut predictions = predict(classifier, &images).into_iter();
+    let prediction = |image: Result<RgbImage>| {
+        image?;
+        predictions.next().context("no prediction")?
     };
-    let mut predictions = predictions.into_iter();
-    let mut next = |()| {
-        predictions
-            .next()
-            .unwrap_or_else(|| Err(Error::msg("no prediction")))
-    };
-    results
-        .into_iter()
-        .map(|result: Result<()>| result.and_then(&mut next))
-        .collect()
+    prepared.into_iter().map(prediction).collect()
 }
 
-fn classify_one<B: Backend>(classifier: &Classifier<B>, image: &RgbImage) -> Result<Prediction> {
-    let mut predictions = classifier.classify_prepared(std::slice::from_ref(image))?;
-    predictions.pop().context("no prediction")
+/// A prediction for each image. If the batch fails, each image alone: one must not fail the others.
+fn predict<B: Backend>(classifier: &Classifier<B>, images: &[RgbImage]) -> Vec<Result<Prediction>> {
+    match classifier.classify_prepared(images) {
+        Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+        Err(error) if images.len() < 2 => vec![Err(error.into())],
+        Err(_) => images
+            .chunks(1)
+            .flat_map(|image| predict(classifier, image))
+            .collect(),
+    }
 }
