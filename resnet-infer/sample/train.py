@@ -3,8 +3,8 @@
     PYTHONPATH=../../resnet-core/tests/fixtures/parity python train.py CIFAR10_FOLDER cifar_resnet8_b.safetensors
 
 CIFAR10_FOLDER holds `train/CLASS/*.jpg` and `test/CLASS/*.jpg`. SGD with Nesterov momentum, one-cycle schedule, flips and
-shifted crops, 12 epochs; torch 2.9.0. PyTorch stands in until `resnet-train` exists; the printed accuracy is on the test
-images.
+shifted crops, 12 epochs; torch 2.9.0. PyTorch stands in until `resnet-train` exists. The last line it printed, accuracy on the test
+images: `epoch 12: loss 0.863, top-1 0.7932`.
 """
 
 import pathlib
