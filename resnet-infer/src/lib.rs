@@ -7,3 +7,16 @@ pub use classifier::{
     ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
 };
 pub use labels::{Labels, LabelsError};
+
+/// The examples of the README and of the book, as tests.
+#[cfg(doctest)]
+mod examples {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/src/quick-start.md")]
+    struct QuickStart;
+
+    #[doc = include_str!("../../docs/src/backends.md")]
+    struct Backends;
+}
