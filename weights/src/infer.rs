@@ -121,7 +121,7 @@ impl Shapes<'_> {
             if first.block == BlockKind::Bottleneck {
                 let [_, group_width, ..] = self.conv("layer1.0.conv2.weight")?;
                 config.cardinality = (width / group_width).max(1);
-                config.base_width = group_width * 64 / first.width.max(1);
+                config.base_width = group_width.saturating_mul(64) / first.width.max(1);
             }
         }
         if let StemKind::Conv3x3 { .. } = stem {

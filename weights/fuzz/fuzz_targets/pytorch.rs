@@ -1,4 +1,4 @@
-//! Opens any bytes as a PyTorch file and reads all of its tensors.
+//! Opens any bytes as a PyTorch file and reads all of its tensors; tells the architecture.
 
 #![no_main]
 
@@ -14,5 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for entry in checkpoint.entries() {
         let _ = checkpoint.read(entry.key());
+    }
+    if let Ok(inferred) = checkpoint.infer() {
+        inferred.config.features();
     }
 });

@@ -1,4 +1,4 @@
-//! Opens any bytes as a safetensors file and reads all of its tensors.
+//! Opens any bytes as a safetensors file and reads all of its tensors; tells the architecture.
 
 #![no_main]
 
@@ -19,5 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
             .read(entry.key())
             .expect("the header was checked when opening");
         assert_eq!(data.bytes.len(), entry.size_bytes());
+    }
+    if let Ok(inferred) = checkpoint.infer() {
+        inferred.config.features();
     }
 });
