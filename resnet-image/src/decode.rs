@@ -208,7 +208,7 @@ impl Decoder {
             }
         };
         let channels = usize::from(color.channel_count());
-        Ok(rgb_image(width, height, to_rgb(samples, channels)))
+        rgb_image(format, (width, height), to_rgb(samples, channels))
     }
 }
 
@@ -230,8 +230,16 @@ fn to_rgb(samples: Vec<u8>, channels: usize) -> Vec<u8> {
     rgb
 }
 
-fn rgb_image(width: u32, height: u32, pixels: Vec<u8>) -> RgbImage {
-    RgbImage::from_raw(width, height, pixels).expect("a decoder fills its whole image")
+/// The image of `pixels`, unless a decoder gave fewer than it announced.
+fn rgb_image(
+    format: ImageFormat,
+    (width, height): (u32, u32),
+    pixels: Vec<u8>,
+) -> Result<RgbImage, DecodeError> {
+    let truncated = DecodeError::Truncated {
+        format: name(format),
+    };
+    RgbImage::from_raw(width, height, pixels).ok_or(truncated)
 }
 
 /// Why bytes could not be decoded.

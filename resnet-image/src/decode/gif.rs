@@ -38,5 +38,9 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
     let pixels = canvas
         .iter()
         .flat_map(|&i| colors.get(usize::from(i)).copied().unwrap_or_default());
-    Ok(rgb_image(width as u32, height as u32, pixels.collect()))
+    rgb_image(
+        ImageFormat::Gif,
+        (width as u32, height as u32),
+        pixels.collect(),
+    )
 }

@@ -92,7 +92,7 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
         .find_tag_unsigned::<u8>(Tag::Orientation)
         .ok()
         .flatten();
-    let mut image = DynamicImage::ImageRgb8(rgb_image(width, height, pixels));
+    let mut image = DynamicImage::ImageRgb8(rgb_image(ImageFormat::Tiff, (width, height), pixels)?);
     image.apply_orientation(
         orientation
             .and_then(Orientation::from_exif)

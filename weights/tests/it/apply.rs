@@ -242,6 +242,28 @@ fn negative_variances_and_floats_beyond_f32_are_refused() {
     }
 }
 
+#[test]
+fn counters_of_norms_that_the_network_lacks_are_unexpected() {
+    let good = std::fs::read(fixture("checkpoints/good/f32.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&good).unwrap();
+    let counter = TensorView::new(Dtype::I64, vec![], &[0; 8]).unwrap();
+    let stray = "layer9.0.bn1.num_batches_tracked".to_string();
+    let entries = tensors
+        .iter()
+        .map(|(key, view)| (key.to_string(), view))
+        .chain([(stray, counter)]);
+    let file = safetensors::serialize(entries, None).unwrap();
+    let checkpoint = Checkpoint::from_bytes("stray.safetensors", file).unwrap();
+    let error = Load::default()
+        .apply(resnet8(), &checkpoint)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("unexpected `layer9.0.bn1.num_batches_tracked`"),
+        "{error}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_and_devices_stay_devices() {
