@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttentionKind::EfficientChannel;
 use crate::ShortcutKind::{AvgPoolProjection, Projection, ZeroPad};
 use crate::{
     AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, StageConfig, StemKind, StemPool,
@@ -71,10 +70,14 @@ archs! {
     ResNet200 => "resnet200", bottleneck([3, 24, 36, 3]);
     ResNet200d => "resnet200d", bottleneck([3, 24, 36, 3]).d();
     ResNet50Gn => "resnet50_gn", bottleneck([3, 4, 6, 3]).with_norm(NormKind::Group { groups: 32 });
-    ResNetAa50 => "resnetaa50", bottleneck([3, 4, 6, 3]).with_anti_alias(AntiAlias::AvgPool);
-    ResNetBlur50 => "resnetblur50", bottleneck([3, 4, 6, 3]).with_anti_alias(AntiAlias::Blur);
-    ResNetAa50d => "resnetaa50d", bottleneck([3, 4, 6, 3]).d().with_anti_alias(AntiAlias::AvgPool);
-    ResNetBlur50d => "resnetblur50d", bottleneck([3, 4, 6, 3]).d().with_anti_alias(AntiAlias::Blur);
+    ResNetAa50 => "resnetaa50", bottleneck([3, 4, 6, 3]).aa();
+    ResNetBlur50 => "resnetblur50", bottleneck([3, 4, 6, 3]).blur();
+    ResNetAa50d => "resnetaa50d", bottleneck([3, 4, 6, 3]).d().aa();
+    ResNetAa34d => "resnetaa34d", basic([3, 4, 6, 3]).d().aa();
+    ResNetAa101d => "resnetaa101d", bottleneck([3, 4, 23, 3]).d().aa();
+    ResNetBlur18 => "resnetblur18", basic([2, 2, 2, 2]).blur();
+    ResNetBlur101d => "resnetblur101d", bottleneck([3, 4, 23, 3]).d().blur();
+    ResNetBlur50d => "resnetblur50d", bottleneck([3, 4, 6, 3]).d().blur();
     TestResNet => "test_resnet", test_resnet();
     ResNeXt50_32x4d => "resnext50_32x4d", bottleneck([3, 4, 6, 3]).groups(32, 4);
     ResNeXt50d_32x4d => "resnext50d_32x4d", bottleneck([3, 4, 6, 3]).d().groups(32, 4);
@@ -82,26 +85,38 @@ archs! {
     ResNeXt101_32x8d => "resnext101_32x8d", bottleneck([3, 4, 23, 3]).groups(32, 8);
     ResNeXt101_64x4d => "resnext101_64x4d", bottleneck([3, 4, 23, 3]).groups(64, 4);
     ResNeXt101_32x16d => "resnext101_32x16d", bottleneck([3, 4, 23, 3]).groups(32, 16);
+    ResNeXt101_32x32d => "resnext101_32x32d", bottleneck([3, 4, 23, 3]).groups(32, 32);
+    ResNeXt101_32x48d => "resnext101_32x48d", bottleneck([3, 4, 23, 3]).groups(32, 48);
     WideResNet50_2 => "wide_resnet50_2", bottleneck([3, 4, 6, 3]).groups(1, 128);
     WideResNet101_2 => "wide_resnet101_2", bottleneck([3, 4, 23, 3]).groups(1, 128);
     SeResNet18 => "seresnet18", basic([2, 2, 2, 2]).se();
     SeResNet34 => "seresnet34", basic([3, 4, 6, 3]).se();
     SeResNet50 => "seresnet50", bottleneck([3, 4, 6, 3]).se();
+    SeResNet50t => "seresnet50t", bottleneck([3, 4, 6, 3]).t().se();
     SeResNet101 => "seresnet101", bottleneck([3, 4, 23, 3]).se();
     SeResNet152 => "seresnet152", bottleneck([3, 8, 36, 3]).se();
     SeResNet152d => "seresnet152d", bottleneck([3, 8, 36, 3]).d().se();
+    SeResNet200d => "seresnet200d", bottleneck([3, 24, 36, 3]).d().se();
+    SeResNet269d => "seresnet269d", bottleneck([3, 30, 48, 8]).d().se();
+    SeResNetAa50d => "seresnetaa50d", bottleneck([3, 4, 6, 3]).d().se().aa();
     SeResNeXt26d_32x4d => "seresnext26d_32x4d", bottleneck([2, 2, 2, 2]).d().groups(32, 4).se();
     SeResNeXt26t_32x4d => "seresnext26t_32x4d", bottleneck([2, 2, 2, 2]).t().groups(32, 4).se();
     SeResNeXt50_32x4d => "seresnext50_32x4d", bottleneck([3, 4, 6, 3]).groups(32, 4).se();
     SeResNeXt101_32x4d => "seresnext101_32x4d", bottleneck([3, 4, 23, 3]).groups(32, 4).se();
     SeResNeXt101_32x8d => "seresnext101_32x8d", bottleneck([3, 4, 23, 3]).groups(32, 8).se();
     SeResNeXt101d_32x8d => "seresnext101d_32x8d", bottleneck([3, 4, 23, 3]).d().groups(32, 8).se();
-    EcaResNet26t => "ecaresnet26t", bottleneck([2, 2, 2, 2]).t().with_attention(EfficientChannel);
-    EcaResNet50d => "ecaresnet50d", bottleneck([3, 4, 6, 3]).d().with_attention(EfficientChannel);
-    EcaResNet50t => "ecaresnet50t", bottleneck([3, 4, 6, 3]).t().with_attention(EfficientChannel);
-    EcaResNet101d => "ecaresnet101d", bottleneck([3, 4, 23, 3]).d().with_attention(EfficientChannel);
-    EcaResNet200d => "ecaresnet200d", bottleneck([3, 24, 36, 3]).d().with_attention(EfficientChannel);
-    EcaResNet269d => "ecaresnet269d", bottleneck([3, 30, 48, 8]).d().with_attention(EfficientChannel);
+    SeResNeXt101_64x4d => "seresnext101_64x4d", bottleneck([3, 4, 23, 3]).groups(64, 4).se();
+    SeResNeXtAa101d_32x8d => "seresnextaa101d_32x8d", bottleneck([3, 4, 23, 3]).d().groups(32, 8).se().aa();
+    SeResNeXtAa201d_32x8d => "seresnextaa201d_32x8d", bottleneck([3, 24, 36, 4]).s().with_shortcut(AvgPoolProjection).groups(32, 8).se().aa();
+    EcaResNet26t => "ecaresnet26t", bottleneck([2, 2, 2, 2]).t().eca();
+    EcaResNetLight => "ecaresnetlight", bottleneck([1, 1, 11, 3]).with_shortcut(AvgPoolProjection).eca();
+    EcaResNet50d => "ecaresnet50d", bottleneck([3, 4, 6, 3]).d().eca();
+    EcaResNet50t => "ecaresnet50t", bottleneck([3, 4, 6, 3]).t().eca();
+    EcaResNet101d => "ecaresnet101d", bottleneck([3, 4, 23, 3]).d().eca();
+    EcaResNet200d => "ecaresnet200d", bottleneck([3, 24, 36, 3]).d().eca();
+    EcaResNet269d => "ecaresnet269d", bottleneck([3, 30, 48, 8]).d().eca();
+    EcaResNeXt26t_32x4d => "ecaresnext26t_32x4d", bottleneck([2, 2, 2, 2]).t().groups(32, 4).eca();
+    EcaResNeXt50t_32x4d => "ecaresnext50t_32x4d", bottleneck([3, 4, 6, 3]).t().groups(32, 4).eca();
     ResNetRs50 => "resnetrs50", bottleneck([3, 4, 6, 3]).resnet_rs();
     ResNetRs101 => "resnetrs101", bottleneck([3, 4, 23, 3]).resnet_rs();
     ResNetRs152 => "resnetrs152", bottleneck([3, 8, 36, 3]).resnet_rs();
@@ -167,6 +182,12 @@ trait Letters: Sized {
     fn groups(self, cardinality: usize, base_width: usize) -> Self;
     /// Squeeze-and-excitation to a sixteenth.
     fn se(self) -> Self;
+    /// Efficient channel attention.
+    fn eca(self) -> Self;
+    /// Average pools instead of strides, against aliasing.
+    fn aa(self) -> Self;
+    /// Blur pools instead of strides.
+    fn blur(self) -> Self;
     /// ResNet-RS: as `d`, a convolution for the max pool, squeeze-and-excitation to a quarter.
     fn resnet_rs(self) -> Self;
 }
@@ -196,6 +217,18 @@ impl Letters for ResNetConfig {
 
     fn se(self) -> Self {
         self.with_attention(AttentionKind::SqueezeExcite { ratio: 1.0 / 16.0 })
+    }
+
+    fn eca(self) -> Self {
+        self.with_attention(AttentionKind::EfficientChannel)
+    }
+
+    fn aa(self) -> Self {
+        self.with_anti_alias(AntiAlias::AvgPool)
+    }
+
+    fn blur(self) -> Self {
+        self.with_anti_alias(AntiAlias::Blur)
     }
 
     fn resnet_rs(self) -> Self {

@@ -232,6 +232,36 @@ impl<B: Backend> ResNet<B> {
         self
     }
 
+    /// The same network for images of other channels, its first convolution adapted as timm does: summed
+    /// over its input for one channel, repeated and scaled by `old / new` for more. The rest is kept.
+    ///
+    /// # Panics
+    ///
+    /// If `in_channels` is 0.
+    ///
+    /// ```
+    /// use burn::backend::Flex;
+    /// use burn::tensor::Tensor;
+    /// use resnet_core::{Arch, ResNet};
+    ///
+    /// let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
+    /// let grey = Tensor::ones([1, 1, 64, 64], &Default::default());
+    /// let colour = grey.clone().repeat_dim(1, 3);
+    /// let difference = model.forward(colour) - model.with_in_channels(1).forward(grey);
+    /// assert!(difference.abs().max().into_scalar() < 1e-5);
+    /// ```
+    pub fn with_in_channels(mut self, in_channels: usize) -> Self {
+        assert!(
+            in_channels > 0,
+            "expected at least 1 input channel, found 0"
+        );
+        if in_channels != self.config.in_channels {
+            self.conv1.set_in_channels(in_channels);
+            self.config.in_channels = in_channels;
+        }
+        self
+    }
+
     /// The same network with every batch norm in `mode` on autodiff backends.
     pub fn with_norm_mode(mut self, mode: NormMode) -> Self {
         let mut set = |norm: &mut Norm<B>| norm.set_mode(mode);

@@ -1,4 +1,5 @@
-use burn::module::Module;
+use alloc::vec;
+use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -57,6 +58,14 @@ impl<B: Backend> Stem<B> {
         }
     }
 
+    /// Adapts the first convolution to other input channels.
+    pub(crate) fn set_in_channels(&mut self, channels: usize) {
+        let (Self::Single(conv) | Self::Deep(DeepStem { conv1: conv, .. })) = self;
+        let trained = conv.weight.is_require_grad();
+        let weight = adapt_input(conv.weight.val(), channels).detach();
+        conv.weight = Param::initialized(conv.weight.id, weight.set_require_grad(trained));
+    }
+
     /// Folds the norms, `last` being the one that follows the stem.
     pub(crate) fn fuse(&mut self, last: &mut Option<Norm<B>>) {
         match self {
@@ -75,6 +84,18 @@ impl<B: Backend> Stem<B> {
             Self::Deep(stem) => (stem.bn1.as_mut(), stem.bn2.as_mut()),
         };
         bn1.into_iter().chain(bn2)
+    }
+}
+
+/// For one channel the sum over the old ones; for more the old ones in turn, scaled by `old / new`. An input with
+/// the same values in every channel then gives what it gave before.
+fn adapt_input<B: Backend>(weight: Tensor<B, 4>, channels: usize) -> Tensor<B, 4> {
+    let [_, old, ..] = weight.dims();
+    match channels {
+        1 => weight.sum_dim(1),
+        _ => Tensor::cat(vec![weight; channels.div_ceil(old)], 1)
+            .narrow(1, 0, channels)
+            .mul_scalar(old as f64 / channels as f64),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the reference cases do not reach: stride placement, heads, initialisation, sizes.
 
+use std::collections::BTreeMap;
+
 use burn::backend::Autodiff;
+use burn::module::Module;
 use burn::tensor::Tensor;
 use resnet_core::{
     Activation, AntiAlias, Arch, BlockKind, GlobalPool, ResNet, ResNetConfig, ShortcutKind,
@@ -26,15 +29,64 @@ fn the_stride_placement_of_the_paper_gives_the_numbers_of_pytorch() {
     // He et al. 2015, table 1: 3.8 billion multiply-adds, against 4.1 of v1.5.
     assert_eq!(v1.cost([224, 224]).macs, 3_857_973_248);
     let expected: Vec<f32> = serde_json::from_value(json("parity/v1.json")).unwrap();
-    let largest = expected
-        .iter()
-        .fold(0.0_f32, |max, value| max.max(value.abs()));
-    for (found, expected) in logits(v1, 64).iter().zip(&expected) {
+    assert_close(&logits(v1, 64), &expected, "stride placement v1");
+}
+
+fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
+    for (found, expected) in found.iter().zip(expected) {
         assert!(
             (found - expected).abs() <= 1e-4 * largest,
-            "expected {expected}, found {found}"
+            "{what}: expected {expected}, found {found}"
         );
     }
+}
+
+#[test]
+fn combined_options_give_the_numbers_of_pytorch() {
+    let cases: BTreeMap<String, Vec<f32>> =
+        serde_json::from_value(json("parity/combined.json")).unwrap();
+    for (name, expected) in cases {
+        let arch: Arch = name.parse().unwrap();
+        let model: ResNet<Cpu> = keyed::fill(arch.config().init(&Default::default()), 7);
+        let x = keyed::images::<Cpu>(7, [1, 3, 97, 64]);
+        for model in [model.clone(), model.fuse()] {
+            let found: Vec<f32> = model.forward(x.clone()).into_data().to_vec().unwrap();
+            assert_close(&found, &expected, &name);
+        }
+    }
+}
+
+#[test]
+fn other_input_channels_give_the_numbers_of_pytorch() {
+    let cases: BTreeMap<usize, Vec<f32>> =
+        serde_json::from_value(json("parity/in_channels.json")).unwrap();
+    let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
+    for (channels, expected) in cases {
+        let adapted = model.clone().with_in_channels(channels);
+        assert_eq!(adapted.config().in_channels, channels);
+        let x = keyed::images::<Cpu>(7, [1, channels, 64, 64]);
+        let found: Vec<f32> = adapted.forward(x).into_data().to_vec().unwrap();
+        assert_close(&found, &expected, &format!("{channels} channels"));
+    }
+    // Back to where it was: three times a third.
+    let back = model.clone().with_in_channels(1).with_in_channels(3);
+    assert_eq!(back.num_parameters(), model.num_parameters());
+}
+
+#[test]
+fn an_adapted_convolution_is_trained_as_before() {
+    let model: ResNet<Autodiff<Cpu>> = Arch::TestResNet.config().init(&Default::default());
+    let x = keyed::images::<Autodiff<Cpu>>(7, [1, 5, 64, 64]);
+    let model = model.with_in_channels(5);
+    let gradients =
+        burn::optim::GradientsParams::from_grads(model.forward(x).sum().backward(), &model);
+    let trained = burn::module::list_param_ids(&model).len();
+    assert!(gradients.len() > 0 && trained >= gradients.len());
+    let frozen = model.no_grad().with_in_channels(2);
+    let x = keyed::images::<Autodiff<Cpu>>(7, [1, 2, 64, 64]);
+    assert!(!frozen.forward(x).is_require_grad());
 }
 
 #[test]
