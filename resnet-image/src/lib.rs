@@ -2,6 +2,7 @@
 
 mod batch;
 mod crop;
+#[cfg(feature = "decode")]
 mod decode;
 mod filter;
 mod limits;
@@ -10,6 +11,7 @@ mod resize;
 
 pub use batch::{BatchError, to_tensor};
 pub use crop::center_crop;
+#[cfg(feature = "decode")]
 pub use decode::{DecodeError, Decoder, OpenError, decode, open};
 pub use filter::{Filter, ParseFilterError};
 pub use image::RgbImage;

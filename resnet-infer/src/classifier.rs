@@ -5,10 +5,10 @@ use std::path::Path;
 use burn::tensor::backend::Backend;
 use resnet_core::{ConfigError, ResNet, ResNetConfig, StemKind};
 use resnet_image::{BatchError, Recipe, RecipeError, RgbImage, TransformError, to_tensor};
-use resnet_weights::{Checkpoint, InferError, Load, LoadError, ReadError};
+use resnet_weights::{
+    Checkpoint, InferError, Labels, LabelsError, Load, LoadError, PretrainedError, ReadError,
+};
 use serde::Serialize;
-
-use crate::{Labels, LabelsError};
 
 /// A network with all it needs to name what is in an image: weights, recipe, labels.
 ///
@@ -64,6 +64,9 @@ pub enum OpenError {
     /// The checkpoint does not fit.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Published weights cannot be had.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// The network has no classifier.
     #[error(
         "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
@@ -175,6 +178,30 @@ impl<B: Backend> Classifier<B> {
             batch_size: 16,
             device: device.clone(),
         })
+    }
+
+    /// A classifier with published weights, downloaded where this machine does not have them yet: see
+    /// [`resnet_weights::pretrained`] for the names.
+    ///
+    /// # Errors
+    ///
+    /// If no weights have the name, they can neither be found nor downloaded, or have no classifier.
+    ///
+    /// ```no_run
+    /// use burn::backend::Flex;
+    /// use resnet_infer::Classifier;
+    ///
+    /// let classifier: Classifier<Flex> = Classifier::pretrained("resnet50", &Default::default())?;
+    /// # Ok::<(), resnet_infer::OpenError>(())
+    /// ```
+    pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, OpenError> {
+        let pretrained = resnet_weights::pretrained(name, device)?;
+        Self::new(
+            pretrained.model,
+            pretrained.recipe,
+            pretrained.labels,
+            device,
+        )
     }
 
     /// A classifier from a checkpoint alone: architecture from its keys, recipe and labels the

@@ -1,12 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod classifier;
-mod labels;
 
 pub use classifier::{
     ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
 };
-pub use labels::{Labels, LabelsError};
+pub use resnet_weights::{Labels, LabelsError};
 
 /// The examples of the README and of the book, as tests.
 #[cfg(doctest)]
@@ -16,6 +15,9 @@ mod examples {
 
     #[doc = include_str!("../../docs/src/quick-start.md")]
     struct QuickStart;
+
+    #[doc = include_str!("../../docs/src/weights.md")]
+    struct Weights;
 
     #[doc = include_str!("../../docs/src/backends.md")]
     struct Backends;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::{DType, TensorData, backend::Backend};
-use resnet_core::ResNet;
+use resnet_core::{ResNet, ResNetConfig};
 
 use crate::aliases::entries_by_key;
 use crate::{Checkpoint, Entry, ReadError};
@@ -45,6 +45,8 @@ pub struct Report {
     pub loaded: usize,
     /// Keys of the network that keep their initial values, because [`Load`] allows it.
     pub fresh: Vec<String>,
+    /// Keys that were loaded and then adapted to the network's input channels.
+    pub adapted: Vec<String>,
     /// Keys of the file that were left out: `num_batches_tracked`, and what [`Load`] allows.
     pub skipped: Vec<String>,
     /// Keys of the network that the file lacks.
@@ -94,7 +96,8 @@ impl Load {
         }
     }
 
-    /// Lets the input channels differ: the first convolution keeps its initial values then.
+    /// Lets the input channels differ: the first convolution is adapted then, see
+    /// [`ResNet::with_in_channels`].
     pub fn allow_other_in_channels(self) -> Self {
         Self {
             other_in_channels: true,
@@ -113,7 +116,24 @@ impl Load {
         checkpoint: &Checkpoint,
     ) -> Result<(ResNet<B>, Report), LoadError> {
         let entries = entries_by_key(checkpoint);
+        let wanted = model.config().in_channels;
+        let mut adapted = Vec::new();
+        let mut model = model;
+        if self.other_in_channels
+            && let Some((key, in_channels)) = other_in_channels(&model, &entries)
+        {
+            // Read first: the file decides how much the adapted convolution takes.
+            checkpoint.read(entries.get(&key).map_or(key.as_str(), |entry| entry.key()))?;
+            model = model.with_in_channels(in_channels);
+            adapted.push(key);
+        }
         let mut report = self.compare(&model.state_shapes(), entries.clone());
+        if let Some(found) = checkpoint.config() {
+            report
+                .mismatched
+                .extend(differing_options(model.config(), found));
+        }
+        report.adapted = adapted;
         let rejected = |report| LoadError::Rejected {
             file: checkpoint.name().to_string(),
             report: Box::new(report),
@@ -134,7 +154,7 @@ impl Load {
             Ok(Some(data))
         })?;
         match report.fits() {
-            true => Ok((model, report)),
+            true => Ok((model.with_in_channels(wanted), report)),
             false => Err(rejected(report)),
         }
     }
@@ -145,7 +165,6 @@ impl Load {
         mut entries: BTreeMap<String, &Entry>,
     ) -> Report {
         let mut report = Report::default();
-        let first = expected.first().map(|(key, _)| key.as_str());
         for (key, shape) in expected {
             let Some(entry) = entries.remove(key.as_str()) else {
                 match self.other_classes && is_classifier(key) {
@@ -159,11 +178,7 @@ impl Load {
                     .mismatched
                     .push(mismatch(key, "floats", entry.dtype()));
             } else if entry.shape() != shape {
-                let allowed = (self.other_classes && is_classifier(key))
-                    || (self.other_in_channels
-                        && first == Some(key)
-                        && differ_in_input(shape, entry.shape()));
-                match allowed {
+                match self.other_classes && is_classifier(key) {
                     true => {
                         report.fresh.push(key.clone());
                         report.skipped.push(key.clone());
@@ -198,12 +213,52 @@ impl Load {
     }
 }
 
+/// The options that leave no trace in keys and shapes, where a graph has them otherwise.
+fn differing_options(
+    expected: &ResNetConfig,
+    found: &ResNetConfig,
+) -> impl Iterator<Item = Mismatch> {
+    let option = |key, expected: &dyn fmt::Debug, found: &dyn fmt::Debug| {
+        mismatch(key, format_args!("{expected:?}"), format_args!("{found:?}"))
+    };
+    let (a, b) = (expected, found);
+    let options = [
+        option("activation", &a.activation, &b.activation),
+        option("anti_alias", &a.anti_alias, &b.anti_alias),
+        option("global_pool", &a.global_pool, &b.global_pool),
+        option("norm", &a.norm, &b.norm),
+        option("output_stride", &a.output_stride, &b.output_stride),
+        option("shortcut", &a.shortcut, &b.shortcut),
+        option("stem_pool", &a.stem_pool, &b.stem_pool),
+        option("stride_placement", &a.stride_placement, &b.stride_placement),
+    ];
+    options
+        .into_iter()
+        .filter(|option| option.expected != option.found)
+}
+
 fn is_classifier(key: &str) -> bool {
     key.starts_with("fc.")
 }
 
-fn differ_in_input(a: &[usize], b: &[usize]) -> bool {
-    a.len() == 4 && b.len() == 4 && a[0] == b[0] && a[2..] == b[2..]
+/// The first convolution and its input channels in the file, if these are all that differs.
+fn other_in_channels<B: Backend>(
+    model: &ResNet<B>,
+    entries: &BTreeMap<String, &Entry>,
+) -> Option<(String, usize)> {
+    let (key, expected) = model.state_shapes().into_iter().next()?;
+    let entry = entries.get(&key)?;
+    match (&expected[..], entry.shape()) {
+        (&[out, a, height, width], &[found_out, b, found_height, found_width])
+            if [out, height, width] == [found_out, found_height, found_width]
+                && a != b
+                && b > 0
+                && entry.dtype().is_float() =>
+        {
+            Some((key, b))
+        }
+        _ => None,
+    }
 }
 
 fn is_finite(data: &TensorData) -> bool {

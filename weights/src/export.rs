@@ -1,12 +1,19 @@
-//! From a network to a file that PyTorch loads with `strict=True`.
+//! From a network to a file: safetensors that PyTorch loads with `strict=True`, or Burn's own burnpack.
+
+mod atomic;
+mod burnpack;
+mod float;
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::ResNet;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
+
+pub use atomic::write_atomically;
+pub use float::{FloatType, UnknownFloatType};
 
 /// Why a network was not saved. The file is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +43,26 @@ pub enum SaveError {
         /// Its type.
         dtype: DType,
     },
+    /// A value is too large for the float type asked for.
+    #[error("`{}`: not written: `{key}` holds {value}, beyond the range of {dtype}; save it as bf16 or f32", .path.display())]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// The value.
+        value: f32,
+        /// The float type.
+        dtype: FloatType,
+    },
+    /// Burn's store refuses the tensors.
+    #[error("`{}`: not written: {cause}", .path.display())]
+    Burnpack {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        cause: String,
+    },
     /// The serialiser refuses the tensors.
     #[error("`{}`: not written", .path.display())]
     Format {
@@ -46,9 +73,8 @@ pub enum SaveError {
     },
 }
 
-/// Saves a network as safetensors with the keys of torchvision and timm, in the float type of its backend.
-///
-/// The file appears whole or not at all: it is written beside its place, synced and renamed.
+/// Saves a network as safetensors with the keys of torchvision and timm, in the float type of its backend: short for
+/// [`Save::safetensors`].
 ///
 /// # Errors
 ///
@@ -66,25 +92,70 @@ pub enum SaveError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn save<B: Backend>(model: &ResNet<B>, path: impl AsRef<Path>) -> Result<(), SaveError> {
-    let path = path.as_ref();
-    let mut tensors: Vec<(String, TensorData)> = Vec::new();
-    let result: Result<(), SaveError> = model.visit_state(|key, data| {
-        if key.ends_with("conv1.bias") {
-            return Err(SaveError::Fused { path: path.into() });
-        }
-        if let Some(norm) = key.strip_suffix("running_var") {
-            let counter = TensorData::new(vec![0_i64], Vec::<usize>::new());
-            tensors.push((format!("{norm}num_batches_tracked"), counter));
-        }
-        tensors.push((key.to_string(), data));
-        Ok(())
-    });
-    result?;
-    let views = tensors
-        .iter()
-        .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
-    let views = views.collect::<Result<Vec<_>, SaveError>>()?;
-    write(path, views)
+    Save::default().safetensors(model, path)
+}
+
+/// How a network is saved. A file appears whole or not at all: it is written beside its place, synced and renamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Save {
+    dtype: Option<FloatType>,
+}
+
+impl Save {
+    /// With every tensor in this float type; by default in that of the backend.
+    pub fn with_dtype(self, dtype: FloatType) -> Self {
+        Self { dtype: Some(dtype) }
+    }
+
+    /// Writes safetensors with the keys of torchvision and timm: `load_state_dict(strict=True)` takes them.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, a value is beyond the float type, or the network is [fused](ResNet::fuse).
+    pub fn safetensors<B: Backend>(
+        self,
+        model: &ResNet<B>,
+        path: impl AsRef<Path>,
+    ) -> Result<(), SaveError> {
+        let path = path.as_ref();
+        let mut tensors: Vec<(String, TensorData)> = Vec::new();
+        self.each_tensor(model, path, |key, data| {
+            if let Some(norm) = key.strip_suffix("running_var") {
+                let counter = TensorData::new(vec![0_i64], Vec::<usize>::new());
+                tensors.push((format!("{norm}num_batches_tracked"), counter));
+            }
+            tensors.push((key.to_string(), data));
+        })?;
+        let views = tensors
+            .iter()
+            .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
+        write(path, views.collect::<Result<Vec<_>, SaveError>>()?)
+    }
+
+    /// Hands on every tensor of the network, in the float type asked for.
+    fn each_tensor<B: Backend>(
+        self,
+        model: &ResNet<B>,
+        path: &Path,
+        mut each: impl FnMut(&str, TensorData),
+    ) -> Result<(), SaveError> {
+        model.visit_state(|key, data| {
+            if key.ends_with("conv1.bias") {
+                return Err(SaveError::Fused { path: path.into() });
+            }
+            let data = match self.dtype {
+                Some(dtype) => dtype.cast(data).map_err(|value| SaveError::Range {
+                    path: path.into(),
+                    key: key.into(),
+                    value,
+                    dtype,
+                })?,
+                None => data,
+            };
+            each(key, data);
+            Ok(())
+        })
+    }
 }
 
 fn view<'a>(path: &Path, key: &str, data: &'a TensorData) -> Result<TensorView<'a>, SaveError> {
@@ -122,35 +193,4 @@ fn write(path: &Path, views: Vec<(&str, TensorView<'_>)>) -> Result<(), SaveErro
         path: path.into(),
         source,
     })
-}
-
-/// Writes a file whole or not at all: beside its place, synced, then renamed. A link is followed to
-/// the file behind it; a device or a pipe is written to as it is.
-///
-/// # Errors
-///
-/// What the operating system says; nothing is left behind then.
-pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
-    let path = &match path.as_ref().canonicalize() {
-        Ok(existing) if existing.is_file() => existing,
-        Ok(device) if !device.is_dir() => {
-            return std::fs::OpenOptions::new()
-                .write(true)
-                .open(device)?
-                .write_all(bytes);
-        }
-        _ => path.as_ref().to_path_buf(),
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".writing-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -35,7 +35,7 @@ pub struct InferError {
 impl Checkpoint {
     /// The network whose keys and shapes the file has.
     ///
-    /// The keys do not show where a bottleneck has its stride (taken to be the 3x3 convolution),
+    /// An ONNX graph shows all of it. The keys of other files do not show where a bottleneck has its stride (taken to be the 3x3 convolution),
     /// the activation (ReLU) and the anti-aliasing (none).
     ///
     /// # Errors
@@ -50,6 +50,9 @@ impl Checkpoint {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn infer(&self) -> Result<Inferred, InferError> {
+        if let Some(config) = self.config() {
+            return Ok(of_graph(config));
+        }
         let entries = entries_by_key(self);
         let shapes = entries
             .iter()
@@ -69,6 +72,27 @@ impl Checkpoint {
             name,
             alternatives,
         })
+    }
+}
+
+/// The network of a graph, which leaves nothing to guess.
+fn of_graph(config: &ResNetConfig) -> Inferred {
+    let shown = |config: ResNetConfig| config.with_num_classes(0).with_in_channels(3);
+    let same = |arch: &Arch| shown(arch.config()) == shown(config.clone());
+    let (name, _) = names(config);
+    let arch = Arch::ALL.iter().copied().find(same);
+    Inferred {
+        config: config.clone(),
+        // A name that leaves out the anti-aliasing is that of another network.
+        name: arch.map_or_else(
+            || {
+                name.filter(|name| {
+                    name.starts_with("cifar_") && config.anti_alias == AntiAlias::None
+                })
+            },
+            |arch| Some(arch.to_string()),
+        ),
+        alternatives: Vec::new(),
     }
 }
 

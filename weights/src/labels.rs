@@ -49,11 +49,11 @@ impl Labels {
         Ok(Self::from_lines(&text))
     }
 
-    /// The built-in labels for a number of classes: ImageNet-1k for 1000, CIFAR-10 for 10, numbers
-    /// (`class 7`) for any other.
+    /// The built-in labels for a number of classes: ImageNet-1k for 1000, ImageNet-12k
+    /// for 11821, CIFAR-10 for 10, numbers (`class 7`) for any other.
     ///
     /// ```
-    /// use resnet_infer::Labels;
+    /// use resnet_weights::Labels;
     ///
     /// assert_eq!(Labels::for_classes(1000).get(281), "tabby");
     /// assert_eq!(Labels::for_classes(10).get(3), "cat");
@@ -62,9 +62,15 @@ impl Labels {
     pub fn for_classes(classes: usize) -> Self {
         match classes {
             1000 => Self::from_lines(include_str!("labels/imagenet1k.txt")),
+            11_821 => Self::from_lines(include_str!("labels/imagenet12k.txt")),
             10 => Self::from_lines(include_str!("labels/cifar10.txt")),
-            _ => Self((0..classes).map(|class| format!("class {class}")).collect()),
+            _ => Self::numbered(classes),
         }
+    }
+
+    /// Numbers in place of names: `class 0`, `class 1`, ….
+    pub fn numbered(classes: usize) -> Self {
+        (0..classes).map(|class| format!("class {class}")).collect()
     }
 
     /// These labels, if there is one for each class.

@@ -2,11 +2,25 @@
 
 mod aliases;
 mod apply;
+mod catalogue;
 mod export;
+mod fetch;
 mod infer;
+mod labels;
+mod onnx;
+mod pretrained;
 mod read;
 
 pub use apply::{Load, LoadError, Mismatch, Report};
-pub use export::{SaveError, save, write_atomically};
+pub use catalogue::{Accuracy, Id, Licence, Source, UnknownWeights, Weights, ids};
+pub use export::{FloatType, Save, SaveError, UnknownFloatType, save, write_atomically};
+#[cfg(feature = "progress")]
+pub use fetch::Bar;
+pub use fetch::{
+    Advance, CacheFile, CacheFileKind, Clean, Failure, Fetch, FetchError, Found, Origin, Patience,
+    Progress, Silent, Verdict, Verified,
+};
 pub use infer::{InferError, Inferred};
+pub use labels::{Labels, LabelsError};
+pub use pretrained::{Loader, Pretrained, PretrainedError, pretrained};
 pub use read::{Checkpoint, Container, Dtype, Entry, ReadError};

@@ -12,6 +12,9 @@ mod compare;
 mod keyed;
 mod library;
 mod look;
+#[path = "../../../weights/tests/it/fetch/server.rs"]
+mod server;
+mod weights;
 
 use std::path::{Path, PathBuf};
 

@@ -4,11 +4,13 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use burn::tensor::TensorData;
+use resnet_core::ResNetConfig;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::container::{self, Container, HEAD_BYTES};
 use super::mapped::Content;
 use super::{Entry, ReadError, nesting, pytorch, safetensors};
+use crate::onnx;
 
 /// An open file of weights: its index, and its tensors one at a time.
 ///
@@ -27,6 +29,8 @@ pub struct Checkpoint {
     nesting: Option<&'static str>,
     stripped: Option<String>,
     entries: Vec<Entry>,
+    /// What the file says about the network, beside its tensors.
+    config: Option<ResNetConfig>,
     source: Source,
     /// Deleted after `source` is dropped, which keeps the file open.
     _temporary: Option<TempPath>,
@@ -35,13 +39,15 @@ pub struct Checkpoint {
 enum Source {
     Pytorch(pytorch::Tensors),
     Safetensors(safetensors::Tensors),
+    Onnx(onnx::Tensors),
 }
 
 impl Checkpoint {
     /// Opens the file at `path`, whatever its name, and reads its index.
     ///
     /// Tensors are read from the file when [`read`](Self::read) asks for them. Do not shorten or
-    /// overwrite the file until then: a safetensors file is mapped into memory.
+    /// overwrite the file until then: safetensors and ONNX files are mapped into memory. An ONNX
+    /// file may keep its weights in other files of its folder, which are mapped as well.
     ///
     /// # Errors
     ///
@@ -74,6 +80,10 @@ impl Checkpoint {
                 let content = Content::map(&handle).map_err(io_error)?;
                 Self::from_safetensors(file, content)
             }
+            Container::Onnx => {
+                let content = Content::map(&handle).map_err(io_error)?;
+                Self::from_onnx(file, content, path.parent())
+            }
             container => Self::from_pytorch(file, path, container, None),
         }
     }
@@ -89,6 +99,7 @@ impl Checkpoint {
         let file = name.into();
         match detect(&file, &bytes[..bytes.len().min(HEAD_BYTES)])? {
             Container::Safetensors => Self::from_safetensors(file, Content::Owned(bytes)),
+            Container::Onnx => Self::from_onnx(file, Content::Owned(bytes), None),
             container => {
                 let io_error = |error| ReadError::io(&file, error);
                 let mut temporary = NamedTempFile::new().map_err(io_error)?;
@@ -105,6 +116,18 @@ impl Checkpoint {
         let (entries, tensors) = safetensors::open(&file, content)?;
         let source = Source::Safetensors(tensors);
         Self::new(file, Container::Safetensors, None, entries, source, None)
+    }
+
+    /// An ONNX file with its external data in `folder`.
+    fn from_onnx(file: String, content: Content, folder: Option<&Path>) -> Result<Self, ReadError> {
+        let opened = onnx::open(&file, content, folder)?;
+        let source = Source::Onnx(opened.tensors);
+        let checkpoint = Self::new(file, Container::Onnx, None, opened.entries, source, None)?;
+        let config = Some(opened.config);
+        Ok(Checkpoint {
+            config,
+            ..checkpoint
+        })
     }
 
     fn from_pytorch(
@@ -138,6 +161,7 @@ impl Checkpoint {
             nesting,
             stripped,
             entries,
+            config: None,
             source,
             _temporary: temporary,
         })
@@ -168,6 +192,11 @@ impl Checkpoint {
         self.entries.iter()
     }
 
+    /// The network that the file describes beside its tensors, which only ONNX files do.
+    pub(crate) fn config(&self) -> Option<&ResNetConfig> {
+        self.config.as_ref()
+    }
+
     /// The tensor of this name, if the file has it.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries
@@ -191,6 +220,7 @@ impl Checkpoint {
         match &self.source {
             Source::Pytorch(tensors) => tensors.read(&self.file, entry),
             Source::Safetensors(tensors) => tensors.read(&self.file, entry),
+            Source::Onnx(tensors) => Ok(tensors.read(entry)),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Container {
     Pickle,
     /// The format of the safetensors library.
     Safetensors,
+    /// A graph of ONNX operators with its weights.
+    Onnx,
 }
 
 impl fmt::Display for Container {
@@ -26,6 +28,7 @@ impl fmt::Display for Container {
             Container::Tar => "PyTorch tar archive",
             Container::Pickle => "Python pickle",
             Container::Safetensors => "safetensors file",
+            Container::Onnx => "ONNX graph",
         })
     }
 }
@@ -96,6 +99,9 @@ pub(super) fn detect(file: &str, head: &[u8]) -> Result<Container, ReadError> {
     if starts_like_safetensors(head) {
         return Ok(Container::Safetensors);
     }
+    if starts_like_onnx(head) {
+        return Ok(Container::Onnx);
+    }
     if matches!(head.first(), Some(0x80 | b'(' | b'}' | b']' | b'c')) {
         return Ok(Container::Pickle);
     }
@@ -112,6 +118,14 @@ fn starts_like_safetensors(head: &[u8]) -> bool {
     };
     let plausible = u64::from_le_bytes(*length) <= super::safetensors::MAX_HEADER_BYTES;
     rest.first() == Some(&b'{') && (plausible || (length[0] != 0x80 && length[7] < b' '))
+}
+
+/// A protobuf message whose field 1 is a small number, the version of the format, followed by another
+/// field of `ModelProto`: ONNX has no mark of its own.
+fn starts_like_onnx(head: &[u8]) -> bool {
+    // Producer, its version, domain, model version, description, graph, operators, properties.
+    const NEXT: [u8; 8] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
+    matches!(head, [0x08, 1..=0x7f, next, ..] if NEXT.contains(next))
 }
 
 fn describe_text(file: &str, head: &[u8]) -> ReadError {

@@ -42,7 +42,7 @@ impl Dtype {
     /// Copies little-endian `bytes` once, into memory aligned for the elements.
     ///
     /// `bytes` must hold exactly the elements of `shape`.
-    pub(super) fn decode(self, bytes: &[u8], shape: &[usize]) -> TensorData {
+    pub(crate) fn decode(self, bytes: &[u8], shape: &[usize]) -> TensorData {
         match self {
             Dtype::F64 => collect(bytes, shape, f64::from_le_bytes),
             Dtype::F32 => collect(bytes, shape, f32::from_le_bytes),

@@ -3,12 +3,12 @@ use super::Dtype;
 /// One tensor of a checkpoint: what the index says, without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    pub(super) key: String,
-    pub(super) dtype: Dtype,
-    pub(super) shape: Vec<usize>,
-    pub(super) size_bytes: usize,
+    pub(crate) key: String,
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) size_bytes: usize,
     /// Index into the tensors of the source, which keeps them in its own order.
-    pub(super) place: usize,
+    pub(crate) place: usize,
 }
 
 impl Entry {

@@ -90,6 +90,34 @@ pub enum ReadError {
     #[error("`{file}`: {cause}; save `model.state_dict()` with a recent PyTorch and use that file")]
     Unsupported { file: String, cause: String },
 
+    /// A valid file that this build was made not to read.
+    #[error(
+        "`{file}`: is {found}, and this program was built without the feature `{feature}`; build it with \
+         `--features {feature}`"
+    )]
+    FeatureOff {
+        file: String,
+        found: &'static str,
+        feature: &'static str,
+    },
+
+    /// An ONNX graph that is no network of this zoo, or not exactly one.
+    #[error(
+        "`{file}`: holds no residual network of this zoo: {cause}; generate code for it with `burn-import`"
+    )]
+    UnknownGraph { file: String, cause: String },
+
+    /// An ONNX file whose weights are not in it, and not where it says.
+    #[error(
+        "`{file}`: keeps weights in `{data}`, {cause}; put that file beside it, or export again with \
+         `external_data=False`"
+    )]
+    ExternalData {
+        file: String,
+        data: String,
+        cause: String,
+    },
+
     /// A valid file without a single tensor.
     #[error("`{file}`: holds no tensors; give a file that holds a state dict")]
     NoTensors { file: String },
@@ -105,19 +133,19 @@ fn place(key: &Option<String>) -> String {
 }
 
 impl ReadError {
-    pub(super) fn io(file: &str, source: io::Error) -> Self {
+    pub(crate) fn io(file: &str, source: io::Error) -> Self {
         let file = file.to_string();
         ReadError::Io { file, source }
     }
 
-    pub(super) fn truncated(file: &str, cause: impl Into<String>) -> Self {
+    pub(crate) fn truncated(file: &str, cause: impl Into<String>) -> Self {
         ReadError::Truncated {
             file: file.to_string(),
             cause: cause.into(),
         }
     }
 
-    pub(super) fn damaged(file: &str, cause: impl Into<String>) -> Self {
+    pub(crate) fn damaged(file: &str, cause: impl Into<String>) -> Self {
         ReadError::Damaged {
             file: file.to_string(),
             key: None,
@@ -125,7 +153,7 @@ impl ReadError {
         }
     }
 
-    pub(super) fn damaged_tensor(file: &str, key: &str, cause: impl Into<String>) -> Self {
+    pub(crate) fn damaged_tensor(file: &str, key: &str, cause: impl Into<String>) -> Self {
         ReadError::Damaged {
             file: file.to_string(),
             key: Some(key.to_string()),

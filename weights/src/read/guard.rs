@@ -31,7 +31,7 @@ pub(super) fn check(path: &Path, file: &str, container: Container) -> Result<(),
         Container::Legacy => check_stream(input, file, LEGACY_PICKLES),
         Container::Tar => check_tar(input, file),
         Container::Pickle => check_stream(input, file, 1),
-        Container::Safetensors => Ok(()),
+        Container::Safetensors | Container::Onnx => Ok(()),
     }
 }
 

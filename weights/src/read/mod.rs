@@ -18,3 +18,4 @@ pub use container::Container;
 pub use dtype::Dtype;
 pub use entry::Entry;
 pub use error::ReadError;
+pub(crate) use mapped::Content;

@@ -166,11 +166,22 @@ fn other_classes_and_channels_are_allowed_on_request_only() {
         text.contains("`conv1.weight` (expected [16, 1, 3, 3], found [16, 3, 3, 3])"),
         "{text}"
     );
-    let (_, report) = Load::default()
+    let (model, report) = Load::default()
         .allow_other_in_channels()
         .apply(grey(), &good)
         .unwrap();
-    assert_eq!(report.fresh, ["conv1.weight"]);
+    assert_eq!((report.loaded, report.fresh.len()), (47, 0));
+    assert_eq!(report.adapted, ["conv1.weight"]);
+    // A grey image gives what it gave as colour.
+    let one = images().narrow(1, 0, 1);
+    let (colour, _) = Load::default().apply(resnet8(), &good).unwrap();
+    let difference = colour.forward(one.clone().repeat_dim(1, 3)) - model.forward(one);
+    assert!(difference.abs().max().into_scalar() < 1e-4);
+    // The rest stays strict: five channels and another number of classes.
+    let other = build(config.clone().with_in_channels(5).with_num_classes(3));
+    let load = Load::default().allow_other_in_channels();
+    let (text, report) = rejection("checkpoints/good/zip.pth", load, other);
+    assert_eq!(report.mismatched.len(), 2, "{text}");
 }
 
 #[test]

@@ -1,11 +1,25 @@
 //! Integration tests, as one binary: linking Burn takes long.
 
 mod apply;
+mod catalogue;
+mod export;
+mod families;
+#[cfg(feature = "download")]
+mod fetch;
 mod infer;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod made;
+#[cfg(not(feature = "download"))]
+mod no_download;
+#[cfg(not(feature = "onnx"))]
+mod no_onnx;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod pretrained;
 mod read;
+#[path = "fetch/server.rs"]
+mod server;
 
 fn fixture(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

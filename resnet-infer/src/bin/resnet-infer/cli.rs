@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use resnet_backend::BackendName;
 use resnet_image::{Filter, Recipe};
+use resnet_weights::FloatType;
 
 /// Classify images with residual networks.
 #[derive(Debug, Parser)]
@@ -16,6 +17,9 @@ use resnet_image::{Filter, Recipe};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Never use the network: only files that are on this machine [env: RESNET_OFFLINE=1].
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +34,71 @@ pub(crate) enum Command {
     Models(Models),
     /// Tell what a checkpoint holds.
     Inspect(Inspect),
+    /// List, download, check and convert pretrained weights.
+    #[command(subcommand)]
+    Weights(Weights),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Weights {
+    /// List the published weights: accuracy, size, licence.
+    List(WeightsList),
+    /// Download weights that are not on this machine yet, and print where they lie.
+    Download(WeightsIds),
+    /// Hash the files of the cache again, and remove the wrong ones.
+    Verify(WeightsVerify),
+    /// Print where weights lie on this machine.
+    Path(WeightsIds),
+    /// Write a checkpoint anew: as safetensors with PyTorch's keys, or as Burn's burnpack.
+    Convert(Convert),
+    /// Remove the files of the cache.
+    Clean(WeightsClean),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsList {
+    /// Ids to list, with `*` and `?`, or the name of a network [default: all].
+    pub(crate) glob: Option<String>,
+    /// A JSON array with all that is known of each instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsIds {
+    /// Ids as `weights list` shows them, or names of networks.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsVerify {
+    /// Ids, or names of networks [default: all that are in the cache].
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in.
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// File to write: `.safetensors` or `.bpk` (burnpack).
+    #[arg(value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Float type of the tensors: `f32`, `f16` or `bf16`.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub(crate) dtype: FloatType,
+    /// Architecture, where the keys do not tell it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsClean {
+    /// Only downloads that were cut short.
+    #[arg(long)]
+    pub(crate) partial: bool,
 }
 
 #[derive(Debug, Args)]
@@ -107,10 +176,16 @@ pub(crate) struct Inspect {
 
 /// Which network, with which weights, where.
 #[derive(Debug, Args)]
+#[group(id = "source", args = ["model", "weights"], required = true, multiple = true)]
 pub(crate) struct Network {
-    /// Checkpoint: `.pth`, `.pt`, `.th` or `.safetensors`.
+    /// Published weights, with their preprocessing and labels: an id as `weights list` shows them, or the name of a
+    /// network for its default. Downloaded when first used.
+    #[arg(long, value_name = "ID", conflicts_with = "arch")]
+    pub(crate) model: Option<String>,
+    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in. With `--model`, in place of
+    /// the download.
     #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
+    pub(crate) weights: Option<PathBuf>,
     /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint, with its
     /// classes].
     #[arg(long, value_name = "NAME")]
@@ -124,19 +199,19 @@ pub(crate) struct Network {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(crate) struct RecipeFlags {
-    /// Pixels of the shorter side after resizing, or `none` [default: 256; none for CIFAR networks].
+    /// Pixels of the shorter side after resizing, or `none` [default: that of `--model`; else 256, none for CIFAR networks].
     #[arg(long, value_name = "N", value_parser = size_or_none)]
     resize: Option<Size>,
-    /// Side of the square cut from the centre, or `none` [default: 224; none for CIFAR networks].
+    /// Side of the square cut from the centre, or `none` [default: that of `--model`; else 224, none for CIFAR networks].
     #[arg(long, value_name = "N", value_parser = size_or_none)]
     crop: Option<Size>,
-    /// `bilinear` or `bicubic` [default: bilinear].
+    /// `bilinear` or `bicubic` [default: that of `--model`; else bilinear].
     #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
-    /// Mean of each channel, 0 to 1 [default: ImageNet's 0.485,0.456,0.406].
+    /// Mean of each channel, 0 to 1 [default: that of `--model`; else ImageNet's 0.485,0.456,0.406].
     #[arg(long, value_name = "R,G,B", value_parser = triple)]
     mean: Option<[f32; 3]>,
-    /// Standard deviation of each channel [default: ImageNet's 0.229,0.224,0.225].
+    /// Standard deviation of each channel [default: that of `--model`; else ImageNet's 0.229,0.224,0.225].
     #[arg(long, value_name = "R,G,B", value_parser = triple)]
     std: Option<[f32; 3]>,
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod download;
 mod images;
 mod network;
 mod output;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{classify, forward, inspect, models, preprocess};
+use crate::commands::{classify, forward, inspect, models, preprocess, weights};
 
 /// How a command ended without an error that stopped it.
 enum Outcome {
@@ -25,11 +26,12 @@ enum Outcome {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        Command::Classify(args) => classify::run(args),
-        Command::Forward(args) => forward::run(args),
+        Command::Classify(args) => classify::run(args, cli.offline),
+        Command::Forward(args) => forward::run(args, cli.offline),
         Command::Preprocess(args) => preprocess::run(args),
         Command::Models(args) => models::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Weights(command) => weights::run(command, cli.offline),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@ use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
 use resnet_image::{Recipe, RgbImage};
-use resnet_infer::{Classifier, Labels, Prediction, default_recipe};
+use resnet_infer::{Classifier, Labels, Prediction};
 
 use crate::Outcome;
 use crate::cli::Classify;
@@ -11,7 +11,7 @@ use crate::images::{self, Source};
 use crate::network::{Classes, Resolved};
 use crate::output::{self, Writer};
 
-pub(crate) fn run(args: Classify) -> Result<Outcome> {
+pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
     // Labels of one's own are the word for classes of one's own.
     let classes = if args.labels.is_some() {
@@ -19,8 +19,8 @@ pub(crate) fn run(args: Classify) -> Result<Outcome> {
     } else {
         Classes::OfTheName
     };
-    let network = args.network.resolve(classes)?;
-    let recipe = args.recipe.over(default_recipe(&network.config));
+    let network = args.network.resolve(classes, offline)?;
+    let recipe = args.recipe.over(network.recipe);
     let classes = network.config.num_classes;
     let labels = match &args.labels {
         Some(path) => Labels::open(path)?.check(classes, &format!("`{}`", path.display()))?,

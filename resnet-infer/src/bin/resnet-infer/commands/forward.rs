@@ -12,9 +12,9 @@ use crate::Outcome;
 use crate::cli::Forward;
 use crate::network::{Classes, Resolved};
 
-pub(crate) fn run(args: Forward) -> Result<Outcome> {
+pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;
-    let mut network = args.network.resolve(Classes::OfTheFile)?;
+    let mut network = args.network.resolve(Classes::OfTheFile, offline)?;
     network.config = network.config.with_output_stride(args.output_stride);
     network.config.validate()?;
     let input = read_input(&args.input, &network)?;
@@ -82,7 +82,8 @@ fn check_output(args: &Forward) -> Result<()> {
         (Ok(path), Ok(output)) => path == output,
         _ => false,
     };
-    if same(&args.input) || same(&args.network.weights) {
+    let weights = args.network.weights.as_deref();
+    if same(&args.input) || weights.is_some_and(same) {
         bail!("`{output}`: expected a file of its own, found one that is read");
     }
     Ok(())

@@ -5,3 +5,4 @@ pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod preprocess;
+pub(crate) mod weights;

@@ -1,0 +1,129 @@
+use std::io::Write;
+
+use anyhow::{Error, Result};
+use indicatif::HumanBytes;
+use resnet_weights::{CacheFileKind, Clean, Fetch, Found, Verdict, Weights};
+
+use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
+use crate::{Outcome, download, output};
+
+pub(crate) fn download(args: WeightsIds, offline: bool) -> Result<Outcome> {
+    let fetch = download::fetch(offline)?;
+    print_paths(&args, |weights| {
+        if let Some(restriction) = weights.restriction() {
+            output::note(&restriction);
+        }
+        Ok(fetch.fetch(weights)?)
+    })
+}
+
+pub(crate) fn path(args: WeightsIds) -> Result<Outcome> {
+    let fetch = download::fetch(true)?;
+    print_paths(&args, |weights| match fetch.find(weights)? {
+        Some(found) => Ok(found),
+        None => Err(Error::msg(format!(
+            "`{id}`: not on this machine; get it with `resnet-infer weights download {id}`",
+            id = weights.id
+        ))),
+    })
+}
+
+/// One path a line. What fails is reported, and the others are done.
+fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Result<Outcome> {
+    let all: Vec<&Weights> = args
+        .ids
+        .iter()
+        .map(|id| Weights::named(id))
+        .collect::<Result<_, _>>()?;
+    let mut outcome = Outcome::Done;
+    for weights in &all {
+        match get(weights) {
+            Ok(found) => writeln!(std::io::stdout(), "{}", found.path.display())?,
+            // Nothing was done at all.
+            Err(error) if all.len() == 1 => return Err(error),
+            Err(error) => {
+                output::error(&error);
+                outcome = Outcome::SomeFailed;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
+    let fetch = download::fetch(true)?;
+    let named = args.ids.iter().map(|id| Weights::named(id));
+    let named: Vec<&Weights> = named.collect::<Result<_, _>>()?;
+    let every = named.is_empty();
+    let weights = if every {
+        Weights::all().iter().collect()
+    } else {
+        named
+    };
+    let mut outcome = Outcome::Done;
+    for weights in weights {
+        if !report(&fetch, weights, every)? {
+            outcome = Outcome::SomeFailed;
+        }
+    }
+    Ok(outcome)
+}
+
+/// One line for each file of the weights. Whether all of them are right.
+fn report(fetch: &Fetch, weights: &Weights, every: bool) -> Result<bool> {
+    let mut out = std::io::stdout().lock();
+    let id = &weights.id;
+    let files = fetch.verify(weights)?;
+    if files.is_empty() && !every {
+        writeln!(out, "absent   {id}")?;
+        return Ok(false);
+    }
+    let mut right = true;
+    for file in files {
+        let path = file.path.display();
+        match file.verdict {
+            Verdict::Right { sha256 } => writeln!(out, "right    {id}  sha256 {sha256}  {path}")?,
+            Verdict::NoHash { sha256 } => writeln!(
+                out,
+                "no hash  {id}  sha256 {sha256}, with nothing to compare it to  {path}"
+            )?,
+            Verdict::Wrong { expected, found } => {
+                right = false;
+                writeln!(
+                    out,
+                    "removed  {id}  expected sha256 {expected}, found {found}  {path}"
+                )?;
+            }
+        }
+    }
+    Ok(right)
+}
+
+pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
+    let fetch = download::fetch(true)?;
+    let what = if args.partial {
+        Clean::Partials
+    } else {
+        Clean::All
+    };
+    let removed = fetch.clean(Weights::all(), what)?;
+    let mut out = std::io::stdout().lock();
+    for file in removed
+        .iter()
+        .filter(|file| file.kind != CacheFileKind::Hash)
+    {
+        writeln!(
+            out,
+            "removed  {}  {}",
+            HumanBytes(file.bytes),
+            file.path.display()
+        )?;
+    }
+    if removed.is_empty() {
+        output::note(&format!(
+            "nothing to remove in `{}`",
+            fetch.cache().display()
+        ));
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,124 @@
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use burn::tensor::backend::Backend;
+use resnet_backend::{BackendName, Work};
+use resnet_core::{ResNet, ResNetConfig};
+use resnet_weights::{Checkpoint, Load, Save};
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::cli::Convert;
+use crate::{network, output};
+
+#[derive(Clone, Copy)]
+enum Format {
+    Safetensors,
+    Burnpack,
+}
+
+pub(crate) fn run(args: Convert) -> Result<Outcome> {
+    let output = args.output.display();
+    let format = match args.output.extension().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => Format::Safetensors,
+        Some("bpk") => Format::Burnpack,
+        _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
+    };
+    if same_file(&args.input, &args.output) {
+        bail!("`{output}`: expected a file of its own, found the one that is read");
+    }
+    let checkpoint = Checkpoint::open(&args.input)?;
+    let config = match &args.arch {
+        Some(name) => named(name, &checkpoint)?,
+        None => network::guess(&checkpoint)?.1,
+    };
+    resnet_backend::run(
+        BackendName::default(),
+        Job {
+            args,
+            format,
+            config,
+            checkpoint,
+        },
+    )?
+}
+
+/// The named network, with the classes and channels of the file.
+fn named(name: &str, checkpoint: &Checkpoint) -> Result<ResNetConfig> {
+    let config = ResNetConfig::named(name)?;
+    Ok(network::with_classes(
+        config,
+        checkpoint,
+        network::Classes::OfTheFile,
+    ))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+struct Job {
+    args: Convert,
+    format: Format,
+    config: ResNetConfig,
+    checkpoint: Checkpoint,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model: ResNet<B> = self.config.init(&device);
+        let (model, _) = Load::default().apply(model, &self.checkpoint)?;
+        let save = Save::default().with_dtype(self.args.dtype);
+        match self.format {
+            Format::Burnpack => save.burnpack(&model, &self.args.output)?,
+            Format::Safetensors => {
+                save.safetensors(&model, &self.args.output)?;
+                say_what_keys_hide(&self.args.output, model.config())?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Keys do not show strides, activations and anti-aliasing; whoever opens the file has to name them.
+fn say_what_keys_hide(path: &Path, config: &ResNetConfig) -> Result<()> {
+    let shown = Checkpoint::open(path)?.infer()?.config;
+    let option = |name: &str, ours: Value, shown: Value| {
+        (ours != shown).then(|| format!("{name} {}", ours.to_string().trim_matches('"')))
+    };
+    let hidden: Vec<String> = [
+        option(
+            "stride_placement",
+            json!(config.stride_placement),
+            json!(shown.stride_placement),
+        ),
+        option(
+            "activation",
+            json!(config.activation),
+            json!(shown.activation),
+        ),
+        option(
+            "anti_alias",
+            json!(config.anti_alias),
+            json!(shown.anti_alias),
+        ),
+        option(
+            "output_stride",
+            json!(config.output_stride),
+            json!(shown.output_stride),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !hidden.is_empty() {
+        output::note(&format!(
+            "`{}`: its keys do not show {}; set that in the config you load it into",
+            path.display(),
+            hidden.join(", ")
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Files of published weights, with what happens shown on standard error.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use anyhow::Result;
+use indicatif::HumanBytes;
+use resnet_weights::{Advance, Bar, Fetch, Progress};
+
+use crate::output;
+
+/// The settings of the environment and of `--offline`.
+pub(crate) fn fetch(offline: bool) -> Result<Fetch> {
+    let fetch = Fetch::from_env()?.with_progress(Arc::new(Terminal::default()));
+    let offline = offline || fetch.is_offline();
+    Ok(fetch.with_offline(offline))
+}
+
+/// A bar on a terminal, and lines of text for everything else.
+#[derive(Default)]
+struct Terminal(Bar);
+
+impl Progress for Terminal {
+    fn note(&self, message: &str) {
+        match io::stderr().is_terminal() {
+            true => self.0.note(&format!("note: {message}")),
+            false => output::note(message),
+        }
+    }
+
+    fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance {
+        if !io::stderr().is_terminal() {
+            let size = total.map(|total| format!(" ({})", HumanBytes(total)));
+            let size = size.unwrap_or_default();
+            match done {
+                0 => output::note(&format!("downloading {file}{size}")),
+                _ => output::note(&format!(
+                    "downloading {file}{size}, from {} on",
+                    HumanBytes(done)
+                )),
+            }
+        }
+        self.0.begin(file, total, done)
+    }
+}

@@ -1,0 +1,9 @@
+//! The published sets of weights, one row each.
+
+pub mod ids;
+mod names;
+mod table;
+mod weights;
+
+pub use names::{Id, UnknownWeights};
+pub use weights::{Accuracy, Licence, Source, Weights};

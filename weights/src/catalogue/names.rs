@@ -1,0 +1,171 @@
+//! From what a user writes to a set of weights.
+
+use std::fmt;
+
+use resnet_core::Arch;
+
+use super::Weights;
+
+/// The id of a set of weights in the catalogue: a constant of [`ids`](super::ids).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id(pub(super) &'static str);
+
+impl AsRef<str> for Id {
+    fn as_ref(&self) -> &str {
+        self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+/// A name that no set of weights has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnknownWeights {
+    /// Nothing is called so.
+    #[error("unknown weights `{name}`; nearest: {}", .nearest.join(", "))]
+    Name {
+        /// The name that was asked for.
+        name: String,
+        /// The three ids and names most like it.
+        nearest: Vec<String>,
+    },
+    /// The network has no tag of this name.
+    #[error("unknown weights `{arch}.{tag}`; `{arch}` has: {}", .ids.join(", "))]
+    Tag {
+        /// The network.
+        arch: Arch,
+        /// The tag that was asked for.
+        tag: String,
+        /// The sets there are.
+        ids: Vec<String>,
+    },
+    /// The network is known, but nobody published weights of it.
+    #[error("`{arch}`: no weights are published; load a file of your own, or train it")]
+    Unpublished {
+        /// The network.
+        arch: Arch,
+    },
+    /// All weights of the network restrict their use, so none of them is meant by its bare name.
+    #[error("`{arch}`: its weights are not for commercial use, or name no licence; if you may use them, name one: {}", .ids.join(", "))]
+    Restricted {
+        /// The network.
+        arch: Arch,
+        /// The sets there are.
+        ids: Vec<String>,
+    },
+    /// The pattern is none.
+    #[error("`{pattern}`: expected a pattern of letters, `*`, `?` and `[...]`: {cause}")]
+    Pattern {
+        /// The pattern that was asked for.
+        pattern: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl Weights {
+    /// The set of this name: an id (`resnet50.a1_in1k`), torchvision's name (`ResNet50_Weights.IMAGENET1K_V2` or
+    /// `.DEFAULT`), a repository of the hub (`timm/resnet50.a1_in1k`), or the name of a network, which stands for its
+    /// default: timm's, unless that restricts commercial use.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such set; the message names the nearest.
+    pub fn named(name: &str) -> Result<&'static Self, UnknownWeights> {
+        let repo = name
+            .trim_start_matches("hf-hub:")
+            .trim_start_matches("hf_hub:");
+        let id = repo.strip_prefix("timm/").unwrap_or(repo);
+        if let Some(found) = Self::all().iter().find(|weights| weights.id == id) {
+            return Ok(found);
+        }
+        if let Some(found) = of_torchvision(name) {
+            return Ok(found);
+        }
+        match id.parse::<Arch>() {
+            Ok(arch) => default_of(arch),
+            Err(_) => Err(unknown(id)),
+        }
+    }
+
+    /// The sets whose id fits a pattern with `*`, `?` and `[...]`; `resnet50` alone stands for `resnet50.*`.
+    ///
+    /// # Errors
+    ///
+    /// If the pattern is none, or is a plain name that nothing has.
+    pub fn matching(pattern: &str) -> Result<Vec<&'static Self>, UnknownWeights> {
+        let glob = glob::Pattern::new(pattern).map_err(|error| UnknownWeights::Pattern {
+            pattern: pattern.into(),
+            cause: error.msg.into(),
+        })?;
+        let fits = |weights: &&Self| glob.matches(&weights.id) || weights.arch.name() == pattern;
+        let found: Vec<_> = Self::all().iter().filter(fits).collect();
+        match found.is_empty() && !pattern.contains(['*', '?', '[']) {
+            true => Self::named(pattern).map(|found| vec![found]),
+            false => Ok(found),
+        }
+    }
+}
+
+/// `ResNet50_Weights.IMAGENET1K_V2`, or `.DEFAULT` for the last version.
+fn of_torchvision(name: &str) -> Option<&'static Weights> {
+    let (network, version) = name.split_once('.')?;
+    let of_network = |weights: &&Weights| {
+        let own = weights
+            .torchvision
+            .as_deref()
+            .and_then(|own| own.split_once('.'));
+        own.is_some_and(|(own, own_version)| {
+            own == network && (version == "DEFAULT" || own_version == version)
+        })
+    };
+    Weights::all().iter().rfind(of_network)
+}
+
+fn default_of(arch: Arch) -> Result<&'static Weights, UnknownWeights> {
+    let of_arch = || {
+        Weights::all()
+            .iter()
+            .filter(move |weights| weights.arch == arch)
+    };
+    if let Some(default) = of_arch().find(|weights| weights.default) {
+        return Ok(default);
+    }
+    let ids: Vec<_> = of_arch().map(|weights| weights.id.clone()).collect();
+    Err(match ids.is_empty() {
+        true => UnknownWeights::Unpublished { arch },
+        false => UnknownWeights::Restricted { arch, ids },
+    })
+}
+
+fn unknown(name: &str) -> UnknownWeights {
+    let ids = Weights::all().iter().map(|weights| weights.id.as_str());
+    if let Some((arch, tag)) = name.split_once('.')
+        && let Ok(arch) = arch.parse::<Arch>()
+    {
+        let of_arch = Weights::all().iter().filter(|weights| weights.arch == arch);
+        let ids: Vec<_> = of_arch.map(|weights| weights.id.clone()).collect();
+        let tag = tag.to_string();
+        return match ids.is_empty() {
+            true => UnknownWeights::Unpublished { arch },
+            false => UnknownWeights::Tag { arch, tag, ids },
+        };
+    }
+    let archs = Arch::ALL.iter().map(|arch| arch.name());
+    let torchvision = Weights::all()
+        .iter()
+        .filter_map(|weights| weights.torchvision.as_deref());
+    let mut names: Vec<&str> = ids.chain(archs).chain(torchvision).collect();
+    names.sort_by_cached_key(|known| {
+        strsim::levenshtein(&name.to_lowercase(), &known.to_lowercase())
+    });
+    UnknownWeights::Name {
+        name: name.to_string(),
+        nearest: names.into_iter().take(3).map(Into::into).collect(),
+    }
+}

@@ -1,0 +1,86 @@
+use std::path::Path;
+use std::rc::Rc;
+
+use burn::tensor::{DType, backend::Backend};
+use burn_store::{BurnpackStore, ModuleAdapter, ModuleSnapshot, TensorSnapshot};
+use resnet_core::ResNet;
+
+use super::{FloatType, Save, SaveError, write_atomically};
+
+impl Save {
+    /// Writes Burn's own format, burnpack, with the paths of the module's fields: what
+    /// `burn_store::BurnpackStore` loads into a network of the same config.
+    ///
+    /// # Errors
+    ///
+    /// As [`safetensors`](Self::safetensors).
+    pub fn burnpack<B: Backend>(
+        self,
+        model: &ResNet<B>,
+        path: impl AsRef<Path>,
+    ) -> Result<(), SaveError> {
+        let path = path.as_ref();
+        // For its checks: the store itself turns a value that is too large into infinity.
+        self.each_tensor(model, path, |_, _| {})?;
+        let failed = |error: burn_store::BurnpackError| SaveError::Burnpack {
+            path: path.into(),
+            cause: error.to_string(),
+        };
+        let mut store = BurnpackStore::from_bytes(None);
+        if let Some(dtype) = self.dtype {
+            store = store.with_to_adapter(dtype);
+        }
+        model.save_into(&mut store).map_err(failed)?;
+        let bytes = store.get_bytes().map_err(failed)?;
+        write_atomically(path, &bytes).map_err(|source| SaveError::Io {
+            path: path.into(),
+            source,
+        })
+    }
+}
+
+/// Casts every float tensor on its way into a file or out of it.
+///
+/// A store keeps the float types of its file, so a file of halves needs this to be loaded on a backend of `f32`:
+///
+/// ```
+/// use burn::backend::Flex;
+/// use burn_store::{BurnpackStore, ModuleSnapshot};
+/// use resnet_core::{Arch, ResNet};
+/// use resnet_weights::{FloatType, Save};
+///
+/// let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("half.bpk");
+/// Save::default().with_dtype(FloatType::F16).burnpack(&model, &path)?;
+///
+/// let mut store = BurnpackStore::from_file(&path).with_from_adapter(FloatType::F32);
+/// let mut loaded: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
+/// loaded.load_from(&mut store)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl ModuleAdapter for FloatType {
+    fn adapt(&self, snapshot: &TensorSnapshot) -> TensorSnapshot {
+        let dtype = self.dtype();
+        let is_float = matches!(
+            snapshot.dtype,
+            DType::F64 | DType::F32 | DType::F16 | DType::BF16
+        );
+        if !is_float || snapshot.dtype == dtype {
+            return snapshot.clone();
+        }
+        let read = snapshot.clone_data_fn();
+        TensorSnapshot::from_closure(
+            Rc::new(move || Ok(read()?.convert_dtype(dtype))),
+            dtype,
+            snapshot.shape.clone(),
+            snapshot.path_stack.clone().unwrap_or_default(),
+            snapshot.container_stack.clone().unwrap_or_default(),
+            snapshot.tensor_id.unwrap_or_default(),
+        )
+    }
+
+    fn clone_box(&self) -> Box<dyn ModuleAdapter> {
+        Box::new(*self)
+    }
+}

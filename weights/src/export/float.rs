@@ -1,0 +1,73 @@
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::{DType, TensorData};
+
+/// The float type of the tensors in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FloatType {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, 5 of them for the exponent: up to 65504.
+    F16,
+    /// 16 bits, 8 of them for the exponent: the range of `f32`, three digits.
+    Bf16,
+}
+
+/// A name that no float type has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}`: expected `f32`, `f16` or `bf16`")]
+pub struct UnknownFloatType(pub String);
+
+impl FloatType {
+    const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    pub(super) fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
+    /// Rounds to nearest, ties to even. The first finite value that becomes infinite is the error.
+    pub(super) fn cast(self, data: TensorData) -> Result<TensorData, f32> {
+        if data.dtype == self.dtype() {
+            return Ok(data);
+        }
+        let cast = data.clone().convert_dtype(self.dtype());
+        let overflown = data
+            .iter::<f32>()
+            .zip(cast.iter::<f32>())
+            .find(|(before, after)| before.is_finite() && !after.is_finite());
+        match overflown {
+            Some((value, _)) => Err(value),
+            None => Ok(cast),
+        }
+    }
+}
+
+impl fmt::Display for FloatType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for FloatType {
+    type Err = UnknownFloatType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFloatType> {
+        let found = Self::ALL.into_iter().find(|dtype| dtype.name() == name);
+        found.ok_or_else(|| UnknownFloatType(name.into()))
+    }
+}

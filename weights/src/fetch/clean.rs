@@ -1,0 +1,138 @@
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::cache::{is_absent, is_at, recorded};
+use super::error::FetchError;
+use super::fetcher::Fetch;
+use super::wanted::{Wanted, is_file_name};
+use crate::Weights;
+
+/// A file of our cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How large it is.
+    pub bytes: u64,
+    /// What it is.
+    pub kind: CacheFileKind,
+}
+
+/// What a file of our cache is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheFileKind {
+    /// Weights.
+    Weights,
+    /// The sha256 of weights.
+    Hash,
+    /// The beginning of a download, which a later one goes on from.
+    Partial,
+}
+
+/// Which files [`Fetch::clean`] removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clean {
+    /// The beginnings of downloads.
+    Partials,
+    /// All that [`Fetch::list`] lists.
+    All,
+}
+
+impl Fetch {
+    /// The files of our cache, sorted by name: those of `known` weights, and any other that a download has written.
+    /// Nothing else in the folder is listed.
+    ///
+    /// # Errors
+    ///
+    /// If the folder is there and cannot be read.
+    pub fn list(&self, known: &[Weights]) -> Result<Vec<CacheFile>, FetchError> {
+        let read = |source| FetchError::Read {
+            path: self.cache().to_path_buf(),
+            source,
+        };
+        let entries = match fs::read_dir(self.cache()) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(read(error)),
+        };
+        // Weights without a usable source have no file in the cache.
+        let known = known.iter().filter_map(|weights| Wanted::all(weights).ok());
+        let known: Vec<String> = known.flatten().map(|wanted| wanted.name).collect();
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(read)?.path();
+            let Some(kind) = kind(&path, &known) else {
+                continue;
+            };
+            // A file may be gone since the folder was read.
+            if let Ok(metadata) = fs::metadata(&path)
+                && metadata.is_file()
+            {
+                let bytes = metadata.len();
+                files.push(CacheFile { path, bytes, kind });
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// Removes files of our cache, and returns those it removed. A download that is under way is left alone.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or a file cannot be removed.
+    pub fn clean(&self, known: &[Weights], what: Clean) -> Result<Vec<CacheFile>, FetchError> {
+        let mut removed = Vec::new();
+        for file in self.list(known)? {
+            let partial = file.kind == CacheFileKind::Partial;
+            if what == Clean::Partials && !partial {
+                continue;
+            }
+            // Held until the file is gone.
+            let claimed = claim(&file.path);
+            if partial && claimed.is_none() {
+                let path = file.path.display();
+                let note = format!("`{path}`: left alone, as a download of it is under way");
+                self.progress.note(&note);
+                continue;
+            }
+            match fs::remove_file(&file.path) {
+                Ok(()) => removed.push(file),
+                Err(error) if is_absent(&error) => {}
+                Err(source) => {
+                    return Err(FetchError::Remove {
+                        path: file.path,
+                        why: "is in the cache".into(),
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The file, if no download has it; none can take it until it is dropped.
+fn claim(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    let free = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    (free && is_at(path, file.try_clone().ok()?)).then_some(file)
+}
+
+fn kind(path: &Path, known: &[String]) -> Option<CacheFileKind> {
+    let name = path.file_name()?.to_str()?;
+    let written = |name: &str| {
+        let path = path.with_file_name(name);
+        is_file_name(name) && (known.iter().any(|known| known == name) || recorded(&path).is_some())
+    };
+    if let Some(name) = name.strip_suffix(".sha256") {
+        return written(name).then_some(CacheFileKind::Hash);
+    }
+    if let Some(rest) = name.strip_suffix(".part") {
+        let (name, digits) = rest.rsplit_once('.')?;
+        let hash = (8..=16).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return (hash && is_file_name(name)).then_some(CacheFileKind::Partial);
+    }
+    written(name).then_some(CacheFileKind::Weights)
+}

@@ -1,0 +1,94 @@
+/// Gets told what a [`Fetch`](super::Fetch) does, to show it to a user.
+pub trait Progress: Send + Sync {
+    /// Something a user should know, as one line: a wait for another program, a retry, a wrong file removed.
+    fn note(&self, message: &str);
+
+    /// The download of a file begins, with `done` of its bytes there already. What is returned gets called with
+    /// each number of bytes that arrive, and dropped at the end.
+    fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance;
+}
+
+/// Takes a number of bytes that have just arrived.
+pub type Advance = Box<dyn FnMut(u64) + Send>;
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn note(&self, _: &str) {}
+
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+        Box::new(|_| {})
+    }
+}
+
+#[cfg(feature = "progress")]
+pub use bar::Bar;
+
+#[cfg(feature = "progress")]
+mod bar {
+    use std::fmt::Write;
+    use std::time::Duration;
+
+    use indicatif::{
+        HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState,
+        ProgressStyle,
+    };
+
+    use super::{Advance, Progress};
+
+    /// A bar for each download, with size, speed and time left, and notes above them.
+    ///
+    /// On standard error, and only where that is a terminal.
+    #[derive(Clone, Debug, Default)]
+    pub struct Bar(MultiProgress);
+
+    struct Line(ProgressBar);
+
+    impl Drop for Line {
+        fn drop(&mut self) {
+            self.0.finish_and_clear();
+        }
+    }
+
+    impl Progress for Bar {
+        fn note(&self, message: &str) {
+            // A terminal that is gone is no reason to stop a download.
+            let _ = self.0.println(message);
+        }
+
+        fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance {
+            let template = match total {
+                Some(_) => "{prefix} {wide_bar} {bytes} of {total_bytes}, {speed}, {left} left",
+                None => "{prefix} {spinner} {bytes}, {speed}",
+            };
+            // indicatif's own estimate takes the bytes of an earlier download for very fast ones.
+            let speed = move |state: &ProgressState| {
+                let bytes = state.pos().saturating_sub(done);
+                (bytes as f64 / state.elapsed().as_secs_f64().max(0.1)).max(1.0)
+            };
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .with_key(
+                    "speed",
+                    move |state: &ProgressState, text: &mut dyn Write| {
+                        let _ = write!(text, "{}/s", HumanBytes(speed(state) as u64));
+                    },
+                )
+                .with_key(
+                    "left",
+                    move |state: &ProgressState, text: &mut dyn Write| {
+                        let bytes = total.unwrap_or_default().saturating_sub(state.pos());
+                        let left = Duration::try_from_secs_f64(bytes as f64 / speed(state));
+                        let _ = write!(text, "{}", HumanDuration(left.unwrap_or(Duration::MAX)));
+                    },
+                );
+            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+            let bar = bar.with_prefix(file.to_string()).with_position(done);
+            let bar = self.0.add(bar.with_style(style));
+            let line = Line(bar);
+            Box::new(move |bytes| line.0.inc(bytes))
+        }
+    }
+}

@@ -1,0 +1,24 @@
+use std::path::Path;
+
+use burn::tensor::TensorData;
+
+use super::Opened;
+use crate::read::Content;
+use crate::{Entry, ReadError};
+
+/// None: nothing is opened without the feature.
+pub(crate) enum Tensors {}
+
+impl Tensors {
+    pub(crate) fn read(&self, _: &Entry) -> TensorData {
+        match *self {}
+    }
+}
+
+pub(crate) fn open(file: &str, _: Content, _: Option<&Path>) -> Result<Opened, ReadError> {
+    Err(ReadError::FeatureOff {
+        file: file.to_string(),
+        found: "an ONNX file",
+        feature: "onnx",
+    })
+}

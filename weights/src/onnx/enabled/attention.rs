@@ -1,0 +1,61 @@
+//! The option of channel attention.
+
+use resnet_core::AttentionKind;
+
+use super::gate::Gate;
+use super::network::{Block, Network, Step};
+
+pub(super) fn attention(network: &Network<'_>) -> AttentionKind {
+    let gates: Vec<_> = network
+        .blocks
+        .iter()
+        .filter_map(|block| Some((block.out_channels()?, gate(block)?)))
+        .collect();
+    let squeezed = |gate: &Gate<'_>| match gate {
+        Gate::SqueezeExcite { fc1, .. } => Some(fc1.weight.shape[0]),
+        Gate::EfficientChannel { .. } => None,
+    };
+    let Some((channels, last)) = gates.last() else {
+        return AttentionKind::None;
+    };
+    let Some(of_last) = squeezed(last) else {
+        return AttentionKind::EfficientChannel;
+    };
+    // The customary shares, then that of the widest block.
+    let ratios = [
+        1.0 / 16.0,
+        0.25,
+        0.125,
+        0.5,
+        1.0,
+        of_last as f64 / *channels as f64,
+    ];
+    let fits = |ratio: f64| {
+        gates
+            .iter()
+            .all(|(channels, gate)| squeezed(gate) == Some(squeezed_channels(*channels, ratio)))
+    };
+    let ratio = ratios
+        .into_iter()
+        .find(|ratio| fits(*ratio))
+        .unwrap_or(ratios[5]);
+    AttentionKind::SqueezeExcite { ratio }
+}
+
+fn gate<'n, 'g>(block: &'n Block<'g>) -> Option<&'n Gate<'g>> {
+    block.main.iter().find_map(|step| match step {
+        Step::Gate(gate) => Some(gate),
+        _ => None,
+    })
+}
+
+/// As in resnet-core: rounded to the nearest multiple of 8, at least 8.
+pub(super) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
+    ((channels as f64 * ratio + 4.0) as usize / 8 * 8).max(8)
+}
+
+/// As in resnet-core: the odd number at or above `(log2(channels) + 1) / 2`, cut to whole, at least 3.
+pub(super) fn eca_kernel(channels: usize) -> usize {
+    let t = (channels.max(1).ilog2() as usize).div_ceil(2);
+    (t + 1 - t % 2).max(3)
+}

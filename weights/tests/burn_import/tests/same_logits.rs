@@ -1,0 +1,54 @@
+//! One ONNX file three ways: code generated when this crate is built, loaded now, and run by PyTorch.
+
+#[path = "../../../../resnet-core/tests/it/keyed.rs"]
+mod keyed;
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use burn_import_comparison::generated::Model;
+use resnet_core::ResNet;
+use resnet_weights::{Checkpoint, Load};
+use safetensors::SafeTensors;
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/onnx");
+
+fn pytorch() -> Vec<f32> {
+    let file = std::fs::read(format!("{FIXTURES}/logits.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let logits = tensors.tensor("deep").unwrap().data();
+    let logits = logits.as_chunks().0.iter();
+    logits.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn loaded() -> ResNet<Flex> {
+    let checkpoint = Checkpoint::open(format!("{FIXTURES}/good/deep.dynamo.onnx")).unwrap();
+    let config = checkpoint.infer().unwrap().config;
+    let model = config.init(&Default::default());
+    Load::default().apply(model, &checkpoint).unwrap().0
+}
+
+#[test]
+fn generated_code_the_loaded_network_and_pytorch_agree() {
+    let images: Tensor<Flex, 4> = keyed::images(7, [2, 3, 32, 32]);
+    let values = |logits: Tensor<Flex, 2>| logits.into_data().to_vec::<f32>().unwrap();
+    let generated = values(Model::<Flex>::default().forward(images.clone()));
+    let model = loaded();
+    let expected = pytorch();
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
+    let found = [
+        ("generated", generated),
+        ("loaded", values(model.forward(images.clone()))),
+        ("loaded and fused", values(model.fuse().forward(images))),
+    ];
+    for (way, found) in found {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(&expected) {
+            assert!(
+                (a - b).abs() <= 1e-4 * largest,
+                "{way}: expected {b}, found {a}"
+            );
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::fs;
+use std::path::PathBuf;
+
+use resnet_weights::{Origin, Verdict};
+
+use super::hub::hub_weights;
+use super::{Place, content, sha256, url_name, url_weights};
+use crate::server::Server;
+
+/// Never answers, and every test says that nobody asked.
+fn silent() -> Server {
+    Server::new(|_, reply| reply.head("500 Oops", &[]))
+}
+
+#[test]
+fn a_file_put_in_our_cache_by_hand_is_used() {
+    let bytes = content(1000);
+    let server = silent();
+    let place = Place::new();
+    place.put(&format!("cache/{}", url_name(&bytes)), &bytes);
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!((found.origin, place.notes().len()), (Origin::Cache, 0));
+
+    place.put("cache/net.test.safetensors", &bytes);
+    let found = place.fetch().fetch(&hub_weights()).unwrap();
+    assert_eq!(
+        (found.origin, found.sha256),
+        (Origin::Cache, sha256(&bytes))
+    );
+    assert_eq!(
+        place.note(),
+        "`/cache/net.test.safetensors`: is used unchecked, as no hash of it is recorded"
+    );
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn a_wrong_file_in_our_cache_is_removed_and_downloaded_anew() {
+    let bytes = content(1000);
+    let server = Server::new({
+        let bytes = bytes.clone();
+        move |request, reply| reply.file(request, &bytes)
+    });
+    let place = Place::new();
+    let name = url_name(&bytes);
+    place.put(&format!("cache/{name}"), b"wrong");
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(found.origin, Origin::Downloaded);
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(
+        place.note(),
+        format!(
+            "`/cache/{name}`: has the sha256 {}, expected {}; removed",
+            sha256(b"wrong"),
+            &sha256(&bytes)[..8]
+        )
+    );
+}
+
+#[test]
+fn the_recorded_hash_of_a_hub_file_counts() {
+    let place = Place::new();
+    let file = place.put("cache/net.test.safetensors", b"flipped");
+    let line = format!("{}  net.test.safetensors\n", sha256(b"content"));
+    let hash = place.put("cache/net.test.safetensors.sha256", line.as_bytes());
+    assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
+    assert!(!file.exists() && !hash.exists());
+    assert!(place.note().ends_with("; removed"));
+}
+
+#[test]
+fn verify_finds_a_flipped_byte() {
+    let bytes = content(1000);
+    let server = Server::new({
+        let bytes = bytes.clone();
+        move |request, reply| reply.file(request, &bytes)
+    });
+    let place = Place::new();
+    let mut weights = url_weights(&server, &bytes);
+    weights.sources.extend(hub_weights().sources);
+    let path = place.fetch().fetch(&weights).unwrap().path;
+    let by_hand = place.put("cache/net.test.safetensors", b"by hand");
+
+    let verified = place.fetch().verify(&weights).unwrap();
+    let verdicts: Vec<_> = verified
+        .iter()
+        .map(|file| (&file.path, &file.verdict))
+        .collect();
+    let right = Verdict::Right {
+        sha256: sha256(&bytes),
+    };
+    let no_hash = Verdict::NoHash {
+        sha256: sha256(b"by hand"),
+    };
+    assert_eq!(verdicts, [(&path, &right), (&by_hand, &no_hash)]);
+
+    let mut flipped = bytes.clone();
+    flipped[500] ^= 1;
+    fs::write(&path, &flipped).unwrap();
+    let verified = place.fetch().verify(&weights).unwrap();
+    let expected = Verdict::Wrong {
+        expected: sha256(&bytes)[..8].into(),
+        found: sha256(&flipped),
+    };
+    assert_eq!(
+        (&verified[0].path, &verified[0].verdict),
+        (&path, &expected)
+    );
+    assert!(!path.exists() && by_hand.exists());
+}
+
+#[test]
+fn a_file_of_pytorch_is_used_where_it_lies() {
+    let bytes = content(1000);
+    let server = silent();
+    let place = Place::new();
+    let path = place.put(
+        &format!("torch/hub/checkpoints/{}", url_name(&bytes)),
+        &bytes,
+    );
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!((found.origin, found.path), (Origin::Torch, path));
+    assert!(!place.cache().exists());
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn a_wrong_file_of_pytorch_is_passed_over() {
+    let bytes = content(1000);
+    let server = silent();
+    let place = Place::new();
+    let path = place.put(
+        &format!("torch/hub/checkpoints/{}", url_name(&bytes)),
+        b"wrong",
+    );
+    assert_eq!(
+        place.fetch().find(&url_weights(&server, &bytes)).unwrap(),
+        None
+    );
+    assert!(path.exists());
+    assert!(place.note().ends_with("; passed over"), "{}", place.note());
+}
+
+/// The layout of huggingface_hub; its links hold only where the system has links.
+fn huggingface(place: &Place, blob: &str, bytes: &[u8]) -> PathBuf {
+    let repo = "hub/models--timm--net.test";
+    place.put(&format!("{repo}/refs/main"), b"0123abc");
+    let file = format!("{repo}/snapshots/0123abc/model.safetensors");
+    #[cfg(unix)]
+    {
+        place.put(&format!("{repo}/blobs/{blob}"), bytes);
+        let path = place.put(&file, b"");
+        fs::remove_file(&path).unwrap();
+        let target = format!("../../blobs/{blob}");
+        std::os::unix::fs::symlink(target, &path).unwrap();
+        path
+    }
+    #[cfg(not(unix))]
+    place.put(&file, bytes)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_huggingface_hub_is_used_where_it_lies() {
+    let bytes = content(1000);
+    let place = Place::new();
+    let path = huggingface(&place, &sha256(&bytes), &bytes);
+    let found = place.fetch().fetch(&hub_weights()).unwrap();
+    assert_eq!((found.origin, found.path), (Origin::HuggingFace, path));
+    assert_eq!(found.sha256, sha256(&bytes));
+    assert!(!place.cache().exists());
+}
+
+#[test]
+fn a_wrong_file_of_huggingface_hub_is_passed_over() {
+    let place = Place::new();
+    let path = huggingface(&place, &sha256(b"right"), b"wrong");
+    assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
+    assert!(path.exists());
+    assert!(place.note().contains("passed over"), "{}", place.note());
+}
+
+#[test]
+fn a_file_of_huggingface_hub_without_a_known_hash_is_passed_over() {
+    let place = Place::new();
+    huggingface(
+        &place,
+        "0123456789012345678901234567890123456789",
+        b"content",
+    );
+    assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
+    assert!(
+        place
+            .note()
+            .ends_with("passed over, as its hash is not known"),
+        "{}",
+        place.note()
+    );
+}
+
+#[test]
+fn a_reference_that_leads_elsewhere_is_not_followed() {
+    let place = Place::new();
+    place.put("hub/models--timm--net.test/refs/main", b"../../..");
+    place.put("model.safetensors", b"content");
+    assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
+    assert_eq!(place.notes(), [""; 0]);
+}

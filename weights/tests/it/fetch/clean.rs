@@ -1,0 +1,83 @@
+use std::fs::{self, OpenOptions};
+
+use resnet_weights::{CacheFileKind, Clean};
+
+use super::{Place, content, part, sha256, url_name, url_weights};
+use crate::server::Server;
+
+const OTHERS: [&str; 6] = [
+    "notes.txt",
+    "model.pth",
+    "movie.part",
+    "movie.mkv.part",
+    "model.pth.sha256",
+    ".hidden.0123456789abcdef.part",
+];
+
+fn filled(place: &Place, bytes: &[u8]) -> Vec<String> {
+    let name = url_name(bytes);
+    for other in OTHERS {
+        place.put(&format!("cache/{other}"), b"mine");
+    }
+    place.put("cache/folder/net.pth", b"mine");
+    place.put(&format!("cache/{name}"), bytes);
+    place.put("cache/unknown.pth", b"custom");
+    let line = format!("{}  unknown.pth\n", sha256(b"custom"));
+    place.put("cache/unknown.pth.sha256", line.as_bytes());
+    let partial = part(bytes, "net.pth", 16);
+    place.put(&format!("cache/{partial}"), b"begin");
+    vec![
+        name,
+        partial,
+        "unknown.pth".into(),
+        "unknown.pth.sha256".into(),
+    ]
+}
+
+#[test]
+fn clean_removes_what_is_ours_and_nothing_else() {
+    let bytes = content(1000);
+    let server = Server::new(|_, _| {});
+    let known = [url_weights(&server, &bytes)];
+    let place = Place::new();
+    let fetch = place.fetch();
+    assert_eq!(fetch.list(&known).unwrap(), []);
+
+    let mut ours = filled(&place, &bytes);
+    ours.sort();
+    let name = |file: &resnet_weights::CacheFile| {
+        let name = file.path.file_name().unwrap();
+        name.to_str().unwrap().to_string()
+    };
+    let listed = fetch.list(&known).unwrap();
+    assert_eq!(listed.iter().map(name).collect::<Vec<_>>(), ours);
+    let partial: Vec<_> = listed
+        .iter()
+        .filter(|file| file.kind == CacheFileKind::Partial)
+        .collect();
+    assert_eq!((partial.len(), partial[0].bytes), (1, 5));
+
+    let removed = fetch.clean(&known, Clean::Partials).unwrap();
+    assert_eq!(removed, [partial[0].clone()]);
+    let removed = fetch.clean(&known, Clean::All).unwrap();
+    assert_eq!(removed.len(), 3);
+    let mut left = OTHERS.map(String::from).to_vec();
+    left.push("folder".into());
+    left.sort();
+    assert_eq!(place.names(), left);
+    assert!(place.cache().join("folder/net.pth").exists());
+}
+
+#[test]
+fn clean_leaves_a_download_under_way_alone() {
+    let bytes = content(1000);
+    let place = Place::new();
+    let path = place.put(&format!("cache/{}", part(&bytes, "net.pth", 16)), b"begin");
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.lock().unwrap();
+    assert_eq!(place.fetch().clean(&[], Clean::All).unwrap(), []);
+    assert!(fs::exists(&path).unwrap());
+    assert!(place.note().contains("left alone"), "{}", place.note());
+    drop(file);
+    assert_eq!(place.fetch().clean(&[], Clean::All).unwrap().len(), 1);
+}

@@ -1,0 +1,203 @@
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use super::{Place, content, part, url_name, url_weights};
+use crate::server::{Reply, Request, Server};
+
+fn server(
+    bytes: &[u8],
+    script: impl Fn(&Request, &mut Reply, &[u8]) + Send + Sync + 'static,
+) -> Server {
+    let bytes = bytes.to_vec();
+    Server::new(move |request, reply| script(request, reply, &bytes))
+}
+
+#[test]
+fn slow_and_living_is_waited_for() {
+    let bytes = content(1500);
+    let server = server(&bytes, |_, reply, bytes| {
+        reply.head("200 OK", &[("Content-Length", "1500")]);
+        for chunk in bytes.chunks(100) {
+            thread::sleep(Duration::from_millis(130));
+            reply.send(chunk);
+        }
+    });
+    let mut place = Place::new();
+    place.patience.idle = Duration::from_millis(1500);
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn stalled_is_not() {
+    let bytes = content(1500);
+    let server = server(&bytes, |request, reply, bytes| {
+        reply.some(request, bytes, 500);
+        reply.stall();
+    });
+    let mut place = Place::new();
+    place.patience.idle = Duration::from_millis(500);
+    place.patience.attempts = 1;
+    let error = place.error(&url_weights(&server, &bytes));
+    assert!(error.contains("no data within 500ms"), "{error}");
+    assert!(error.contains("goes on where it stopped"), "{error}");
+    assert_eq!(place.names(), [part(&bytes, &url_name(&bytes), 8)]);
+}
+
+#[test]
+fn a_cut_connection_is_resumed_from_the_same_byte() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |request, reply, bytes| {
+        let count = if request.number < 2 { 70_000 } else { 200_000 };
+        reply.some(request, bytes, count);
+    });
+    let place = Place::new();
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    let starts: Vec<_> = server.requests().iter().map(Request::start).collect();
+    assert_eq!(starts, [None, Some(70_000), Some(140_000)]);
+    assert_eq!(server.sent(), [70_000, 70_000, 60_000]);
+    assert_eq!(*place.notes.advanced.lock().unwrap(), 200_000);
+    assert!(
+        place.notes()[0].contains("asking again in"),
+        "{:?}",
+        place.notes()
+    );
+}
+
+#[test]
+fn any_number_of_cuts_is_survived_while_bytes_arrive() {
+    let bytes = content(100_000);
+    let server = server(&bytes, |request, reply, bytes| {
+        reply.some(request, bytes, 10_000)
+    });
+    let place = Place::new();
+    place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(server.requests().len(), 10);
+}
+
+#[test]
+fn a_server_without_ranges_sends_all_again() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |request, reply, bytes| {
+        reply.head("200 OK", &[("Content-Length", "200000")]);
+        let count = if request.number == 0 { 70_000 } else { 200_000 };
+        reply.send(&bytes[..count]);
+    });
+    let place = Place::new();
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.sent(), [70_000, 200_000]);
+}
+
+#[test]
+fn a_server_that_always_stops_at_the_same_byte_is_given_up() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |_, reply, bytes| {
+        reply.head("200 OK", &[("Content-Length", "200000")]);
+        reply.send(&bytes[..70_000]);
+    });
+    let place = Place::new();
+    let error = place.error(&url_weights(&server, &bytes));
+    assert!(error.contains(", 3 times in a row"), "{error}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_later_call_goes_on() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |request, reply, bytes| match request.number {
+        0 => reply.some(request, bytes, 70_000),
+        1..4 => reply.head("503 Service Unavailable", &[]),
+        _ => reply.file(request, bytes),
+    });
+    let mut place = Place::new();
+    place.patience.attempts = 4;
+    let weights = url_weights(&server, &bytes);
+    let error = place.error(&weights);
+    assert!(
+        error.contains("answered 503 Service Unavailable, 4 times in a row"),
+        "{error}"
+    );
+    let partial = place.cache().join(part(&bytes, &url_name(&bytes), 8));
+    assert_eq!(fs::metadata(&partial).unwrap().len(), 70_000);
+
+    let found = place.fetch().fetch(&weights).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.requests().last().unwrap().start(), Some(70_000));
+    assert_eq!(*server.sent().last().unwrap(), 130_000);
+    assert!(!partial.exists());
+}
+
+#[test]
+fn a_wrong_part_is_found_out_and_starts_over() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |request, reply, bytes| reply.file(request, bytes));
+    let name = url_name(&bytes);
+    for wrong in [vec![7; 70_000], vec![7; 200_000], vec![7; 300_000]] {
+        let place = Place::new();
+        place.put(&format!("cache/{}", part(&bytes, &name, 8)), &wrong);
+        let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+        assert_eq!(fs::read(found.path).unwrap(), bytes, "{}", wrong.len());
+        assert_eq!(place.names(), [name.clone(), format!("{name}.sha256")]);
+    }
+    let notes = "starting over";
+    let place = Place::new();
+    place.put(&format!("cache/{}", part(&bytes, &name, 8)), &[7; 70_000]);
+    place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert!(place.note().contains(notes), "{}", place.note());
+}
+
+#[test]
+fn a_whole_part_needs_no_network() {
+    let bytes = content(1000);
+    let server = server(&bytes, |_, reply, _| reply.head("500 Oops", &[]));
+    let place = Place::new();
+    place.put(
+        &format!("cache/{}", part(&bytes, &url_name(&bytes), 8)),
+        &bytes,
+    );
+    place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn another_range_than_asked_for_is_not_appended() {
+    let bytes = content(1000);
+    let server = server(&bytes, |request, reply, bytes| match request.number {
+        0 => reply.some(request, bytes, 500),
+        1 => {
+            let headers = [
+                ("Content-Range", "bytes 0-999/1000"),
+                ("Content-Length", "1000"),
+            ];
+            reply.head("206 Partial Content", &headers);
+            reply.send(bytes);
+        }
+        _ => reply.file(request, bytes),
+    });
+    let place = Place::new();
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.requests()[2].start(), None);
+}
+
+#[test]
+fn a_login_page_does_not_cost_the_part() {
+    let bytes = content(200_000);
+    let hub = super::hub::Hub::new(&bytes, |request, reply, bytes| match request.number {
+        0 => reply.some(request, bytes, 70_000),
+        1 => reply.ok(b"<html>please log in</html>"),
+        _ => reply.file(request, bytes),
+    });
+    let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
+    let error = place.error(&hub.weights());
+    assert!(
+        error.contains("declares 26 bytes, expected 200000"),
+        "{error}"
+    );
+    place.fetch().fetch(&hub.weights()).unwrap();
+    assert_eq!(hub.cdn.requests()[2].start(), Some(70_000));
+}
