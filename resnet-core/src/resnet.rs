@@ -233,7 +233,8 @@ impl<B: Backend> ResNet<B> {
     }
 
     /// The same network for images of other channels, its first convolution adapted as timm does: summed
-    /// over its input for one channel, repeated and scaled by `old / new` for more. The rest is kept.
+    /// over its input for one channel, repeated and scaled by `old / new` for more. The rest is kept. Images of
+    /// other channels need means and deviations of their own.
     ///
     /// # Panics
     ///

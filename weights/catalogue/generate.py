@@ -46,14 +46,18 @@ def torchvision_weights():
     return {w.url.rsplit("/", 1)[1]: (f"{e.__name__}.{w.name}", w) for e in enums for w in e}
 
 
-def notes(tag, entry, file):
-    if tag.startswith("tv_") and file and file.startswith("wide_resnet"):
+def notes(tag, file):
+    """Of torchvision's files, whose containers follow from their sizes: a zip archive takes some 300 bytes a tensor, a
+    legacy pickle 160."""
+    if not tag.startswith("tv"):
+        return ""
+    if tag == "tv_in1k" and file.startswith("wide_resnet"):
         return "legacy pickle, float16 with float32 norms"
-    if tag.startswith("tv_") and file and file.startswith("resnext") and "64x4d" not in file:
+    if tag == "tv_in1k" and file.startswith("resnext") and "64x4d" not in file:
         return "legacy pickle"
-    if tag.startswith("tv_") and file and file.startswith("resnet"):
-        return "no num_batches_tracked"
-    return ""
+    if tag == "tv_in1k" and file.startswith("resnet"):
+        return "zip, no num_batches_tracked"
+    return "zip"
 
 
 def build(arch, classes):
@@ -122,7 +126,7 @@ def row(arch, tag, cfg, default, accuracy, tv):
     origin = " ".join([origin, *(f"https://arxiv.org/abs/{p.split(':')[1]}" for p in papers)])
     return dict(
         id=name, default=int(default), torchvision=tv_name, url=url, hub=f"timm/{name}", mib=mib,
-        notes=notes(tag, cfg, file), classes=cfg.num_classes, licence=LICENCES[cfg.license], origin=origin,
+        notes=notes(tag, file), classes=cfg.num_classes, licence=LICENCES[cfg.license], origin=origin,
         parameters=parameters, gmacs=f"{macs / 1e9:.3f}", filter=cfg.interpolation, mean=triple(cfg.mean),
         std=triple(cfg.std), resize=resize, crop=test[0], top1=top1, top5=top5,
         train_resize=train_resize, train_crop=train[0], train_top1=train_top1, train_top5=train_top5,

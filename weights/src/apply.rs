@@ -131,7 +131,7 @@ impl Load {
         if let Some(found) = checkpoint.config() {
             report
                 .mismatched
-                .extend(differing_options(model.config(), found));
+                .extend(self.differing_options(model.config(), found));
         }
         report.adapted = adapted;
         let rejected = |report| LoadError::Rejected {
@@ -211,30 +211,33 @@ impl Load {
             None => self.other_classes && is_classifier(key),
         }
     }
-}
 
-/// The options that leave no trace in keys and shapes, where a graph has them otherwise.
-fn differing_options(
-    expected: &ResNetConfig,
-    found: &ResNetConfig,
-) -> impl Iterator<Item = Mismatch> {
-    let option = |key, expected: &dyn fmt::Debug, found: &dyn fmt::Debug| {
-        mismatch(key, format_args!("{expected:?}"), format_args!("{found:?}"))
-    };
-    let (a, b) = (expected, found);
-    let options = [
-        option("activation", &a.activation, &b.activation),
-        option("anti_alias", &a.anti_alias, &b.anti_alias),
-        option("global_pool", &a.global_pool, &b.global_pool),
-        option("norm", &a.norm, &b.norm),
-        option("output_stride", &a.output_stride, &b.output_stride),
-        option("shortcut", &a.shortcut, &b.shortcut),
-        option("stem_pool", &a.stem_pool, &b.stem_pool),
-        option("stride_placement", &a.stride_placement, &b.stride_placement),
-    ];
-    options
-        .into_iter()
-        .filter(|option| option.expected != option.found)
+    /// The options that the values were trained for and that keys and shapes do not show, where the file has them
+    /// otherwise. The output stride is not among them: any goes with the same values.
+    fn differing_options(
+        self,
+        expected: &ResNetConfig,
+        found: &ResNetConfig,
+    ) -> impl Iterator<Item = Mismatch> {
+        let option = |key, expected: &dyn fmt::Debug, found: &dyn fmt::Debug| {
+            mismatch(key, format_args!("{expected:?}"), format_args!("{found:?}"))
+        };
+        let (a, b) = (expected, found);
+        let options = [
+            option("activation", &a.activation, &b.activation),
+            option("anti_alias", &a.anti_alias, &b.anti_alias),
+            option("global_pool", &a.global_pool, &b.global_pool),
+            option("norm", &a.norm, &b.norm),
+            option("shortcut", &a.shortcut, &b.shortcut),
+            option("stem_pool", &a.stem_pool, &b.stem_pool),
+            option("stride_placement", &a.stride_placement, &b.stride_placement),
+        ];
+        options
+            .into_iter()
+            .filter(move |option| option.expected != option.found)
+            // A fresh classifier learns from any pool.
+            .filter(move |option| !(self.other_classes && option.key == "global_pool"))
+    }
 }
 
 fn is_classifier(key: &str) -> bool {

@@ -12,6 +12,10 @@ use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::ResNet;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
+use serde_json::json;
+
+use crate::read::CONFIG_KEY;
+
 pub use atomic::write_atomically;
 pub use float::{FloatType, UnknownFloatType};
 
@@ -63,6 +67,14 @@ pub enum SaveError {
         /// What it says.
         cause: String,
     },
+    /// The config cannot be written as JSON.
+    #[error("`{}`: not written: the config of the network", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// The serialiser refuses the tensors.
     #[error("`{}`: not written", .path.display())]
     Format {
@@ -107,7 +119,8 @@ impl Save {
         Self { dtype: Some(dtype) }
     }
 
-    /// Writes safetensors with the keys of torchvision and timm: `load_state_dict(strict=True)` takes them.
+    /// Writes safetensors with the keys of torchvision and timm: `load_state_dict(strict=True)` takes them. The
+    /// config is in the metadata, as [`Checkpoint::infer`](crate::Checkpoint::infer) cannot tell all of it from keys.
     ///
     /// # Errors
     ///
@@ -129,7 +142,8 @@ impl Save {
         let views = tensors
             .iter()
             .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
-        write(path, views.collect::<Result<Vec<_>, SaveError>>()?)
+        let views = views.collect::<Result<Vec<_>, SaveError>>()?;
+        write(path, views, &config_json(model, path)?)
     }
 
     /// Hands on every tensor of the network, in the float type asked for.
@@ -181,16 +195,40 @@ fn view<'a>(path: &Path, key: &str, data: &'a TensorData) -> Result<TensorView<'
     })
 }
 
+/// The config as it goes into metadata.
+fn config_json<B: Backend>(model: &ResNet<B>, path: &Path) -> Result<String, SaveError> {
+    serde_json::to_string(model.config()).map_err(|source| SaveError::Config {
+        path: path.into(),
+        source,
+    })
+}
+
 /// Not by safetensors' own file writer: its files are private to the user and are not synced.
-fn write(path: &Path, views: Vec<(&str, TensorView<'_>)>) -> Result<(), SaveError> {
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes =
-        safetensors::serialize(views, Some(metadata)).map_err(|source| SaveError::Format {
-            path: path.into(),
-            source,
-        })?;
+fn write(path: &Path, views: Vec<(&str, TensorView<'_>)>, config: &str) -> Result<(), SaveError> {
+    let entries = [("format", "pt"), (CONFIG_KEY, config)];
+    let metadata = entries.map(|(key, value)| (key.to_string(), value.to_string()));
+    let bytes = safetensors::serialize(views, Some(HashMap::from(metadata)));
+    let mut bytes = bytes.map_err(|source| SaveError::Format {
+        path: path.into(),
+        source,
+    })?;
+    sort_metadata(&mut bytes, entries);
     write_atomically(path, &bytes).map_err(|source| SaveError::Io {
         path: path.into(),
         source,
     })
+}
+
+/// safetensors writes metadata in the order of a hash map; the same network shall give the same file.
+fn sort_metadata(bytes: &mut [u8], [a, b]: [(&str, &str); 2]) {
+    let entry = |(key, value): (&str, &str)| format!("{}:{}", json!(key), json!(value));
+    let (a, b) = (entry(a), entry(b));
+    let sorted = format!("{{\"__metadata__\":{{{a},{b}}}");
+    let swapped = format!("{{\"__metadata__\":{{{b},{a}}}");
+    const LENGTH_BYTES: usize = 8;
+    if let Some(header) = bytes.get_mut(LENGTH_BYTES..)
+        && header.starts_with(swapped.as_bytes())
+    {
+        header[..sorted.len()].copy_from_slice(sorted.as_bytes());
+    }
 }

@@ -35,8 +35,9 @@ pub struct InferError {
 impl Checkpoint {
     /// The network whose keys and shapes the file has.
     ///
-    /// An ONNX graph shows all of it. The keys of other files do not show where a bottleneck has its stride (taken to be the 3x3 convolution),
-    /// the activation (ReLU) and the anti-aliasing (none).
+    /// An ONNX graph shows all of it, and a file of [`Save`](crate::Save) holds its config. The keys of other files do
+    /// not show where a bottleneck has its stride (taken to be the 3x3 convolution), the activation (ReLU) and the
+    /// anti-aliasing (none).
     ///
     /// # Errors
     ///
@@ -51,7 +52,7 @@ impl Checkpoint {
     /// ```
     pub fn infer(&self) -> Result<Inferred, InferError> {
         if let Some(config) = self.config() {
-            return Ok(of_graph(config));
+            return Ok(described(config));
         }
         let entries = entries_by_key(self);
         let shapes = entries
@@ -75,8 +76,8 @@ impl Checkpoint {
     }
 }
 
-/// The network of a graph, which leaves nothing to guess.
-fn of_graph(config: &ResNetConfig) -> Inferred {
+/// The network that a file describes itself, which leaves nothing to guess.
+fn described(config: &ResNetConfig) -> Inferred {
     let shown = |config: ResNetConfig| config.with_num_classes(0).with_in_channels(3);
     let same = |arch: &Arch| shown(arch.config()) == shown(config.clone());
     let (name, _) = names(config);

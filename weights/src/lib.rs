@@ -17,8 +17,8 @@ pub use export::{FloatType, Save, SaveError, UnknownFloatType, save, write_atomi
 #[cfg(feature = "progress")]
 pub use fetch::Bar;
 pub use fetch::{
-    Advance, CacheFile, CacheFileKind, Clean, Failure, Fetch, FetchError, Found, Origin, Patience,
-    Progress, Silent, Verdict, Verified,
+    Advance, CacheFile, CacheFileKind, Clean, Failure, Fetch, FetchError, Found, Notes, Origin,
+    Patience, Progress, Silent, Verdict, Verified,
 };
 pub use infer::{InferError, Inferred};
 pub use labels::{Labels, LabelsError};

@@ -253,7 +253,7 @@ fn what_stops_the_command_is_one_line_and_status_2() {
         ),
         (
             &["--weights", &good, "--std", "0,1,1"],
-            "`std` of channel 0: expected a finite number above 0, found 0",
+            "'--std <R,G,B>': expected three numbers above 0",
         ),
         (
             &["--weights", &good, "--batch-size", "0"],
@@ -335,6 +335,13 @@ fn a_guess_that_keys_cannot_decide_is_said_aloud() {
         "--crop",
         "64",
     ];
+    // A file of ours says what it is.
+    assert_eq!(stderr(&run(args).success()), "");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let key = b"resnet_config";
+    let at = bytes.windows(key.len()).position(|window| window == key);
+    bytes[at.unwrap()] = b'R';
+    std::fs::write(&weights, bytes).unwrap();
     let text = stderr(&run(args).success());
     assert_eq!(
         text,

@@ -5,11 +5,13 @@ use burn::tensor::{DType, backend::Backend};
 use burn_store::{BurnpackStore, ModuleAdapter, ModuleSnapshot, TensorSnapshot};
 use resnet_core::ResNet;
 
-use super::{FloatType, Save, SaveError, write_atomically};
+use super::{FloatType, Save, SaveError, config_json, write_atomically};
+use crate::read::CONFIG_KEY;
 
 impl Save {
     /// Writes Burn's own format, burnpack, with the paths of the module's fields: what
-    /// `burn_store::BurnpackStore` loads into a network of the same config.
+    /// `burn_store::BurnpackStore` loads into a network of the same config, which is in the metadata under
+    /// `resnet_config`.
     ///
     /// # Errors
     ///
@@ -26,7 +28,8 @@ impl Save {
             path: path.into(),
             cause: error.to_string(),
         };
-        let mut store = BurnpackStore::from_bytes(None);
+        let config = config_json(model, path)?;
+        let mut store = BurnpackStore::from_bytes(None).metadata(CONFIG_KEY, config);
         if let Some(dtype) = self.dtype {
             store = store.with_to_adapter(dtype);
         }

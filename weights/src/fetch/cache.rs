@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::digest::{Pin, sha256};
@@ -62,23 +62,24 @@ impl Cache<'_> {
             path: path.clone(),
             source,
         };
-        let file = match File::open(path) {
+        let file = match open(path) {
             Ok(file) => file,
             Err(error) if is_absent(&error) => return Ok(Look::Absent),
             Err(error) => return Err(read(error)),
         };
         let found = sha256(&file).map_err(read)?;
-        let pin = match &wanted.place {
-            Place::Url { pin, .. } => pin.clone(),
-            Place::Hub { .. } => match recorded(path) {
-                Some(pin) => pin,
-                None => return Ok(Look::NoHash { sha256: found }),
-            },
+        let published = match &wanted.place {
+            Place::Url { pin, .. } => Some(pin.clone()),
+            Place::Hub { .. } => None,
         };
-        if pin.matches(&found) {
-            return Ok(Look::Right { sha256: found });
+        let pins: Vec<Pin> = published.into_iter().chain(recorded(path)).collect();
+        if pins.is_empty() {
+            return Ok(Look::NoHash { sha256: found });
         }
-        let expected = pin.as_str().to_string();
+        let Some(missed) = pins.iter().find(|pin| !pin.matches(&found)) else {
+            return Ok(Look::Right { sha256: found });
+        };
+        let expected = missed.as_str().to_string();
         self.remove(path, file, &found, &expected)?;
         Ok(Look::Wrong { expected, found })
     }
@@ -105,6 +106,14 @@ impl Cache<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens a file, but no pipe, which could keep us waiting for ever.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("not a file")),
     }
 }
 
@@ -146,7 +155,10 @@ pub(super) fn hash_line(sha256: &str, name: &str) -> String {
 /// The hash in the file beside this one.
 pub(super) fn recorded(path: &Path) -> Option<Pin> {
     let name = path.file_name()?.to_str()?;
-    let text = fs::read_to_string(hash_file(path)).ok()?;
+    let mut text = String::new();
+    const MAX_BYTES: u64 = 4096;
+    let file = open(&hash_file(path)).ok()?;
+    file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     let (digits, rest) = text.lines().next()?.split_once(' ')?;
     // `sha256sum` writes a second space, or a star.
     let named = rest.strip_prefix([' ', '*'])?;

@@ -1,10 +1,10 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::cache::{is_absent, is_at, recorded};
+use super::cache::{is_absent, is_at};
 use super::error::FetchError;
 use super::fetcher::Fetch;
-use super::wanted::{Wanted, is_file_name};
+use super::wanted::Wanted;
 use crate::Weights;
 
 /// A file of our cache.
@@ -39,7 +39,7 @@ pub enum Clean {
 }
 
 impl Fetch {
-    /// The files of our cache, sorted by name: those of `known` weights, and any other that a download has written.
+    /// The files of `known` weights in our cache, their hashes and the beginnings of their downloads, sorted by name.
     /// Nothing else in the folder is listed.
     ///
     /// # Errors
@@ -121,18 +121,15 @@ fn claim(path: &Path) -> Option<File> {
 
 fn kind(path: &Path, known: &[String]) -> Option<CacheFileKind> {
     let name = path.file_name()?.to_str()?;
-    let written = |name: &str| {
-        let path = path.with_file_name(name);
-        is_file_name(name) && (known.iter().any(|known| known == name) || recorded(&path).is_some())
-    };
+    let is_known = |name: &str| known.iter().any(|known| known == name);
     if let Some(name) = name.strip_suffix(".sha256") {
-        return written(name).then_some(CacheFileKind::Hash);
+        return is_known(name).then_some(CacheFileKind::Hash);
     }
     if let Some(rest) = name.strip_suffix(".part") {
         let (name, digits) = rest.rsplit_once('.')?;
         let hash = (8..=16).contains(&digits.len())
             && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        return (hash && is_file_name(name)).then_some(CacheFileKind::Partial);
+        return (hash && is_known(name)).then_some(CacheFileKind::Partial);
     }
-    written(name).then_some(CacheFileKind::Weights)
+    is_known(name).then_some(CacheFileKind::Weights)
 }

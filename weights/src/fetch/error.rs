@@ -90,8 +90,9 @@ pub enum FetchError {
 
     /// No source gave the file.
     #[error(
-        "`{id}`: cannot be downloaded: {}; try again later (a download cut short goes on where it stopped), or get {url} by \
-         hand and put it at `{}`", lines(.failures), .path.display()
+        "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (a \
+         download cut short goes on where it stopped), or get {url} by hand and put it at `{}`",
+        lines(.failures), .path.display()
     )]
     Download {
         id: String,

@@ -8,12 +8,13 @@ use super::error::FetchError;
 use super::neighbours;
 use super::patience::Patience;
 use super::progress::Progress;
-use super::settings::{Settings, absolute};
+use super::settings::{HUB, Settings, absolute, hub_address};
 use super::wanted::{Place, Wanted};
 use crate::Weights;
 
 /// Gets the files of published weights: those on this machine are used where they lie, others are downloaded into a
-/// cache. No file is used before its sha256 is checked.
+/// cache. No file is used before its sha256 is checked, but for one of the hub that a user put into the cache by hand and
+/// that no hub can be asked about.
 ///
 /// | Variable | Meaning |
 /// |---|---|
@@ -39,7 +40,7 @@ pub struct Fetch {
     pub(super) progress: Arc<dyn Progress>,
 }
 
-/// A file of weights whose hash is right.
+/// A file of weights, whose hash is right where one is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Where it lies.
@@ -94,7 +95,7 @@ impl Fetch {
         #[cfg(feature = "progress")]
         let progress = Arc::new(super::progress::Bar::default());
         #[cfg(not(feature = "progress"))]
-        let progress = Arc::new(super::progress::Silent);
+        let progress = Arc::new(super::progress::Notes);
         Ok(Self {
             settings: Settings::new(lookup)?,
             patience: Patience::default(),
@@ -114,7 +115,7 @@ impl Fetch {
         self
     }
 
-    /// Shows what happens. By default a [`Bar`](super::Bar), or nothing without the feature `progress`.
+    /// Shows what happens. By default a [`Bar`](super::Bar), or [`Notes`](super::Notes) without the feature `progress`.
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
         self
@@ -147,7 +148,8 @@ impl Fetch {
         self.find_any(&Wanted::all(weights)?)
     }
 
-    /// Finds a file of the weights, or else downloads one from the first source that has it.
+    /// Finds a file of the weights, or else downloads one from the first source that has it. With a mirror, that is
+    /// asked first.
     ///
     /// A download that breaks off goes on where it stopped, now or in a later call. Two programs that want the
     /// same file download it once.
@@ -157,7 +159,14 @@ impl Fetch {
     /// As [`find`](Self::find); if the network must not be used; if no source gives the file; if it cannot be
     /// written.
     pub fn fetch(&self, weights: &Weights) -> Result<Found, FetchError> {
-        let wanted = Wanted::all(weights)?;
+        let mut wanted = Wanted::all(weights)?;
+        if self.settings.network.mirror.is_some() {
+            wanted.sort_by_key(|wanted| matches!(wanted.place, Place::Hub { .. }));
+        }
+        #[cfg(feature = "download")]
+        if !self.settings.offline {
+            super::download::record_missing_hashes(self, &wanted);
+        }
         if let Some(found) = self.find_any(&wanted)? {
             return Ok(found);
         }
@@ -220,13 +229,15 @@ impl Fetch {
         (ours.chain(others).collect(), url, path)
     }
 
-    /// The address of the file of the first source, and where to put it.
+    /// A published address of the file, and where to put it: the one whose name carries its hash, if there is one.
     pub(super) fn by_hand(&self, wanted: &[Wanted]) -> (String, PathBuf) {
-        let url = match &wanted[0].place {
+        let hashed = |wanted: &&Wanted| matches!(wanted.place, Place::Url { .. });
+        let best = wanted.iter().find(hashed).unwrap_or(&wanted[0]);
+        let url = match &best.place {
             Place::Url { url, .. } => url.clone(),
-            Place::Hub { repo, file } => self.settings.network.hub_address(repo, file),
+            Place::Hub { repo, file } => hub_address(HUB, repo, file),
         };
-        (url, self.cache().join(&wanted[0].name))
+        (url, self.cache().join(&best.name))
     }
 }
 

@@ -20,5 +20,5 @@ pub use fetcher::{Fetch, Found, Origin};
 pub use patience::Patience;
 #[cfg(feature = "progress")]
 pub use progress::Bar;
-pub use progress::{Advance, Progress, Silent};
+pub use progress::{Advance, Notes, Progress, Silent};
 pub use verify::{Verdict, Verified};

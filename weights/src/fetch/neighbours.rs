@@ -1,9 +1,9 @@
 //! The caches of other programs: files are used where they lie, and nothing is changed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cache::is_absent;
+use super::cache::{is_absent, open};
 use super::digest::{Pin, sha256};
 use super::fetcher::{Found, Origin};
 use super::progress::Progress;
@@ -26,7 +26,7 @@ pub(super) fn find(settings: &Settings, progress: &dyn Progress, wanted: &Wanted
             (Origin::HuggingFace, pin)
         }
     };
-    match File::open(&path).and_then(sha256) {
+    match open(&path).and_then(sha256) {
         Ok(sha256) if pin.matches(&sha256) => Some(Found {
             path,
             origin,

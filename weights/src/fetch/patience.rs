@@ -29,3 +29,17 @@ impl Default for Patience {
         }
     }
 }
+
+impl Patience {
+    /// For what would be good to know and can be done without.
+    #[cfg(feature = "download")]
+    pub(super) fn short(self) -> Self {
+        const SHORT: Duration = Duration::from_secs(5);
+        Self {
+            connect: self.connect.min(SHORT),
+            response: self.response.min(SHORT),
+            attempts: 1,
+            ..self
+        }
+    }
+}

@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+
 /// Gets told what a [`Fetch`](super::Fetch) does, to show it to a user.
 pub trait Progress: Send + Sync {
     /// Something a user should know, as one line: a wait for another program, a retry, a wrong file removed.
@@ -10,6 +12,20 @@ pub trait Progress: Send + Sync {
 
 /// Takes a number of bytes that have just arrived.
 pub type Advance = Box<dyn FnMut(u64) + Send>;
+
+/// Writes notes to standard error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Notes;
+
+impl Progress for Notes {
+    fn note(&self, message: &str) {
+        let _ = writeln!(io::stderr(), "note: {message}");
+    }
+
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+        Box::new(|_| {})
+    }
+}
 
 /// Shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +44,7 @@ pub use bar::Bar;
 
 #[cfg(feature = "progress")]
 mod bar {
-    use std::fmt::Write;
+    use std::fmt;
     use std::time::Duration;
 
     use indicatif::{
@@ -36,11 +52,11 @@ mod bar {
         ProgressStyle,
     };
 
-    use super::{Advance, Progress};
+    use super::{Advance, Notes, Progress};
 
     /// A bar for each download, with size, speed and time left, and notes above them.
     ///
-    /// On standard error, and only where that is a terminal.
+    /// On standard error; only the notes where that is no terminal.
     #[derive(Clone, Debug, Default)]
     pub struct Bar(MultiProgress);
 
@@ -55,7 +71,10 @@ mod bar {
     impl Progress for Bar {
         fn note(&self, message: &str) {
             // A terminal that is gone is no reason to stop a download.
-            let _ = self.0.println(message);
+            match self.0.is_hidden() {
+                true => Notes.note(message),
+                false => drop(self.0.println(format!("note: {message}"))),
+            }
         }
 
         fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance {
@@ -72,13 +91,13 @@ mod bar {
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .with_key(
                     "speed",
-                    move |state: &ProgressState, text: &mut dyn Write| {
+                    move |state: &ProgressState, text: &mut dyn fmt::Write| {
                         let _ = write!(text, "{}/s", HumanBytes(speed(state) as u64));
                     },
                 )
                 .with_key(
                     "left",
-                    move |state: &ProgressState, text: &mut dyn Write| {
+                    move |state: &ProgressState, text: &mut dyn fmt::Write| {
                         let bytes = total.unwrap_or_default().saturating_sub(state.pos());
                         let left = Duration::try_from_secs_f64(bytes as f64 / speed(state));
                         let _ = write!(text, "{}", HumanDuration(left.unwrap_or(Duration::MAX)));

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 
-const HUB: &str = "https://huggingface.co";
+/// Where the hub is.
+pub(super) const HUB: &str = "https://huggingface.co";
 
 /// What the environment says.
 #[derive(Clone, Debug)]
@@ -30,10 +31,9 @@ pub(super) struct Network {
     pub(super) no_proxy: String,
 }
 
-impl Network {
-    pub(super) fn hub_address(&self, repo: &str, file: &str) -> String {
-        format!("{}/{repo}/resolve/main/{file}", self.endpoint)
-    }
+/// The address of a file of the hub at `endpoint`.
+pub(super) fn hub_address(endpoint: &str, repo: &str, file: &str) -> String {
+    format!("{endpoint}/{repo}/resolve/main/{file}")
 }
 
 /// Does not show itself in `Debug`.

@@ -113,9 +113,15 @@ impl Checkpoint {
     }
 
     fn from_safetensors(file: String, content: Content) -> Result<Self, ReadError> {
-        let (entries, tensors) = safetensors::open(&file, content)?;
-        let source = Source::Safetensors(tensors);
-        Self::new(file, Container::Safetensors, None, entries, source, None)
+        let opened = safetensors::open(&file, content)?;
+        let source = Source::Safetensors(opened.tensors);
+        let container = Container::Safetensors;
+        let checkpoint = Self::new(file, container, None, opened.entries, source, None)?;
+        let config = opened.config;
+        Ok(Checkpoint {
+            config,
+            ..checkpoint
+        })
     }
 
     /// An ONNX file with its external data in `folder`.
@@ -192,7 +198,7 @@ impl Checkpoint {
         self.entries.iter()
     }
 
-    /// The network that the file describes beside its tensors, which only ONNX files do.
+    /// The network that the file describes beside its tensors: ONNX files do, and what [`Save`](crate::Save) wrote.
     pub(crate) fn config(&self) -> Option<&ResNetConfig> {
         self.config.as_ref()
     }

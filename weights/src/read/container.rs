@@ -47,7 +47,11 @@ const LEGACY_MAGIC: [&[u8]; 2] = [
 const LEGACY_MAGIC_SEARCH: usize = 64;
 
 const REPEAT: &str = "download the file again";
-const GIVE_CHECKPOINT: &str = "give a .pth, .pt or .safetensors file";
+const GIVE_CHECKPOINT: &str = if cfg!(feature = "onnx") {
+    "give a .pth, .pt, .safetensors or .onnx file"
+} else {
+    "give a .pth, .pt or .safetensors file"
+};
 
 /// Files often taken for checkpoints: first bytes, what they are, what to do.
 const FOREIGN: [(&[u8], &str, &str); 9] = [

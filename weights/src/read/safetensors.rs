@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use burn::tensor::TensorData;
+use resnet_core::ResNetConfig;
 use safetensors::tensor::{Dtype as FileDtype, Metadata};
 
 use super::mapped::Content;
@@ -17,8 +18,18 @@ pub(super) struct Tensors {
     ranges: Vec<Range<usize>>,
 }
 
+/// The key of the metadata under which [`Save`](crate::Save) writes what a state dict does not show.
+pub(crate) const CONFIG_KEY: &str = "resnet_config";
+
+/// What the header of a file says.
+pub(super) struct Opened {
+    pub(super) entries: Vec<Entry>,
+    pub(super) tensors: Tensors,
+    pub(super) config: Option<ResNetConfig>,
+}
+
 /// Reads the header of `content`.
-pub(super) fn open(file: &str, content: Content) -> Result<(Vec<Entry>, Tensors), ReadError> {
+pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
     let (header, data_start) = header(file, &content)?;
     let metadata: Metadata = serde_json::from_slice(header)
         .map_err(|error| ReadError::damaged(file, format!("its header says: {error}")))?;
@@ -63,7 +74,33 @@ pub(super) fn open(file: &str, content: Content) -> Result<(Vec<Entry>, Tensors)
         });
         ranges.push(data_start + start..data_start + end);
     }
-    Ok((entries, Tensors { content, ranges }))
+    let config = config(file, &metadata)?;
+    let tensors = Tensors { content, ranges };
+    Ok(Opened {
+        entries,
+        tensors,
+        config,
+    })
+}
+
+fn config(file: &str, metadata: &Metadata) -> Result<Option<ResNetConfig>, ReadError> {
+    let Some(text) = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|map| map.get(CONFIG_KEY))
+    else {
+        return Ok(None);
+    };
+    let wrong = |cause: String| {
+        let cause = format!("the `{CONFIG_KEY}` in its header: {cause}");
+        ReadError::damaged(file, cause)
+    };
+    let config: ResNetConfig =
+        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    config
+        .validate()
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(config))
 }
 
 fn header<'a>(file: &str, content: &'a [u8]) -> Result<(&'a [u8], usize), ReadError> {

@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Activation, AntiAlias, Arch, ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Dtype, FloatType, Load, Save, SaveError};
 
 use crate::keyed;
@@ -48,6 +48,59 @@ fn half_the_bytes_keep_the_keys_and_nearly_the_logits() {
         assert_eq!(dtype.to_string().parse(), Ok(dtype));
     }
     assert!("f8".parse::<FloatType>().is_err());
+}
+
+#[test]
+fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blur.safetensors");
+    let config = Arch::TestResNet
+        .config()
+        .with_activation(Activation::Silu)
+        .with_anti_alias(AntiAlias::Blur)
+        .with_num_classes(5);
+    let model: ResNet<Flex> = keyed::fill(config.init(&Default::default()), 7);
+    let mut files: Vec<Vec<u8>> = (0..8)
+        .map(|_| {
+            Save::default().safetensors(&model, &path).unwrap();
+            std::fs::read(&path).unwrap()
+        })
+        .collect();
+    files.dedup();
+    assert_eq!(files.len(), 1, "metadata in the order of a hash map");
+
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let inferred = checkpoint.infer().unwrap();
+    assert_eq!((&inferred.config, inferred.name), (&config, None));
+    let load = |config: &ResNetConfig| {
+        let loaded = Load::default().apply(config.init::<Flex>(&Default::default()), &checkpoint);
+        loaded.map_err(|error| error.to_string())
+    };
+    // Dilation goes with any values; the rest is what they were trained for.
+    load(&config.clone().with_output_stride(8)).unwrap();
+    let error = load(&config.clone().with_activation(Activation::Relu)).unwrap_err();
+    assert!(
+        error.contains("`activation` (expected Relu, found Silu)"),
+        "{error}"
+    );
+
+    // A header that someone wrote by hand.
+    let text = String::from_utf8_lossy(&files[0][8..]).into_owned();
+    assert!(
+        text.starts_with(r#"{"__metadata__":{"format":"pt","resnet_config":"{"#),
+        "{}",
+        &text[..80]
+    );
+    let mut bytes = files[0].clone();
+    let at = text.find("silu").unwrap() + 8;
+    bytes[at..at + 4].copy_from_slice(b"sulu");
+    let error = Checkpoint::from_bytes("made.safetensors", bytes)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`resnet_config` in its header") && error.contains("sulu"),
+        "{error}"
+    );
 }
 
 #[test]

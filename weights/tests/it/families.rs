@@ -116,6 +116,7 @@ fn check(path: &Path) {
     let file = File::open(path);
     let (weights, sha256) = (file.weights(), file.layout.sha256.clone());
     let id = weights.id.clone();
+    let on_hub = file.layout.file == "model.safetensors";
     let server = file.serve();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (cache, endpoint, mirror) = (
@@ -126,7 +127,7 @@ fn check(path: &Path) {
     let fetch = Fetch::from_variables(|name| match name {
         "RESNET_CACHE" => Some(cache.clone()),
         "HF_ENDPOINT" => Some(endpoint.clone().into()),
-        "RESNET_MIRROR" => Some(mirror.clone().into()),
+        "RESNET_MIRROR" if !on_hub => Some(mirror.clone().into()),
         _ => None,
     });
     let fetch = fetch.unwrap();

@@ -53,6 +53,29 @@ fn floats(tensor: Tensor<Flex, 2>) -> Vec<f32> {
     tensor.into_data().to_vec().unwrap()
 }
 
+/// Keys alone do not show all that a graph does; the metadata beside them does.
+#[test]
+fn every_good_file_stays_the_same_network_as_safetensors() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved.safetensors");
+    for path in good() {
+        let model = load(&path);
+        resnet_weights::save(&model, &saved).unwrap();
+        let checkpoint = Checkpoint::open(&saved).unwrap();
+        let inferred = checkpoint.infer().unwrap();
+        assert_eq!(&inferred.config, model.config(), "{}", path.display());
+        let again: ResNet<Flex> = inferred.config.init(&Default::default());
+        let (again, _) = Load::default().apply(again, &checkpoint).unwrap();
+        let images = || keyed::images(7, [1, model.config().in_channels, 64, 64]);
+        let difference = again.forward(images()) - model.forward(images());
+        assert!(
+            difference.abs().max().into_scalar() < 1e-5,
+            "{}",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn every_good_file_gives_the_logits_of_pytorch() {
     let stored = bytes("logits.safetensors");

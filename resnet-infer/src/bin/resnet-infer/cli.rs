@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use resnet_backend::BackendName;
 use resnet_image::{Filter, Recipe};
 use resnet_weights::FloatType;
@@ -41,7 +41,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Weights {
-    /// List the published weights: accuracy, size, licence.
+    /// List the published weights: accuracy, cost, licence.
     List(WeightsList),
     /// Download weights that are not on this machine yet, and print where they lie.
     Download(WeightsIds),
@@ -137,9 +137,9 @@ pub(crate) struct Forward {
     /// Safetensors file to write: `logits`, `embedding`, `c1` to `c5`.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Largest stride of a feature map; later stages are dilated instead.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    pub(crate) output_stride: usize,
+    /// Largest stride of a feature map, 8, 16 or 32; later stages are dilated instead [default: that of the network].
+    #[arg(long, value_name = "N")]
+    pub(crate) output_stride: Option<usize>,
     /// Fold batch norms into convolutions first.
     #[arg(long)]
     pub(crate) fuse: bool,
@@ -176,7 +176,8 @@ pub(crate) struct Inspect {
 
 /// Which network, with which weights, where.
 #[derive(Debug, Args)]
-#[group(id = "source", args = ["model", "weights"], required = true, multiple = true)]
+#[group(skip)]
+#[command(group = ArgGroup::new("source").args(["model", "weights"]).required(true).multiple(true))]
 pub(crate) struct Network {
     /// Published weights, with their preprocessing and labels: an id as `weights list` shows them, or the name of a
     /// network for its default. Downloaded when first used.
@@ -212,7 +213,7 @@ pub(crate) struct RecipeFlags {
     #[arg(long, value_name = "R,G,B", value_parser = triple)]
     mean: Option<[f32; 3]>,
     /// Standard deviation of each channel [default: that of `--model`; else ImageNet's 0.229,0.224,0.225].
-    #[arg(long, value_name = "R,G,B", value_parser = triple)]
+    #[arg(long, value_name = "R,G,B", value_parser = positive_triple)]
     std: Option<[f32; 3]>,
 }
 
@@ -244,6 +245,13 @@ fn size_or_none(text: &str) -> Result<Size, String> {
         Ok(size) if size > 0 => Ok(Size(Some(size))),
         _ if text == "none" => Ok(Size(None)),
         _ => Err("expected a whole number above 0, or `none`".into()),
+    }
+}
+
+fn positive_triple(text: &str) -> Result<[f32; 3], String> {
+    match triple(text)? {
+        std if std.iter().all(|&std| std.is_finite() && std > 0.0) => Ok(std),
+        _ => Err("expected three numbers above 0".into()),
     }
 }
 

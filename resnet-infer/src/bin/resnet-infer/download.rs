@@ -23,7 +23,7 @@ struct Terminal(Bar);
 impl Progress for Terminal {
     fn note(&self, message: &str) {
         match io::stderr().is_terminal() {
-            true => self.0.note(&format!("note: {message}")),
+            true => self.0.note(message),
             false => output::note(message),
         }
     }

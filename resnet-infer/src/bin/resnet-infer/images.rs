@@ -65,7 +65,14 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
             sources.push(Source::File(path.clone()));
         }
     }
-    Ok(sources)
+    // Before a network is loaded, perhaps downloaded, for nothing.
+    let missing = |source: &Source| matches!(source, Source::File(path) if !path.exists());
+    match sources.first() {
+        Some(first) if sources.iter().all(missing) => {
+            bail!("`{first}`: expected an image, found no file")
+        }
+        _ => Ok(sources),
+    }
 }
 
 fn has_image_ending(path: &Path) -> bool {

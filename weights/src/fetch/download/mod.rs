@@ -14,10 +14,12 @@ use part::Part;
 use transfer::{Target, Transfer};
 use trouble::Trouble;
 
+use super::cache::{hash_file, hash_line, recorded};
 use super::error::{Failure, FetchError};
 use super::fetcher::{Fetch, Found, Origin};
+use super::settings::hub_address;
 use super::wanted::{Place, Wanted};
-use crate::Weights;
+use crate::{Weights, write_atomically};
 
 /// Asks one source after the other.
 pub(super) fn download(
@@ -33,14 +35,14 @@ pub(super) fn download(
     let mut failures = Vec::new();
     for source in wanted {
         let url = address(fetch, source);
-        let reason = match from(fetch, &client, source, &url, weights.max_bytes()) {
+        let (reason, reachable) = match from(fetch, &client, source, &url, weights.max_bytes()) {
             Ok(found) => return Ok(found),
             Err(Trouble::Here(error)) => return Err(error),
-            Err(Trouble::Unreachable(reason) | Trouble::Lasting(reason)) => reason,
-            Err(Trouble::Passing { reason, .. }) => reason,
+            Err(Trouble::Unreachable(reason)) => (reason, false),
+            Err(Trouble::Passing { reason, .. } | Trouble::Lasting(reason)) => (reason, true),
         };
         let failure = Failure { url, reason };
-        if failures.len() + 1 < wanted.len() {
+        if reachable && failures.len() + 1 < wanted.len() {
             let note = format!("{failure}; the next source is tried");
             fetch.progress.note(&note);
         }
@@ -56,12 +58,33 @@ pub(super) fn download(
     })
 }
 
+/// Asks the hub for the hashes of files that someone put into our cache, and records them: the files are checked then
+/// like any other. Where the hub does not answer, they stay as they are.
+pub(super) fn record_missing_hashes(fetch: &Fetch, wanted: &[Wanted]) {
+    // Whoever put a file there by hand may have no network.
+    let fetch = &fetch.clone().with_patience(fetch.patience.short());
+    let client = Client::new(&fetch.settings.network, fetch.patience);
+    for wanted in wanted {
+        let path = fetch.our_cache().path(wanted);
+        let by_hand = matches!(wanted.place, Place::Hub { .. });
+        if by_hand
+            && path.is_file()
+            && recorded(&path).is_none()
+            && let Ok((pin, _)) = hub::ask(fetch, &client, &address(fetch, wanted))
+        {
+            let line = hash_line(pin.as_str(), &wanted.name);
+            // If that fails, the file is as unchecked as before, and that is said.
+            let _ = write_atomically(hash_file(&path), line.as_bytes());
+        }
+    }
+}
+
 fn address(fetch: &Fetch, wanted: &Wanted) -> String {
     let network = &fetch.settings.network;
     match (&wanted.place, &network.mirror) {
         (Place::Url { .. }, Some(mirror)) => format!("{mirror}/{}", wanted.name),
         (Place::Url { url, .. }, None) => url.clone(),
-        (Place::Hub { repo, file }, _) => network.hub_address(repo, file),
+        (Place::Hub { repo, file }, _) => hub_address(&network.endpoint, repo, file),
     }
 }
 

@@ -86,7 +86,11 @@ impl Part {
         };
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
         write_atomically(hash_file(whole), hash_line(sha256, &name).as_bytes()).map_err(there)?;
-        fs::rename(&self.path, whole).map_err(there)?;
+        fs::rename(&self.path, whole).map_err(|error| {
+            // A hash without a file would be left behind otherwise.
+            let _ = fs::remove_file(hash_file(whole));
+            there(error)
+        })?;
         // Only Unix lets a folder be opened and synced.
         #[cfg(unix)]
         if let Some(folder) = whole.parent() {
@@ -107,6 +111,10 @@ impl Part {
 fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
     let mut told = false;
     loop {
+        // A link could lead to a file of someone else, and a pipe could keep us waiting.
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::other("is in the way and not a file; remove it"));
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(true)

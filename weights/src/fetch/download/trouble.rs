@@ -23,8 +23,6 @@ pub(super) enum Trouble {
     Here(FetchError),
 }
 
-const NETWORK: &str = "check the network and `HTTPS_PROXY`";
-
 const CERTIFICATES: &str = "check the clock and the certificates of this system (`ca-certificates`, `SSL_CERT_FILE`); behind \
     a proxy that reads along, its certificate has to be among them";
 
@@ -68,12 +66,12 @@ impl Trouble {
         let within =
             |what: &str, limit: Duration| Self::passing(format!("{what} within {limit:?}"));
         match error {
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::Unreachable(
-                format!("no connection within {:?}; {NETWORK}", patience.connect),
-            ),
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                Self::Unreachable(format!("no connection within {:?}", patience.connect))
+            }
             ureq::Error::Timeout(Timeout::RecvResponse) => within("no answer", patience.response),
             ureq::Error::Timeout(_) => within("no data", patience.idle),
-            ureq::Error::HostNotFound => Self::Unreachable(format!("no such host; {NETWORK}")),
+            ureq::Error::HostNotFound => Self::Unreachable("no such host".into()),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Self::Lasting(format!("{error}; {CERTIFICATES}"))
             }
@@ -82,7 +80,7 @@ impl Trouble {
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
                     Self::passing(error.to_string())
                 }
-                _ => Self::Unreachable(format!("{error}; {NETWORK}")),
+                _ => Self::Unreachable(error.to_string()),
             },
             ureq::Error::Rustls(error) => Self::Lasting(format!("{error}; {CERTIFICATES}")),
             error @ (ureq::Error::ConnectionFailed
@@ -117,27 +115,29 @@ impl Pauses<'_> {
             longest_pause,
             ..
         } = self.fetch.patience;
-        // Someone without a network should not have to wait to be told so.
-        let attempts = match unreachable && !self.arrived {
-            true => attempts.min(2),
-            false => attempts,
+        // Someone without a network should be told so at once, and in one line.
+        let no_network = unreachable && !self.arrived;
+        let attempts = if no_network {
+            attempts.min(2)
+        } else {
+            attempts
         };
         if self.failed >= attempts {
-            return Err(Trouble::Lasting(match self.failed {
-                1 => reason,
-                failed => format!("{reason}, {failed} times in a row"),
-            }));
+            return Err(match self.failed {
+                _ if no_network => Trouble::Unreachable(reason),
+                1 => Trouble::Lasting(reason),
+                failed => Trouble::Lasting(format!("{reason}, {failed} times in a row")),
+            });
         }
         // Jitter, so that many machines that failed together do not come back together.
         let doubled = first_pause.saturating_mul(1 << (self.failed - 1).min(20));
         let pause = pause.unwrap_or_else(|| doubled.saturating_mul(fastrand::u32(75..=125)) / 100);
         let pause = pause.min(longest_pause);
-        let note = format!(
-            "`{}`: {reason}; asking again in {:.1} s",
-            self.what,
-            pause.as_secs_f64()
-        );
-        self.fetch.progress.note(&note);
+        if !no_network {
+            let (what, seconds) = (self.what, pause.as_secs_f64());
+            let note = format!("`{what}`: {reason}; asking again in {seconds:.1} s");
+            self.fetch.progress.note(&note);
+        }
         std::thread::sleep(pause);
         Ok(())
     }

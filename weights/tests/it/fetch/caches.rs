@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use resnet_weights::{Origin, Verdict};
 
-use super::hub::hub_weights;
+use super::hub::{Hub, hub_weights};
 use super::{Place, content, sha256, url_name, url_weights};
 use crate::server::Server;
 
@@ -22,7 +22,8 @@ fn a_file_put_in_our_cache_by_hand_is_used() {
     assert_eq!((found.origin, place.notes().len()), (Origin::Cache, 0));
 
     place.put("cache/net.test.safetensors", &bytes);
-    let found = place.fetch().fetch(&hub_weights()).unwrap();
+    let offline = place.fetch().with_offline(true);
+    let found = offline.fetch(&hub_weights()).unwrap();
     assert_eq!(
         (found.origin, found.sha256),
         (Origin::Cache, sha256(&bytes))
@@ -32,6 +33,96 @@ fn a_file_put_in_our_cache_by_hand_is_used() {
         "`/cache/net.test.safetensors`: is used unchecked, as no hash of it is recorded"
     );
     assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn a_file_of_the_hub_put_there_by_hand_is_checked_where_the_hub_can_be_asked() {
+    let bytes = content(1000);
+    let hub = Hub::new(&bytes, |request, reply, bytes| reply.file(request, bytes));
+    let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
+    let file = place.put("cache/net.test.safetensors", &bytes);
+    // A line that says nothing is no hash.
+    place.put("cache/net.test.safetensors.sha256", b"junk");
+    let found = place.fetch().fetch(&hub_weights()).unwrap();
+    assert_eq!((found.origin, place.notes().len()), (Origin::Cache, 0));
+    let line = format!("{}  net.test.safetensors\n", sha256(&bytes));
+    assert_eq!(
+        fs::read_to_string(place.cache().join("net.test.safetensors.sha256")).unwrap(),
+        line
+    );
+    assert_eq!(hub.cdn.gets().len(), 0);
+
+    place.put("cache/net.test.safetensors", b"junk");
+    fs::remove_file(place.cache().join("net.test.safetensors.sha256")).unwrap();
+    let found = place.fetch().fetch(&hub_weights()).unwrap();
+    assert_eq!(found.origin, Origin::Downloaded);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    assert!(place.note().ends_with("; removed"));
+}
+
+#[test]
+fn the_whole_hash_counts_where_it_is_recorded() {
+    let bytes = content(1000);
+    let place = Place::new();
+    let name = url_name(&bytes);
+    let file = place.put(&format!("cache/{name}"), &bytes);
+    let line = format!("{}{}  {name}\n", &sha256(&bytes)[..8], "0".repeat(56));
+    place.put(&format!("cache/{name}.sha256"), line.as_bytes());
+    let weights = url_weights(&silent(), &bytes);
+    assert_eq!(place.fetch().find(&weights).unwrap(), None);
+    assert!(!file.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let bytes = content(1000);
+    let place = Place::new();
+    let pipe = place.put("cache/x", b"").with_file_name(url_name(&bytes));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let error = place.error(&url_weights(&silent(), &bytes));
+    assert!(error.contains("cannot be read"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_a_part_is_not_followed() {
+    let bytes = content(1000);
+    let server = Server::new({
+        let bytes = bytes.clone();
+        move |request, reply| reply.file(request, &bytes)
+    });
+    let place = Place::new();
+    let victim = place.put("victim", b"mine");
+    let link = place
+        .cache()
+        .join(super::part(&bytes, &url_name(&bytes), 8));
+    fs::create_dir_all(place.cache()).unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    place.error(&url_weights(&server, &bytes));
+    assert_eq!(fs::read(victim).unwrap(), b"mine");
+}
+
+#[test]
+fn a_mirror_is_asked_before_the_hub() {
+    let bytes = content(1000);
+    let server = Server::new({
+        let bytes = bytes.clone();
+        move |request, reply| reply.file(request, &bytes)
+    });
+    let place = Place::new()
+        .with("RESNET_MIRROR", &format!("{}/mirror", server.url))
+        .with("HF_ENDPOINT", &server.url);
+    let mut weights = hub_weights();
+    weights.sources.extend(url_weights(&server, &bytes).sources);
+    place.fetch().fetch(&weights).unwrap();
+    let paths: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
+    assert_eq!(paths, [format!("/mirror/{}", url_name(&bytes))]);
 }
 
 #[test]

@@ -126,9 +126,9 @@ fn a_hub_that_states_no_hash_is_of_no_use() {
     assert_eq!(
         error.replace(&server.url, "HUB"),
         format!(
-            "`net.test`: cannot be downloaded: HUB{PATH}: states no sha256 of the file, expected it in `X-Linked-Etag`; try \
-             again later (a download cut short goes on where it stopped), or get HUB{PATH} by hand and put it at \
-             `/cache/net.test.safetensors`"
+            "`net.test`: not on this machine, and cannot be downloaded: HUB{PATH}: states no sha256 of the file, expected \
+             it in `X-Linked-Etag`; check the network and `HTTPS_PROXY` and repeat (a download cut short goes on where \
+             it stopped), or get https://huggingface.co{PATH} by hand and put it at `/cache/net.test.safetensors`"
         )
     );
     assert_eq!(server.gets().len(), 0);

@@ -41,7 +41,7 @@ fn all_failures_are_told() {
     let error = place.error(&weights("net.test", sources));
     let name = url_name(&bytes);
     let expected = format!(
-        "`net.test`: cannot be downloaded: A/zoo/{name}: answered 404 Not Found; B/zoo/{name}: "
+        "`net.test`: not on this machine, and cannot be downloaded: A/zoo/{name}: answered 404 Not Found; B/zoo/{name}: "
     );
     let error = error.replace(&gone.url, "A").replace(&nowhere.url, "B");
     assert!(error.starts_with(&expected), "{error}");

@@ -13,8 +13,9 @@ use crate::output::{self, Writer};
 
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
+    let labels = args.labels.as_ref().map(Labels::open).transpose()?;
     // Labels of one's own are the word for classes of one's own.
-    let classes = if args.labels.is_some() {
+    let classes = if labels.is_some() {
         Classes::OfTheFile
     } else {
         Classes::OfTheName
@@ -22,9 +23,9 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let network = args.network.resolve(classes, offline)?;
     let recipe = args.recipe.over(network.recipe);
     let classes = network.config.num_classes;
-    let labels = match &args.labels {
-        Some(path) => Labels::open(path)?.check(classes, &format!("`{}`", path.display()))?,
-        None => Labels::for_classes(classes),
+    let labels = match (labels, &args.labels) {
+        (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
+        _ => Labels::for_classes(classes),
     };
     let backend = args.network.backend;
     resnet_backend::run(

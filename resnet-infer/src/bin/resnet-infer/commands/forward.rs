@@ -15,7 +15,11 @@ use crate::network::{Classes, Resolved};
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;
     let mut network = args.network.resolve(Classes::OfTheFile, offline)?;
-    network.config = network.config.with_output_stride(args.output_stride);
+    // It may be in a cache, which is not to be written to.
+    check_distinct(&args.output, network.checkpoint.name().as_ref())?;
+    if let Some(output_stride) = args.output_stride {
+        network.config = network.config.with_output_stride(output_stride);
+    }
     network.config.validate()?;
     let input = read_input(&args.input, &network)?;
     resnet_backend::run(
@@ -78,15 +82,23 @@ fn check_output(args: &Forward) -> Result<()> {
     if folder.is_some_and(|folder| !folder.is_dir()) || args.output.is_dir() {
         bail!("`{output}`: expected the path of a file in a folder that exists");
     }
-    let same = |path: &Path| match (path.canonicalize(), args.output.canonicalize()) {
-        (Ok(path), Ok(output)) => path == output,
-        _ => false,
-    };
-    let weights = args.network.weights.as_deref();
-    if same(&args.input) || weights.is_some_and(same) {
-        bail!("`{output}`: expected a file of its own, found one that is read");
+    if !args.input.is_file() {
+        bail!(
+            "`{}`: expected a safetensors file, found none",
+            args.input.display()
+        );
     }
-    Ok(())
+    check_distinct(&args.output, &args.input)
+}
+
+fn check_distinct(output: &Path, read: &Path) -> Result<()> {
+    match (read.canonicalize(), output.canonicalize()) {
+        (Ok(a), Ok(b)) if a == b => bail!(
+            "`{}`: expected a file of its own, found one that is read",
+            output.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 struct Job {

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use anyhow::{Error, Result};
 use indicatif::HumanBytes;
-use resnet_weights::{CacheFileKind, Clean, Fetch, Found, Verdict, Weights};
+use resnet_weights::{CacheFileKind, Clean, Found, Verdict, Verified, Weights};
 
 use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
 use crate::{Outcome, download, output};
@@ -60,22 +60,35 @@ pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
     } else {
         named
     };
-    let mut outcome = Outcome::Done;
+    let (mut all_right, mut all_absent) = (true, true);
     for weights in weights {
-        if !report(&fetch, weights, every)? {
-            outcome = Outcome::SomeFailed;
+        match fetch.verify(weights) {
+            Ok(files) => {
+                all_absent &= files.is_empty();
+                all_right &= report(&weights.id, files, every)?;
+            }
+            Err(error) => {
+                output::error(&error.into());
+                (all_right, all_absent) = (false, false);
+            }
         }
     }
-    Ok(outcome)
+    if every && all_absent {
+        let cache = fetch.cache().display();
+        output::note(&format!("no weights in `{cache}`"));
+    }
+    Ok(if all_right {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
 }
 
-/// One line for each file of the weights. Whether all of them are right.
-fn report(fetch: &Fetch, weights: &Weights, every: bool) -> Result<bool> {
+/// One line for each file of the weights. Whether all of them are known to be right.
+fn report(id: &str, files: Vec<Verified>, every: bool) -> Result<bool> {
     let mut out = std::io::stdout().lock();
-    let id = &weights.id;
-    let files = fetch.verify(weights)?;
     if files.is_empty() && !every {
-        writeln!(out, "absent   {id}")?;
+        writeln!(out, "absent   {id}  not in our cache")?;
         return Ok(false);
     }
     let mut right = true;
@@ -83,10 +96,13 @@ fn report(fetch: &Fetch, weights: &Weights, every: bool) -> Result<bool> {
         let path = file.path.display();
         match file.verdict {
             Verdict::Right { sha256 } => writeln!(out, "right    {id}  sha256 {sha256}  {path}")?,
-            Verdict::NoHash { sha256 } => writeln!(
-                out,
-                "no hash  {id}  sha256 {sha256}, with nothing to compare it to  {path}"
-            )?,
+            Verdict::NoHash { sha256 } => {
+                right = false;
+                writeln!(
+                    out,
+                    "no hash  {id}  sha256 {sha256}, with nothing to compare it to  {path}"
+                )?;
+            }
             Verdict::Wrong { expected, found } => {
                 right = false;
                 writeln!(

@@ -5,11 +5,10 @@ use burn::tensor::backend::Backend;
 use resnet_backend::{BackendName, Work};
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load, Save};
-use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::cli::Convert;
-use crate::{network, output};
+use crate::network;
 
 #[derive(Clone, Copy)]
 enum Format {
@@ -19,7 +18,8 @@ enum Format {
 
 pub(crate) fn run(args: Convert) -> Result<Outcome> {
     let output = args.output.display();
-    let format = match args.output.extension().and_then(|ending| ending.to_str()) {
+    let ending = args.output.extension().unwrap_or_default();
+    let format = match ending.to_ascii_lowercase().to_str() {
         Some("safetensors") => Format::Safetensors,
         Some("bpk") => Format::Burnpack,
         _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
@@ -73,52 +73,8 @@ impl Work for Job {
         let save = Save::default().with_dtype(self.args.dtype);
         match self.format {
             Format::Burnpack => save.burnpack(&model, &self.args.output)?,
-            Format::Safetensors => {
-                save.safetensors(&model, &self.args.output)?;
-                say_what_keys_hide(&self.args.output, model.config())?;
-            }
+            Format::Safetensors => save.safetensors(&model, &self.args.output)?,
         }
         Ok(Outcome::Done)
     }
-}
-
-/// Keys do not show strides, activations and anti-aliasing; whoever opens the file has to name them.
-fn say_what_keys_hide(path: &Path, config: &ResNetConfig) -> Result<()> {
-    let shown = Checkpoint::open(path)?.infer()?.config;
-    let option = |name: &str, ours: Value, shown: Value| {
-        (ours != shown).then(|| format!("{name} {}", ours.to_string().trim_matches('"')))
-    };
-    let hidden: Vec<String> = [
-        option(
-            "stride_placement",
-            json!(config.stride_placement),
-            json!(shown.stride_placement),
-        ),
-        option(
-            "activation",
-            json!(config.activation),
-            json!(shown.activation),
-        ),
-        option(
-            "anti_alias",
-            json!(config.anti_alias),
-            json!(shown.anti_alias),
-        ),
-        option(
-            "output_stride",
-            json!(config.output_stride),
-            json!(shown.output_stride),
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if !hidden.is_empty() {
-        output::note(&format!(
-            "`{}`: its keys do not show {}; set that in the config you load it into",
-            path.display(),
-            hidden.join(", ")
-        ));
-    }
-    Ok(())
 }
