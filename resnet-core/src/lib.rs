@@ -27,7 +27,7 @@ pub use layers::{
     SqueezeExcite,
 };
 pub use names::UnknownArch;
-pub use plan::Feature;
+pub use plan::{BlockPlan, Feature};
 pub use resnet::{Outputs, ResNet};
 pub use shortcut::{Projection, Shortcut, ZeroPad};
 pub use stem::{ConvPool, DeepStem, Stem};

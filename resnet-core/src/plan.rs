@@ -5,23 +5,30 @@ use alloc::{string::String, vec, vec::Vec};
 use crate::{AntiAlias, BlockKind, ConfigError, NormKind, ResNetConfig, StageConfig, StemPool};
 
 /// One residual block in its place.
-#[derive(Clone, Debug)]
-pub(crate) struct BlockPlan {
-    pub(crate) kind: BlockKind,
-    pub(crate) in_channels: usize,
-    /// Channels between the convolutions.
-    pub(crate) width: usize,
-    pub(crate) out_channels: usize,
-    pub(crate) stride: usize,
-    /// Dilation of the first 3x3 convolution: that of the block before.
-    pub(crate) first_dilation: usize,
-    pub(crate) dilation: usize,
-    pub(crate) drop_path: f64,
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BlockPlan {
+    /// Its kind.
+    pub kind: BlockKind,
+    /// Channels of the map it receives.
+    pub in_channels: usize,
+    /// Channels between its convolutions.
+    pub width: usize,
+    /// Channels of the map it gives.
+    pub out_channels: usize,
+    /// Pixels of its input for one of its output, each way.
+    pub stride: usize,
+    /// Dilation of its first 3x3 convolution: that of the block before.
+    pub first_dilation: usize,
+    /// Dilation of its other 3x3 convolutions.
+    pub dilation: usize,
+    /// The chance that training leaves it out, 0 to 1.
+    pub drop_path: f64,
 }
 
 impl BlockPlan {
     /// Whether the shortcut has to change the shape.
-    pub(crate) fn changes_shape(&self) -> bool {
+    pub fn changes_shape(&self) -> bool {
         self.stride != 1 || self.in_channels != self.out_channels
     }
 }
@@ -146,8 +153,15 @@ impl ResNetConfig {
         }
     }
 
-    /// Every block, stage by stage.
-    pub(crate) fn plan(&self) -> Vec<Vec<BlockPlan>> {
+    /// Every block, stage by stage. A stage that would go beyond the output stride is dilated instead, and its first
+    /// block has the dilation of the stage before.
+    ///
+    /// ```
+    /// let plan = resnet_core::Arch::ResNet50.config().plan();
+    /// let first = &plan[3][0];
+    /// assert_eq!([first.in_channels, first.width, first.out_channels, first.stride], [1024, 512, 2048, 2]);
+    /// ```
+    pub fn plan(&self) -> Vec<Vec<BlockPlan>> {
         let blocks: usize = self.stages.iter().map(|stage| stage.depth).sum();
         let mut done = 0;
         let mut in_channels = self.stem.out_channels();

@@ -96,6 +96,25 @@ fn scale<B: Backend>(x: Tensor<B, 4>, gate: Tensor<B, 4>) -> Tensor<B, 4> {
     (rows(x) * gate.reshape([n * c, 1])).reshape([n, c, h, w])
 }
 
+impl AttentionKind {
+    /// What it is built with in a block of `channels`: the channels between the two convolutions of
+    /// squeeze-and-excitation, the extent of the kernel of efficient channel attention, 0 for none.
+    ///
+    /// ```
+    /// use resnet_core::AttentionKind;
+    ///
+    /// assert_eq!(AttentionKind::SqueezeExcite { ratio: 1.0 / 16.0 }.width(2048), 128);
+    /// assert_eq!(AttentionKind::EfficientChannel.width(2048), 7);
+    /// ```
+    pub fn width(self, channels: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::SqueezeExcite { ratio } => squeezed_channels(channels, ratio),
+            Self::EfficientChannel => eca_kernel(channels.max(1)),
+        }
+    }
+}
+
 /// `ratio * channels`, rounded to the nearest multiple of 8, at least 8.
 pub(crate) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
     let nearest = (channels as f64 * ratio + 4.0) as usize / 8 * 8;

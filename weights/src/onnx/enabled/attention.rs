@@ -30,16 +30,17 @@ pub(super) fn attention(network: &Network<'_>) -> AttentionKind {
         1.0,
         of_last as f64 / *channels as f64,
     ];
+    let kind = |ratio| AttentionKind::SqueezeExcite { ratio };
     let fits = |ratio: f64| {
         gates
             .iter()
-            .all(|(channels, gate)| squeezed(gate) == Some(squeezed_channels(*channels, ratio)))
+            .all(|(channels, gate)| squeezed(gate) == Some(kind(ratio).width(*channels)))
     };
     let ratio = ratios
         .into_iter()
         .find(|ratio| fits(*ratio))
         .unwrap_or(ratios[5]);
-    AttentionKind::SqueezeExcite { ratio }
+    kind(ratio)
 }
 
 fn gate<'n, 'g>(block: &'n Block<'g>) -> Option<&'n Gate<'g>> {
@@ -47,15 +48,4 @@ fn gate<'n, 'g>(block: &'n Block<'g>) -> Option<&'n Gate<'g>> {
         Step::Gate(gate) => Some(gate),
         _ => None,
     })
-}
-
-/// As in resnet-core: rounded to the nearest multiple of 8, at least 8.
-pub(super) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
-    ((channels as f64 * ratio + 4.0) as usize / 8 * 8).max(8)
-}
-
-/// As in resnet-core: the odd number at or above `(log2(channels) + 1) / 2`, cut to whole, at least 3.
-pub(super) fn eca_kernel(channels: usize) -> usize {
-    let t = (channels.max(1).ilog2() as usize).div_ceil(2);
-    (t + 1 - t % 2).max(3)
 }

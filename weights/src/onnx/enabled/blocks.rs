@@ -1,15 +1,13 @@
 //! Residual blocks into the state dict.
 
-use resnet_core::{AntiAlias, AttentionKind, ShortcutKind, StridePlacement};
+use resnet_core::{AntiAlias, AttentionKind, BlockPlan, ShortcutKind, StridePlacement};
 
-use super::attention::{eca_kernel, squeezed_channels};
 use super::conv::Geometry;
 use super::expect::{PLAIN, does, expect_act, expect_conv, floor_average};
 use super::gate::Gate;
 use super::network::{Block, Step};
 use super::node::Node;
 use super::norm::Normed;
-use super::plan::BlockPlan;
 use super::pool::Pool;
 use super::translate::Writer;
 
@@ -140,10 +138,11 @@ impl Writer<'_> {
     }
 
     fn gate(&mut self, key: &str, gate: Option<Gate<'_>>, channels: usize) -> Result<(), String> {
+        let expected = self.config.attention.width(channels);
         match (self.config.attention, gate) {
             (AttentionKind::None, None) => Ok(()),
-            (AttentionKind::SqueezeExcite { ratio }, Some(Gate::SqueezeExcite { fc1, fc2 })) => {
-                let (expected, found) = (squeezed_channels(channels, ratio), fc1.weight.shape[0]);
+            (AttentionKind::SqueezeExcite { .. }, Some(Gate::SqueezeExcite { fc1, fc2 })) => {
+                let found = fc1.weight.shape[0];
                 if expected != found {
                     return Err(fc1.node.expected("squeezed channels", expected, found));
                 }
@@ -152,7 +151,7 @@ impl Writer<'_> {
                 Ok(())
             }
             (AttentionKind::EfficientChannel, Some(Gate::EfficientChannel { node, kernel })) => {
-                let (expected, found) = (eca_kernel(channels), kernel.elements());
+                let found = kernel.elements();
                 if expected != found {
                     return Err(node.expected("a kernel across channels of", expected, found));
                 }
@@ -176,10 +175,9 @@ impl Writer<'_> {
             dilation,
             ..
         } = plan;
-        let changes_shape = stride != 1 || in_channels != out_channels;
         let pre = plan.kind.is_pre_activation();
         let (pool, conv_stride) = match self.config.shortcut {
-            _ if !changes_shape => (None, None),
+            _ if !plan.changes_shape() => (None, None),
             ShortcutKind::Projection => (None, Some(stride)),
             ShortcutKind::AvgPoolProjection => {
                 let pool = match (dilation, stride) {

@@ -16,7 +16,6 @@ mod node;
 mod norm;
 mod options;
 mod pad;
-mod plan;
 mod pool;
 mod shapes;
 mod tensors;

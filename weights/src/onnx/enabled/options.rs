@@ -201,16 +201,6 @@ fn widths(stages: &[Stage]) -> Result<(usize, usize), String> {
     ))
 }
 
-/// As in resnet-core.
-pub(super) fn inner_width(config: &ResNetConfig, stage: &StageConfig) -> usize {
-    match stage.block {
-        BlockKind::Bottleneck => {
-            (stage.width.saturating_mul(config.base_width) / 64).saturating_mul(config.cardinality)
-        }
-        _ => stage.width,
-    }
-}
-
 fn shortcut(network: &Network<'_>) -> ShortcutKind {
     let mut pools = network
         .blocks

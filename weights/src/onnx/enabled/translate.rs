@@ -8,7 +8,6 @@ use super::conv::{Geometry, Unit};
 use super::expect::{PLAIN, does, expect_act, expect_conv, floor_average};
 use super::network::{Network, Step};
 use super::options;
-use super::plan::plan;
 use super::pool::Pool;
 use super::tensors::StateDict;
 
@@ -29,7 +28,7 @@ pub(super) fn translate(mut network: Network<'_>) -> Result<(ResNetConfig, State
 
     writer.stem(stem, network.pre_activation)?;
     let mut blocks = blocks.into_iter();
-    for (stage, plans) in plan(&config).iter().enumerate() {
+    for (stage, plans) in config.plan().iter().enumerate() {
         for (index, plan) in plans.iter().enumerate() {
             let block = blocks.next().ok_or("a block is missing")?;
             writer.block(&format!("layer{}.{index}", stage + 1), block, plan)?;
