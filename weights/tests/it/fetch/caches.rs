@@ -89,10 +89,7 @@ fn what_is_no_file_is_not_waited_for() {
 #[test]
 fn a_link_in_the_place_of_a_part_is_not_followed() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     let victim = place.put("victim", b"mine");
     let link = place
@@ -107,10 +104,7 @@ fn a_link_in_the_place_of_a_part_is_not_followed() {
 #[test]
 fn a_mirror_is_asked_before_the_hub() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new()
         .with("RESNET_MIRROR", &format!("{}/mirror", server.url))
         .with("HF_ENDPOINT", &server.url);
@@ -128,10 +122,7 @@ fn a_mirror_is_asked_before_the_hub() {
 #[test]
 fn a_wrong_file_in_our_cache_is_removed_and_downloaded_anew() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     let name = url_name(&bytes);
     place.put(&format!("cache/{name}"), b"wrong");
@@ -162,10 +153,7 @@ fn the_recorded_hash_of_a_hub_file_counts() {
 #[test]
 fn verify_finds_a_flipped_byte() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     let mut weights = url_weights(&server, &bytes);
     weights.sources.extend(hub_weights().sources);

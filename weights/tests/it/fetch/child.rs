@@ -78,10 +78,7 @@ pub(super) fn printed(output: Output) -> String {
 #[test]
 fn a_full_disk_leaves_a_part_that_a_later_call_completes() {
     let bytes = content(1 << 20);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     let url = format!("{}/{}", server.url, url_name(&bytes));
     let script = "trap '' XFSZ; ulimit -f 300; exec \"$0\" \"$@\"";
@@ -104,10 +101,7 @@ fn a_full_disk_leaves_a_part_that_a_later_call_completes() {
 #[test]
 fn the_environment_is_read() {
     let bytes = content(1000);
-    let mirror = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let mirror = Server::with_file(&bytes);
     let place = Place::new().with("RESNET_MIRROR", &mirror.url);
     let url = format!("http://nowhere.invalid/{}", url_name(&bytes));
     let output = start(&place, &[], &url, &bytes).wait_with_output().unwrap();

@@ -8,10 +8,7 @@ use crate::server::Server;
 #[test]
 fn a_file_is_downloaded_once() {
     let bytes = content(300_000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     let weights = url_weights(&server, &bytes);
 
@@ -35,10 +32,7 @@ fn a_file_is_downloaded_once() {
 #[test]
 fn the_hash_beside_a_file_is_a_line_of_sha256sum() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let place = Place::new();
     place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
     let name = url_name(&bytes);
@@ -65,10 +59,7 @@ fn a_body_without_length_is_as_good() {
 #[test]
 fn a_redirect_is_followed_here_and_elsewhere() {
     let bytes = content(1000);
-    let elsewhere = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let elsewhere = Server::with_file(&bytes);
     let server = Server::new({
         let elsewhere = elsewhere.url.clone();
         move |request, reply| match request.path.as_str() {
@@ -99,10 +90,7 @@ fn redirects_in_a_circle_end() {
 #[test]
 fn a_mirror_is_a_flat_folder() {
     let bytes = content(1000);
-    let mirror = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let mirror = Server::with_file(&bytes);
     let publisher = Server::new(|_, reply| reply.head("500 Oops", &[]));
     let place = Place::new().with("RESNET_MIRROR", &format!("{}/a/b/", mirror.url));
     place

@@ -5,10 +5,7 @@ use crate::server::Server;
 #[test]
 fn offline_connects_to_nothing_and_says_where_it_looked() {
     let bytes = content(1000);
-    let server = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let server = Server::with_file(&bytes);
     let mut weights = url_weights(&server, &bytes);
     weights.sources.extend(hub_weights().sources);
     let place = Place::new()

@@ -114,6 +114,12 @@ impl Server {
         server
     }
 
+    /// Has this one file, under every name.
+    pub(super) fn with_file(content: &[u8]) -> Self {
+        let content = content.to_vec();
+        Self::new(move |request, reply| reply.file(request, &content))
+    }
+
     fn answer(&self, stream: TcpStream, script: &dyn Fn(&Request, &mut Reply)) {
         let Some(mut request) = read_head(&stream) else {
             return;

@@ -8,10 +8,7 @@ use crate::server::Server;
 #[test]
 fn what_is_not_there_is_not_asked_for_again_and_the_next_source_is() {
     let bytes = content(1000);
-    let good = Server::new({
-        let bytes = bytes.clone();
-        move |request, reply| reply.file(request, &bytes)
-    });
+    let good = Server::with_file(&bytes);
     for status in ["404 Not Found", "410 Gone", "403 Forbidden"] {
         let bad = Server::new(move |_, reply| reply.head(status, &[]));
         let place = Place::new();

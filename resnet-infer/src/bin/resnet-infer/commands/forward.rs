@@ -10,6 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Outcome;
 use crate::cli::Forward;
+use crate::commands::check_distinct;
 use crate::network::{Classes, Resolved};
 
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
@@ -89,16 +90,6 @@ fn check_output(args: &Forward) -> Result<()> {
         );
     }
     check_distinct(&args.output, &args.input)
-}
-
-fn check_distinct(output: &Path, read: &Path) -> Result<()> {
-    match (read.canonicalize(), output.canonicalize()) {
-        (Ok(a), Ok(b)) if a == b => bail!(
-            "`{}`: expected a file of its own, found one that is read",
-            output.display()
-        ),
-        _ => Ok(()),
-    }
 }
 
 struct Job {

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use resnet_backend::{BackendName, Work};
@@ -8,6 +6,7 @@ use resnet_weights::{Checkpoint, Load, Save};
 
 use crate::Outcome;
 use crate::cli::Convert;
+use crate::commands::check_distinct;
 use crate::network;
 
 #[derive(Clone, Copy)]
@@ -24,9 +23,7 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
         Some("bpk") => Format::Burnpack,
         _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
     };
-    if same_file(&args.input, &args.output) {
-        bail!("`{output}`: expected a file of its own, found the one that is read");
-    }
+    check_distinct(&args.output, &args.input)?;
     let checkpoint = Checkpoint::open(&args.input)?;
     let config = match &args.arch {
         Some(name) => named(name, &checkpoint)?,
@@ -51,10 +48,6 @@ fn named(name: &str, checkpoint: &Checkpoint) -> Result<ResNetConfig> {
         checkpoint,
         network::Classes::OfTheFile,
     ))
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 struct Job {
