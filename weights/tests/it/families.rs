@@ -177,13 +177,13 @@ fn files(ending: &str) -> Vec<PathBuf> {
 #[test]
 fn a_pth_of_each_family_arrives_with_the_logits_of_pytorch() {
     let files = files(".pth.zip");
-    assert_eq!(files.len(), 10);
+    assert_eq!(files.len(), 13);
     files.iter().for_each(|path| check(path));
 }
 
 #[test]
 fn a_safetensors_file_of_each_family_arrives_with_the_logits_of_pytorch() {
     let files = files(".safetensors.zip");
-    assert_eq!(files.len(), 11);
+    assert_eq!(files.len(), 14);
     files.iter().for_each(|path| check(path));
 }
