@@ -52,7 +52,7 @@ impl Checkpoint {
     /// ```
     pub fn infer(&self) -> Result<Inferred, InferError> {
         if let Some(config) = self.config() {
-            return Ok(described(config));
+            return self.described(config.clone());
         }
         let entries = entries_by_key(self);
         let shapes = entries
@@ -76,8 +76,31 @@ impl Checkpoint {
     }
 }
 
-/// The network that a file describes itself, which leaves nothing to guess.
-fn described(config: &ResNetConfig) -> Inferred {
+impl Checkpoint {
+    /// The network that a file describes itself, which leaves nothing to guess. Its head and its input may have been
+    /// replaced since.
+    fn described(&self, config: ResNetConfig) -> Result<Inferred, InferError> {
+        let extent = |key, axis: usize| {
+            self.get(key)
+                .and_then(|entry| entry.shape().get(axis).copied())
+        };
+        let in_channels = extent("conv1.weight", 1).or_else(|| extent("conv1.0.weight", 1));
+        let in_channels = in_channels.unwrap_or(config.in_channels);
+        let config = config
+            .with_num_classes(extent("fc.weight", 0).unwrap_or(0))
+            .with_in_channels(in_channels);
+        match config.validate() {
+            Ok(()) => Ok(with_its_name(&config)),
+            Err(cause) => Err(InferError {
+                file: self.name().to_string(),
+                cause: cause.to_string(),
+            }),
+        }
+    }
+}
+
+/// The config with its name, if it has one.
+fn with_its_name(config: &ResNetConfig) -> Inferred {
     let shown = |config: ResNetConfig| config.with_num_classes(0).with_in_channels(3);
     let same = |arch: &Arch| shown(arch.config()) == shown(config.clone());
     let (name, _) = names(config);
