@@ -5,6 +5,7 @@ extern crate alloc;
 
 mod arch;
 mod block;
+mod cast;
 mod config;
 mod cost;
 mod layers;
@@ -17,6 +18,7 @@ mod stem;
 
 pub use arch::Arch;
 pub use block::{BasicBlock, Block, Bottleneck, PreActBasicBlock, PreActBottleneck};
+pub use cast::UnsupportedFloat;
 pub use config::{
     Activation, AntiAlias, AttentionKind, BlockKind, ConfigError, GlobalPool, NormKind,
     ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,

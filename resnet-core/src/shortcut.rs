@@ -148,7 +148,7 @@ impl<B: Backend> ZeroPad<B> {
         ]);
         let [n, c, h, w] = x.dims();
         let before = (self.out_channels - c) / 2;
-        let zeros = |channels| Tensor::zeros([n, channels, h, w], &x.device());
+        let zeros = |channels| Tensor::zeros([n, channels, h, w], (&x.device(), x.dtype()));
         let (before, after) = (zeros(before), zeros(self.out_channels - c - before));
         Tensor::cat(alloc::vec![before, x, after], 1)
     }

@@ -14,7 +14,7 @@ pub(crate) fn drop_path<B: Backend>(x: Tensor<B, 4>, probability: f64) -> Tensor
     let kept = Tensor::random(
         [x.dims()[0], 1, 1, 1],
         Distribution::Bernoulli(keep),
-        &x.device(),
+        (&x.device(), x.dtype()),
     );
     x * (kept / keep)
 }

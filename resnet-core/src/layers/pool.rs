@@ -27,7 +27,8 @@ pub(crate) fn anti_alias<B: Backend>(
 fn blur<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     let channels = x.dims()[1];
     let taps = [1.0, 2.0, 1.0, 2.0, 4.0, 2.0, 1.0, 2.0, 1.0_f32].map(|tap| tap / 16.0);
-    let kernel = Tensor::from_data(TensorData::new(taps.to_vec(), [1, 1, 3, 3]), &x.device());
+    let kernel = TensorData::new(taps.to_vec(), [1, 1, 3, 3]);
+    let kernel = Tensor::from_data(kernel, (&x.device(), x.dtype()));
     let x = x.pad((1, 1, 1, 1), PadMode::Reflect);
     let options = ConvOptions::new([stride; 2], [0, 0], [1, 1], channels);
     module::conv2d(x, kernel.repeat_dim(0, channels), None, options)

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, FloatDType, TensorData};
 
-/// The float type of the tensors in a file.
+/// The float type of the tensors in a file, or of a network that computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FloatType {
@@ -33,11 +33,7 @@ impl FloatType {
     }
 
     pub(super) fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::Bf16 => DType::BF16,
-        }
+        FloatDType::from(self).into()
     }
 
     /// Rounds to nearest, ties to even. The first finite value that becomes infinite is the error.
@@ -53,6 +49,16 @@ impl FloatType {
         match overflown {
             Some((value, _)) => Err(value),
             None => Ok(cast),
+        }
+    }
+}
+
+impl From<FloatType> for FloatDType {
+    fn from(float: FloatType) -> Self {
+        match float {
+            FloatType::F32 => Self::F32,
+            FloatType::F16 => Self::F16,
+            FloatType::Bf16 => Self::BF16,
         }
     }
 }

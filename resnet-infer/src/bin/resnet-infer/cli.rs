@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use resnet_backend::BackendName;
+use resnet_backend::Selection;
 use resnet_image::{Filter, Recipe};
 use resnet_weights::FloatType;
 
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Tell what a checkpoint holds.
     Inspect(Inspect),
+    /// List the backends: what this program was built with, and what this machine has for it.
+    Backends(Backends),
     /// List, download, check and convert pretrained weights.
     #[command(subcommand)]
     Weights(Weights),
@@ -174,6 +176,13 @@ pub(crate) struct Inspect {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Backends {
+    /// A JSON array instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Which network, with which weights, where.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -191,9 +200,26 @@ pub(crate) struct Network {
     /// classes].
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
-    /// Backend to run on: `cpu` or `ndarray`.
-    #[arg(long, value_name = "NAME", env = "RESNET_BACKEND", default_value_t = BackendName::default())]
-    pub(crate) backend: BackendName,
+    #[command(flatten)]
+    pub(crate) runtime: Runtime,
+}
+
+/// On what it runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Runtime {
+    /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
+    /// fastest of those].
+    #[arg(long, value_name = "NAME[:DEVICE]", env = "RESNET_BACKEND")]
+    backend: Option<Selection>,
+    /// Float type to compute in: `f32`, `f16` or `bf16`, where the backend can.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub(crate) dtype: FloatType,
+}
+
+impl Runtime {
+    pub(crate) fn selection(self) -> Selection {
+        self.backend.unwrap_or_else(Selection::fastest)
+    }
 }
 
 /// What is done to an image before the network; each flag replaces one part of the default.

@@ -27,9 +27,9 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
         (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
         _ => Labels::for_classes(classes),
     };
-    let backend = args.network.backend;
-    resnet_backend::run(
-        backend,
+    let runtime = args.network.runtime;
+    resnet_backend::with_backend(
+        runtime.selection(),
         Job {
             args,
             sources,
@@ -55,6 +55,7 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = self.network.load::<B>(&device)?;
         let classifier = Classifier::new(model, self.recipe, self.labels, &device)?
+            .with_dtype(self.args.network.runtime.dtype)?
             .with_top_k(self.args.top_k)
             .with_batch_size(self.args.batch_size);
         let mut writer = Writer::new(&self.args, &self.network.name, &self.sources)?;

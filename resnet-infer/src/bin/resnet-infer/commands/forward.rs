@@ -2,7 +2,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 use resnet_backend::Work;
 use resnet_core::Outputs;
 use resnet_weights::{Checkpoint, write_atomically};
@@ -23,8 +23,8 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     }
     network.config.validate()?;
     let input = read_input(&args.input, &network)?;
-    resnet_backend::run(
-        args.network.backend,
+    resnet_backend::with_backend(
+        args.network.runtime.selection(),
         Job {
             args,
             network,
@@ -104,7 +104,9 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = self.network.load::<B>(&device)?;
         let model = if self.args.fuse { model.fuse() } else { model };
-        let input = Tensor::from_data(self.input.convert::<B::FloatElem>(), &device);
+        let dtype = FloatDType::from(self.args.network.runtime.dtype);
+        let model = model.cast(dtype)?;
+        let input = Tensor::from_data(self.input, (&device, dtype.into()));
         let Outputs {
             pyramid,
             embedding,

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod backends;
 pub(crate) mod classify;
 pub(crate) mod forward;
 pub(crate) mod inspect;

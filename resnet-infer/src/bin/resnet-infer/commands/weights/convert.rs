@@ -1,6 +1,6 @@
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
-use resnet_backend::{BackendName, Work};
+use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load, Save};
 
@@ -29,8 +29,8 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
         Some(name) => named(name, &checkpoint)?,
         None => network::guess(&checkpoint)?.1,
     };
-    resnet_backend::run(
-        BackendName::default(),
+    resnet_backend::with_backend(
+        Selection::processor(),
         Job {
             args,
             format,

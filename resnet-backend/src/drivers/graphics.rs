@@ -1,0 +1,143 @@
+//! GPUs by a graphics API: Vulkan, or Metal on Apple's systems.
+
+use burn_wgpu::WgpuDevice;
+use wgpu::{Adapter, Backends, DeviceType, Instance, InstanceDescriptor};
+
+use super::run_guarded;
+use crate::{
+    BackendError, BackendName, DeviceName, DeviceReport, Hardware, Selection, Work, guard,
+};
+
+#[cfg(feature = "metal")]
+type Graphics = burn_wgpu::Metal;
+#[cfg(feature = "vulkan")]
+type Graphics = burn_wgpu::Vulkan;
+#[cfg(feature = "webgpu")]
+type Graphics = burn_wgpu::WebGpu;
+#[cfg(not(any(feature = "metal", feature = "vulkan", feature = "webgpu")))]
+type Graphics = burn_wgpu::Wgpu;
+
+/// The API that Burn takes on this system.
+const API: Backends = if cfg!(target_os = "macos") {
+    Backends::METAL
+} else {
+    Backends::VULKAN
+};
+
+/// Burn's own choice of the default device, in its own words: `Cpu`, `IntegratedGpu(1)`.
+const BURN_DEFAULT: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
+
+pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
+    let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
+    run_guarded::<Graphics, W>(selection, device, work)
+}
+
+pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
+    let report = |(index, adapter): (usize, Adapter)| {
+        let info = adapter.get_info();
+        let driver = format!("{} {}", info.driver, info.driver_info);
+        DeviceReport {
+            selection: format!("{name}:{index}"),
+            hardware: match info.device_type {
+                DeviceType::Cpu => Hardware::Software,
+                _ => Hardware::Gpu,
+            },
+            description: format!("{}, {} by {}", info.name, info.backend, driver.trim()),
+        }
+    };
+    Ok(adapters(name)?
+        .into_iter()
+        .enumerate()
+        .map(report)
+        .collect())
+}
+
+/// What the driver shows, in its order; never nothing.
+fn adapters(name: BackendName) -> Result<Vec<Adapter>, String> {
+    match name {
+        BackendName::Metal if !cfg!(target_os = "macos") => {
+            return Err("Metal is of Apple's systems; here it is `vulkan`".into());
+        }
+        BackendName::Vulkan if cfg!(target_os = "macos") => {
+            return Err("Apple's systems have no Vulkan; here it is `metal`".into());
+        }
+        _ => {}
+    }
+    let found = guard::guarded(|| {
+        let instance = Instance::new(InstanceDescriptor {
+            backends: API,
+            ..InstanceDescriptor::new_without_display_handle()
+        });
+        let adapters = pollster::block_on(instance.enumerate_adapters(API));
+        if !adapters.is_empty() {
+            return Ok(adapters);
+        }
+        match pollster::block_on(instance.request_adapter(&Default::default())) {
+            Ok(adapter) => Ok(vec![adapter]),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    found.and_then(|found| found)
+}
+
+fn open(selection: Selection) -> Result<WgpuDevice, String> {
+    let adapters = adapters(selection.backend)?;
+    let kinds: Vec<DeviceType> = adapters
+        .iter()
+        .map(|adapter| adapter.get_info().device_type)
+        .collect();
+    let software = kinds.iter().position(|&kind| kind == DeviceType::Cpu);
+    match selection.device {
+        DeviceName::Index(index) if index < kinds.len() => Ok(device(&kinds, index)),
+        DeviceName::Index(index) => Err(format!(
+            "the driver shows {} and none of number {index}",
+            kinds.len()
+        )),
+        DeviceName::Cpu if software.is_some() => Ok(WgpuDevice::Cpu),
+        DeviceName::Cpu => {
+            Err("the driver shows none in software; Mesa's `llvmpipe` is one".into())
+        }
+        _ if std::env::var_os(BURN_DEFAULT).is_some() => Ok(WgpuDevice::DefaultDevice),
+        _ if kinds.iter().any(|&kind| kind != DeviceType::Cpu) => Ok(WgpuDevice::DefaultDevice),
+        _ => {
+            let name = selection.backend;
+            let found = adapters[software.unwrap_or(0)].get_info().name;
+            Err(format!(
+                "there is no GPU, only `{found}`, a driver in software: ask for it by `{name}:cpu`"
+            ))
+        }
+    }
+}
+
+/// Burn counts the devices of each kind by themselves, and takes one of no kind where a kind has too few.
+fn device(kinds: &[DeviceType], index: usize) -> WgpuDevice {
+    let rank = kinds[..index]
+        .iter()
+        .filter(|&&kind| kind == kinds[index])
+        .count();
+    match kinds[index] {
+        DeviceType::DiscreteGpu => WgpuDevice::DiscreteGpu(rank),
+        DeviceType::IntegratedGpu => WgpuDevice::IntegratedGpu(rank),
+        DeviceType::VirtualGpu | DeviceType::Other => WgpuDevice::VirtualGpu(rank),
+        DeviceType::Cpu => WgpuDevice::Cpu,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_counted_by_their_kind() {
+        use DeviceType::{Cpu, DiscreteGpu, IntegratedGpu};
+        let kinds = [IntegratedGpu, DiscreteGpu, DiscreteGpu, Cpu];
+        let devices = [0, 1, 2, 3].map(|index| device(&kinds, index));
+        let expected = [
+            WgpuDevice::IntegratedGpu(0),
+            WgpuDevice::DiscreteGpu(0),
+            WgpuDevice::DiscreteGpu(1),
+            WgpuDevice::Cpu,
+        ];
+        assert_eq!(devices, expected);
+    }
+}

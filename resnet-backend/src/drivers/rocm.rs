@@ -1,0 +1,42 @@
+//! AMD's GPUs.
+
+use burn::tensor::backend::Backend;
+use burn_rocm::{Rocm, RocmDevice};
+
+use super::run_guarded;
+use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, guard};
+
+pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
+    let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
+    run_guarded::<Rocm, W>(selection, device, work)
+}
+
+pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
+    let report = |index: usize| DeviceReport {
+        selection: format!("rocm:{index}"),
+        hardware: Hardware::Gpu,
+        description: "AMD GPU, ROCm".into(),
+    };
+    Ok((0..count()?).map(report).collect())
+}
+
+fn count() -> Result<usize, String> {
+    match guard::guarded(|| Rocm::<f32, i32, u8>::device_count(0))? {
+        0 => Err("the driver shows no GPU".into()),
+        count => Ok(count),
+    }
+}
+
+fn open(selection: Selection) -> Result<RocmDevice, String> {
+    let count = count()?;
+    let index = match selection.device {
+        DeviceName::Index(index) => index,
+        _ => 0,
+    };
+    match index < count {
+        true => Ok(RocmDevice::new(index)),
+        false => Err(format!(
+            "the driver shows {count} and none of number {index}"
+        )),
+    }
+}

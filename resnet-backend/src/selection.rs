@@ -1,0 +1,225 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::report::{self, Hardware};
+use crate::{BackendError, BackendName};
+
+/// A backend and one of its devices: `NAME[:DEVICE]`.
+///
+/// ```
+/// use resnet_backend::{BackendName, DeviceName, Selection};
+///
+/// let second: Selection = "wgpu:1".parse()?;
+/// assert_eq!((second.backend, second.device), (BackendName::Wgpu, DeviceName::Index(1)));
+/// assert_eq!("tch:cuda:0".parse::<Selection>()?.device, DeviceName::Cuda(0));
+/// assert!("cpu:1".parse::<Selection>().is_err());
+/// # Ok::<(), resnet_backend::BackendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// The backend.
+    pub backend: BackendName,
+    /// Its device.
+    pub device: DeviceName,
+}
+
+/// A device of a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeviceName {
+    /// The one that the backend takes by itself, never a renderer in software for a GPU.
+    #[default]
+    Default,
+    /// By its place in [`backends`](crate::backends).
+    Index(usize),
+    /// The processor: LibTorch's, or a graphics driver in software.
+    Cpu,
+    /// NVIDIA's GPU of this index, in LibTorch.
+    Cuda(usize),
+    /// Apple's GPU, in LibTorch.
+    Mps,
+}
+
+impl Selection {
+    /// The backend that is likely to be the fastest here: of those built in, the first of [`BackendName::ALL`]
+    /// that has a GPU on this machine, else [`processor`](Self::processor).
+    pub fn fastest() -> Self {
+        let has_gpu = |name: &BackendName| {
+            let devices = report::devices(*name).unwrap_or_default();
+            devices
+                .iter()
+                .any(|device| device.hardware == Hardware::Gpu)
+        };
+        match built().find(has_gpu) {
+            Some(name) => name.into(),
+            None => Self::processor(),
+        }
+    }
+
+    /// The fastest backend that runs on the processor, for work that a GPU would not speed up. In a program built for
+    /// GPUs only, one of those.
+    pub fn processor() -> Self {
+        let name = built().find(|name| name.runs_on_processor());
+        let device = match name {
+            Some(BackendName::Tch) => DeviceName::Cpu,
+            _ => DeviceName::Default,
+        };
+        let backend = name.or_else(|| built().next());
+        Self {
+            backend: backend.unwrap_or(BackendName::Cpu),
+            device,
+        }
+    }
+}
+
+fn built() -> impl Iterator<Item = BackendName> {
+    let all = BackendName::ALL.iter().copied();
+    all.filter(|name| name.is_built())
+}
+
+impl BackendName {
+    fn runs_on_processor(self) -> bool {
+        matches!(self, Self::Tch | Self::Cpu | Self::NdArray)
+    }
+
+    /// What may stand behind the colon.
+    pub(crate) fn device_names(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::NdArray => "no device: this backend has one only, all cores",
+            Self::Cuda | Self::Rocm => "the number of a GPU, from 0",
+            Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => {
+                "the number of a device, from 0, or `cpu` for a driver in software"
+            }
+            Self::Tch => "`cpu`, `cuda`, the number of a GPU behind it (`cuda:1`), or `mps`",
+        }
+    }
+
+    fn device(self, text: &str) -> Option<DeviceName> {
+        let index = || text.parse().ok();
+        match self {
+            Self::Cpu | Self::NdArray => None,
+            Self::Cuda | Self::Rocm => index().map(DeviceName::Index),
+            Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => match text {
+                "cpu" => Some(DeviceName::Cpu),
+                _ => index().map(DeviceName::Index),
+            },
+            Self::Tch => match text {
+                "cpu" => Some(DeviceName::Cpu),
+                "mps" => Some(DeviceName::Mps),
+                "cuda" => Some(DeviceName::Cuda(0)),
+                _ => text
+                    .strip_prefix("cuda:")?
+                    .parse()
+                    .ok()
+                    .map(DeviceName::Cuda),
+            },
+        }
+    }
+}
+
+impl From<BackendName> for Selection {
+    fn from(backend: BackendName) -> Self {
+        Self {
+            backend,
+            device: DeviceName::Default,
+        }
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backend = self.backend;
+        match self.device {
+            DeviceName::Default => f.pad(backend.name()),
+            device => f.pad(&format!("{backend}:{device}")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.pad("default"),
+            Self::Index(index) => f.pad(&index.to_string()),
+            Self::Cpu => f.pad("cpu"),
+            Self::Cuda(index) => f.pad(&format!("cuda:{index}")),
+            Self::Mps => f.pad("mps"),
+        }
+    }
+}
+
+impl FromStr for Selection {
+    type Err = BackendError;
+
+    fn from_str(text: &str) -> Result<Self, BackendError> {
+        let Some((name, device)) = text.split_once(':') else {
+            return Ok(text.parse::<BackendName>()?.into());
+        };
+        let backend: BackendName = name.parse()?;
+        let unknown = || BackendError::UnknownDevice {
+            name: backend,
+            device: device.into(),
+        };
+        Ok(Self {
+            backend,
+            device: backend.device(device).ok_or_else(unknown)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_print_as_they_are_typed() {
+        let texts = [
+            "cpu",
+            "ndarray",
+            "wgpu",
+            "wgpu:1",
+            "vulkan:cpu",
+            "metal:0",
+            "cuda:3",
+            "rocm:0",
+            "tch:cpu",
+            "tch:cuda:1",
+            "tch:mps",
+        ];
+        for text in texts {
+            assert_eq!(text.parse::<Selection>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "tch:cuda".parse::<Selection>().unwrap().to_string(),
+            "tch:cuda:0"
+        );
+    }
+
+    #[test]
+    fn a_device_that_a_backend_cannot_have_is_answered_with_those_it_can() {
+        let messages = [
+            (
+                "cpu:1",
+                "`cpu:1`: expected no device: this backend has one only, all cores",
+            ),
+            (
+                "cuda:cpu",
+                "`cuda:cpu`: expected the number of a GPU, from 0",
+            ),
+            (
+                "wgpu:-1",
+                "`wgpu:-1`: expected the number of a device, from 0, or `cpu` for a driver in software",
+            ),
+            (
+                "tch:0",
+                "`tch:0`: expected `cpu`, `cuda`, the number of a GPU behind it (`cuda:1`), or `mps`",
+            ),
+            (
+                "gpu:0",
+                "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `ndarray`",
+            ),
+        ];
+        for (text, message) in messages {
+            assert_eq!(text.parse::<Selection>().unwrap_err().to_string(), message);
+        }
+    }
+}

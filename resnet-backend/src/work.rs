@@ -1,0 +1,78 @@
+use burn::tensor::backend::Backend;
+
+use crate::{BackendError, BackendName, Selection, drivers};
+
+/// Work that runs on any backend.
+///
+/// Training is work too: `burn::backend::Autodiff<B>` is a backend for every `B` that [`run`](Self::run) gets.
+pub trait Work {
+    /// What it gives.
+    type Output;
+
+    /// Does the work on `device` of backend `B`.
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output;
+}
+
+/// Does the work on the selected device. It runs there or nowhere: another is never taken in its place.
+///
+/// # Errors
+///
+/// [`BackendError::NotBuilt`] if the program was built without the backend, [`BackendError::NoDevice`] if the machine
+/// does not have the device, [`BackendError::Failed`] if a GPU or LibTorch fails, at the start or in the middle of
+/// the work. Drivers and Burn report such failures by a panic, on whatever thread; it is caught here, so the work must
+/// not leave anything half-done behind when it unwinds.
+pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
+    match selection.backend {
+        #[cfg(feature = "cpu")]
+        BackendName::Cpu => Ok(work.run::<drivers::cpu::Cpu>(Default::default())),
+        #[cfg(feature = "ndarray")]
+        BackendName::NdArray => Ok(work.run::<drivers::cpu::NdArray>(Default::default())),
+        #[cfg(feature = "graphics")]
+        BackendName::Wgpu | BackendName::Vulkan | BackendName::Metal | BackendName::WebGpu
+            if selection.backend.is_built() =>
+        {
+            drivers::graphics::run(selection, work)
+        }
+        #[cfg(feature = "cuda")]
+        BackendName::Cuda => drivers::cuda::run(selection, work),
+        #[cfg(feature = "rocm")]
+        BackendName::Rocm => drivers::rocm::run(selection, work),
+        #[cfg(feature = "tch")]
+        BackendName::Tch => drivers::tch::run(selection, work),
+        #[allow(
+            unreachable_patterns,
+            reason = "reached where a backend is not built in"
+        )]
+        name => Err(BackendError::NotBuilt { name }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Name;
+
+    impl Work for Name {
+        type Output = String;
+
+        fn run<B: Backend>(self, device: B::Device) -> String {
+            B::name(&device)
+        }
+    }
+
+    #[test]
+    fn a_backend_that_is_not_built_in_names_its_feature() {
+        for &name in BackendName::ALL {
+            match with_backend(name.into(), Name) {
+                Err(BackendError::NotBuilt { .. }) => assert!(!name.is_built(), "{name}"),
+                _ => assert!(name.is_built(), "{name}"),
+            }
+        }
+        let error = BackendError::NotBuilt {
+            name: BackendName::Rocm,
+        };
+        let text = "backend `rocm` is not in this program: build it with `--features rocm`";
+        assert_eq!(error.to_string(), text);
+    }
+}
