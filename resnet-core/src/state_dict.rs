@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
 
 use crate::{ResNet, ResNetConfig, ShortcutKind};
 
@@ -234,10 +234,28 @@ where
             data.shape
         );
         let device = param.lazy_device();
-        let dtype: DType = <B::FloatElem as burn::tensor::Element>::dtype();
-        let tensor = Tensor::<B, D>::from_data(data.convert_dtype(dtype), &device);
-        let tensor = if D == 2 { tensor.transpose() } else { tensor };
+        let dtype: DType = <B::FloatElem as Element>::dtype();
+        let data = data.convert_dtype(dtype);
+        // Not by a view: burn-wgpu 0.21 multiplies one vector by a transposed matrix wrongly.
+        let data = if D == 2 {
+            transposed::<B::FloatElem>(&data)
+        } else {
+            data
+        };
+        let tensor = Tensor::<B, D>::from_data(data, &device);
         let id = param.id;
         param.transform_for_load(tensor, id)
     }
+}
+
+/// The matrix with rows and columns exchanged.
+fn transposed<E: Element>(matrix: &TensorData) -> TensorData {
+    let [rows, columns] = [matrix.shape[0], matrix.shape[1]];
+    let values = matrix.iter::<E>().collect::<Vec<E>>();
+    let column = |c: usize| (0..rows).map(move |r| r * columns + c);
+    let order = (0..columns).flat_map(column);
+    TensorData::new(
+        order.map(|i| values[i]).collect::<Vec<E>>(),
+        [columns, rows],
+    )
 }

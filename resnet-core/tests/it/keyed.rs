@@ -16,7 +16,7 @@ pub(crate) fn fnv1a64(text: &str) -> u64 {
 }
 
 /// `count` values in [-1, 1).
-fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> {
+pub(crate) fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> {
     let hash = fnv1a64(&format!("{seed}:{key}"));
     (1..=count as u64).map(move |i| {
         let z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -43,12 +43,12 @@ pub(crate) fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
     TensorData::new(values, shape.to_vec())
 }
 
-pub(crate) fn images<B: Backend>(seed: u64, shape: [usize; 4]) -> Tensor<B, 4> {
+pub(crate) fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
     let scale = 3.0_f64.sqrt();
     let values: Vec<f32> = uniform(seed, "input", shape.iter().product())
         .map(|u| (scale * u) as f32)
         .collect();
-    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// The network with the keyed weights of `seed`.

@@ -16,7 +16,7 @@ use crate::{Cpu, json, keyed};
 fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
     let model: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
     model
-        .forward(keyed::images(7, [1, 3, side, side]))
+        .forward(keyed::images(7, [1, 3, side, side], &Default::default()))
         .into_data()
         .to_vec()
         .unwrap()
@@ -51,7 +51,7 @@ fn combined_options_give_the_numbers_of_pytorch() {
     for (name, expected) in cases {
         let arch: Arch = name.parse().unwrap();
         let model: ResNet<Cpu> = keyed::fill(arch.config().init(&Default::default()), 7);
-        let x = keyed::images::<Cpu>(7, [1, 3, 97, 64]);
+        let x = keyed::images::<Cpu>(7, [1, 3, 97, 64], &Default::default());
         for model in [model.clone(), model.fuse()] {
             let found: Vec<f32> = model.forward(x.clone()).into_data().to_vec().unwrap();
             assert_close(&found, &expected, &name);
@@ -67,7 +67,7 @@ fn other_input_channels_give_the_numbers_of_pytorch() {
     for (channels, expected) in cases {
         let adapted = model.clone().with_in_channels(channels);
         assert_eq!(adapted.config().in_channels, channels);
-        let x = keyed::images::<Cpu>(7, [1, channels, 64, 64]);
+        let x = keyed::images::<Cpu>(7, [1, channels, 64, 64], &Default::default());
         let found: Vec<f32> = adapted.forward(x).into_data().to_vec().unwrap();
         assert_close(&found, &expected, &format!("{channels} channels"));
     }
@@ -81,7 +81,7 @@ fn an_adapted_convolution_is_trained_as_before() {
     let model = || -> ResNet<Autodiff<Cpu>> { Arch::TestResNet.config().init(&Default::default()) };
     let trained = |model: ResNet<Autodiff<Cpu>>| {
         let channels = model.config().in_channels;
-        let x = keyed::images(7, [1, channels, 64, 64]);
+        let x = keyed::images(7, [1, channels, 64, 64], &Default::default());
         let gradients = model.forward(x).sum().backward();
         GradientsParams::from_grads(gradients, &model).len()
     };
@@ -89,7 +89,7 @@ fn an_adapted_convolution_is_trained_as_before() {
     assert!(all > 30);
     assert_eq!(trained(model().with_in_channels(5)), all);
     let frozen = model().no_grad().with_in_channels(2);
-    let x = keyed::images(7, [1, 2, 64, 64]);
+    let x = keyed::images(7, [1, 2, 64, 64], &Default::default());
     assert!(!frozen.forward(x).is_require_grad());
 }
 
@@ -138,7 +138,7 @@ fn heads_of_any_size() {
 #[test]
 fn a_new_head_keeps_the_backbone() {
     let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
-    let x = keyed::images::<Cpu>(7, [1, 3, 64, 64]);
+    let x = keyed::images::<Cpu>(7, [1, 3, 64, 64], &Default::default());
     let embedding = model.forward_embedding(x.clone()).into_data();
     let adapted = model.with_classes(4);
     assert_eq!(adapted.forward(x.clone()).dims(), [1, 4]);
@@ -153,7 +153,7 @@ fn zero_initialised_blocks_start_as_the_identity() {
         config.stages.truncate(1);
         config
     };
-    let x = keyed::images::<Cpu>(7, [1, 3, 32, 32]);
+    let x = keyed::images::<Cpu>(7, [1, 3, 32, 32], &Default::default());
     let model: ResNet<Cpu> = config(true).init(&Default::default());
     let maps = model.forward_pyramid(x.clone());
     assert_eq!(maps[0].clone().into_data(), maps[1].clone().into_data());
@@ -164,7 +164,7 @@ fn zero_initialised_blocks_start_as_the_identity() {
 
 #[test]
 fn dropout_and_drop_path_act_in_training_only() {
-    let x = keyed::images::<Cpu>(7, [4, 3, 64, 64]);
+    let x = keyed::images::<Cpu>(7, [4, 3, 64, 64], &Default::default());
     let plain: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
     let plain = plain.forward(x.clone()).into_data();
     for config in [
@@ -241,7 +241,8 @@ fn maps_have_the_announced_shapes_for_every_output_stride() {
             .for_each(|stage| stage.depth = stage.depth.min(2));
         let model: ResNet<Cpu> = config.init(&Default::default());
         for side in [64, 75] {
-            let maps = model.forward_pyramid(keyed::images(7, [1, 3, side, side]));
+            let maps =
+                model.forward_pyramid(keyed::images(7, [1, 3, side, side], &Default::default()));
             for (map, feature) in maps.iter().zip(config.features()) {
                 let size = side.div_ceil(feature.stride);
                 assert_eq!(
@@ -276,7 +277,9 @@ fn sizes_that_cannot_pass_are_told_beforehand() {
         for side in sides {
             assert_eq!(config.check_input([side, side]), Ok(()), "{arch} {side}");
             assert_eq!(
-                model.forward(keyed::images(7, [1, 3, side, side])).dims(),
+                model
+                    .forward(keyed::images(7, [1, 3, side, side], &Default::default()))
+                    .dims(),
                 [1, 1000]
             );
         }
@@ -290,7 +293,7 @@ fn fewer_stages_make_a_shorter_pyramid() {
     let model: ResNet<Cpu> = config.init(&Default::default());
     assert_eq!(
         model
-            .forward_pyramid(keyed::images(7, [1, 3, 32, 32]))
+            .forward_pyramid(keyed::images(7, [1, 3, 32, 32], &Default::default()))
             .len(),
         3
     );

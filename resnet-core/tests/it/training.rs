@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use resnet_core::{Arch, BatchNorm, NormMode, ResNet, ResNetConfig};
 use serde_json::Value;
 
-use crate::{Cpu, json, keyed};
+use crate::{Cpu, json, keyed, suite};
 
 type Train = Autodiff<Cpu>;
 
@@ -55,7 +55,7 @@ fn assert_close(found: &[f32], expected: &[f32], what: &str) {
 fn one_step_updates_the_running_statistics_as_pytorch_does() {
     let expected = json("training/batch_norm.json");
     let model = resnet8();
-    let x = keyed::images::<Train>(7, [4, 3, 32, 32]);
+    let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
     let logits = model
         .forward(x.clone())
         .into_data()
@@ -85,8 +85,13 @@ fn one_step_updates_the_running_statistics_as_pytorch_does() {
 }
 
 #[test]
+fn one_step_of_training_is_that_of_pytorch() {
+    suite::training::<Cpu>(&Default::default(), 1e-4);
+}
+
+#[test]
 fn evaluation_and_frozen_norms_leave_the_statistics_alone() {
-    let x = keyed::images::<Train>(7, [4, 3, 32, 32]);
+    let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
     let plain = resnet8().valid().forward(x.clone().inner()).into_data();
     for mode in [NormMode::Eval, NormMode::Frozen] {
         let model = resnet8().with_norm_mode(mode);
@@ -118,7 +123,7 @@ fn clones_share_nothing() {
     let model = resnet8();
     let copy = model.clone();
     let before = running(&copy);
-    model.forward(keyed::images(7, [4, 3, 32, 32]));
+    model.forward(keyed::images(7, [4, 3, 32, 32], &Default::default()));
     assert_ne!(running(&model), before);
     assert_eq!(running(&copy), before);
 }
@@ -126,7 +131,7 @@ fn clones_share_nothing() {
 #[test]
 fn records_carry_the_statistics() {
     let model = resnet8();
-    model.forward(keyed::images(7, [4, 3, 32, 32]));
+    model.forward(keyed::images(7, [4, 3, 32, 32], &Default::default()));
     let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
         .init(&Default::default());
@@ -140,7 +145,7 @@ fn records_carry_the_statistics() {
 )]
 fn one_value_per_channel_in_training_is_refused() {
     let model: ResNet<Train> = Arch::ResNet18.config().init(&Default::default());
-    model.forward(keyed::images(7, [1, 3, 32, 32]));
+    model.forward(keyed::images(7, [1, 3, 32, 32], &Default::default()));
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn gradients_reach_every_parameter() {
         config.stages.iter_mut().for_each(|stage| stage.depth = 1);
         let model: ResNet<Train> = config.init(&Default::default());
         let grads = model
-            .forward(keyed::images(7, [2, 3, 64, 64]))
+            .forward(keyed::images(7, [2, 3, 64, 64], &Default::default()))
             .powi_scalar(2)
             .sum()
             .backward();

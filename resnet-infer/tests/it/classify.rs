@@ -261,7 +261,7 @@ fn what_stops_the_command_is_one_line_and_status_2() {
         ),
         (
             &["--weights", &good, "--backend", "gpu"],
-            "unknown backend `gpu`: expected one of `cpu`, `ndarray`",
+            "unknown backend `gpu`: expected one of `cuda`, ",
         ),
     ];
     for (args, expected) in cases {

@@ -21,7 +21,7 @@ fn forward_gives_the_numbers_of_pytorch() {
     let folder = tempfile::tempdir().unwrap();
     let [input, output] =
         ["in.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
-    let images = keyed::images::<Flex>(7, [2, 3, 32, 32]).into_data();
+    let images = keyed::images::<Flex>(7, [2, 3, 32, 32], &Default::default()).into_data();
     save_input(&input, &images.shape, images.as_bytes());
     let [input, output] = [&input, &output].map(|path| path.to_str().unwrap());
     let expected = Checkpoint::open(fixture(
@@ -119,7 +119,7 @@ fn forward_takes_an_output_stride() {
     let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
     let model = keyed::fill(model, 7);
     resnet_weights::save(&model, &weights).unwrap();
-    let images = keyed::images::<Flex>(7, [1, 3, 64, 64]);
+    let images = keyed::images::<Flex>(7, [1, 3, 64, 64], &Default::default());
     save_input(
         &input,
         &[1, 3, 64, 64],

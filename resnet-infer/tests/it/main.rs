@@ -12,6 +12,8 @@ mod compare;
 mod keyed;
 mod library;
 mod look;
+mod runtime;
+mod scratch;
 #[path = "../../../weights/tests/it/fetch/server.rs"]
 mod server;
 mod weights;

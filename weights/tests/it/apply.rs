@@ -32,7 +32,7 @@ fn expected(key: &str) -> Vec<f32> {
 }
 
 fn images() -> Tensor<Flex, 4> {
-    keyed::images(7, [2, 3, 32, 32])
+    keyed::images(7, [2, 3, 32, 32], &Default::default())
 }
 
 fn assert_outputs(model: &ResNet<Flex>, tolerance: f32, file: &str) {

@@ -12,7 +12,7 @@ fn fresh(arch: Arch) -> ResNet<Flex> {
 }
 
 fn logits(model: &ResNet<Flex>) -> Vec<f32> {
-    let images = keyed::images(7, [1, 3, 64, 64]);
+    let images = keyed::images(7, [1, 3, 64, 64], &Default::default());
     model.forward(images).into_data().to_vec().unwrap()
 }
 

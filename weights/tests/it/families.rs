@@ -145,10 +145,11 @@ fn check(path: &Path) {
     assert!(resnet.report.fresh.is_empty() && resnet.report.adapted.is_empty());
     let parameters = resnet.model.num_parameters() as u64;
     assert_eq!(parameters, weights.parameters, "{id}");
-    let logits = resnet
-        .model
-        .fuse()
-        .forward(keyed::images(7, [2, 3, 128, 128]));
+    let logits =
+        resnet
+            .model
+            .fuse()
+            .forward(keyed::images(7, [2, 3, 128, 128], &Default::default()));
     assert_close(&logits.into_data(), &expected(&id), &id);
 }
 

@@ -66,7 +66,13 @@ fn every_good_file_stays_the_same_network_as_safetensors() {
         assert_eq!(&inferred.config, model.config(), "{}", path.display());
         let again: ResNet<Flex> = inferred.config.init(&Default::default());
         let (again, _) = Load::default().apply(again, &checkpoint).unwrap();
-        let images = || keyed::images(7, [1, model.config().in_channels, 64, 64]);
+        let images = || {
+            keyed::images(
+                7,
+                [1, model.config().in_channels, 64, 64],
+                &Default::default(),
+            )
+        };
         let difference = again.forward(images()) - model.forward(images());
         assert!(
             difference.abs().max().into_scalar() < 1e-5,
@@ -93,7 +99,11 @@ fn every_good_file_gives_the_logits_of_pytorch() {
             .collect();
         let model = load(path);
         let size = if network == "gluon" { 64 } else { 32 };
-        let images = keyed::images(7, [2, model.config().in_channels, size, size]);
+        let images = keyed::images(
+            7,
+            [2, model.config().in_channels, size, size],
+            &Default::default(),
+        );
         // float16 has 11 bits of precision.
         let tolerance = if export == "f16" { 2e-3 } else { 1e-4 };
         let largest = expected

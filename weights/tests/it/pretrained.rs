@@ -32,7 +32,7 @@ fn loader(path: &PathBuf) -> Loader {
 }
 
 fn images() -> Tensor<Flex, 4> {
-    keyed::images(7, [2, 3, 64, 64])
+    keyed::images(7, [2, 3, 64, 64], &Default::default())
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// List the backends: what this program was built with, and what this machine has for it.
     Backends(Backends),
+    /// Time networks on a backend.
+    Bench(Bench),
     /// List, download, check and convert pretrained weights.
     #[command(subcommand)]
     Weights(Weights),
@@ -181,6 +183,40 @@ pub(crate) struct Backends {
     /// A JSON array instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Networks, as `resnet-infer models` lists them [default: resnet18, resnet50, resnext50_32x4d, wide_resnet50_2 and
+    /// resnet50d].
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    #[command(flatten)]
+    pub(crate) runtime: Runtime,
+    /// Checkpoint to time the loading of [default: weights made up in memory].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Images to run at once.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive)]
+    pub(crate) batch_size: Vec<usize>,
+    /// Sides of the images.
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive)]
+    pub(crate) size: usize,
+    /// Fold batch norms into convolutions first, as `classify` does.
+    #[arg(long)]
+    pub(crate) fuse: bool,
+    /// Runs that count.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    pub(crate) runs: usize,
+    /// Runs before those, besides the first.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) warmup: usize,
+    /// One JSON object a line instead of a table.
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// A Markdown table.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 /// Which network, with which weights, where.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{backends, classify, forward, inspect, models, preprocess, weights};
+use crate::commands::{backends, bench, classify, forward, inspect, models, preprocess, weights};
 
 /// How a command ended without an error that stopped it.
 enum Outcome {
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Backends(args) => backends::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Weights(command) => weights::run(command, cli.offline),
     };
     match outcome {

@@ -29,7 +29,7 @@ fn loaded() -> ResNet<Flex> {
 
 #[test]
 fn generated_code_the_loaded_network_and_pytorch_agree() {
-    let images: Tensor<Flex, 4> = keyed::images(7, [2, 3, 32, 32]);
+    let images: Tensor<Flex, 4> = keyed::images(7, [2, 3, 32, 32], &Default::default());
     let values = |logits: Tensor<Flex, 2>| logits.into_data().to_vec::<f32>().unwrap();
     let generated = values(Model::<Flex>::default().forward(images.clone()));
     let model = loaded();

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod backends;
+pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod forward;
 pub(crate) mod inspect;

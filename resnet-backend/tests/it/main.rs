@@ -1,0 +1,17 @@
+//! Every backend that is built in gives PyTorch's numbers.
+//!
+//! ```text
+//! cargo test -p resnet-backend --features ndarray,tch,wgpu --test it -- --nocapture
+//! ```
+//!
+//! GPU backends run on `RESNET_TEST_GPU`, by default `wgpu:cpu`: Mesa's Vulkan in software.
+
+#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
+#![recursion_limit = "256"]
+
+#[path = "../../../resnet-core/tests/it/keyed.rs"]
+mod keyed;
+mod parity;
+mod report;
+#[path = "../../../resnet-core/tests/it/suite.rs"]
+mod suite;

@@ -1,0 +1,169 @@
+//! The cases of `cases.json`, and a step of training, by name of the backend.
+
+use burn::tensor::backend::Backend;
+use resnet_backend::{Selection, Work, with_backend};
+
+use crate::suite::{self, every_case};
+
+struct Case {
+    name: &'static str,
+    tolerance: f32,
+}
+
+impl Work for Case {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        suite::case::<B>(self.name, &device, self.tolerance);
+    }
+}
+
+struct Training {
+    tolerance: f64,
+}
+
+impl Work for Training {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        suite::training::<B>(&device, self.tolerance);
+    }
+}
+
+fn on(selection: &str, work: impl Work<Output = ()>) {
+    let selection: Selection = selection.parse().unwrap();
+    with_backend(selection, work).unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn case(selection: &str, name: &'static str, tolerance: f32) {
+    on(selection, Case { name, tolerance });
+}
+
+#[cfg(feature = "cpu")]
+mod cpu {
+    use super::*;
+
+    macro_rules! tests {
+        ($($name:ident)*) => { $(#[test] fn $name() { case("cpu", stringify!($name), 1e-4); })* };
+    }
+    every_case!(tests);
+
+    #[test]
+    fn training() {
+        let tolerance = 1e-4;
+        on("cpu", Training { tolerance });
+    }
+}
+
+#[cfg(feature = "ndarray")]
+mod ndarray {
+    use super::*;
+
+    macro_rules! tests {
+        ($($name:ident)*) => { $(#[test] fn $name() { case("ndarray", stringify!($name), 1e-4); })* };
+    }
+    every_case!(tests);
+
+    #[test]
+    fn training() {
+        let tolerance = 1e-4;
+        on("ndarray", Training { tolerance });
+    }
+}
+
+#[cfg(feature = "tch")]
+mod tch {
+    use super::*;
+
+    macro_rules! tests {
+        ($($name:ident)*) => { $(#[test] fn $name() { case("tch:cpu", stringify!($name), 1e-4); })* };
+    }
+    every_case!(tests);
+
+    #[test]
+    fn training() {
+        let tolerance = 1e-4;
+        on("tch:cpu", Training { tolerance });
+    }
+}
+
+/// A driver in software takes minutes for all: one case at least of every option.
+mod gpu {
+    use std::collections::BTreeSet;
+
+    use resnet_core::ResNetConfig;
+
+    use super::*;
+
+    macro_rules! tests {
+        ($($name:ident)*) => {
+            const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            $(#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+            #[test]
+            fn $name() {
+                case(&device(), stringify!($name), 1e-3);
+            })*
+        };
+    }
+    tests! {
+        resnet18 resnet50 resnext50_32x4d resnet10t resnet18d seresnet18 ecaresnet26t resnetrs50 resnetaa50
+        resnetblur50 resnet50_gn resnet50d_odd resnet50_os16 resnet18d_os8 cifar_resnet20 cifar_wide_resnet16_4
+        cifar_preact_resnet164
+    }
+
+    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+    fn device() -> String {
+        std::env::var("RESNET_TEST_GPU").unwrap_or_else(|_| "wgpu:cpu".into())
+    }
+
+    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+    #[test]
+    fn training() {
+        let tolerance = 1e-3;
+        on(&device(), Training { tolerance });
+    }
+
+    /// The options of a network, each by itself.
+    fn options(config: &ResNetConfig) -> BTreeSet<String> {
+        let kind = |option: &dyn std::fmt::Debug| {
+            let text = format!("{option:?}");
+            text.split([' ', '{', '('])
+                .next()
+                .unwrap_or_default()
+                .to_string()
+        };
+        let mut options = BTreeSet::from([
+            format!("stem {}", kind(&config.stem)),
+            format!("stem pool {}", kind(&config.stem_pool)),
+            format!("shortcut {}", kind(&config.shortcut)),
+            format!("attention {}", kind(&config.attention)),
+            format!("norm {}", kind(&config.norm)),
+            format!("activation {}", kind(&config.activation)),
+            format!("anti-alias {}", kind(&config.anti_alias)),
+            format!("output stride {}", config.output_stride),
+            format!("groups {}", config.cardinality > 1),
+        ]);
+        options.extend(
+            config
+                .stages
+                .iter()
+                .map(|stage| format!("block {}", kind(&stage.block))),
+        );
+        options
+    }
+
+    #[test]
+    fn the_cases_cover_every_option_that_all_cases_have() {
+        let cases = suite::cases();
+        let covered = |filter: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
+            let cases = cases
+                .iter()
+                .filter(|case| filter(case["name"].as_str().unwrap()));
+            cases
+                .flat_map(|case| options(&suite::config_of(case)))
+                .collect()
+        };
+        assert_eq!(covered(&|name| NAMES.contains(&name)), covered(&|_| true));
+    }
+}

@@ -1,0 +1,274 @@
+//! How fast networks run here.
+
+mod table;
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::{Distribution, FloatDType, Tensor, TensorData, backend::Backend};
+use resnet_backend::{Selection, Work};
+use resnet_core::{ResNet, ResNetConfig};
+use resnet_weights::{Checkpoint, Load};
+use serde::{Deserialize, Serialize};
+
+use crate::Outcome;
+use crate::cli::Bench;
+use crate::network;
+use table::Writer;
+
+/// The networks that are measured where none is named.
+const MODELS: [&str; 5] = [
+    "resnet18",
+    "resnet50",
+    "resnext50_32x4d",
+    "wide_resnet50_2",
+    "resnet50d",
+];
+
+/// The most pixels of a batch: its colours alone are 3 GB.
+const MAX_PIXELS: u64 = 1 << 28;
+
+/// What is measured of one network at one batch size; `--json` writes one a line.
+#[derive(Deserialize, Serialize)]
+struct Row {
+    model: String,
+    backend: String,
+    device: String,
+    dtype: String,
+    fused: bool,
+    batch_size: usize,
+    size: usize,
+    /// From tensors in memory, or from the file, to a network on the device.
+    load_ms: f64,
+    /// The first run, with all that happens once: kernels compiled, algorithms tried.
+    first_ms: f64,
+    runs: usize,
+    median_ms: f64,
+    min_ms: f64,
+    max_ms: f64,
+    /// Half of the distance between the quartiles.
+    spread_ms: f64,
+    images_per_second: f64,
+    /// A multiplication and an addition count as two.
+    gflop_per_second: f64,
+    /// The most memory that the process had; not that of a GPU. Linux tells it.
+    peak_mb: Option<f64>,
+}
+
+pub(crate) fn run(args: Bench) -> Result<Outcome> {
+    let cases = cases(&args)?;
+    let selection = args.runtime.selection();
+    let mut writer = Writer::new(args.json, args.markdown)?;
+    let alone = cases.len() == 1 && args.batch_size.len() == 1;
+    for (name, config) in &cases {
+        for &batch_size in &args.batch_size {
+            let row = match alone {
+                true => {
+                    let job = Job {
+                        args: &args,
+                        selection,
+                        name,
+                        config,
+                        batch_size,
+                    };
+                    resnet_backend::with_backend(selection, job)??
+                }
+                false => in_a_process(&args, selection, name, batch_size)?,
+            };
+            writer.write(&row)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Each case by itself, so that the memory and the compiled kernels of one are not those of another.
+fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usize) -> Result<Row> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["bench", "--json", "--backend", &selection.to_string()]);
+    command.args(["--dtype", &args.runtime.dtype.to_string()]);
+    command.args(["--batch-size", &batch_size.to_string()]);
+    command.args(["--size", &args.size.to_string()]);
+    command.args(["--runs", &args.runs.to_string()]);
+    command.args(["--warmup", &args.warmup.to_string()]);
+    command.args(args.fuse.then_some("--fuse"));
+    match &args.weights {
+        // The name was told from the file, unless it was given.
+        Some(file) => command.arg("--weights").arg(file).args(&args.models),
+        None => command.arg(name),
+    };
+    let output = command.stderr(Stdio::inherit()).output()?;
+    ensure!(
+        output.status.success(),
+        "`{name}` at batch size {batch_size} could not be measured: its process ended with {}",
+        output.status
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The networks by name, all of them checked before the first is run.
+fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
+    let named = |name: &str| -> Result<(String, ResNetConfig)> {
+        Ok((name.to_string(), ResNetConfig::named(name)?))
+    };
+    let cases: Vec<_> = match (&args.weights, args.models.as_slice()) {
+        (None, []) => MODELS
+            .iter()
+            .map(|name| named(name))
+            .collect::<Result<_>>()?,
+        (None, names) => names
+            .iter()
+            .map(|name| named(name))
+            .collect::<Result<_>>()?,
+        (Some(file), names @ ([] | [_])) => {
+            let checkpoint = Checkpoint::open(file)?;
+            match names {
+                [name] => vec![named(name)?],
+                _ => vec![network::guess(&checkpoint)?],
+            }
+        }
+        (Some(_), _) => bail!("--weights: expected one network that the file is of, found several"),
+    };
+    for &batch_size in &args.batch_size {
+        let pixels = [args.size, args.size, batch_size]
+            .iter()
+            .try_fold(1_u64, |product, &factor| product.checked_mul(factor as u64));
+        ensure!(
+            pixels.is_some_and(|pixels| pixels <= MAX_PIXELS),
+            "--batch-size {batch_size} --size {}: expected at most {MAX_PIXELS} pixels a batch",
+            args.size
+        );
+    }
+    for (name, config) in &cases {
+        config
+            .check_input([args.size, args.size])
+            .with_context(|| format!("`{name}`"))?;
+    }
+    Ok(cases)
+}
+
+struct Job<'a> {
+    args: &'a Bench,
+    selection: Selection,
+    name: &'a str,
+    config: &'a ResNetConfig,
+    batch_size: usize,
+}
+
+impl Work for Job<'_> {
+    type Output = Result<Row>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Row> {
+        let Self {
+            args, batch_size, ..
+        } = self;
+        let dtype = FloatDType::from(args.runtime.dtype);
+        let (model, load_ms) = self.load::<B>(&device)?;
+        let shape = [batch_size, self.config.in_channels, args.size, args.size];
+        let x =
+            Tensor::<B, 4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device).cast(dtype);
+        B::sync(&device)?;
+
+        // Reading the logits waits for the device, whatever its queue holds, and is what a user does.
+        let pass = || {
+            let start = Instant::now();
+            let logits = model.forward(x.clone()).into_data();
+            let ms = 1e3 * start.elapsed().as_secs_f64();
+            ensure!(
+                logits.iter::<f32>().all(f32::is_finite),
+                "`{}`: the network's output holds infinities or NaN",
+                self.name
+            );
+            Ok(ms)
+        };
+        let first_ms = pass()?;
+        for _ in 0..args.warmup {
+            pass()?;
+        }
+        let mut times = (0..args.runs)
+            .map(|_| pass())
+            .collect::<Result<Vec<f64>>>()?;
+        times.sort_by(f64::total_cmp);
+
+        let quantile = |share: f64| times[(share * (times.len() - 1) as f64).round() as usize];
+        let median = quantile(0.5);
+        let macs = self.config.cost([args.size, args.size]).macs as f64;
+        let per_second = batch_size as f64 * 1e3 / median;
+        Ok(Row {
+            model: self.name.to_string(),
+            backend: self.selection.to_string(),
+            device: B::name(&device),
+            dtype: args.runtime.dtype.to_string(),
+            fused: args.fuse,
+            batch_size,
+            size: args.size,
+            load_ms,
+            first_ms,
+            runs: times.len(),
+            median_ms: median,
+            min_ms: quantile(0.0),
+            max_ms: quantile(1.0),
+            spread_ms: (quantile(0.75) - quantile(0.25)) / 2.0,
+            images_per_second: per_second,
+            gflop_per_second: 2.0 * macs * per_second / 1e9,
+            peak_mb: peak_mb(),
+        })
+    }
+}
+
+impl Job<'_> {
+    /// The network on the device, and the milliseconds from its tensors to there.
+    fn load<B: Backend>(&self, device: &B::Device) -> Result<(ResNet<B>, f64)> {
+        let model = self.config.init::<B>(device);
+        let mut values = match &self.args.weights {
+            Some(_) => Vec::new(),
+            None => values(&model),
+        };
+        B::sync(device)?;
+        let start = Instant::now();
+        let model = match &self.args.weights {
+            Some(file) => Load::default().apply(model, &Checkpoint::open(file)?)?.0,
+            None => {
+                values.reverse();
+                model.load_state(|_, _| anyhow::Ok(values.pop()))?
+            }
+        };
+        let model = if self.args.fuse { model.fuse() } else { model };
+        let model = model.cast(self.args.runtime.dtype.into())?;
+        B::sync(device)?;
+        Ok((model, 1e3 * start.elapsed().as_secs_f64()))
+    }
+}
+
+/// Weights that keep the activations in range, by the same rule every time: what they are does not change the time,
+/// but for denormal numbers and overflow.
+fn values<B: Backend>(model: &ResNet<B>) -> Vec<TensorData> {
+    let mut seed = 1_u32;
+    let mut uniform = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    let mut tensor = |(key, shape): (String, Vec<usize>)| {
+        let fan_in = shape[1..].iter().product::<usize>() as f32;
+        let (offset, scale) = match shape.len() {
+            _ if key.ends_with("running_var") => (1.0, 0.5),
+            _ if key.ends_with("running_mean") || key.ends_with("bias") => (0.0, 0.1),
+            1 => (0.5, 0.2),
+            _ => (0.0, (6.0 / fan_in).sqrt()),
+        };
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|_| offset + scale * uniform()).collect();
+        TensorData::new(values, shape)
+    };
+    model.state_shapes().into_iter().map(&mut tensor).collect()
+}
+
+fn peak_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024.0 / 1e6)
+}

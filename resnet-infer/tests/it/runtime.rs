@@ -1,0 +1,290 @@
+//! On what it runs, in which precision, and how fast.
+
+use burn::backend::Flex;
+use resnet_weights::Checkpoint;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::Value;
+
+use crate::{checkpoint, fixture, image, keyed, run, stderr, stdout};
+
+#[test]
+fn backends_lists_what_is_built_in_and_the_machine() {
+    let text = stdout(&run(["backends"]).success());
+    // Only `cpu` and `ndarray` are for certain built into the program that is tested.
+    assert!(text.contains("\ncpu          burn-flex 0.21.0"), "{text}");
+    assert!(
+        text.contains("\nndarray      burn-ndarray 0.21.0"),
+        "{text}"
+    );
+    assert_eq!(text.matches(", the default").count(), 1);
+    let json: Vec<Value> =
+        serde_json::from_str(&stdout(&run(["backends", "--json"]).success())).unwrap();
+    let names: Vec<_> = json
+        .iter()
+        .map(|backend| backend["name"].as_str().unwrap())
+        .collect();
+    for name in names {
+        assert!(
+            text.lines()
+                .any(|line| line.starts_with(&format!("{name} "))),
+            "{name}"
+        );
+    }
+    let cpu = json
+        .iter()
+        .find(|backend| backend["name"] == "cpu")
+        .unwrap();
+    assert_eq!(cpu["built"], true);
+    assert_eq!(cpu["devices"][0]["selection"], "cpu");
+    assert_eq!(cpu["devices"][0]["hardware"], "cpu");
+}
+
+#[test]
+fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
+    let weights = checkpoint("good/legacy.pth");
+    let image = image("tiny_33x20.png");
+    let cases = [
+        (
+            "gpu",
+            "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `ndarray`",
+        ),
+        (
+            "cpu:1",
+            "`cpu:1`: expected no device: this backend has one only, all cores",
+        ),
+        (
+            "rocm:0",
+            "backend `rocm` is not in this program: build it with `--features rocm`",
+        ),
+    ];
+    for (backend, message) in cases {
+        let assert = run([
+            "classify",
+            &image,
+            "--weights",
+            &weights,
+            "--backend",
+            backend,
+        ])
+        .code(2);
+        assert!(stderr(&assert).contains(message), "{}", stderr(&assert));
+        assert_eq!(stdout(&assert), "");
+    }
+}
+
+/// The logits of the reference network by `forward` with these flags, and the largest difference to PyTorch's over the
+/// largest logit.
+fn error_of(flags: &[&str]) -> f32 {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] =
+        ["in.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
+    let images = keyed::images::<Flex>(7, [2, 3, 32, 32], &Default::default()).into_data();
+    let view = TensorView::new(Dtype::F32, images.shape.to_vec(), images.as_bytes()).unwrap();
+    std::fs::write(
+        &input,
+        safetensors::serialize([("input", view)], None).unwrap(),
+    )
+    .unwrap();
+    let [input, output] = [&input, &output].map(|path| path.to_str().unwrap());
+    let weights = checkpoint("good/legacy.pth");
+    let args = [
+        "forward",
+        "--weights",
+        &weights,
+        "--input",
+        input,
+        "--output",
+        output,
+    ];
+    run(args.iter().chain(flags)).success();
+    let numbers = |path: &str, key: &str| -> Vec<f32> {
+        Checkpoint::open(path)
+            .unwrap()
+            .read(key)
+            .unwrap()
+            .to_vec()
+            .unwrap()
+    };
+    let found = numbers(output, "logits");
+    let expected = fixture("resnet-core/tests/fixtures/parity/expected.safetensors");
+    let expected = numbers(expected.to_str().unwrap(), "cifar_resnet8_b/logits");
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
+    let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f32::max) / largest
+}
+
+#[test]
+fn sixteen_bits_cost_digits_and_no_more() {
+    // 11 and 8 significant bits, through 9 convolutions.
+    for (dtype, least, most) in [
+        ("f32", 0.0, 1e-5),
+        ("f16", 1e-5, 5e-3),
+        ("bf16", 1e-4, 4e-2),
+    ] {
+        let error = error_of(&["--fuse", "--dtype", dtype]);
+        println!("{dtype}: {error:.1e}");
+        assert!((least..=most).contains(&error), "{dtype}: {error:.1e}");
+    }
+}
+
+#[test]
+fn a_float_type_that_a_backend_lacks_is_refused() {
+    let (weights, image) = (checkpoint("good/legacy.pth"), image("tiny_33x20.png"));
+    let args = [
+        "classify",
+        &image,
+        "--weights",
+        &weights,
+        "--backend",
+        "ndarray",
+        "--dtype",
+        "bf16",
+    ];
+    let assert = run(args).code(2);
+    assert!(
+        stderr(&assert).contains("`ndarray` does not compute in BF16 on this device"),
+        "{}",
+        stderr(&assert)
+    );
+    let args = ["classify", &image, "--weights", &weights, "--dtype", "f8"];
+    assert!(stderr(&run(args).code(2)).contains("`f8`: expected `f32`, `f16` or `bf16`"));
+}
+
+#[test]
+fn bench_measures_every_network_at_every_batch_size() {
+    let args = "bench cifar_resnet20 test_resnet --backend cpu --size 32 --batch-size 1,3 --runs 3 --warmup 0 --fuse --json";
+    let lines = stdout(&run(args.split(' ')).success());
+    let rows: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let cases: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["model"].as_str().unwrap(),
+                row["batch_size"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        cases,
+        [
+            ("cifar_resnet20", 1),
+            ("cifar_resnet20", 3),
+            ("test_resnet", 1),
+            ("test_resnet", 3)
+        ]
+    );
+    for row in &rows {
+        let number = |key: &str| row[key].as_f64().unwrap();
+        assert_eq!(row["backend"], "cpu");
+        assert_eq!(row["device"], "flex");
+        assert_eq!(number("runs"), 3.0);
+        assert!(
+            number("min_ms") > 0.0 && number("min_ms") <= number("median_ms"),
+            "{row}"
+        );
+        assert!(
+            number("median_ms") <= number("max_ms") && number("first_ms") > 0.0,
+            "{row}"
+        );
+        let per_second = 1e3 * number("batch_size") / number("median_ms");
+        assert!(
+            (number("images_per_second") / per_second - 1.0).abs() < 1e-9,
+            "{row}"
+        );
+        #[cfg(target_os = "linux")]
+        assert!(number("peak_mb") > 1.0, "{row}");
+    }
+    // 40,813,184 multiply-accumulates: torchvision's way of counting gives 40.8 million for ResNet-20 (He et al. 2015).
+    let of_one = rows[0]["gflop_per_second"].as_f64().unwrap()
+        / rows[0]["images_per_second"].as_f64().unwrap();
+    assert!((of_one - 0.0816).abs() < 0.001, "{of_one}");
+}
+
+#[test]
+fn bench_writes_tables() {
+    let args = [
+        "bench",
+        "test_resnet",
+        "--size",
+        "32",
+        "--runs",
+        "1",
+        "--warmup",
+        "0",
+        "--backend",
+        "cpu",
+    ];
+    let table = stdout(&run(args).success());
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].starts_with("model             backend     batch  median ms"),
+        "{table}"
+    );
+    assert!(
+        lines[1].starts_with("test_resnet       cpu             1"),
+        "{table}"
+    );
+    let weights = checkpoint("good/legacy.pth");
+    let args = [
+        "bench",
+        "--weights",
+        &weights,
+        "--size",
+        "32",
+        "--runs",
+        "1",
+        "--markdown",
+        "--backend",
+        "cpu",
+    ];
+    let table = stdout(&run(args).success());
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(
+        lines[1].starts_with("|---|---|---:|")
+            && lines[2].starts_with("| cifar_resnet8_b | cpu | 1 | "),
+        "{table}"
+    );
+    let bars = |line: &str| line.matches('|').count();
+    assert_eq!(
+        (bars(lines[0]), bars(lines[0])),
+        (bars(lines[1]), bars(lines[2]))
+    );
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_run() {
+    let weights = checkpoint("good/legacy.pth");
+    let cases: [(&[&str], &str); 6] = [
+        (&["resnet51"], "unknown architecture `resnet51`; nearest: "),
+        (&["resnetblur50", "--size", "1"], "`resnetblur50`: "),
+        (
+            &["resnet18", "--batch-size", "1,0"],
+            "expected a whole number above 0",
+        ),
+        (
+            &["resnet18", "--batch-size", "1000000"],
+            "--batch-size 1000000 --size 224: expected at most 268435456 pixels a batch",
+        ),
+        (
+            &["resnet18", "resnet34", "--weights", &weights],
+            "expected one network that the file is of",
+        ),
+        (&["resnet18", "--weights", "none.pth"], "`none.pth`"),
+    ];
+    for (args, message) in cases {
+        let assert = run(["bench"].iter().chain(args)).code(2);
+        assert!(
+            stderr(&assert).contains(message),
+            "{args:?}: {}",
+            stderr(&assert)
+        );
+        assert_eq!(stdout(&assert), "");
+    }
+}

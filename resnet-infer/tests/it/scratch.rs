@@ -1,0 +1,59 @@
+//! A crate of somebody else, made of what the page "Backends" says.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::fixture;
+
+/// The first fenced block of a language after a heading.
+fn block<'a>(page: &'a str, heading: &str, language: &str) -> &'a str {
+    let section = page.split_once(heading).unwrap().1;
+    let block = section.split_once(&format!("```{language}\n")).unwrap().1;
+    block.split_once("```").unwrap().0
+}
+
+/// `cargo check` with the dependencies of the page, ours from this checkout and all in the releases of our lock file.
+#[test]
+fn the_snippets_make_a_crate_that_compiles() {
+    let page = fs::read_to_string(fixture("docs/src/backends.md")).unwrap();
+    let heading = "## In your own crate";
+    let core = fixture("resnet-core").canonicalize().unwrap();
+    let published = "resnet-core = \"0.1\"";
+    let dependencies = block(&page, heading, "toml");
+    assert!(dependencies.contains(published));
+    let dependencies = dependencies.replace(
+        published,
+        &format!("resnet-core = {{ path = {core:?}, version = \"0.1\" }}"),
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+    fs::create_dir(folder.path().join("src")).unwrap();
+    write(
+        "Cargo.toml",
+        &format!(
+            "[package]\nname = \"scratch\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n{dependencies}\n[workspace]\n"
+        ),
+    );
+    write("src/main.rs", block(&page, heading, "rust"));
+    fs::copy(fixture("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--offline"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", target().join("scratch"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The folder of this build, so that a second run is quick.
+fn target() -> &'static Path {
+    let program = Path::new(env!("CARGO_BIN_EXE_resnet-infer"));
+    program.ancestors().nth(2).unwrap()
+}
