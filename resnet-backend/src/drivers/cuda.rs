@@ -3,12 +3,12 @@
 use burn_cuda::{Cuda, CudaDevice};
 use cudarc::driver::CudaContext;
 
-use super::run_guarded;
+use super::fallible;
 use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, guard};
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
-    run_guarded::<Cuda, W>(selection, device, work)
+    fallible::run::<Cuda, W>(selection, device, work)
 }
 
 pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
@@ -40,10 +40,5 @@ fn open(selection: Selection) -> Result<CudaDevice, String> {
         DeviceName::Index(index) => (index, count()?),
         _ => (0, count()?),
     };
-    match index < count {
-        true => Ok(CudaDevice::new(index)),
-        false => Err(format!(
-            "the driver shows {count} and none of number {index}"
-        )),
-    }
+    fallible::numbered(index, count).map(CudaDevice::new)
 }

@@ -3,7 +3,7 @@
 use burn_wgpu::WgpuDevice;
 use wgpu::{Adapter, Backends, DeviceType, Instance, InstanceDescriptor};
 
-use super::run_guarded;
+use super::fallible;
 use crate::{
     BackendError, BackendName, DeviceName, DeviceReport, Hardware, Selection, Work, guard,
 };
@@ -29,7 +29,7 @@ const BURN_DEFAULT: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
-    run_guarded::<Graphics, W>(selection, device, work)
+    fallible::run::<Graphics, W>(selection, device, work)
 }
 
 pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
@@ -88,11 +88,9 @@ fn open(selection: Selection) -> Result<WgpuDevice, String> {
         .collect();
     let software = kinds.iter().position(|&kind| kind == DeviceType::Cpu);
     match selection.device {
-        DeviceName::Index(index) if index < kinds.len() => Ok(device(&kinds, index)),
-        DeviceName::Index(index) => Err(format!(
-            "the driver shows {} and none of number {index}",
-            kinds.len()
-        )),
+        DeviceName::Index(index) => {
+            fallible::numbered(index, kinds.len()).map(|index| device(&kinds, index))
+        }
         DeviceName::Cpu if software.is_some() => Ok(WgpuDevice::Cpu),
         DeviceName::Cpu => {
             Err("the driver shows none in software; Mesa's `llvmpipe` is one".into())

@@ -3,12 +3,12 @@
 use burn::tensor::backend::Backend;
 use burn_rocm::{Rocm, RocmDevice};
 
-use super::run_guarded;
+use super::fallible;
 use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, guard};
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
-    run_guarded::<Rocm, W>(selection, device, work)
+    fallible::run::<Rocm, W>(selection, device, work)
 }
 
 pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
@@ -33,10 +33,5 @@ fn open(selection: Selection) -> Result<RocmDevice, String> {
         DeviceName::Index(index) => index,
         _ => 0,
     };
-    match index < count {
-        true => Ok(RocmDevice::new(index)),
-        false => Err(format!(
-            "the driver shows {count} and none of number {index}"
-        )),
-    }
+    fallible::numbered(index, count).map(RocmDevice::new)
 }

@@ -4,14 +4,14 @@ use burn::backend::LibTorch;
 use burn::backend::libtorch::LibTorchDevice;
 use tch::{Cuda, utils};
 
-use super::run_guarded;
+use super::fallible;
 use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, guard};
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
     // Burn records what gradients need by itself; LibTorch's own records would only cost.
     let _no_grad = tch::no_grad_guard();
-    run_guarded::<LibTorch, W>(selection, device, work)
+    fallible::run::<LibTorch, W>(selection, device, work)
 }
 
 pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
@@ -57,11 +57,10 @@ fn gpus() -> usize {
 fn open(selection: Selection) -> Result<LibTorchDevice, String> {
     let (gpus, mps) = guard::guarded(|| (gpus(), utils::has_mps()))?;
     match selection.device {
-        DeviceName::Cuda(index) if index < gpus => Ok(LibTorchDevice::Cuda(index)),
         DeviceName::Cuda(_) if gpus == 0 => Err(
             "this LibTorch sees no NVIDIA GPU: expected one built for CUDA (`TORCH_CUDA_VERSION`) and a driver".into(),
         ),
-        DeviceName::Cuda(index) => Err(format!("LibTorch sees {gpus} NVIDIA GPUs and none of number {index}")),
+        DeviceName::Cuda(index) => fallible::numbered(index, gpus).map(LibTorchDevice::Cuda),
         DeviceName::Mps if !mps => Err("this LibTorch has no Metal: that is of Apple's systems".into()),
         DeviceName::Mps => Ok(LibTorchDevice::Mps),
         DeviceName::Default if gpus > 0 => Ok(LibTorchDevice::Cuda(0)),
