@@ -12,6 +12,7 @@
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod parity;
+mod precision;
 mod report;
 #[path = "../../../resnet-core/tests/it/suite.rs"]
 mod suite;

@@ -15,4 +15,4 @@ mod training;
 /// The default CPU backend.
 type Cpu = burn::backend::Flex;
 
-use suite::{fixture, json};
+use suite::json;

@@ -1,5 +1,7 @@
 //! Every case of `cases.json`, on the default CPU backend.
 
+use burn::tensor::FloatDType;
+
 use crate::Cpu;
 use crate::suite::{self, every_case};
 
@@ -19,3 +21,15 @@ macro_rules! tests {
 }
 
 every_case!(tests);
+
+#[test]
+fn half_precision_costs_digits_and_no_more() {
+    // 11 and 8 significant bits.
+    for (dtype, least, most) in [
+        (FloatDType::F16, 1e-5, 5e-3),
+        (FloatDType::BF16, 1e-4, 5e-2),
+    ] {
+        let error = suite::error_in::<Cpu>("resnet18", dtype, &Default::default()).unwrap();
+        assert!((least..=most).contains(&error), "{dtype:?}: {error:.1e}");
+    }
+}

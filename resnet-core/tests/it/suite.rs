@@ -12,7 +12,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, Optimizer, SgdConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 use resnet_core::{Outputs, ResNet, ResNetConfig};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -183,6 +183,23 @@ pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
         &expected,
         tolerance,
     );
+}
+
+/// The relative error of the logits of a case in another float type, folded before; none where the device lacks it.
+pub(crate) fn error_in<B: Backend>(
+    name: &str,
+    dtype: FloatDType,
+    device: &B::Device,
+) -> Option<f32> {
+    let cases = cases();
+    let case = cases.iter().find(|case| case["name"] == name).unwrap();
+    let seed = case["seed"].as_u64().unwrap();
+    let input: [usize; 4] = serde_json::from_value(case["input"].clone()).unwrap();
+    let model: ResNet<B> = keyed::fill(config_of(case).init(device), seed);
+    let model = model.fuse().cast(dtype).ok()?;
+    let x = keyed::images::<B>(seed, input, device).cast(dtype);
+    let logits: Vec<f32> = model.forward(x).into_data().iter().collect();
+    Some(relative_error(&logits, &expected(name)["logits"]))
 }
 
 /// One step of SGD with Nesterov's momentum and weight decay on a CIFAR ResNet-20, as `training/step.py` does it: losses,

@@ -1,0 +1,56 @@
+//! What 16 bits cost, on every backend that is built in: the figures of the page "Backends".
+
+use burn::tensor::FloatDType;
+use burn::tensor::backend::Backend;
+use resnet_backend::{Selection, Work, with_backend};
+
+use crate::suite;
+
+const NAMES: [&str; 5] = [
+    "resnet18",
+    "resnet50",
+    "resnext50_32x4d",
+    "wide_resnet50_2",
+    "resnet50d",
+];
+
+struct Error {
+    name: &'static str,
+    dtype: FloatDType,
+}
+
+impl Work for Error {
+    type Output = Option<f32>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Option<f32> {
+        suite::error_in::<B>(self.name, self.dtype, &device)
+    }
+}
+
+/// Prints a row for each network and float type, and holds it to what the type's significant bits allow.
+fn errors(selection: &str, dtypes: &[(FloatDType, f32)]) {
+    let selection: Selection = selection.parse().unwrap();
+    for &(dtype, most) in dtypes {
+        for name in NAMES {
+            let error = with_backend(selection, Error { name, dtype }).unwrap();
+            let error = error.unwrap_or_else(|| panic!("{selection} lacks {dtype:?}"));
+            println!("{selection} {dtype:?} {name}: {error:.1e}");
+            assert!(error <= most, "{selection} {dtype:?} {name}: {error:.1e}");
+        }
+    }
+}
+
+#[cfg(feature = "cpu")]
+#[test]
+fn cpu() {
+    errors("cpu", &[(FloatDType::F16, 5e-3), (FloatDType::BF16, 5e-2)]);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn tch() {
+    errors(
+        "tch:cpu",
+        &[(FloatDType::F16, 5e-3), (FloatDType::BF16, 5e-2)],
+    );
+}
