@@ -33,7 +33,7 @@ impl<B: Backend> ResNet<B> {
     /// let device = Default::default();
     /// let model: ResNet<Flex> = Arch::CifarResNet20.config().init(&device);
     /// let half = model.fuse().cast(FloatDType::F16)?;
-    /// let x = Tensor::ones([1, 3, 32, 32], &device).cast(FloatDType::F16);
+    /// let x = Tensor::<Flex, 4>::ones([1, 3, 32, 32], &device).cast(FloatDType::F16);
     /// assert_eq!(half.forward(x).dtype(), DType::F16);
     /// # Ok::<(), resnet_core::UnsupportedFloat>(())
     /// ```
