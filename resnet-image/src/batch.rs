@@ -69,6 +69,19 @@ pub fn to_tensor<B: Backend>(
     std: [f32; 3],
     device: &B::Device,
 ) -> Result<Tensor<B, 4>, BatchError> {
+    let data = normalised(images, mean, std)?;
+    Ok(Tensor::from_data(data, device))
+}
+
+/// The numbers of [`to_tensor`], not on a device yet.
+///
+/// # Errors
+/// As [`to_tensor`].
+pub fn normalised(
+    images: &[RgbImage],
+    mean: [f32; 3],
+    std: [f32; 3],
+) -> Result<TensorData, BatchError> {
     check_normalisation(mean, std)?;
     let expected = images.first().ok_or(BatchError::Empty)?.dimensions();
     for (index, image) in images.iter().enumerate() {
@@ -103,6 +116,5 @@ pub fn to_tensor<B: Backend>(
                 *value = table[channel][usize::from(pixel[channel])];
             }
         });
-    let data = TensorData::new(values, [images.len(), 3, height, width]);
-    Ok(Tensor::from_data(data, device))
+    Ok(TensorData::new(values, [images.len(), 3, height, width]))
 }

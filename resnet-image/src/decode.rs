@@ -44,6 +44,23 @@ pub fn open(path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
     Decoder::default().open(path)
 }
 
+/// How the names of image files end, in lower case. A file may have any other name: its content tells the format.
+pub const IMAGE_ENDINGS: [&str; 9] = [
+    "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe",
+];
+
+/// Whether a file of this name is likely an image: for folders with other files in them.
+///
+/// ```
+/// use resnet_image::has_image_ending;
+///
+/// assert!(has_image_ending("photos/IMG_0001.JPG") && !has_image_ending("photos/notes.txt"));
+/// ```
+pub fn has_image_ending(path: impl AsRef<Path>) -> bool {
+    let ending = path.as_ref().extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+}
+
 /// Decodes images of at most so many pixels.
 ///
 /// ```

@@ -9,10 +9,10 @@ mod limits;
 mod recipe;
 mod resize;
 
-pub use batch::{BatchError, to_tensor};
+pub use batch::{BatchError, normalised, to_tensor};
 pub use crop::center_crop;
 #[cfg(feature = "decode")]
-pub use decode::{DecodeError, Decoder, OpenError, decode, open};
+pub use decode::{DecodeError, Decoder, IMAGE_ENDINGS, OpenError, decode, has_image_ending, open};
 pub use filter::{Filter, ParseFilterError};
 pub use image::RgbImage;
 pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};

@@ -40,6 +40,16 @@ fn arrows_run_one_way() {
         ("resnet-weights", vec!["resnet-core", "resnet-image"]),
         ("resnet-image", vec![]),
         ("resnet-backend", vec![]),
+        ("resnet-data", vec!["resnet-image"]),
+        (
+            "resnet-train",
+            vec![
+                "resnet-core",
+                "resnet-data",
+                "resnet-image",
+                "resnet-weights",
+            ],
+        ),
         (
             "resnet-infer",
             vec![
@@ -115,12 +125,14 @@ fn code(krate: &str) -> Vec<(PathBuf, String)> {
     files.into_iter().map(read).collect()
 }
 
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 7] = [
     "resnet-core",
     "weights",
     "resnet-image",
     "resnet-backend",
+    "resnet-data",
     "resnet-infer",
+    "resnet-train",
 ];
 
 #[test]

@@ -4,13 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use resnet_image::{Decoder, RgbImage};
+use resnet_image::{Decoder, IMAGE_ENDINGS, RgbImage, has_image_ending};
 use walkdir::WalkDir;
-
-/// The endings looked for in folders. Files named outright may have any.
-const ENDINGS: [&str; 9] = [
-    "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe",
-];
 
 /// One image.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +50,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
                 }
             }
             if sources.len() == before {
-                let endings = ENDINGS.join(", ");
+                let endings = IMAGE_ENDINGS.join(", ");
                 bail!(
                     "`{}`: expected images ({endings}), found none in the folder",
                     path.display()
@@ -73,14 +68,6 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
         }
         _ => Ok(sources),
     }
-}
-
-fn has_image_ending(path: &Path) -> bool {
-    let ending = path
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .map(str::to_ascii_lowercase);
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 impl Source {

@@ -1,0 +1,160 @@
+//! Which part of an image is seen.
+
+use image::RgbImage;
+use image::imageops::{crop_imm, replace};
+use rand::RngExt;
+use resnet_image::{Filter, TransformError, resize};
+use serde::{Deserialize, Serialize};
+
+use crate::random::Random;
+
+/// Which part of an image is seen in training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Crop {
+    /// A rectangle of random area, form and place, resized to a square: torchvision's `RandomResizedCrop`, with its ratio
+    /// of sides from 3/4 to 4/3.
+    RandomResized {
+        /// Sides of the square.
+        size: u32,
+        /// The least and the largest share of the area.
+        scale: [f64; 2],
+        /// The filter of the resize.
+        #[serde(default)]
+        filter: Filter,
+    },
+    /// A random square of the image with black around it: torchvision's `RandomCrop`.
+    Padded {
+        /// Sides of the square.
+        size: u32,
+        /// Black pixels on each side.
+        padding: u32,
+    },
+    /// What the network sees in evaluation.
+    Recipe,
+}
+
+/// The ratios of width to height of a random rectangle.
+const RATIOS: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+
+/// A rectangle: left, top, width, height.
+pub(super) type Rectangle = [u32; 4];
+
+pub(super) fn random_resized(
+    image: &RgbImage,
+    size: u32,
+    scale: [f64; 2],
+    filter: Filter,
+    random: &mut Random,
+) -> Result<RgbImage, TransformError> {
+    let [x, y, width, height] = rectangle(image.dimensions(), scale, random);
+    let part = crop_imm(image, x, y, width, height).to_image();
+    resize(&part, size, size, filter)
+}
+
+/// Ten tries, then the middle.
+fn rectangle((width, height): (u32, u32), scale: [f64; 2], random: &mut Random) -> Rectangle {
+    for _ in 0..10 {
+        let [w, h] = random_sides(width, height, scale, RATIOS, random);
+        if (1..=width).contains(&w) && (1..=height).contains(&h) {
+            return [
+                random.random_range(0..=width - w),
+                random.random_range(0..=height - h),
+                w,
+                h,
+            ];
+        }
+    }
+    let ratio = f64::from(width) / f64::from(height);
+    let (w, h) = if ratio < RATIOS[0] {
+        (
+            width,
+            (f64::from(width) / RATIOS[0]).round_ties_even() as u32,
+        )
+    } else if ratio > RATIOS[1] {
+        (
+            (f64::from(height) * RATIOS[1]).round_ties_even() as u32,
+            height,
+        )
+    } else {
+        (width, height)
+    };
+    let (w, h) = (w.clamp(1, width), h.clamp(1, height));
+    [(width - w) / 2, (height - h) / 2, w, h]
+}
+
+/// Width and height of a rectangle of random area and form; the form is uniform in its logarithm.
+pub(super) fn random_sides(
+    width: u32,
+    height: u32,
+    scale: [f64; 2],
+    ratios: [f64; 2],
+    random: &mut Random,
+) -> [u32; 2] {
+    let area = f64::from(width) * f64::from(height) * random.random_range(scale[0]..=scale[1]);
+    let ratio = random.random_range(ratios[0].ln()..=ratios[1].ln()).exp();
+    [area * ratio, area / ratio].map(|square| square.sqrt().round_ties_even() as u32)
+}
+
+/// Where the image with its padding is smaller than the crop, more black is added on all sides, as torchvision's
+/// `pad_if_needed` does.
+pub(super) fn padded(image: &RgbImage, size: u32, padding: u32, random: &mut Random) -> RgbImage {
+    let mut place = |side: u32| {
+        let padding = i64::from(padding.max(size.saturating_sub(side)));
+        let spare = i64::from(side) + 2 * padding - i64::from(size);
+        padding - random.random_range(0..=spare.max(0))
+    };
+    let (x, y) = (place(image.width()), place(image.height()));
+    let mut square = RgbImage::new(size, size);
+    replace(&mut square, image, x, y);
+    square
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{For, random};
+
+    #[test]
+    fn rectangles_have_the_asked_area_and_form() {
+        let mut random = random(1, For::Sample, [0, 0]);
+        let mut areas = Vec::new();
+        for _ in 0..2000 {
+            let [x, y, w, h] = rectangle((400, 300), [0.25, 0.75], &mut random);
+            assert!(x + w <= 400 && y + h <= 300);
+            let ratio = f64::from(w) / f64::from(h);
+            assert!((0.74..=1.35).contains(&ratio), "{ratio}");
+            areas.push(f64::from(w * h) / 120_000.0);
+        }
+        assert!(areas.iter().all(|area| (0.245..=0.755).contains(area)));
+        let mean = areas.iter().sum::<f64>() / 2000.0;
+        // Uniform from 1/4 to 3/4, less what is too wide or too high to fit.
+        assert!((0.46..0.51).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_strip_gives_its_middle() {
+        let mut random = random(1, For::Sample, [0, 0]);
+        // Never as wide as 1 pixel by 100: the middle 1 x 1.33, rounded.
+        assert_eq!(rectangle((1, 100), [0.9, 1.0], &mut random), [0, 49, 1, 1]);
+    }
+
+    #[test]
+    fn padded_crops_move_by_the_padding_at_most() {
+        let image = RgbImage::from_pixel(8, 8, image::Rgb([255; 3]));
+        let mut random = random(1, For::Sample, [0, 0]);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..500 {
+            let crop = padded(&image, 8, 2, &mut random);
+            let white = crop
+                .enumerate_pixels()
+                .filter(|(.., pixel)| pixel.0[0] == 255);
+            let first = white.map(|(x, y, _)| (x, y)).min().unwrap();
+            assert!(first.0 <= 2 && first.1 <= 2);
+            let count = crop.pixels().filter(|pixel| pixel.0[0] == 255).count();
+            seen.insert((first, count));
+        }
+        // 5 places in each direction; two that show the same corner differ in what is cut off.
+        assert!(seen.len() > 16);
+    }
+}

@@ -1,0 +1,158 @@
+//! Images of a batch mixed with each other.
+
+use image::RgbImage;
+use image::imageops::{crop_imm, replace};
+use rand::RngExt;
+use rand_distr::{Beta, Distribution};
+use serde::{Deserialize, Serialize};
+
+use crate::random::Random;
+
+/// Every image of a batch is mixed with the one before it, and so are their targets; where both kinds are asked for, each
+/// batch gets one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mix {
+    /// Mixup (Zhang et al. 2017): all pixels blended, by a share drawn from `Beta(mixup, mixup)`; 0 for none.
+    pub mixup: f64,
+    /// CutMix (Yun et al. 2019): a rectangle pasted over, of an area drawn from `Beta(cutmix, cutmix)`; 0 for none.
+    pub cutmix: f64,
+}
+
+impl Mix {
+    /// Mixes targets, and for CutMix images. For mixup gives the share of its own that each image is to keep, to be
+    /// blended once the pixels are numbers.
+    pub(crate) fn apply(
+        &self,
+        images: &mut [RgbImage],
+        targets: &mut [Vec<f32>],
+        random: &mut Random,
+    ) -> Option<f32> {
+        let alphas = [self.mixup, self.cutmix];
+        let kinds: Vec<usize> = (0..2).filter(|&kind| alphas[kind] > 0.0).collect();
+        if kinds.is_empty() || images.len() < 2 {
+            return None;
+        }
+        let kind = kinds[random.random_range(0..kinds.len())];
+        let share = match Beta::new(alphas[kind], alphas[kind]) {
+            Ok(beta) => beta.sample(random),
+            Err(_) => 1.0,
+        };
+        if kind == 0 {
+            mix_targets(targets, share as f32);
+            return Some(share as f32);
+        }
+        let (width, height) = images[0].dimensions();
+        let centre = [
+            random.random_range(0..width),
+            random.random_range(0..height),
+        ];
+        let [x, y, w, h] = rectangle([width, height], centre, share);
+        if w > 0 && h > 0 {
+            let parts: Vec<RgbImage> = images
+                .iter()
+                .map(|image| crop_imm(image, x, y, w, h).to_image())
+                .collect();
+            for (image, part) in images.iter_mut().zip(before(&parts)) {
+                replace(image, part, x.into(), y.into());
+            }
+        }
+        let pasted = f64::from(w * h) / f64::from(width * height);
+        mix_targets(targets, (1.0 - pasted) as f32);
+        None
+    }
+}
+
+/// What stands one place before each, the last before the first.
+fn before<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    items.iter().cycle().skip(items.len() - 1)
+}
+
+fn mix_targets(targets: &mut [Vec<f32>], share: f32) {
+    let old = targets.to_vec();
+    for (target, other) in targets.iter_mut().zip(before(&old)) {
+        for (value, other) in target.iter_mut().zip(other) {
+            *value = share * *value + (1.0 - share) * other;
+        }
+    }
+}
+
+/// torchvision's `CutMix.make_params`: left, top, width and height of a rectangle about a place, cut off at the border.
+fn rectangle(sides: [u32; 2], centre: [u32; 2], share: f64) -> [u32; 4] {
+    let reach = 0.5 * (1.0 - share).max(0.0).sqrt();
+    let span = |side: u32, centre: u32| {
+        let half = (reach * f64::from(side)) as u32;
+        let start = centre.saturating_sub(half);
+        let end = (centre + half).min(side);
+        (start, end - start)
+    };
+    let (x, width) = span(sides[0], centre[0]);
+    let (y, height) = span(sides[1], centre[1]);
+    [x, y, width, height]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{For, random};
+    use image::Rgb;
+
+    /// Four images of one grey each, and as many classes.
+    fn batch() -> (Vec<RgbImage>, Vec<Vec<f32>>) {
+        let image = |i: u8| RgbImage::from_pixel(8, 6, Rgb([10 * i; 3]));
+        let target = |i: usize| {
+            (0..4)
+                .map(|class| f32::from(u8::from(class == i)))
+                .collect()
+        };
+        ((0..4).map(image).collect(), (0..4).map(target).collect())
+    }
+
+    #[test]
+    fn cutmix_pastes_as_much_as_the_targets_say() {
+        let mix = Mix {
+            cutmix: 1.0,
+            ..Mix::default()
+        };
+        let mut pasted = 0;
+        for place in 0..50 {
+            let (mut images, mut targets) = batch();
+            let mut random = random(3, For::Mix, [place, 0]);
+            assert_eq!(mix.apply(&mut images, &mut targets, &mut random), None);
+            for i in 0..4 {
+                let other = (i + 3) % 4;
+                let of_other = images[i]
+                    .pixels()
+                    .filter(|p| p.0[0] == 10 * other as u8)
+                    .count();
+                assert!((targets[i][other] - of_other as f32 / 48.0).abs() < 1e-6);
+                assert!((targets[i][i] + targets[i][other] - 1.0).abs() < 1e-6);
+                pasted += of_other;
+            }
+        }
+        assert!(pasted > 0);
+    }
+
+    #[test]
+    fn mixup_blends_the_targets_and_leaves_the_pixels_for_later() {
+        let mix = Mix {
+            mixup: 0.2,
+            ..Mix::default()
+        };
+        let (mut images, mut targets) = batch();
+        let before = images.clone();
+        let share = mix.apply(&mut images, &mut targets, &mut random(3, For::Mix, [0, 0]));
+        assert_eq!(images, before);
+        let share = share.unwrap();
+        assert_eq!(targets[0], [share, 0.0, 0.0, 1.0 - share]);
+        assert_eq!(targets[2], [0.0, 1.0 - share, share, 0.0]);
+    }
+
+    #[test]
+    fn rectangles_are_those_of_torchvision() {
+        // r = 0.5 sqrt(0.36) = 0.3: half a width of int(3.0) = 3 and half a height of int(1.8) = 1.
+        assert_eq!(rectangle([10, 6], [5, 3], 0.64), [2, 2, 6, 2]);
+        assert_eq!(rectangle([10, 6], [9, 0], 0.64), [6, 0, 4, 1]);
+        assert_eq!(rectangle([10, 6], [5, 3], 1.0), [5, 3, 0, 0]);
+    }
+}

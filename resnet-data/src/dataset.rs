@@ -1,0 +1,188 @@
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+use resnet_image::OpenError;
+
+use crate::shapes;
+
+/// Labelled images: the names of the classes, and where each image is to be had. Images are decoded when they are asked
+/// for.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    classes: Arc<[String]>,
+    samples: Vec<Sample>,
+}
+
+/// One labelled image.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub(crate) source: Source,
+    pub(crate) labels: Labels,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    File(PathBuf),
+    /// Planes of red, green and blue, from a place of a file in memory on.
+    Planes {
+        file: Arc<(PathBuf, Vec<u8>)>,
+        start: usize,
+        side: u32,
+    },
+    /// Drawn anew each time.
+    Shape {
+        class: usize,
+        seed: u64,
+    },
+}
+
+/// One class, for most; any number of them where an image may have several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    One(usize),
+    Several(Vec<usize>),
+}
+
+/// Why a dataset is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or a folder cannot be read.
+    #[error("`{}`: expected {expected}", .path.display())]
+    Io {
+        /// It.
+        path: PathBuf,
+        /// What should be there.
+        expected: &'static str,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A folder or a file has another form.
+    #[error("`{}`: expected {expected}, found {found}", .path.display())]
+    Form {
+        /// It.
+        path: PathBuf,
+        /// What should be there.
+        expected: String,
+        /// What is.
+        found: String,
+    },
+    /// There are too few images.
+    #[error("expected {expected}, found {found}")]
+    TooFew {
+        /// What is needed.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl Dataset {
+    pub(crate) fn new(classes: Vec<String>, samples: Vec<Sample>) -> Self {
+        Self {
+            classes: classes.into(),
+            samples,
+        }
+    }
+
+    /// These samples of the same classes.
+    pub(crate) fn with_samples(&self, samples: Vec<Sample>) -> Self {
+        Self {
+            classes: Arc::clone(&self.classes),
+            samples,
+        }
+    }
+
+    /// The names of the classes, by their numbers.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The samples, in their order.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Whether an image may have several classes, or none.
+    pub fn is_multi_label(&self) -> bool {
+        let several = |sample: &Sample| matches!(sample.labels, Labels::Several(_));
+        self.samples.iter().any(several)
+    }
+
+    /// How many images each class has.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in self.samples.iter().flat_map(Sample::labels) {
+            counts[label] += 1;
+        }
+        counts
+    }
+
+    /// Weights by which every class counts alike: `images / (classes * images of the class)`, and 0 for a class without
+    /// images.
+    pub fn class_weights(&self) -> Vec<f64> {
+        let counts = self.counts();
+        let total: usize = counts.iter().sum();
+        let weight = |&count: &usize| match count {
+            0 => 0.0,
+            _ => total as f64 / (counts.len() * count) as f64,
+        };
+        counts.iter().map(weight).collect()
+    }
+}
+
+impl Sample {
+    /// Its class; several or none where an image may have that.
+    pub fn labels(&self) -> &[usize] {
+        match &self.labels {
+            Labels::One(label) => std::slice::from_ref(label),
+            Labels::Several(labels) => labels,
+        }
+    }
+
+    /// The path of its file, or what stands for one.
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.source {
+            Source::File(path) => path.to_string_lossy(),
+            Source::Planes { file, start, side } => {
+                let size = 3 * (side * side) as usize;
+                format!("{}#{}", file.0.display(), start / size).into()
+            }
+            Source::Shape { seed, .. } => format!("shape {seed}").into(),
+        }
+    }
+
+    /// Its pixels.
+    ///
+    /// # Errors
+    ///
+    /// If its file cannot be read or decoded.
+    pub fn image(&self) -> Result<RgbImage, OpenError> {
+        match &self.source {
+            Source::File(path) => resnet_image::open(path),
+            Source::Planes { file, start, side } => {
+                let plane = (side * side) as usize;
+                let pixel = |x: u32, y: u32| {
+                    let at = start + (y * side + x) as usize;
+                    image::Rgb([0, 1, 2].map(|channel| file.1[at + channel * plane]))
+                };
+                Ok(RgbImage::from_fn(*side, *side, pixel))
+            }
+            Source::Shape { class, seed } => Ok(shapes::draw(*class, *seed)),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod augment;
+mod cifar;
+mod csv_file;
+mod dataset;
+mod folder;
+mod loader;
+mod order;
+mod random;
+mod scores;
+mod shapes;
+mod split;
+
+pub use augment::{Augment, Crop, Jitter, Mix, Policy};
+pub use dataset::{DataError, Dataset, Sample};
+pub use loader::{BadImage, Batch, Batches, Loader};
+pub use order::Sampling;
+pub use scores::{ClassScores, Scores};

@@ -1,0 +1,48 @@
+//! In which order images are seen.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::Dataset;
+use crate::random::{For, random};
+
+/// Which images an epoch has, and in which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Each once, as they come.
+    Sequential,
+    /// Each once, in an order of its own every epoch.
+    #[default]
+    Shuffled,
+    /// As many as there are, drawn with replacement so that every class is as likely: PyTorch's
+    /// `WeightedRandomSampler`.
+    Balanced,
+}
+
+impl Sampling {
+    /// The numbers of the samples of an epoch.
+    pub(crate) fn order(self, dataset: &Dataset, seed: u64, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..dataset.len()).collect();
+        let mut random = random(seed, For::Order, [epoch, 0]);
+        match self {
+            Self::Sequential => {}
+            Self::Shuffled => order.shuffle(&mut random),
+            Self::Balanced => {
+                let mut by_class = vec![Vec::new(); dataset.classes().len()];
+                for (number, sample) in dataset.samples().iter().enumerate() {
+                    for &label in sample.labels() {
+                        by_class[label].push(number);
+                    }
+                }
+                by_class.retain(|numbers| !numbers.is_empty());
+                for place in &mut order {
+                    let class = &by_class[random.random_range(0..by_class.len())];
+                    *place = class[random.random_range(0..class.len())];
+                }
+            }
+        }
+        order
+    }
+}

@@ -1,0 +1,71 @@
+//! Some images to train, others to validate.
+
+use rand::seq::SliceRandom;
+
+use crate::Dataset;
+use crate::dataset::DataError;
+use crate::random::{For, random};
+
+impl Dataset {
+    /// Two parts, the second with `share` of the images of each class, rounded, at least one; drawn by the seed. An image
+    /// with several labels counts for the first of them.
+    ///
+    /// # Errors
+    ///
+    /// If a class has fewer than two images, so that one part would be without it, or `share` is not between 0 and 1.
+    pub fn split(&self, share: f64, seed: u64) -> Result<[Self; 2], DataError> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(DataError::TooFew {
+                expected: "a share between 0 and 1".into(),
+                found: share.to_string(),
+            });
+        }
+        let mut by_class = vec![Vec::new(); self.classes().len() + 1];
+        for (number, sample) in self.samples().iter().enumerate() {
+            let first = sample.labels().first().copied();
+            by_class[first.unwrap_or(self.classes().len())].push(number);
+        }
+        let mut is_second = vec![false; self.len()];
+        for (class, mut numbers) in by_class.into_iter().enumerate() {
+            let count = numbers.len();
+            if count == 0 {
+                continue;
+            }
+            if count == 1 {
+                let name = self.classes().get(class).map_or("no class", String::as_str);
+                return Err(DataError::TooFew {
+                    expected: format!("2 images or more of `{name}` to split it"),
+                    found: "1".into(),
+                });
+            }
+            numbers.shuffle(&mut random(seed, For::Split, [class as u64, 0]));
+            let second = ((count as f64 * share).round() as usize).clamp(1, count - 1);
+            for &number in &numbers[..second] {
+                is_second[number] = true;
+            }
+        }
+        let part = |second: bool| {
+            let samples = self.samples().iter().zip(&is_second);
+            let samples = samples.filter(|&(_, &is_second)| is_second == second);
+            self.with_samples(samples.map(|(sample, _)| sample.clone()).collect())
+        };
+        Ok([part(false), part(true)])
+    }
+
+    /// The first `count` images of each class, in their order: a smaller dataset.
+    pub fn take_per_class(&self, count: usize) -> Self {
+        let mut taken = vec![0; self.classes().len()];
+        let mut wanted = |labels: &[usize]| match labels.first() {
+            Some(&label) => {
+                taken[label] += 1;
+                taken[label] <= count
+            }
+            None => true,
+        };
+        let samples = self
+            .samples()
+            .iter()
+            .filter(|sample| wanted(sample.labels()));
+        self.with_samples(samples.cloned().collect())
+    }
+}

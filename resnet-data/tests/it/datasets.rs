@@ -1,0 +1,202 @@
+//! What is read, and what is refused.
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use resnet_data::Dataset;
+
+fn save(path: &Path, grey: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+        .save(path)
+        .unwrap();
+}
+
+#[test]
+fn a_folder_has_its_classes_and_images_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, grey) in [
+        ("dog/b.png", 2),
+        ("dog/a.PNG", 1),
+        ("cat/deep/er/c.png", 3),
+        ("cat/.hidden.png", 4),
+        (".git/x.png", 5),
+    ] {
+        save(&folder.path().join(path), grey);
+    }
+    fs::write(folder.path().join("dog/notes.txt"), "no image").unwrap();
+    fs::write(folder.path().join("labels.txt"), "no class").unwrap();
+    let data = Dataset::folder(folder.path()).unwrap();
+    assert_eq!(data.classes(), ["cat", "dog"]);
+    let greys: Vec<(usize, u8)> = data
+        .samples()
+        .iter()
+        .map(|sample| {
+            (
+                sample.labels()[0],
+                sample.image().unwrap().get_pixel(0, 0).0[0],
+            )
+        })
+        .collect();
+    assert_eq!(greys, [(0, 3), (1, 1), (1, 2)]);
+    assert_eq!(data.counts(), [1, 2]);
+    // 3 images, 2 classes: 3 / (2 * 1) and 3 / (2 * 2).
+    assert_eq!(data.class_weights(), [1.5, 0.75]);
+}
+
+#[test]
+fn folders_without_classes_or_images_are_refused_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = |path: &Path| Dataset::folder(path).unwrap_err().to_string();
+    assert!(
+        message(folder.path())
+            .ends_with("expected one folder of images a class, found no folder inside")
+    );
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let text = message(folder.path());
+    assert!(
+        text.contains("empty`: expected images of the class"),
+        "{text}"
+    );
+    let text = message(&folder.path().join("nowhere"));
+    assert!(
+        text.contains("nowhere`: expected a folder that can be searched"),
+        "{text}"
+    );
+}
+
+#[test]
+fn csv_files_have_one_label_or_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels.csv");
+    save(&folder.path().join("a.png"), 9);
+    let read = |text: &str| {
+        fs::write(&file, text).unwrap();
+        Dataset::csv(&file)
+    };
+    let data = read("path,label\na.png,dog\nb.png , cat\n\"c,d.png\",dog\n").unwrap();
+    assert_eq!(data.classes(), ["cat", "dog"]);
+    let labels = |data: &Dataset| -> Vec<Vec<usize>> {
+        data.samples()
+            .iter()
+            .map(|sample| sample.labels().to_vec())
+            .collect()
+    };
+    assert_eq!(labels(&data), [[1], [0], [1]]);
+    assert!(!data.is_multi_label());
+    assert_eq!(data.samples()[0].image().unwrap().get_pixel(0, 0).0, [9; 3]);
+    let missing = data.samples()[1].image().unwrap_err().to_string();
+    assert!(missing.contains("b.png"), "{missing}");
+
+    let data = read("a.png,dog;cat\nb.png,\n").unwrap();
+    assert!(data.is_multi_label());
+    assert_eq!(labels(&data), [vec![1, 0], vec![]]);
+
+    for (text, end) in [
+        (
+            "a.png,dog\nb.png\n",
+            "expected a path and a label in line 2, found 1 columns",
+        ),
+        ("a.png,dog\n,cat\n", "in line 2, found an empty path"),
+        ("path,label\n", "expected labelled images, found none"),
+        ("", "expected labelled images, found none"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(
+            error.contains("labels.csv`: ") && error.ends_with(end),
+            "{error}"
+        );
+    }
+}
+
+/// A record: labels, then planes of red, green and blue.
+fn record(labels: &[u8], red: u8) -> Vec<u8> {
+    let planes = [red, red + 1, red + 2]
+        .map(|value| vec![value; 1024])
+        .concat();
+    [labels, &planes].concat()
+}
+
+#[test]
+fn cifars_binary_files_are_read_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    let names: String = (0..10).map(|class| format!("class{class}\n")).collect();
+    write("batches.meta.txt", format!("{names}\n").as_bytes());
+    for batch in 1..=5 {
+        let bytes = [record(&[batch], 10 * batch), record(&[0], 100)].concat();
+        write(&format!("data_batch_{batch}.bin"), &bytes);
+    }
+    write("test_batch.bin", &record(&[9], 50));
+    let [train, test] = Dataset::cifar(folder.path()).unwrap();
+    assert_eq!((train.len(), test.len()), (10, 1));
+    assert_eq!(train.classes()[9], "class9");
+    assert_eq!(test.samples()[0].labels(), [9]);
+    assert_eq!(
+        train.samples()[2].image().unwrap().get_pixel(31, 31).0,
+        [20, 21, 22]
+    );
+    assert!(train.samples()[3].name().ends_with("data_batch_2.bin#1"));
+
+    let refused = |name: &str, bytes: &[u8], end: &str| {
+        let before = fs::read(folder.path().join(name)).unwrap();
+        write(name, bytes);
+        let error = Dataset::cifar(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.ends_with(end), "{error}");
+        write(name, &before);
+    };
+    refused(
+        "data_batch_3.bin",
+        &[0; 3072],
+        "expected records of 3073 bytes, found 3072 bytes",
+    );
+    refused("test_batch.bin", &[], "found 0 bytes");
+    refused(
+        "test_batch.bin",
+        &record(&[10], 1),
+        "expected labels below 10, found 10 at record 0",
+    );
+    refused(
+        "batches.meta.txt",
+        b"cat\n",
+        "expected the names of 10 classes, one a line, found 1 lines",
+    );
+
+    // CIFAR-100: a coarse label, then the fine one.
+    let names: String = (0..100).map(|class| format!("fine{class}\n")).collect();
+    write("fine_label_names.txt", names.as_bytes());
+    write("train.bin", &record(&[3, 77], 8));
+    write("test.bin", &record(&[3, 78], 8));
+    let [train, _] = Dataset::cifar(folder.path()).unwrap();
+    assert_eq!(train.classes()[train.samples()[0].labels()[0]], "fine77");
+}
+
+#[test]
+fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
+    let data = Dataset::shapes(600, 1);
+    let [train, valid] = data.split(0.2, 7).unwrap();
+    assert_eq!((train.counts(), valid.counts()), (vec![80; 6], vec![20; 6]));
+    let names = |data: &Dataset| -> Vec<String> {
+        data.samples()
+            .iter()
+            .map(|sample| sample.name().into_owned())
+            .collect()
+    };
+    let mut all = [names(&train), names(&valid)].concat();
+    all.sort();
+    let mut expected = names(&data);
+    expected.sort();
+    assert_eq!(all, expected);
+    let again = data.split(0.2, 7).unwrap();
+    assert_eq!(names(&again[1]), names(&valid));
+    assert_ne!(names(&data.split(0.2, 8).unwrap()[1]), names(&valid));
+    assert_eq!(data.take_per_class(3).counts(), [3; 6]);
+
+    let error = Dataset::shapes(7, 1).split(0.5, 1).unwrap_err().to_string();
+    assert!(
+        error.contains("expected 2 images or more of `ring` to split it, found 1"),
+        "{error}"
+    );
+    assert!(data.split(1.0, 1).is_err() && data.split(f64::NAN, 1).is_err());
+}

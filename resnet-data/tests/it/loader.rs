@@ -1,0 +1,143 @@
+//! Batches: the same whatever the number of threads.
+
+use std::fs;
+
+use resnet_data::{Augment, Batch, Dataset, Jitter, Loader, Mix, Policy, Sampling};
+use resnet_image::Recipe;
+
+fn loader() -> Loader {
+    let augment = Augment {
+        policy: Policy::Rand {
+            ops: 2,
+            magnitude: 9,
+        },
+        jitter: Jitter {
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+        },
+        erase: 0.5,
+        ..Augment::cifar()
+    };
+    Loader::new(Dataset::shapes(100, 1), Recipe::cifar(), 8).training(augment, 5)
+}
+
+fn same(a: &[Batch], b: &[Batch]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            a.images == b.images
+                && a.numbers == b.numbers
+                && a.targets == b.targets
+                && a.erased == b.erased
+                && a.blend == b.blend
+        })
+}
+
+#[test]
+fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
+    let mix = Mix {
+        mixup: 0.2,
+        cutmix: 1.0,
+    };
+    let epoch = |workers: usize, epoch: u64| -> Vec<Batch> {
+        loader()
+            .with_mix(mix)
+            .with_workers(workers)
+            .epoch(epoch, 0)
+            .collect()
+    };
+    let one = epoch(1, 3);
+    assert_eq!(one.len(), 12);
+    for workers in [2, 5, 16] {
+        assert!(same(&epoch(workers, 3), &one), "{workers}");
+    }
+    assert!(!same(&epoch(1, 4), &one));
+    // In the middle of the epoch.
+    let rest: Vec<Batch> = loader().with_mix(mix).with_workers(3).epoch(3, 7).collect();
+    assert!(same(&rest, &one[7..]));
+}
+
+#[test]
+fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
+    let loader = Loader::new(Dataset::shapes(10, 1), Recipe::cifar(), 4);
+    let batches: Vec<Batch> = loader.epoch(0, 0).collect();
+    let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.numbers.clone()).collect();
+    assert_eq!(numbers, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
+    assert_eq!(batches[2].targets[0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(batches[0].erased, [None; 4]);
+}
+
+#[test]
+fn an_epoch_of_training_has_no_image_twice() {
+    let mut numbers: Vec<usize> = loader()
+        .epoch(0, 0)
+        .flat_map(|batch| batch.numbers)
+        .collect();
+    assert_eq!(numbers.len(), 96);
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 96);
+}
+
+#[test]
+fn balanced_epochs_see_rare_classes_as_often() {
+    let shapes = Dataset::shapes(90, 1);
+    let folder = tempfile::tempdir().unwrap();
+    for (class, count) in [("many", 90), ("few", 6)] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        for number in 0..count {
+            let image = shapes.samples()[number].image().unwrap();
+            image
+                .save(folder.path().join(format!("{class}/{number}.png")))
+                .unwrap();
+        }
+    }
+    let data = Dataset::folder(folder.path()).unwrap();
+    let loader = Loader::new(data, Recipe::cifar(), 16)
+        .training(Augment::cifar(), 1)
+        .with_sampling(Sampling::Balanced);
+    let targets: Vec<Vec<f32>> = (0..5)
+        .flat_map(|epoch| loader.epoch(epoch, 0))
+        .flat_map(|batch| batch.targets)
+        .collect();
+    let few = targets.iter().filter(|target| target[0] == 1.0).count();
+    // Half of 480, give or take five deviations of 11.
+    assert!((185..=295).contains(&few), "{few}");
+}
+
+#[test]
+fn a_bad_image_is_told_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        for number in 0..3 {
+            let image = Dataset::shapes(3, 1).samples()[number].image().unwrap();
+            image
+                .save(folder.path().join(format!("{class}/{number}.png")))
+                .unwrap();
+        }
+    }
+    fs::write(folder.path().join("b/1.gif"), "<html>not found</html>").unwrap();
+    let data = Dataset::folder(folder.path()).unwrap();
+    let batches: Vec<Batch> = Loader::new(data, Recipe::cifar(), 4).epoch(0, 0).collect();
+    let counts: Vec<usize> = batches.iter().map(|batch| batch.images.len()).collect();
+    assert_eq!(counts, [4, 2]);
+    let [bad] = &batches[1].bad[..] else {
+        panic!("one is bad");
+    };
+    assert!(
+        bad.name.ends_with("b/1.gif") && bad.reason.contains("1.gif"),
+        "{bad:?}"
+    );
+}
+
+#[test]
+fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
+    // To prepare all of a million images would take minutes.
+    let loader = Loader::new(Dataset::shapes(1_000_000, 1), Recipe::cifar(), 64).with_workers(2);
+    let mut batches = loader.epoch(0, 0);
+    assert_eq!(batches.len(), 15_625);
+    assert_eq!(batches.next().unwrap().images.len(), 64);
+    assert_eq!(batches.len(), 15_624);
+}

@@ -1,0 +1,4 @@
+//! Datasets, batches and augmentation from outside.
+
+mod datasets;
+mod loader;

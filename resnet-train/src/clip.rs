@@ -1,0 +1,58 @@
+//! Clipping by the norm of all gradients together.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use resnet_core::ResNet;
+
+/// Scales all gradients by `max / (norm + 1e-6)` where their common L2 norm is above `max`: PyTorch's
+/// `clip_grad_norm_`. Burn's own clips each tensor by itself. Nothing waits for the device.
+///
+/// Gives the norm before clipping, `[1]`; none without gradients.
+pub fn clip_global_norm<B: AutodiffBackend>(
+    model: &ResNet<B>,
+    gradients: &mut GradientsParams,
+    max: f64,
+) -> Option<Tensor<B::InnerBackend, 1>> {
+    let mut squares = Squares::<B::InnerBackend> {
+        gradients,
+        sums: Vec::new(),
+    };
+    model.visit(&mut squares);
+    let sums = squares.sums;
+    if sums.is_empty() {
+        return None;
+    }
+    let norm = Tensor::cat(sums, 0).sum().sqrt();
+    let scale = ((norm.clone() + 1e-6).recip() * max).clamp_max(1.0);
+    model.visit(&mut Scale { gradients, scale });
+    Some(norm)
+}
+
+struct Squares<'a, B: Backend> {
+    gradients: &'a GradientsParams,
+    sums: Vec<Tensor<B, 1>>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+            self.sums.push((gradient.clone() * gradient).sum());
+        }
+    }
+}
+
+struct Scale<'a, B: Backend> {
+    gradients: &'a mut GradientsParams,
+    scale: Tensor<B, 1>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
+            let scale = self.scale.clone().reshape([1; D]);
+            self.gradients.register(param.id, gradient * scale);
+        }
+    }
+}

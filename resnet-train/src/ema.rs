@@ -1,0 +1,67 @@
+//! The moving average of a network.
+
+use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use resnet_core::ResNet;
+
+/// An exponential moving average of every entry of the state dict, running statistics included: timm's `ModelEmaV2`.
+#[derive(Clone, Debug)]
+pub struct Ema<B: Backend> {
+    model: ResNet<B>,
+    decay: f64,
+}
+
+impl<B: Backend> Ema<B> {
+    /// Starts from the values of `model`.
+    pub fn new<A: AutodiffBackend<InnerBackend = B>>(model: &ResNet<A>, decay: f64) -> Self {
+        Self {
+            model: model.valid(),
+            decay,
+        }
+    }
+
+    /// `average = decay * average + (1 - decay) * model`.
+    pub fn update<A: AutodiffBackend<InnerBackend = B>>(&mut self, model: &ResNet<A>) {
+        // The container of Burn's gradients holds tensors of any rank by the ids of their parameters.
+        let mut values = Values(GradientsParams::new());
+        model.visit(&mut values);
+        let mut blend = Blend {
+            values: values.0,
+            decay: self.decay,
+        };
+        self.model = self.model.clone().map(&mut blend);
+    }
+
+    pub(crate) fn set_model(&mut self, model: ResNet<B>) {
+        self.model = model;
+    }
+
+    /// The average.
+    pub fn model(&self) -> &ResNet<B> {
+        &self.model
+    }
+}
+
+struct Values(GradientsParams);
+
+impl<A: AutodiffBackend> ModuleVisitor<A> for Values {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<A, D>>) {
+        self.0.register(param.id, param.val().inner());
+    }
+}
+
+struct Blend {
+    values: GradientsParams,
+    decay: f64,
+}
+
+impl<B: Backend> ModuleMapper<B> for Blend {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        match self.values.remove::<B, D>(param.id) {
+            Some(value) => param.map(|average| average * self.decay + value * (1.0 - self.decay)),
+            None => param,
+        }
+    }
+}

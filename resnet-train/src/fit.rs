@@ -1,0 +1,340 @@
+//! Epochs of training, with validation and checkpoints between them.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use resnet_core::ResNet;
+use resnet_data::{BadImage, Loader, Scores};
+use resnet_image::BatchError;
+use serde::{Deserialize, Serialize};
+
+use crate::{CheckpointError, Plateau, Schedule, Trainer, evaluate, smoothed, tensors};
+
+/// What a run goes through.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// The images to train from.
+    pub train: Loader,
+    /// The images to validate with.
+    pub valid: Option<Loader>,
+    /// The learning rate over the steps, as a share of the peak.
+    pub schedule: Schedule,
+    /// The peak of the learning rate.
+    pub learning_rate: f64,
+    /// Passes over the images.
+    pub epochs: u64,
+    /// Label smoothing.
+    pub smoothing: f64,
+    /// Equal parts that a batch is run in, for less memory.
+    pub parts: usize,
+    /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
+    pub checkpoint: Option<PathBuf>,
+    /// Steps between checkpoints within an epoch.
+    pub save_every: Option<u64>,
+    /// The seed of dropped paths and values.
+    pub seed: u64,
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Epochs that are over.
+    pub epoch: u64,
+    /// Batches of the next that are over.
+    pub batch: usize,
+    /// Steps since the start.
+    pub step: u64,
+    /// The sum of the losses of the epoch so far.
+    loss: f64,
+    /// The best share of validation images whose class was predicted.
+    pub best: Option<f64>,
+    plateau: Plateau,
+}
+
+/// A stretch of steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// Batches of it that are over, of how many.
+    pub batch: [usize; 2],
+    /// Steps since the start.
+    pub step: u64,
+    /// The mean loss of the stretch.
+    pub loss: f64,
+    /// The learning rate of its last step.
+    pub learning_rate: f64,
+    /// Images of the stretch, and the time they took.
+    pub images: usize,
+    /// The time they took.
+    pub time: Duration,
+}
+
+/// An epoch.
+#[derive(Clone, Debug)]
+pub struct EpochReport {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// Its mean loss.
+    pub loss: f64,
+    /// The scores on the validation images.
+    pub valid: Option<Scores>,
+    /// Whether those are the best so far.
+    pub best: bool,
+}
+
+/// Sees a run as it goes on.
+pub trait Observer<B: Backend> {
+    /// A stretch of steps is over.
+    fn steps(&mut self, _report: &StepReport) {}
+
+    /// An epoch is over; `model` is the one that was validated: the average where one is kept.
+    ///
+    /// # Errors
+    ///
+    /// What the observer says; the run ends then.
+    fn epoch(&mut self, _report: &EpochReport, _model: &ResNet<B>) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// An image cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// What the observer says; the run ends then.
+    fn bad_image(&mut self, _image: &BadImage) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the run shall end, with a checkpoint.
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are over.
+    Done,
+    /// The observer asked for the end.
+    Stopped,
+}
+
+/// Why a run could not go on. Its last checkpoint is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The loss is no number any more.
+    #[error("the loss is {loss} at step {step} of epoch {}: expected a finite number; lower the learning rate, or clip gradients", .epoch + 1)]
+    NonFinite {
+        /// The epoch, from 0.
+        epoch: u64,
+        /// Steps since the start.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// Images do not make a batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The state cannot be written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The observer ended the run.
+    #[error("{0}")]
+    Observer(String),
+}
+
+/// Steps between two looks at the loss: to look is to wait for the device.
+const STRETCH: usize = 10;
+
+impl Fit {
+    /// Trains from `position` on. The same position, trainer and seed give the same steps, so a run that was cut off and
+    /// resumed ends as one that was not.
+    ///
+    /// # Errors
+    ///
+    /// If the loss is not finite, images do not make a batch, or a checkpoint cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If the network has not one class for each of the dataset.
+    pub fn run<B: AutodiffBackend>(
+        &self,
+        trainer: &mut Trainer<B>,
+        position: &mut Position,
+        device: &B::Device,
+        observer: &mut impl Observer<B::InnerBackend>,
+    ) -> Result<Ending, FitError> {
+        while position.epoch < self.epochs {
+            if let Ending::Stopped = self.epoch(trainer, position, device, observer)? {
+                return Ok(Ending::Stopped);
+            }
+        }
+        Ok(Ending::Done)
+    }
+
+    fn epoch<B: AutodiffBackend>(
+        &self,
+        trainer: &mut Trainer<B>,
+        position: &mut Position,
+        device: &B::Device,
+        observer: &mut impl Observer<B::InnerBackend>,
+    ) -> Result<Ending, FitError> {
+        let batches = self.train.len();
+        let mut stretch = Stretch::new();
+        for batch in self.train.epoch(position.epoch, position.batch) {
+            for bad in &batch.bad {
+                observer.bad_image(bad).map_err(FitError::Observer)?;
+            }
+            let step = position.step;
+            let share = self.schedule.rate(step) * position.plateau.factor;
+            let learning_rate = self.learning_rate * share;
+            // A batch norm knows no variance of a single value.
+            if batch.images.len() > 1 {
+                B::seed(
+                    device,
+                    self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step),
+                );
+                let (images, targets) = tensors::<B>(&batch, self.train.recipe(), device)?;
+                let targets = smoothed(targets, self.smoothing);
+                let parts = self.parts.clamp(1, batch.images.len() / 2);
+                let parts: Vec<_> = images
+                    .chunk(parts, 0)
+                    .into_iter()
+                    .zip(targets.chunk(parts, 0))
+                    .collect();
+                stretch.add(trainer.step(learning_rate, parts), batch.images.len());
+            }
+            position.step += 1;
+            position.batch += 1;
+            let stop = observer.stop();
+            let save = self
+                .save_every
+                .is_some_and(|steps| position.step.is_multiple_of(steps));
+            let last = position.batch == batches;
+            if stretch.losses.len() == STRETCH || stop || save || last {
+                let (losses, images, time) = stretch.take();
+                let loss: f64 = losses.iter().sum();
+                if !loss.is_finite() {
+                    return Err(FitError::NonFinite {
+                        epoch: position.epoch,
+                        step,
+                        loss,
+                    });
+                }
+                position.loss += loss;
+                observer.steps(&StepReport {
+                    epoch: position.epoch,
+                    batch: [position.batch, batches],
+                    step: position.step,
+                    loss: loss / losses.len().max(1) as f64,
+                    learning_rate,
+                    images,
+                    time,
+                });
+            }
+            if (stop || save) && !last {
+                self.keep(trainer, position)?;
+            }
+            if stop && !last {
+                return Ok(Ending::Stopped);
+            }
+        }
+        self.end_of_epoch(trainer, position, device, observer)
+    }
+
+    fn end_of_epoch<B: AutodiffBackend>(
+        &self,
+        trainer: &Trainer<B>,
+        position: &mut Position,
+        device: &B::Device,
+        observer: &mut impl Observer<B::InnerBackend>,
+    ) -> Result<Ending, FitError> {
+        let last = trainer.model().valid();
+        let model = trainer.average().unwrap_or(&last);
+        let mut bad = Vec::new();
+        let valid = match &self.valid {
+            Some(loader) => {
+                let note = |image: &BadImage| bad.push(image.clone());
+                Some(evaluate(model, loader, device, |_, _| {}, note)?)
+            }
+            None => None,
+        };
+        for image in &bad {
+            observer.bad_image(image).map_err(FitError::Observer)?;
+        }
+        let loss = position.loss / self.train.len().max(1) as f64;
+        let top1 = valid.as_ref().map(Scores::top1);
+        let best = top1.is_some_and(|top1| position.best.is_none_or(|best| top1 > best));
+        if best {
+            position.best = top1;
+        }
+        if let Some(valid) = &valid {
+            position.plateau.note(&self.schedule.decay, valid.loss());
+        }
+        let report = EpochReport {
+            epoch: position.epoch,
+            loss,
+            valid,
+            best,
+        };
+        observer.epoch(&report, model).map_err(FitError::Observer)?;
+        position.epoch += 1;
+        position.batch = 0;
+        position.loss = 0.0;
+        self.keep(trainer, position)?;
+        match observer.stop() {
+            true if position.epoch < self.epochs => Ok(Ending::Stopped),
+            _ => Ok(Ending::Done),
+        }
+    }
+
+    fn keep<B: AutodiffBackend>(
+        &self,
+        trainer: &Trainer<B>,
+        position: &Position,
+    ) -> Result<(), CheckpointError> {
+        let path: Option<&Path> = self.checkpoint.as_deref();
+        path.map_or(Ok(()), |path| trainer.checkpoint(path, position))
+    }
+}
+
+/// Steps whose losses nobody has looked at yet.
+struct Stretch<B: Backend> {
+    losses: Vec<Tensor<B, 1>>,
+    images: usize,
+    start: Instant,
+}
+
+impl<B: Backend> Stretch<B> {
+    fn new() -> Self {
+        Self {
+            losses: Vec::new(),
+            images: 0,
+            start: Instant::now(),
+        }
+    }
+
+    fn add(&mut self, loss: Tensor<B, 1>, images: usize) {
+        self.losses.push(loss);
+        self.images += images;
+    }
+
+    /// The losses, the images and the time since the last time.
+    fn take(&mut self) -> (Vec<f64>, usize, Duration) {
+        let losses = std::mem::take(&mut self.losses);
+        let losses = match losses.is_empty() {
+            true => Vec::new(),
+            false => Tensor::cat(losses, 0).into_data().iter::<f64>().collect(),
+        };
+        let time = self.start.elapsed();
+        self.start = Instant::now();
+        (losses, std::mem::take(&mut self.images), time)
+    }
+}

@@ -1,0 +1,154 @@
+//! Steps of training.
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+use resnet_core::{NormMode, ResNet};
+
+use crate::groups::{self, Groups};
+use crate::{Ema, LossKind, Optimizer, OptimizerConfig, clip_global_norm};
+
+/// What a step of training does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// From gradients to new parameters.
+    pub optimizer: OptimizerConfig,
+    /// Which parameters learn, how fast, and which of them decay.
+    pub groups: Groups,
+    /// What is minimised.
+    pub loss: LossKind,
+    /// Whether batch norms use the batch's statistics.
+    pub norms: NormMode,
+    /// The largest L2 norm of all gradients together.
+    pub clip: Option<f64>,
+    /// The decay of a moving average of the network.
+    pub ema: Option<f64>,
+}
+
+impl Settings {
+    /// Every parameter learns alike from a cross-entropy; nothing else.
+    pub fn new(optimizer: OptimizerConfig) -> Self {
+        Self {
+            optimizer,
+            groups: Groups::default(),
+            loss: LossKind::default(),
+            norms: NormMode::Train,
+            clip: None,
+            ema: None,
+        }
+    }
+}
+
+/// A network that is being trained.
+///
+/// ```
+/// use burn::backend::{Autodiff, Flex};
+/// use burn::tensor::Tensor;
+/// use resnet_core::Arch;
+/// use resnet_train::{OptimizerConfig, Settings, Trainer, targets};
+///
+/// type B = Autodiff<Flex>;
+/// let device = Default::default();
+/// let model = Arch::CifarResNet20.config().init::<B>(&device);
+/// let mut trainer = Trainer::new(model, Settings::new(OptimizerConfig::sgd(5e-4)));
+/// let x = Tensor::ones([2, 3, 32, 32], &device);
+/// let y = Tensor::from_data(targets(&[&[3], &[7]], 10), &device);
+/// let first = trainer.step(0.1, [(x.clone(), y.clone())]).into_scalar();
+/// let second = trainer.step(0.1, [(x, y)]).into_scalar();
+/// assert!(second < first);
+/// ```
+pub struct Trainer<B: AutodiffBackend> {
+    /// Gone only while it takes a step.
+    model: Option<ResNet<B>>,
+    optimizer: Optimizer<B::InnerBackend>,
+    ema: Option<Ema<B::InnerBackend>>,
+    settings: Settings,
+}
+
+impl<B: AutodiffBackend> Trainer<B> {
+    /// Nothing is trained yet.
+    pub fn new(model: ResNet<B>, settings: Settings) -> Self {
+        let rules = settings.groups.rules(&model);
+        let model = groups::apply(model, &rules).with_norm_mode(settings.norms);
+        Self {
+            optimizer: Optimizer::new(settings.optimizer, rules),
+            ema: settings.ema.map(|decay| Ema::new(&model, decay)),
+            model: Some(model),
+            settings,
+        }
+    }
+
+    /// The network as it stands.
+    ///
+    /// # Panics
+    ///
+    /// If a step panicked before.
+    pub fn model(&self) -> &ResNet<B> {
+        self.model.as_ref().expect("the last step has ended")
+    }
+
+    /// Its moving average, where one is kept.
+    pub fn average(&self) -> Option<&ResNet<B::InnerBackend>> {
+        self.ema.as_ref().map(Ema::model)
+    }
+
+    /// One update from a batch, given whole or in equal parts: of the parts the mean of gradients is taken. Gives the
+    /// loss before the update.
+    ///
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`
+    /// - targets: `[batch, classes]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If there is no part, or a step panicked before.
+    pub fn step(
+        &mut self,
+        learning_rate: f64,
+        parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>), IntoIter: ExactSizeIterator>,
+    ) -> Tensor<B::InnerBackend, 1> {
+        let model = self.model.take().expect("the last step has ended");
+        let parts = parts.into_iter();
+        let share = 1.0 / parts.len() as f64;
+        let mut accumulator = GradientsAccumulator::new();
+        let mut losses = Vec::new();
+        for (images, targets) in parts {
+            let logits = model.forward(images);
+            let loss = self.settings.loss.forward(logits, targets) * share;
+            losses.push(loss.clone().inner());
+            accumulator.accumulate(&model, GradientsParams::from_grads(loss.backward(), &model));
+        }
+        let mut gradients = accumulator.grads();
+        if let Some(max) = self.settings.clip {
+            clip_global_norm(&model, &mut gradients, max);
+        }
+        let model = self.optimizer.step(learning_rate, model, gradients);
+        if let Some(ema) = &mut self.ema {
+            ema.update(&model);
+        }
+        self.model = Some(model);
+        Tensor::cat(losses, 0).sum()
+    }
+
+    pub(crate) fn optimizer(&self) -> &Optimizer<B::InnerBackend> {
+        &self.optimizer
+    }
+
+    /// The same settings with other values: of the network, its average, and what the optimiser remembers.
+    pub(crate) fn restore(
+        &mut self,
+        model: ResNet<B>,
+        average: Option<ResNet<B::InnerBackend>>,
+        optimizer: &[u8],
+    ) -> Result<(), String> {
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        self.optimizer.load_bytes(optimizer, &device)?;
+        self.model = Some(model);
+        if let (Some(ema), Some(average)) = (&mut self.ema, average) {
+            ema.set_model(average);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+//! Runs: learning, stopping, going on, and what ends them.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn::backend::{Autodiff, Flex};
+use resnet_core::{ResNet, ResNetConfig};
+use resnet_data::{Augment, BadImage, Crop, Dataset, Loader, Mix};
+use resnet_image::Recipe;
+use resnet_train::{
+    Decay, Ending, EpochReport, Fit, FitError, Groups, Observer, OptimizerConfig, Position,
+    Schedule, Settings, StepReport, Trainer,
+};
+
+use crate::keyed;
+
+type Train = Autodiff<Flex>;
+
+/// The seed of the backend is one for the whole program, so one test at a time may draw from it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
+    let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
+    let mut config = config.with_num_classes(classes);
+    config.drop_path = drop_path;
+    keyed::fill(config.init(&Default::default()), 3)
+}
+
+fn settings() -> Settings {
+    Settings {
+        groups: Groups {
+            decay_norm_and_bias: false,
+            ..Groups::default()
+        },
+        clip: Some(5.0),
+        ema: Some(0.9),
+        ..Settings::new(OptimizerConfig::sgd(5e-4))
+    }
+}
+
+fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
+    let train = Loader::new(Dataset::shapes(images, 1), Recipe::cifar(), 16)
+        .training(Augment::cifar(), 7)
+        .with_workers(2);
+    let steps = train.len() as u64;
+    Fit {
+        valid: Some(Loader::new(Dataset::shapes(60, 2), Recipe::cifar(), 30)),
+        schedule: Schedule {
+            decay: Decay::OneCycle { rise: 0.3 },
+            warmup: 0,
+            warmup_start: 0.0,
+            end: 0.0,
+            epoch: steps,
+            total: steps * epochs,
+        },
+        train,
+        learning_rate: 0.1,
+        epochs,
+        smoothing: 0.1,
+        parts: 1,
+        checkpoint: checkpoint.map(Into::into),
+        save_every: None,
+        seed: 5,
+    }
+}
+
+/// Ends the run after so many steps; keeps what it is told.
+#[derive(Default)]
+struct Watch {
+    stop_after: Option<u64>,
+    steps: u64,
+    stretches: Vec<StepReport>,
+    epochs: Vec<EpochReport>,
+    bad: Vec<BadImage>,
+    refuse_bad: bool,
+}
+
+impl Observer<Flex> for Watch {
+    fn steps(&mut self, report: &StepReport) {
+        self.stretches.push(*report);
+    }
+
+    fn epoch(&mut self, report: &EpochReport, _: &ResNet<Flex>) -> Result<(), String> {
+        self.epochs.push(report.clone());
+        Ok(())
+    }
+
+    fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
+        self.bad.push(image.clone());
+        match self.refuse_bad {
+            true => Err(format!("{}: {}", image.name, image.reason)),
+            false => Ok(()),
+        }
+    }
+
+    fn stop(&mut self) -> bool {
+        self.steps += 1;
+        self.stop_after.is_some_and(|steps| self.steps >= steps)
+    }
+}
+
+fn state(trainer: &Trainer<Train>) -> Vec<(String, Vec<f32>)> {
+    let mut values = Vec::new();
+    let mut push = |key: &str, data: burn::tensor::TensorData| -> Result<(), ()> {
+        values.push((key.to_string(), data.to_vec().unwrap()));
+        Ok(())
+    };
+    trainer.model().visit_state(&mut push).unwrap();
+    trainer.average().unwrap().visit_state(&mut push).unwrap();
+    values
+}
+
+#[test]
+fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
+    let _alone = alone();
+    let device = Default::default();
+    let mix = Mix {
+        mixup: 0.2,
+        cutmix: 1.0,
+    };
+    let mut whole = fit(96, 2, None);
+    whole.train = whole.train.with_mix(mix);
+    let mut trainer = Trainer::new(model(6, 0.2), settings());
+    let mut position = Position::default();
+    let ending = whole.run(&mut trainer, &mut position, &device, &mut Watch::default());
+    assert_eq!(ending.unwrap(), Ending::Done);
+    assert_eq!((position.epoch, position.step), (2, 12));
+    let expected = state(&trainer);
+
+    // In the first epoch, between the epochs (the sixth look comes with the last step, the seventh after it), in the second.
+    for stop_after in [1, 4, 7, 10] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("last.checkpoint");
+        let cut = Fit {
+            checkpoint: Some(file.clone()),
+            ..whole.clone()
+        };
+        let mut trainer = Trainer::new(model(6, 0.2), settings());
+        let mut watch = Watch {
+            stop_after: Some(stop_after),
+            ..Watch::default()
+        };
+        let ending = cut.run(&mut trainer, &mut Position::default(), &device, &mut watch);
+        assert_eq!(ending.unwrap(), Ending::Stopped);
+        drop(trainer);
+
+        // Other values to begin with: all comes from the file.
+        let config = model(6, 0.2).config().clone();
+        let fresh = Trainer::new(keyed::fill(config.init(&device), 9), settings());
+        let (mut trainer, mut position) = fresh.resume::<Position>(&file).unwrap();
+        assert!(position.step < 12);
+        let ending = cut.run(&mut trainer, &mut position, &device, &mut Watch::default());
+        assert_eq!(ending.unwrap(), Ending::Done);
+        for ((key, expected), (_, found)) in expected.iter().zip(state(&trainer)) {
+            assert_eq!(&found, expected, "{key}, cut off after {stop_after}");
+        }
+    }
+}
+
+#[test]
+fn a_network_learns_the_images_it_sees() {
+    let _alone = alone();
+    let device = Default::default();
+    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let mut watch = Watch::default();
+    let shapes = Dataset::shapes(32, 1);
+    let same = Augment {
+        crop: Crop::Recipe,
+        flip: 0.0,
+        ..Augment::cifar()
+    };
+    let train = Loader::new(shapes.clone(), Recipe::cifar(), 16).training(same, 7);
+    let fit = Fit {
+        train,
+        valid: Some(Loader::new(shapes, Recipe::cifar(), 32)),
+        smoothing: 0.0,
+        ..fit(32, 40, None)
+    };
+    fit.run(&mut trainer, &mut Position::default(), &device, &mut watch)
+        .unwrap();
+    let (first, last) = (&watch.epochs[0], &watch.epochs[39]);
+    let top1 = last.valid.as_ref().unwrap().top1();
+    println!(
+        "loss {:.2} to {:.2}, top-1 {top1:.2}",
+        first.loss, last.loss
+    );
+    assert!(last.loss < 0.5 * first.loss);
+    // By chance it would be 1/6.
+    assert!(top1 > 0.9);
+    let images: usize = watch.stretches.iter().map(|stretch| stretch.images).sum();
+    assert_eq!(images, 40 * 32);
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("last.checkpoint");
+    let device = Default::default();
+    let mut first = fit(32, 1, Some(&file));
+    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let mut position = Position::default();
+    first
+        .run(&mut trainer, &mut position, &device, &mut Watch::default())
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+
+    first.epochs = 40;
+    first.learning_rate = 1e30;
+    first.schedule.decay = Decay::Constant;
+    let error = first.run(&mut trainer, &mut position, &device, &mut Watch::default());
+    let error = error.unwrap_err();
+    assert!(matches!(error, FitError::NonFinite { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("expected a finite number; lower the learning rate")
+    );
+    // A checkpoint that was written on the way is of an epoch whose loss was finite.
+    let after = fs::read(&file).unwrap();
+    assert!(after == before || position.epoch > 1);
+}
+
+#[test]
+fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("last.checkpoint");
+    let trainer = || Trainer::new(model(6, 0.0), settings());
+    let mut trained = trainer();
+    fit(32, 1, Some(&file))
+        .run(
+            &mut trained,
+            &mut Position::default(),
+            &Default::default(),
+            &mut Watch::default(),
+        )
+        .unwrap();
+    let refused = |trainer: Trainer<Train>, words: &str| {
+        let Err(error) = trainer.resume::<Position>(&file) else {
+            panic!("expected an error with `{words}`");
+        };
+        let error = error.to_string();
+        assert!(
+            error.contains("last.checkpoint`: expected a checkpoint of this run")
+                && error.contains(words),
+            "{error}"
+        );
+    };
+    refused(
+        Trainer::new(model(7, 0.0), settings()),
+        "`model.fc.weight` of F32 [6, 64] in place of F32 [7, 64]",
+    );
+    let adamw = Settings {
+        optimizer: OptimizerConfig::adamw(0.01),
+        ..settings()
+    };
+    refused(
+        Trainer::new(model(6, 0.0), adamw),
+        "the optimiser `sgd` in place of `adamw`",
+    );
+    let without_average = Settings {
+        ema: None,
+        ..settings()
+    };
+    refused(
+        Trainer::new(model(6, 0.0), without_average),
+        "other settings, or damage",
+    );
+
+    let bytes = fs::read(&file).unwrap();
+    let mut damaged = bytes.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&file, &damaged).unwrap();
+    refused(trainer(), "its sha256 does not fit");
+    fs::write(&file, &bytes[..middle]).unwrap();
+    refused(trainer(), "");
+    fs::write(&file, b"no checkpoint").unwrap();
+    refused(trainer(), "");
+    fs::remove_file(&file).unwrap();
+    let missing = trainer()
+        .resume::<Position>(&file)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        missing.ends_with("last.checkpoint`: cannot be read"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn bad_images_are_told_and_may_end_the_run() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for (number, sample) in Dataset::shapes(40, 1).samples().iter().enumerate() {
+        let class = folder.path().join(format!("class{}", number % 2));
+        fs::create_dir_all(&class).unwrap();
+        sample
+            .image()
+            .unwrap()
+            .save(class.join(format!("{number}.png")))
+            .unwrap();
+    }
+    fs::write(folder.path().join("class1/broken.gif"), b"<html>").unwrap();
+    let data = Dataset::folder(folder.path()).unwrap();
+    let mut fit = fit(32, 1, None);
+    fit.train = Loader::new(data, Recipe::cifar(), 41).training(Augment::cifar(), 1);
+    let mut run = |refuse_bad: bool| {
+        let mut watch = Watch {
+            refuse_bad,
+            ..Watch::default()
+        };
+        fit.valid = None;
+        let mut trainer = Trainer::new(model(2, 0.0), settings());
+        let ending = fit.run(
+            &mut trainer,
+            &mut Position::default(),
+            &Default::default(),
+            &mut watch,
+        );
+        (ending, watch.bad)
+    };
+    let (ending, bad) = run(false);
+    assert_eq!(ending.unwrap(), Ending::Done);
+    assert!(
+        bad.len() == 1 && bad[0].name.ends_with("class1/broken.gif"),
+        "{bad:?}"
+    );
+    let (ending, _) = run(true);
+    assert!(matches!(ending, Err(FitError::Observer(_))));
+}

@@ -1,0 +1,16 @@
+//! PyTorch's numbers.
+
+#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
+
+mod fit;
+#[path = "../../../resnet-core/tests/it/keyed.rs"]
+mod keyed;
+mod schedules;
+mod steps;
+
+use serde_json::Value;
+
+fn json(name: &str) -> Value {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}

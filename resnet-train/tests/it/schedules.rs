@@ -1,0 +1,75 @@
+//! Learning rates against PyTorch's.
+
+use resnet_train::{Decay, Plateau, Schedule};
+
+use crate::json;
+
+fn rates(name: &str) -> Vec<f64> {
+    serde_json::from_value(json("schedules.json")[name].clone()).unwrap()
+}
+
+fn schedule(decay: Decay) -> Schedule {
+    Schedule {
+        decay,
+        warmup: 0,
+        warmup_start: 0.01,
+        end: 0.0,
+        epoch: 2,
+        total: 20,
+    }
+}
+
+fn check(name: &str, schedule: &Schedule) {
+    let expected = rates(name);
+    assert_eq!(expected.len() as u64, schedule.total);
+    for (step, expected) in expected.into_iter().enumerate() {
+        let found = schedule.rate(step as u64);
+        assert!(
+            (found - expected).abs() < 1e-9,
+            "{name} {step}: expected {expected}, found {found}"
+        );
+    }
+}
+
+#[test]
+fn rates_are_pytorchs() {
+    check("cosine", &schedule(Decay::Cosine));
+    let to_a_tenth = Schedule {
+        end: 0.1,
+        ..schedule(Decay::Cosine)
+    };
+    check("cosine_end", &to_a_tenth);
+    let warm = Schedule {
+        warmup: 5,
+        ..schedule(Decay::Cosine)
+    };
+    check("warm_cosine", &warm);
+    let steps = Decay::Steps {
+        epochs: vec![3.0, 6.0],
+        factor: 0.1,
+    };
+    check("steps", &schedule(steps));
+    check("one_cycle", &schedule(Decay::OneCycle { rise: 0.25 }));
+}
+
+#[test]
+fn a_plateau_is_pytorchs() {
+    let decay = Decay::Plateau {
+        patience: 1,
+        factor: 0.5,
+    };
+    let mut plateau = Plateau::default();
+    for (expected, loss) in rates("plateau").into_iter().zip(rates("losses")) {
+        assert_eq!(plateau.factor, expected);
+        plateau.note(&decay, loss);
+    }
+}
+
+#[test]
+fn the_last_step_and_beyond_stay_low() {
+    // Burn 0.21's cosine restarts at the peak.
+    let cosine = schedule(Decay::Cosine);
+    assert_eq!([20, 21, 50].map(|step| cosine.rate(step)), [0.0; 3]);
+    let cycle = schedule(Decay::OneCycle { rise: 0.25 });
+    assert!(cycle.rate(25) < 1e-5);
+}

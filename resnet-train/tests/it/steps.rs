@@ -1,0 +1,147 @@
+//! Five steps of training against PyTorch's, for every case of `training.json`.
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::AutodiffModule;
+use burn::tensor::{FloatDType, Tensor};
+use resnet_core::{NormMode, ResNet, ResNetConfig};
+use resnet_train::{Groups, OptimizerConfig, Settings, Trainer, smoothed, targets};
+use serde_json::Value;
+
+use crate::{json, keyed};
+
+type Train = Autodiff<Flex>;
+
+fn settings(case: &Value) -> Settings {
+    let hyper = &case["hyper"];
+    let options = &case["options"];
+    let number = |key: &str| hyper[key].as_f64().unwrap();
+    let optimizer = match options["optimizer"].as_str().unwrap() {
+        "sgd" => OptimizerConfig::Sgd {
+            momentum: number("momentum"),
+            nesterov: hyper["nesterov"].as_bool().unwrap(),
+            weight_decay: number("weight_decay"),
+        },
+        _ => OptimizerConfig::AdamW {
+            betas: serde_json::from_value(hyper["betas"].clone()).unwrap(),
+            epsilon: number("eps"),
+            weight_decay: number("weight_decay"),
+        },
+    };
+    let flag = |key: &str, default: bool| options[key].as_bool().unwrap_or(default);
+    let groups = match flag("head_only", false) {
+        true => Groups::head_only(),
+        false => Groups::default(),
+    };
+    Settings {
+        groups: Groups {
+            decay_norm_and_bias: flag("decay_norm_and_bias", true),
+            ..groups
+        },
+        norms: match flag("frozen_norm", false) {
+            true => NormMode::Eval,
+            false => NormMode::Train,
+        },
+        clip: options["clip"].as_f64(),
+        ema: options["ema"].as_f64(),
+        ..Settings::new(optimizer)
+    }
+}
+
+/// Five steps in `dtype`; the losses of the first `steps` are PyTorch's within `tolerance`, and what the last leaves
+/// within ten times that.
+fn check(name: &str, dtype: FloatDType, steps: usize, tolerance: f64) {
+    let cases = json("training.json");
+    let case = &cases[name];
+    let options = &case["options"];
+    let device = Default::default();
+    let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
+    let model: ResNet<Train> = keyed::fill(config.init(&device), 7);
+    let x = keyed::images::<Train>(7, [16, 3, 32, 32], &device).cast(dtype);
+    let labels: Vec<[usize; 1]> = (0..16).map(|i| [i % 10]).collect();
+    let labels: Vec<&[usize]> = labels.iter().map(|label| &label[..]).collect();
+    let y = Tensor::<Train, 2>::from_data(targets(&labels, 10), &device).cast(dtype);
+    let y = match options["soft"].as_bool() {
+        // 0.7 of the own class, 0.3 of the next.
+        Some(true) => {
+            let next = vec![y.clone().narrow(1, 9, 1), y.clone().narrow(1, 0, 9)];
+            y * 0.7 + Tensor::cat(next, 1) * 0.3
+        }
+        _ => y,
+    };
+    let y = smoothed(y, options["smoothing"].as_f64().unwrap_or(0.0));
+    let parts = options["accumulate"].as_u64().unwrap_or(1) as usize;
+    let learning_rate = case["hyper"]["lr"].as_f64().unwrap();
+    let mut trainer = Trainer::new(model.cast(dtype).unwrap(), settings(case));
+
+    let assert_close = |what: &str, found: f64, expected: f64, scale: f64| {
+        let error = (found - expected).abs() / scale;
+        assert!(
+            error <= tolerance,
+            "{name}, {what}: expected {expected}, found {found}, off by {error:.1e}"
+        );
+    };
+    let losses = case["losses"].as_array().unwrap();
+    for (step, expected) in losses.iter().take(steps).enumerate() {
+        let images = x.clone().chunk(parts, 0);
+        let batch: Vec<_> = images.into_iter().zip(y.clone().chunk(parts, 0)).collect();
+        let loss = trainer.step(learning_rate, batch).into_data();
+        let (loss, expected) = (
+            loss.iter::<f64>().next().unwrap(),
+            expected.as_f64().unwrap(),
+        );
+        assert_close(&format!("loss {step}"), loss, expected, expected);
+    }
+    if steps < losses.len() {
+        return;
+    }
+    let last = trainer.model().valid();
+    let last = trainer.average().unwrap_or(&last);
+    let visited: Result<(), ()> = last.visit_state(|key, data| {
+        let squares = data.iter::<f64>().map(|value| value * value);
+        let expected = case["norms"][key].as_f64().unwrap();
+        assert_close(key, squares.sum::<f64>().sqrt(), expected, 10.0 * expected);
+        Ok(())
+    });
+    visited.unwrap();
+    let expected: Vec<Vec<f64>> = serde_json::from_value(case["logits"].clone()).unwrap();
+    let expected = expected.concat();
+    let found: Vec<f64> = last.forward(x.inner()).into_data().iter().collect();
+    let largest = expected
+        .iter()
+        .fold(0.0_f64, |max, value| max.max(value.abs()));
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert_close("logits", found, expected, 10.0 * largest);
+    }
+}
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() {
+            check(stringify!($name), FloatDType::F64, 5, 1e-4);
+            // After three steps at this rate, rounding to `f32` shows.
+            check(stringify!($name), FloatDType::F32, 3, 1e-4);
+        })*
+
+        #[test]
+        fn every_case_has_a_test() {
+            let cases = json("training.json");
+            let mut names: Vec<&str> = cases.as_object().unwrap().keys().map(String::as_str).collect();
+            let mut tested = vec![$(stringify!($name)),*];
+            names.sort_unstable();
+            tested.sort_unstable();
+            assert_eq!(names, tested);
+        }
+    };
+}
+
+/// Where steps do not amplify rounding, five in `f32` are PyTorch's too.
+#[test]
+fn five_steps_in_single_precision() {
+    for name in ["adamw", "frozen_norm", "head_only"] {
+        check(name, FloatDType::F32, 5, 1e-4);
+    }
+}
+
+cases! {
+    sgd sgd_label_smoothing sgd_no_norm_decay adamw frozen_norm head_only ema soft_targets clip_global_norm accumulate
+}
