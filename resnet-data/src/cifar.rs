@@ -1,7 +1,7 @@
 //! CIFAR's binary files.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ use crate::dataset::{DataError, Dataset, Labels, Sample, Source};
 /// Sides of an image, and its bytes.
 const SIDE: u32 = 32;
 const PIXELS: usize = 3 * 32 * 32;
+
+/// The most that is read of a file: CIFAR-100's 50,000 records are 154 MB.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The files of one of the two datasets, as <https://www.cs.toronto.edu/~kriz/cifar.html> has them.
 struct Files {
@@ -87,10 +90,11 @@ impl Files {
     }
 
     fn read(&self, path: PathBuf, samples: &mut Vec<Sample>) -> Result<(), DataError> {
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(missing(path, source)),
-        };
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+        if let Err(source) = read {
+            return Err(missing(path, source));
+        }
         let record = self.labels + PIXELS;
         if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
             return Err(DataError::Form {

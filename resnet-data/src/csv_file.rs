@@ -1,6 +1,6 @@
 //! A table of paths and labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
@@ -36,8 +36,11 @@ impl Dataset {
             .trim(csv::Trim::All)
             .from_reader(file);
         for (index, record) in reader.records().enumerate() {
-            let line = index as u64 + 1;
-            let record = record.map_err(|error| malformed(line, error.to_string()))?;
+            let record = record.map_err(|error| {
+                let line = error.position().map_or(0, csv::Position::line);
+                malformed(line, error.to_string())
+            })?;
+            let line = record.position().map_or(0, csv::Position::line);
             let [image, labels] = [record.get(0), record.get(1)];
             let (Some(image), Some(labels), 2) = (image, labels, record.len()) else {
                 return Err(malformed(line, format!("{} columns", record.len())));
@@ -48,12 +51,13 @@ impl Dataset {
             if image.is_empty() {
                 return Err(malformed(line, "an empty path".into()));
             }
-            let labels = labels.split(BETWEEN).map(str::trim);
-            let labels: Vec<String> = labels
-                .filter(|label| !label.is_empty())
-                .map(String::from)
-                .collect();
-            rows.push((folder.join(image), labels));
+            let mut names: Vec<String> = Vec::new();
+            for name in labels.split(BETWEEN).map(str::trim) {
+                if !name.is_empty() && !names.iter().any(|known| known == name) {
+                    names.push(name.into());
+                }
+            }
+            rows.push((folder.join(image), names));
         }
         if rows.iter().all(|(_, labels)| labels.is_empty()) {
             return Err(DataError::Form {
@@ -62,10 +66,13 @@ impl Dataset {
                 found: "none".into(),
             });
         }
-        let names = rows.iter().flat_map(|(_, labels)| labels);
-        let classes: BTreeMap<String, usize> = names.map(|name| (name.clone(), 0)).collect();
+        let classes: BTreeSet<String> = rows
+            .iter()
+            .flat_map(|(_, labels)| labels)
+            .cloned()
+            .collect();
         let numbers: BTreeMap<String, usize> = classes
-            .into_keys()
+            .into_iter()
             .enumerate()
             .map(|(number, name)| (name, number))
             .collect();

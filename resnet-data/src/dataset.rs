@@ -79,6 +79,12 @@ pub enum DataError {
         /// What is there.
         found: String,
     },
+    /// A dataset cannot be split so.
+    #[error("expected a share between 0 and 1 to split off, found {found}")]
+    Share {
+        /// The share asked for.
+        found: f64,
+    },
 }
 
 impl Dataset {

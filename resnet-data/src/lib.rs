@@ -12,7 +12,7 @@ mod scores;
 mod shapes;
 mod split;
 
-pub use augment::{Augment, Crop, Jitter, Mix, Policy};
+pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
 pub use dataset::{DataError, Dataset, Sample};
 pub use loader::{BadImage, Batch, Batches, Loader};
 pub use order::Sampling;

@@ -9,7 +9,7 @@ use image::RgbImage;
 use resnet_image::Recipe;
 
 use crate::random::{For, random};
-use crate::{Augment, Dataset, Mix, Sampling};
+use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
 
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
@@ -77,18 +77,28 @@ impl Loader {
 
     /// Batches to train from: shuffled and changed at random, all of it by the seed; images left over at the end of an
     /// epoch are left out, if that leaves a batch.
-    pub fn training(self, augment: Augment, seed: u64) -> Self {
-        self.with(|plan| {
+    ///
+    /// # Errors
+    ///
+    /// If a number of the augmentation is out of its range.
+    pub fn training(self, augment: Augment, seed: u64) -> Result<Self, AugmentError> {
+        augment.validate()?;
+        Ok(self.with(|plan| {
             plan.augment = Some(augment);
             plan.sampling = Sampling::Shuffled;
             plan.drop_last = plan.dataset.len() > plan.batch_size;
             plan.seed = seed;
-        })
+        }))
     }
 
     /// With images mixed.
-    pub fn with_mix(self, mix: Mix) -> Self {
-        self.with(|plan| plan.mix = mix)
+    ///
+    /// # Errors
+    ///
+    /// If a number of the mix is out of its range.
+    pub fn with_mix(self, mix: Mix) -> Result<Self, AugmentError> {
+        mix.validate()?;
+        Ok(self.with(|plan| plan.mix = mix))
     }
 
     /// With another order.

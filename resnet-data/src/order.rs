@@ -37,7 +37,9 @@ impl Sampling {
                     }
                 }
                 by_class.retain(|numbers| !numbers.is_empty());
-                for place in &mut order {
+                // Where no image has a class, there is nothing to balance.
+                let places = if by_class.is_empty() { 0 } else { order.len() };
+                for place in &mut order[..places] {
                     let class = &by_class[random.random_range(0..by_class.len())];
                     *place = class[random.random_range(0..class.len())];
                 }

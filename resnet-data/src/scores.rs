@@ -42,7 +42,7 @@ impl Scores {
         }
     }
 
-    /// Counts one image by its logits. Gives the class that was predicted and its probability.
+    /// Counts one image by its logits, which are to be finite. Gives the class that was predicted and its probability.
     ///
     /// # Panics
     ///

@@ -15,10 +15,7 @@ impl Dataset {
     /// If a class has fewer than two images, so that one part would be without it, or `share` is not between 0 and 1.
     pub fn split(&self, share: f64, seed: u64) -> Result<[Self; 2], DataError> {
         if !(share > 0.0 && share < 1.0) {
-            return Err(DataError::TooFew {
-                expected: "a share between 0 and 1".into(),
-                found: share.to_string(),
-            });
+            return Err(DataError::Share { found: share });
         }
         let mut by_class = vec![Vec::new(); self.classes().len() + 1];
         for (number, sample) in self.samples().iter().enumerate() {

@@ -47,6 +47,14 @@ pub enum CheckpointError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The network holds no numbers any more, so it is not written.
+    #[error("`{}`: the checkpoint is not written, and stays as it was: `{key}` holds infinities or NaN; lower the learning rate, or clip gradients", .path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+    },
     /// The file is no checkpoint of such a run.
     #[error("`{}`: expected a checkpoint of this run, found {found}", .path.display())]
     Form {
@@ -63,7 +71,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be written; an older one is still there then.
+    /// If the network holds infinities or NaN, or the file cannot be written; an older one is still there then.
     ///
     /// # Panics
     ///
@@ -74,15 +82,25 @@ impl<B: AutodiffBackend> Trainer<B> {
         position: &impl Serialize,
     ) -> Result<(), CheckpointError> {
         let path = path.as_ref();
-        let form = |found: String| CheckpointError::Form {
+        let write = |source: io::Error| CheckpointError::Write {
             path: path.into(),
-            found,
+            source,
         };
         let mut tensors = entries(MODEL, self.model());
         if let Some(average) = self.average() {
             tensors.extend(entries(AVERAGE, average));
         }
-        let optimizer = self.optimizer().to_bytes().map_err(form)?;
+        let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
+        if let Some((key, _)) = tensors.iter().find(|(_, data)| !finite(data)) {
+            return Err(CheckpointError::NonFinite {
+                path: path.into(),
+                key: key.clone(),
+            });
+        }
+        let optimizer = self
+            .optimizer()
+            .to_bytes()
+            .map_err(|error| write(io::Error::other(error)))?;
         tensors.push((OPTIMIZER.into(), TensorData::from(&optimizer[..])));
         let views = tensors.iter().map(|(key, data)| {
             let dtype = match key.as_str() {
@@ -93,19 +111,17 @@ impl<B: AutodiffBackend> Trainer<B> {
             view.map(|view| (key.as_str(), view))
         });
         let views = views.collect::<Result<Vec<_>, _>>();
-        let views = views.map_err(|error| form(error.to_string()))?;
-        let position = serde_json::to_string(position).map_err(|error| form(error.to_string()))?;
+        let views = views.map_err(|error| write(io::Error::other(error)))?;
+        let position = serde_json::to_string(position);
+        let position = position.map_err(|error| write(error.into()))?;
         let metadata = HashMap::from([
+            (DIGEST.to_string(), digest(&tensors, &position)),
             (POSITION.to_string(), position),
             (KIND.to_string(), self.optimizer().name().to_string()),
-            (DIGEST.to_string(), digest(&tensors)),
         ]);
         let bytes = safetensors::serialize(views, Some(metadata));
-        let bytes = bytes.map_err(|error| form(error.to_string()))?;
-        write_atomically(path, &bytes).map_err(|source| CheckpointError::Write {
-            path: path.into(),
-            source,
-        })
+        let bytes = bytes.map_err(|error| write(io::Error::other(error)))?;
+        write_atomically(path, &bytes).map_err(write)
     }
 
     /// The trainer as it was when the file was written, and the position written with it. It must have been made of a
@@ -127,18 +143,20 @@ impl<B: AutodiffBackend> Trainer<B> {
             path: path.into(),
             found,
         };
-        let bytes = fs::read(path).map_err(|source| CheckpointError::Read {
+        let read = |source: io::Error| CheckpointError::Read {
             path: path.into(),
             source,
-        })?;
+        };
+        if !fs::metadata(path).map_err(read)?.is_file() {
+            return Err(form("no regular file".into()));
+        }
+        let bytes = fs::read(path).map_err(read)?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| form(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| form(e.to_string()))?;
         let entry = |key: &str| {
             let found = metadata.metadata().as_ref().and_then(|map| map.get(key));
             found.ok_or_else(|| form(format!("no `{key}` in its header")))
         };
-        let position = serde_json::from_str(entry(POSITION)?);
-        let position = position.map_err(|error| form(format!("another position: {error}")))?;
 
         // Burn panics on the record of another optimiser, or a damaged one: kind and hash are checked before it is read.
         let (expected, found) = (self.optimizer().name(), entry(KIND)?);
@@ -160,11 +178,14 @@ impl<B: AutodiffBackend> Trainer<B> {
             .tensor(OPTIMIZER)
             .map_err(|error| form(error.to_string()))?;
         tensors.push((OPTIMIZER.into(), TensorData::from(view.data())));
-        if digest(&tensors) != *entry(DIGEST)? {
+        let position = entry(POSITION)?;
+        if digest(&tensors, position) != *entry(DIGEST)? {
             return Err(form(
                 "other settings, or damage: its sha256 does not fit".into(),
             ));
         }
+        let position = serde_json::from_str(position);
+        let position = position.map_err(|error| form(format!("another position: {error}")))?;
         self.restore(model, average, view.data()).map_err(form)?;
         Ok((self, position))
     }
@@ -206,9 +227,10 @@ fn load<B: Backend>(
     })
 }
 
-/// Of all keys and values.
-fn digest(tensors: &[(String, TensorData)]) -> String {
+/// Of all keys and values, and the position.
+fn digest(tensors: &[(String, TensorData)], position: &str) -> String {
     let mut hash = Sha256::new();
+    hash.update(position);
     for (key, data) in tensors {
         hash.update(key);
         hash.update(data.as_bytes());

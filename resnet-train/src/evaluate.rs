@@ -7,13 +7,28 @@ use resnet_image::BatchError;
 
 use crate::tensors;
 
+/// Why a network could not be evaluated.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// Images do not make a batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The network gave no numbers.
+    #[error("`{image}`: the network's output holds infinities or NaN: expected finite logits")]
+    NonFinite {
+        /// The image.
+        image: String,
+    },
+}
+
 /// Runs every image of the loader through the network; `each` gets the number of an image and its logits.
 ///
 /// Images that cannot be read are left out, and handed to `bad`.
 ///
 /// # Errors
 ///
-/// If images differ in size.
+/// If images differ in size, or the network's output is not finite.
 ///
 /// # Panics
 ///
@@ -24,7 +39,7 @@ pub fn evaluate<B: Backend>(
     device: &B::Device,
     mut each: impl FnMut(usize, &[f32]),
     mut bad: impl FnMut(&BadImage),
-) -> Result<Scores, BatchError> {
+) -> Result<Scores, EvaluateError> {
     let classes = loader.dataset().classes().len();
     let mut scores = Scores::new(classes);
     for batch in loader.epoch(0, 0) {
@@ -35,7 +50,12 @@ pub fn evaluate<B: Backend>(
         let (images, _) = tensors::<B>(&batch, loader.recipe(), device)?;
         let logits: Vec<f32> = model.forward(images).into_data().iter().collect();
         for (&number, logits) in batch.numbers.iter().zip(logits.chunks(classes)) {
-            if let [class] = loader.dataset().samples()[number].labels() {
+            let sample = &loader.dataset().samples()[number];
+            if !logits.iter().all(|logit| logit.is_finite()) {
+                let image = sample.name().into_owned();
+                return Err(EvaluateError::NonFinite { image });
+            }
+            if let [class] = sample.labels() {
                 scores.add(logits, *class);
             }
             each(number, logits);

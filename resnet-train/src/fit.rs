@@ -11,7 +11,9 @@ use resnet_data::{BadImage, Loader, Scores};
 use resnet_image::BatchError;
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckpointError, Plateau, Schedule, Trainer, evaluate, smoothed, tensors};
+use crate::{
+    CheckpointError, EvaluateError, Plateau, Schedule, Trainer, evaluate, smoothed, tensors,
+};
 
 /// What a run goes through.
 #[derive(Clone, Debug)]
@@ -28,13 +30,13 @@ pub struct Fit {
     pub epochs: u64,
     /// Label smoothing.
     pub smoothing: f64,
-    /// Equal parts that a batch is run in, for less memory.
+    /// Parts that a batch is run in, for less memory; each has two images or more, as a batch norm needs.
     pub parts: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
     pub checkpoint: Option<PathBuf>,
     /// Steps between checkpoints within an epoch.
     pub save_every: Option<u64>,
-    /// The seed of dropped paths and values.
+    /// The seed of dropped paths and values. It is the backend's, so two runs in one program disturb each other's.
     pub seed: u64,
 }
 
@@ -48,8 +50,9 @@ pub struct Position {
     pub batch: usize,
     /// Steps since the start.
     pub step: u64,
-    /// The sum of the losses of the epoch so far.
+    /// The sum of the losses of the epoch so far, and how many they are.
     loss: f64,
+    losses: u64,
     /// The best share of validation images whose class was predicted.
     pub best: Option<f64>,
     plateau: Plateau,
@@ -139,9 +142,20 @@ pub enum FitError {
         /// The loss.
         loss: f64,
     },
+    /// There was nothing to learn from.
+    #[error("epoch {}: expected two readable images or more in a batch, found none in {batches} batches", .epoch + 1)]
+    NoImages {
+        /// The epoch, from 0.
+        epoch: u64,
+        /// Its batches.
+        batches: usize,
+    },
     /// Images do not make a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// The validation failed.
+    #[error("validation")]
+    Evaluate(#[from] EvaluateError),
     /// The state cannot be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -203,12 +217,9 @@ impl Fit {
                 );
                 let (images, targets) = tensors::<B>(&batch, self.train.recipe(), device)?;
                 let targets = smoothed(targets, self.smoothing);
-                let parts = self.parts.clamp(1, batch.images.len() / 2);
-                let parts: Vec<_> = images
-                    .chunk(parts, 0)
-                    .into_iter()
-                    .zip(targets.chunk(parts, 0))
-                    .collect();
+                let sizes = part_sizes(batch.images.len(), self.parts);
+                let images = images.split_with_sizes(sizes.clone(), 0);
+                let parts = images.into_iter().zip(targets.split_with_sizes(sizes, 0));
                 stretch.add(trainer.step(learning_rate, parts), batch.images.len());
             }
             position.step += 1;
@@ -229,6 +240,7 @@ impl Fit {
                     });
                 }
                 position.loss += loss;
+                position.losses += losses.len() as u64;
                 observer.steps(&StepReport {
                     epoch: position.epoch,
                     batch: [position.batch, batches],
@@ -245,6 +257,12 @@ impl Fit {
             if stop && !last {
                 return Ok(Ending::Stopped);
             }
+        }
+        if position.losses == 0 {
+            return Err(FitError::NoImages {
+                epoch: position.epoch,
+                batches,
+            });
         }
         self.end_of_epoch(trainer, position, device, observer)
     }
@@ -269,7 +287,7 @@ impl Fit {
         for image in &bad {
             observer.bad_image(image).map_err(FitError::Observer)?;
         }
-        let loss = position.loss / self.train.len().max(1) as f64;
+        let loss = position.loss / position.losses.max(1) as f64;
         let top1 = valid.as_ref().map(Scores::top1);
         let best = top1.is_some_and(|top1| position.best.is_none_or(|best| top1 > best));
         if best {
@@ -288,6 +306,7 @@ impl Fit {
         position.epoch += 1;
         position.batch = 0;
         position.loss = 0.0;
+        position.losses = 0;
         self.keep(trainer, position)?;
         match observer.stop() {
             true if position.epoch < self.epochs => Ok(Ending::Stopped),
@@ -303,6 +322,15 @@ impl Fit {
         let path: Option<&Path> = self.checkpoint.as_deref();
         path.map_or(Ok(()), |path| trainer.checkpoint(path, position))
     }
+}
+
+/// As many parts as there may be of two images or more, alike but for one image.
+fn part_sizes(images: usize, parts: usize) -> Vec<usize> {
+    let parts = parts.clamp(1, (images / 2).max(1));
+    let larger = images % parts;
+    (0..parts)
+        .map(|part| images / parts + usize::from(part < larger))
+        .collect()
 }
 
 /// Steps whose losses nobody has looked at yet.
@@ -336,5 +364,18 @@ impl<B: Backend> Stretch<B> {
         let time = self.start.elapsed();
         self.start = Instant::now();
         (losses, std::mem::take(&mut self.images), time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_sizes;
+
+    #[test]
+    fn parts_differ_by_one_image_and_have_two_at_least() {
+        assert_eq!(part_sizes(16, 4), [4; 4]);
+        assert_eq!(part_sizes(10, 4), [3, 3, 2, 2]);
+        assert_eq!(part_sizes(5, 8), [3, 2]);
+        assert_eq!(part_sizes(2, 0), [2]);
     }
 }

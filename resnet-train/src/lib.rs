@@ -16,7 +16,7 @@ pub use batch::tensors;
 pub use checkpoint::CheckpointError;
 pub use clip::clip_global_norm;
 pub use ema::Ema;
-pub use evaluate::evaluate;
+pub use evaluate::{EvaluateError, evaluate};
 pub use fit::{Ending, EpochReport, Fit, FitError, Observer, Position, StepReport};
 pub use groups::{Groups, Part, Rule, UnknownPart};
 pub use loss::{LossKind, smoothed, targets};

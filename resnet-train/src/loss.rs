@@ -58,3 +58,54 @@ pub fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 
         _ => targets * (1.0 - smoothing) + smoothing / classes as f64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    fn loss(kind: LossKind, logits: [[f32; 2]; 2], targets: [[f32; 2]; 2]) -> f32 {
+        let tensor = |values| Tensor::<Flex, 2>::from_data(values, &Default::default());
+        kind.forward(tensor(logits), tensor(targets)).into_scalar()
+    }
+
+    #[test]
+    fn losses_of_two_samples() {
+        let three = 3.0_f32.ln();
+        let logits = [[three, 0.0], [0.0, 0.0]];
+        let targets = [[1.0, 0.0], [0.25, 0.75]];
+        // Softmax (3/4, 1/4) and (1/2, 1/2): -ln(3/4) and ln 2, averaged.
+        let expected = (-0.75_f32.ln() + 2.0_f32.ln()) / 2.0;
+        let found = loss(LossKind::CrossEntropy, logits, targets);
+        assert!((found - expected).abs() < 1e-6, "{found}");
+        // Sigmoid 3/4 with target 1, and three times 1/2 with any target, averaged over four.
+        let expected = (-0.75_f32.ln() + 3.0 * 2.0_f32.ln()) / 4.0;
+        let found = loss(LossKind::BinaryCrossEntropy, logits, targets);
+        assert!((found - expected).abs() < 1e-6, "{found}");
+        // The other side: sigmoid 3/4 with target 0.
+        let found = loss(LossKind::BinaryCrossEntropy, [[three; 2]; 2], [[0.0; 2]; 2]);
+        assert!((found - 4.0_f32.ln()).abs() < 1e-6, "{found}");
+    }
+
+    #[test]
+    fn large_logits_have_finite_losses() {
+        let logits = [[1e4, -1e4]; 2];
+        for kind in [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy] {
+            let found = loss(kind, logits, [[0.0, 1.0]; 2]);
+            assert!(found.is_finite() && found > 1e3, "{kind:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn smoothing_spreads_a_share_over_all_classes() {
+        let target = targets(&[&[1]], 4);
+        let smooth = smoothed(
+            Tensor::<Flex, 2>::from_data(target, &Default::default()),
+            0.1,
+        );
+        let values = smooth.into_data().to_vec::<f32>().unwrap();
+        for (value, expected) in values.iter().zip([0.025, 0.925, 0.025, 0.025]) {
+            assert!((value - expected).abs() < 1e-6, "{values:?}");
+        }
+    }
+}

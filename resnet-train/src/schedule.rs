@@ -89,7 +89,7 @@ fn one_cycle(step: f64, total: f64, rise: f64) -> f64 {
     const START: f64 = 1.0 / 25.0;
     const END: f64 = START / 1e4;
     let (top, last) = (rise * total - 1.0, total - 1.0);
-    if step <= top {
+    if top > 0.0 && step <= top {
         cosine(START, 1.0, step / top)
     } else {
         cosine(1.0, END, ((step - top) / (last - top)).min(1.0))

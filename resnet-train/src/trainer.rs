@@ -93,8 +93,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.ema.as_ref().map(Ema::model)
     }
 
-    /// One update from a batch, given whole or in equal parts: of the parts the mean of gradients is taken. Gives the
-    /// loss before the update.
+    /// One update from a batch, given whole or in parts: of the parts' gradients the mean is taken, by their images. Gives
+    /// the loss before the update.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`
@@ -107,14 +107,16 @@ impl<B: AutodiffBackend> Trainer<B> {
     pub fn step(
         &mut self,
         learning_rate: f64,
-        parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>), IntoIter: ExactSizeIterator>,
+        parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
         let model = self.model.take().expect("the last step has ended");
-        let parts = parts.into_iter();
-        let share = 1.0 / parts.len() as f64;
+        let parts: Vec<_> = parts.into_iter().collect();
+        let count = |images: &Tensor<B, 4>| images.dims()[0] as f64;
+        let total: f64 = parts.iter().map(|(images, _)| count(images)).sum();
         let mut accumulator = GradientsAccumulator::new();
         let mut losses = Vec::new();
         for (images, targets) in parts {
+            let share = count(&images) / total;
             let logits = model.forward(images);
             let loss = self.settings.loss.forward(logits, targets) * share;
             losses.push(loss.clone().inner());

@@ -96,13 +96,14 @@ pub(super) fn random_sides(
     [area * ratio, area / ratio].map(|square| square.sqrt().round_ties_even() as u32)
 }
 
-/// Where the image with its padding is smaller than the crop, more black is added on all sides, as torchvision's
+/// Where the image with its padding is smaller than the crop, what it lacks is added on both sides, as torchvision's
 /// `pad_if_needed` does.
 pub(super) fn padded(image: &RgbImage, size: u32, padding: u32, random: &mut Random) -> RgbImage {
     let mut place = |side: u32| {
-        let padding = i64::from(padding.max(size.saturating_sub(side)));
-        let spare = i64::from(side) + 2 * padding - i64::from(size);
-        padding - random.random_range(0..=spare.max(0))
+        let [side, size, padding] = [side, size, padding].map(i64::from);
+        let lacking = (size - side - 2 * padding).max(0);
+        let padding = padding + lacking;
+        padding - random.random_range(0..=side + 2 * padding - size)
     };
     let (x, y) = (place(image.width()), place(image.height()));
     let mut square = RgbImage::new(size, size);
@@ -137,6 +138,24 @@ mod tests {
         let mut random = random(1, For::Sample, [0, 0]);
         // Never as wide as 1 pixel by 100: the middle 1 x 1.33, rounded.
         assert_eq!(rectangle((1, 100), [0.9, 1.0], &mut random), [0, 49, 1, 1]);
+    }
+
+    #[test]
+    fn a_small_image_is_padded_by_what_it_lacks_on_both_sides() {
+        // 4 pixels and 1 of padding on each side lack 4 of 10: 5 on each side, so that the crop has 5 places.
+        let image = RgbImage::from_pixel(4, 4, image::Rgb([255; 3]));
+        let mut random = random(1, For::Sample, [0, 0]);
+        let mut corners = std::collections::BTreeSet::new();
+        for _ in 0..500 {
+            let crop = padded(&image, 10, 1, &mut random);
+            let white = crop.enumerate_pixels();
+            let white: Vec<_> = white.filter(|(.., pixel)| pixel.0[0] == 255).collect();
+            assert_eq!(white.len(), 16);
+            corners.insert((white[0].0, white[0].1));
+        }
+        let places = || 1..=5;
+        let all = places().flat_map(|x| places().map(move |y| (x, y)));
+        assert_eq!(corners, all.collect());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rand::RngExt;
 use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 
+use super::{AugmentError, check};
 use crate::random::Random;
 
 /// Every image of a batch is mixed with the one before it, and so are their targets; where both kinds are asked for, each
@@ -20,6 +21,16 @@ pub struct Mix {
 }
 
 impl Mix {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    ///
+    /// If a number is out of its range.
+    pub fn validate(&self) -> Result<(), AugmentError> {
+        check("mixup", self.mixup, 0.0, 1000.0)?;
+        check("cutmix", self.cutmix, 0.0, 1000.0)
+    }
+
     /// Mixes targets, and for CutMix images. For mixup gives the share of its own that each image is to keep, to be
     /// blended once the pixels are numbers.
     pub(crate) fn apply(

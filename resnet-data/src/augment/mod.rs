@@ -101,6 +101,42 @@ impl Augment {
         }
     }
 
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    ///
+    /// If a number is out of its range.
+    ///
+    /// ```
+    /// use resnet_data::Augment;
+    ///
+    /// let error = Augment { flip: 1.5, ..Augment::cifar() }.validate().unwrap_err();
+    /// assert_eq!(error.to_string(), "`flip` of the augmentation: expected a number from 0 to 1, found 1.5");
+    /// ```
+    pub fn validate(&self) -> Result<(), AugmentError> {
+        let shares = [("flip", self.flip), ("erase", self.erase)];
+        for (field, value) in shares.into_iter().chain(self.jitter.changes()) {
+            check(field, value, 0.0, 1.0)?;
+        }
+        check("hue", self.jitter.hue, 0.0, 0.5)?;
+        if let Policy::Rand { magnitude, .. } = self.policy {
+            check("magnitude", magnitude.into(), 0.0, 30.0)?;
+        }
+        let most = resnet_image::MAX_SIDE as f64;
+        match self.crop {
+            Crop::RandomResized { size, scale, .. } => {
+                check("size", size.into(), 1.0, most)?;
+                check("scale", scale[1], 0.0, 1.0)?;
+                check("scale", scale[0], 0.0, scale[1])
+            }
+            Crop::Padded { size, padding } => {
+                check("padding", padding.into(), 0.0, most)?;
+                check("size", size.into(), 1.0, MAX_PADDED)
+            }
+            Crop::Recipe => Ok(()),
+        }
+    }
+
     /// The image as the network is to see it once, and the rectangle to be blanked after normalisation.
     pub(crate) fn apply(
         &self,
@@ -136,7 +172,44 @@ impl Augment {
     }
 }
 
+/// The largest side of a padded crop: a square of 16,777,216 pixels.
+const MAX_PADDED: f64 = 4096.0;
+
+/// A number of an augmentation, or of a mix, is out of its range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{field}` of the augmentation: expected a number from {least} to {most}, found {found}")]
+pub struct AugmentError {
+    /// Its name.
+    pub field: &'static str,
+    /// The least it may be.
+    pub least: f64,
+    /// The most it may be.
+    pub most: f64,
+    /// What it is.
+    pub found: f64,
+}
+
+fn check(field: &'static str, found: f64, least: f64, most: f64) -> Result<(), AugmentError> {
+    match (least..=most).contains(&found) {
+        true => Ok(()),
+        false => Err(AugmentError {
+            field,
+            least,
+            most,
+            found,
+        }),
+    }
+}
+
 impl Jitter {
+    fn changes(&self) -> [(&'static str, f64); 3] {
+        [
+            ("brightness", self.brightness),
+            ("contrast", self.contrast),
+            ("saturation", self.saturation),
+        ]
+    }
+
     fn apply(&self, image: &mut RgbImage, random: &mut Random) {
         let mut order = [0, 1, 2, 3];
         order.shuffle(random);

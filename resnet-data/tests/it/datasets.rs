@@ -93,7 +93,18 @@ fn csv_files_have_one_label_or_several() {
     assert!(data.is_multi_label());
     assert_eq!(labels(&data), [vec![1, 0], vec![]]);
 
+    // A mark at the beginning, as spreadsheets write it; a label twice.
+    let data = read("\u{feff}path,label\na.png,dog;dog\n").unwrap();
+    assert_eq!(
+        (data.classes(), labels(&data)),
+        (&["dog".to_string()][..], vec![vec![0]])
+    );
+
     for (text, end) in [
+        (
+            "\"a\n.png\",dog\nb.png\n",
+            "expected a path and a label in line 3, found 1 columns",
+        ),
         (
             "a.png,dog\nb.png\n",
             "expected a path and a label in line 2, found 1 columns",
@@ -192,6 +203,11 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
     assert_eq!(names(&again[1]), names(&valid));
     assert_ne!(names(&data.split(0.2, 8).unwrap()[1]), names(&valid));
     assert_eq!(data.take_per_class(3).counts(), [3; 6]);
+    // However small or large the share, no part is without a class.
+    for (share, train, valid) in [(1e-9, 99, 1), (1.0 - 1e-9, 1, 99)] {
+        let [a, b] = data.split(share, 7).unwrap();
+        assert_eq!((a.counts(), b.counts()), (vec![train; 6], vec![valid; 6]));
+    }
 
     let error = Dataset::shapes(7, 1).split(0.5, 1).unwrap_err().to_string();
     assert!(

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use resnet_data::{Augment, Batch, Dataset, Jitter, Loader, Mix, Policy, Sampling};
-use resnet_image::Recipe;
+use resnet_data::{Augment, Batch, Crop, Dataset, Jitter, Loader, Mix, Policy, Sampling};
+use resnet_image::{Filter, Recipe};
 
 fn loader() -> Loader {
     let augment = Augment {
@@ -20,7 +20,9 @@ fn loader() -> Loader {
         erase: 0.5,
         ..Augment::cifar()
     };
-    Loader::new(Dataset::shapes(100, 1), Recipe::cifar(), 8).training(augment, 5)
+    Loader::new(Dataset::shapes(100, 1), Recipe::cifar(), 8)
+        .training(augment, 5)
+        .unwrap()
 }
 
 fn same(a: &[Batch], b: &[Batch]) -> bool {
@@ -43,6 +45,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
     let epoch = |workers: usize, epoch: u64| -> Vec<Batch> {
         loader()
             .with_mix(mix)
+            .unwrap()
             .with_workers(workers)
             .epoch(epoch, 0)
             .collect()
@@ -54,8 +57,27 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
     }
     assert!(!same(&epoch(1, 4), &one));
     // In the middle of the epoch.
-    let rest: Vec<Batch> = loader().with_mix(mix).with_workers(3).epoch(3, 7).collect();
+    let rest: Vec<Batch> = loader()
+        .with_mix(mix)
+        .unwrap()
+        .with_workers(3)
+        .epoch(3, 7)
+        .collect();
     assert!(same(&rest, &one[7..]));
+}
+
+#[test]
+fn an_image_is_changed_otherwise_in_every_epoch() {
+    let loader = loader().with_sampling(Sampling::Sequential);
+    let images = |epoch: u64| {
+        let batch = loader.epoch(epoch, 0).next().unwrap();
+        assert_eq!(batch.numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+        batch.images
+    };
+    assert_eq!(images(0), images(0));
+    for (a, b) in images(0).iter().zip(images(1)) {
+        assert_ne!(*a, b);
+    }
 }
 
 #[test]
@@ -96,6 +118,7 @@ fn balanced_epochs_see_rare_classes_as_often() {
     let data = Dataset::folder(folder.path()).unwrap();
     let loader = Loader::new(data, Recipe::cifar(), 16)
         .training(Augment::cifar(), 1)
+        .unwrap()
         .with_sampling(Sampling::Balanced);
     let targets: Vec<Vec<f32>> = (0..5)
         .flat_map(|epoch| loader.epoch(epoch, 0))
@@ -140,4 +163,172 @@ fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
     assert_eq!(batches.len(), 15_625);
     assert_eq!(batches.next().unwrap().images.len(), 64);
     assert_eq!(batches.len(), 15_624);
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_by_their_names() {
+    let jitter = |hue: f64, contrast: f64| Jitter {
+        hue,
+        contrast,
+        ..Jitter::default()
+    };
+    let resized = |size: u32, scale: [f64; 2]| Crop::RandomResized {
+        size,
+        scale,
+        filter: Filter::Bilinear,
+    };
+    let good = Augment::cifar();
+    let cases = [
+        (
+            "flip",
+            Augment {
+                flip: f64::NAN,
+                ..good
+            },
+        ),
+        (
+            "erase",
+            Augment {
+                erase: -0.1,
+                ..good
+            },
+        ),
+        (
+            "hue",
+            Augment {
+                jitter: jitter(0.6, 0.0),
+                ..good
+            },
+        ),
+        (
+            "contrast",
+            Augment {
+                jitter: jitter(0.0, -1.0),
+                ..good
+            },
+        ),
+        (
+            "magnitude",
+            Augment {
+                policy: Policy::Rand {
+                    ops: 2,
+                    magnitude: 31,
+                },
+                ..good
+            },
+        ),
+        (
+            "size",
+            Augment {
+                crop: resized(0, [0.1, 1.0]),
+                ..good
+            },
+        ),
+        (
+            "scale",
+            Augment {
+                crop: resized(32, [0.9, 0.1]),
+                ..good
+            },
+        ),
+        (
+            "scale",
+            Augment {
+                crop: resized(32, [0.1, f64::INFINITY]),
+                ..good
+            },
+        ),
+        (
+            "size",
+            Augment {
+                crop: Crop::Padded {
+                    size: u32::MAX,
+                    padding: 4,
+                },
+                ..good
+            },
+        ),
+        (
+            "padding",
+            Augment {
+                crop: Crop::Padded {
+                    size: 32,
+                    padding: u32::MAX,
+                },
+                ..good
+            },
+        ),
+    ];
+    let plain = || Loader::new(Dataset::shapes(8, 1), Recipe::cifar(), 4);
+    for (field, augment) in cases {
+        let error = plain().training(augment, 1).unwrap_err();
+        assert_eq!(error.field, field, "{error}");
+    }
+    for mix in [
+        Mix {
+            mixup: -1.0,
+            cutmix: 0.0,
+        },
+        Mix {
+            mixup: 0.0,
+            cutmix: f64::INFINITY,
+        },
+    ] {
+        assert!(plain().with_mix(mix).is_err());
+    }
+}
+
+#[test]
+fn the_wildest_augmentation_that_is_allowed_runs() {
+    let augment = Augment {
+        crop: Crop::RandomResized {
+            size: 1,
+            scale: [0.0, 0.0],
+            filter: Filter::Bicubic,
+        },
+        flip: 1.0,
+        policy: Policy::Rand {
+            ops: 9,
+            magnitude: 30,
+        },
+        jitter: Jitter {
+            brightness: 1.0,
+            contrast: 1.0,
+            saturation: 1.0,
+            hue: 0.5,
+        },
+        erase: 1.0,
+    };
+    let mix = Mix {
+        mixup: 1000.0,
+        cutmix: 1e-9,
+    };
+    for crop in [
+        augment.crop,
+        Crop::Recipe,
+        Crop::Padded {
+            size: 1,
+            padding: 0,
+        },
+    ] {
+        let loader = Loader::new(Dataset::shapes(40, 1), Recipe::cifar(), 7);
+        let loader = loader.training(Augment { crop, ..augment }, 1).unwrap();
+        let images = loader
+            .with_mix(mix)
+            .unwrap()
+            .epoch(0, 0)
+            .map(|batch| batch.images.len());
+        assert_eq!(images.sum::<usize>(), 35);
+    }
+}
+
+#[test]
+fn images_without_a_class_need_no_balance() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels.csv");
+    fs::write(&file, "a.png,cat\nb.png,\nc.png,\nd.png,cat\n").unwrap();
+    let none = Dataset::csv(&file).unwrap().take_per_class(0);
+    assert_eq!((none.len(), none.counts()), (2, vec![0]));
+    let loader = Loader::new(none, Recipe::cifar(), 1).with_sampling(Sampling::Balanced);
+    assert_eq!(loader.epoch(0, 0).count(), 2);
 }

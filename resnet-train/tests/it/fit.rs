@@ -45,6 +45,7 @@ fn settings() -> Settings {
 fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
     let train = Loader::new(Dataset::shapes(images, 1), Recipe::cifar(), 16)
         .training(Augment::cifar(), 7)
+        .unwrap()
         .with_workers(2);
     let steps = train.len() as u64;
     Fit {
@@ -77,6 +78,7 @@ struct Watch {
     epochs: Vec<EpochReport>,
     bad: Vec<BadImage>,
     refuse_bad: bool,
+    refuse_epoch: bool,
 }
 
 impl Observer<Flex> for Watch {
@@ -86,7 +88,10 @@ impl Observer<Flex> for Watch {
 
     fn epoch(&mut self, report: &EpochReport, _: &ResNet<Flex>) -> Result<(), String> {
         self.epochs.push(report.clone());
-        Ok(())
+        match self.refuse_epoch {
+            true => Err("the disk of the curves is full".into()),
+            false => Ok(()),
+        }
     }
 
     fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
@@ -123,7 +128,8 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         cutmix: 1.0,
     };
     let mut whole = fit(96, 2, None);
-    whole.train = whole.train.with_mix(mix);
+    whole.train = whole.train.with_mix(mix).unwrap();
+    whole.parts = 3;
     let mut trainer = Trainer::new(model(6, 0.2), settings());
     let mut position = Position::default();
     let ending = whole.run(&mut trainer, &mut position, &device, &mut Watch::default());
@@ -162,6 +168,32 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
 }
 
 #[test]
+fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("last.checkpoint");
+    let device = Default::default();
+    let fit = Fit {
+        save_every: Some(2),
+        ..fit(96, 1, Some(&file))
+    };
+    let mut watch = Watch {
+        refuse_epoch: true,
+        ..Watch::default()
+    };
+    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let error = fit.run(&mut trainer, &mut Position::default(), &device, &mut watch);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "the disk of the curves is full"
+    );
+    // Six steps: after the second and the fourth; the last comes with the end of the epoch.
+    let trainer = Trainer::new(model(6, 0.0), settings());
+    let (_, position) = trainer.resume::<Position>(&file).unwrap();
+    assert_eq!((position.epoch, position.batch, position.step), (0, 4, 4));
+}
+
+#[test]
 fn a_network_learns_the_images_it_sees() {
     let _alone = alone();
     let device = Default::default();
@@ -174,6 +206,7 @@ fn a_network_learns_the_images_it_sees() {
         ..Augment::cifar()
     };
     let train = Loader::new(shapes.clone(), Recipe::cifar(), 16).training(same, 7);
+    let train = train.unwrap();
     let fit = Fit {
         train,
         valid: Some(Loader::new(shapes, Recipe::cifar(), 32)),
@@ -201,7 +234,7 @@ fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last.checkpoint");
     let device = Default::default();
-    let mut first = fit(32, 1, Some(&file));
+    let mut first = fit(160, 1, Some(&file));
     let mut trainer = Trainer::new(model(6, 0.0), settings());
     let mut position = Position::default();
     first
@@ -209,7 +242,8 @@ fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
         .unwrap();
     let before = fs::read(&file).unwrap();
 
-    first.epochs = 40;
+    first.valid = None;
+    first.epochs = 2;
     first.learning_rate = 1e30;
     first.schedule.decay = Decay::Constant;
     let error = first.run(&mut trainer, &mut position, &device, &mut Watch::default());
@@ -220,9 +254,82 @@ fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
             .to_string()
             .contains("expected a finite number; lower the learning rate")
     );
-    // A checkpoint that was written on the way is of an epoch whose loss was finite.
-    let after = fs::read(&file).unwrap();
-    assert!(after == before || position.epoch > 1);
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_network_that_the_last_step_broke_is_not_written() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("last.checkpoint");
+    let device = Default::default();
+    let mut fit = fit(16, 1, Some(&file));
+    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let mut position = Position::default();
+    fit.run(&mut trainer, &mut position, &device, &mut Watch::default())
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+
+    // One step an epoch: its loss is from before the update, and finite.
+    fit.valid = None;
+    fit.epochs = 2;
+    fit.learning_rate = 1e39;
+    fit.schedule.decay = Decay::Constant;
+    let error = fit.run(&mut trainer, &mut position, &device, &mut Watch::default());
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("last.checkpoint`: the checkpoint is not written, and stays as it was: `"),
+        "{error}"
+    );
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_network_without_numbers_is_not_evaluated() {
+    let _alone = alone();
+    let device = Default::default();
+    let mut fit = fit(16, 1, None);
+    fit.learning_rate = 1e39;
+    fit.schedule.decay = Decay::Constant;
+    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let error = fit.run(
+        &mut trainer,
+        &mut Position::default(),
+        &device,
+        &mut Watch::default(),
+    );
+    let Err(FitError::Evaluate(error)) = error else {
+        panic!("expected an error of the evaluation, found {error:?}");
+    };
+    assert!(error.to_string().starts_with("`shape "), "{error}");
+}
+
+#[test]
+fn an_epoch_without_a_readable_image_is_an_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        fs::write(folder.path().join(class).join("1.jpg"), b"no image").unwrap();
+    }
+    let data = Dataset::folder(folder.path()).unwrap();
+    let mut fit = fit(32, 1, None);
+    fit.train = Loader::new(data, Recipe::cifar(), 2)
+        .training(Augment::cifar(), 1)
+        .unwrap();
+    let mut trainer = Trainer::new(model(2, 0.0), settings());
+    let mut watch = Watch::default();
+    let error = fit.run(
+        &mut trainer,
+        &mut Position::default(),
+        &Default::default(),
+        &mut watch,
+    );
+    let error = error.unwrap_err().to_string();
+    let expected =
+        "epoch 1: expected two readable images or more in a batch, found none in 1 batches";
+    assert_eq!(error, expected);
+    assert_eq!(watch.bad.len(), 2);
 }
 
 #[test]
@@ -278,11 +385,23 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     damaged[middle] ^= 1;
     fs::write(&file, &damaged).unwrap();
     refused(trainer(), "its sha256 does not fit");
+    // A digit of the position.
+    let mut damaged = bytes.clone();
+    let digit = b"\\\"step\\\":2";
+    let place = damaged
+        .windows(digit.len())
+        .position(|window| window == digit);
+    damaged[place.unwrap() + digit.len() - 1] = b'3';
+    fs::write(&file, &damaged).unwrap();
+    refused(trainer(), "its sha256 does not fit");
     fs::write(&file, &bytes[..middle]).unwrap();
     refused(trainer(), "");
     fs::write(&file, b"no checkpoint").unwrap();
     refused(trainer(), "");
     fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    refused(trainer(), "found no regular file");
+    fs::remove_dir(&file).unwrap();
     let missing = trainer()
         .resume::<Position>(&file)
         .err()
@@ -310,7 +429,9 @@ fn bad_images_are_told_and_may_end_the_run() {
     fs::write(folder.path().join("class1/broken.gif"), b"<html>").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
     let mut fit = fit(32, 1, None);
-    fit.train = Loader::new(data, Recipe::cifar(), 41).training(Augment::cifar(), 1);
+    fit.train = Loader::new(data, Recipe::cifar(), 41)
+        .training(Augment::cifar(), 1)
+        .unwrap();
     let mut run = |refuse_bad: bool| {
         let mut watch = Watch {
             refuse_bad,

@@ -73,3 +73,20 @@ fn the_last_step_and_beyond_stay_low() {
     let cycle = schedule(Decay::OneCycle { rise: 0.25 });
     assert!(cycle.rate(25) < 1e-5);
 }
+
+#[test]
+fn short_runs_have_rates_too() {
+    for total in 1..12 {
+        for rise in [0.0, 0.1, 0.25, 0.5, 1.0] {
+            let cycle = Schedule {
+                total,
+                ..schedule(Decay::OneCycle { rise })
+            };
+            let rates: Vec<f64> = (0..total).map(|step| cycle.rate(step)).collect();
+            assert!(
+                rates.iter().all(|rate| (0.0..=1.0).contains(rate)),
+                "{total} {rise}: {rates:?}"
+            );
+        }
+    }
+}

@@ -134,6 +134,41 @@ macro_rules! cases {
     };
 }
 
+/// The case with frozen norms, where the parts of a batch do not see each other, in other settings and parts.
+fn check_frozen(change: impl Fn(Settings) -> Settings, sizes: [usize; 2]) {
+    let cases = json("training.json");
+    let case = &cases["frozen_norm"];
+    let device = Default::default();
+    let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
+    let model: ResNet<Train> = keyed::fill(config.init(&device), 7);
+    let x = keyed::images::<Train>(7, [16, 3, 32, 32], &device);
+    let labels: Vec<[usize; 1]> = (0..16).map(|i| [i % 10]).collect();
+    let labels: Vec<&[usize]> = labels.iter().map(|label| &label[..]).collect();
+    let y = Tensor::<Train, 2>::from_data(targets(&labels, 10), &device);
+    let mut trainer = Trainer::new(model, change(settings(case)));
+    for expected in case["losses"].as_array().unwrap() {
+        let images = x.clone().split_with_sizes(sizes.to_vec(), 0);
+        let targets = y.clone().split_with_sizes(sizes.to_vec(), 0);
+        let loss = trainer.step(0.1, images.into_iter().zip(targets));
+        let (loss, expected) = (f64::from(loss.into_scalar()), expected.as_f64().unwrap());
+        assert!(
+            (loss - expected).abs() <= 1e-5 * expected,
+            "expected {expected}, found {loss}"
+        );
+    }
+}
+
+#[test]
+fn uneven_parts_count_by_their_images() {
+    check_frozen(|settings| settings, [11, 5]);
+}
+
+#[test]
+fn gradients_below_the_largest_norm_are_not_changed() {
+    let clip = Some(1e6);
+    check_frozen(|settings| Settings { clip, ..settings }, [8, 8]);
+}
+
 /// Where steps do not amplify rounding, five in `f32` are PyTorch's too.
 #[test]
 fn five_steps_in_single_precision() {
