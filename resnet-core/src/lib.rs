@@ -8,6 +8,7 @@ mod block;
 mod cast;
 mod config;
 mod cost;
+mod kernels;
 mod layers;
 mod names;
 mod plan;
@@ -24,6 +25,7 @@ pub use config::{
     ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
 };
 pub use cost::Cost;
+pub use kernels::{BatchNormKernel, Kernels, Normalised};
 pub use layers::{
     Attention, BatchNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode, RunningStat,
     SqueezeExcite,

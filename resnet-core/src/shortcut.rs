@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend, module};
 
-use crate::layers::{ConvPlan, Norm, avg_pool_same, fold, norm};
+use crate::layers::{ConvPlan, Norm, avg_pool_same, conv, fold, norm};
 use crate::plan::BlockPlan;
 use crate::{ResNetConfig, ShortcutKind};
 
@@ -133,19 +133,14 @@ impl<B: Backend> Projection<B> {
             }
             ShortcutPool::AvgSame => avg_pool_same(x),
         };
-        norm(&self.bn, self.conv.forward(x))
+        norm(&self.bn, conv(&self.conv, x))
     }
 }
 
 impl<B: Backend> ZeroPad<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let step = self.stride as isize;
-        let x = x.slice([
-            burn::tensor::s![..],
-            burn::tensor::s![..],
-            burn::tensor::s![..;step],
-            burn::tensor::s![..;step],
-        ]);
+        // Every `stride`-th pixel. A slice with steps has no gradient on LibTorch.
+        let x = module::avg_pool2d(x, [1, 1], [self.stride; 2], [0, 0], true, false);
         let [n, c, h, w] = x.dims();
         let before = (self.out_channels - c) / 2;
         let zeros = |channels| Tensor::zeros([n, channels, h, w], (&x.device(), x.dtype()));

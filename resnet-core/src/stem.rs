@@ -3,7 +3,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{ConvPlan, Norm, anti_alias, fold, max_pool, norm};
+use crate::layers::{ConvPlan, Norm, anti_alias, conv, fold, max_pool, norm};
 use crate::{Activation, AntiAlias, ResNetConfig, StemKind, StemPool};
 
 /// The convolutions before the first stage. The norm and activation that follow belong to the network.
@@ -53,7 +53,7 @@ impl<B: Backend> Stem<B> {
     /// - output: `[batch, channels, height / stride, width / stride]`, rounded up
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self {
-            Self::Single(conv) => conv.forward(x),
+            Self::Single(single) => conv(single, x),
             Self::Deep(stem) => stem.forward(x),
         }
     }
@@ -101,9 +101,9 @@ fn adapt_input<B: Backend>(weight: Tensor<B, 4>, channels: usize) -> Tensor<B, 4
 
 impl<B: Backend> DeepStem<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.act.forward(norm(&self.bn1, self.conv1.forward(x)));
-        let x = self.act.forward(norm(&self.bn2, self.conv2.forward(x)));
-        self.conv3.forward(x)
+        let x = self.act.forward(norm(&self.bn1, conv(&self.conv1, x)));
+        let x = self.act.forward(norm(&self.bn2, conv(&self.conv2, x)));
+        conv(&self.conv3, x)
     }
 }
 
@@ -128,7 +128,7 @@ impl<B: Backend> ConvPool<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.act.forward(norm(&self.bn, self.conv.forward(x)))
+        self.act.forward(norm(&self.bn, conv(&self.conv, x)))
     }
 
     pub(crate) fn fuse(&mut self) {

@@ -6,6 +6,7 @@ mod csv_file;
 mod dataset;
 mod folder;
 mod loader;
+mod open;
 mod order;
 mod random;
 mod scores;

@@ -54,6 +54,8 @@ struct Plan {
     batch_size: usize,
     drop_last: bool,
     seed: u64,
+    /// The place of this share of every batch, and how many shares there are.
+    share: [usize; 2],
 }
 
 impl Loader {
@@ -68,6 +70,7 @@ impl Loader {
             batch_size: batch_size.max(1),
             drop_last: false,
             seed: 0,
+            share: [0, 1],
         };
         Self {
             plan: Arc::new(plan),
@@ -104,6 +107,17 @@ impl Loader {
     /// With another order.
     pub fn with_sampling(self, sampling: Sampling) -> Self {
         self.with(|plan| plan.sampling = sampling)
+    }
+
+    /// Every batch's share of one of `count` processes that train together: the whole batch in as many pieces, alike but for
+    /// one image. Images are what they are in the whole batch; they are mixed within their share.
+    ///
+    /// # Panics
+    ///
+    /// If `place` is not below `count`.
+    pub fn with_share(self, place: usize, count: usize) -> Self {
+        assert!(place < count, "share {place} of {count}");
+        self.with(|plan| plan.share = [place, count])
     }
 
     /// With so many threads, at least one. They change nothing but the time it takes.
@@ -295,6 +309,9 @@ impl Plan {
     fn batch(&self, order: &[usize], epoch: u64, place: usize) -> Batch {
         let first = place * self.batch_size;
         let last = (first + self.batch_size).min(order.len());
+        let [share, shares] = self.share;
+        let cut = |share: usize| first + (last - first) * share / shares;
+        let (first, last) = (cut(share), cut(share + 1));
         let mut batch = Batch::default();
         for (place, &number) in (first..last).zip(&order[first..last]) {
             let sample = &self.dataset.samples()[number];

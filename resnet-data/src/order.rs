@@ -19,6 +19,12 @@ pub enum Sampling {
     /// As many as there are, drawn with replacement so that every class is as likely: PyTorch's
     /// `WeightedRandomSampler`.
     Balanced,
+    /// As many as there are, each of them several times in a row and so changed in several ways (Hoffer et al. 2019);
+    /// the rest of the images comes in other epochs.
+    Repeated {
+        /// How often; at least once.
+        times: usize,
+    },
 }
 
 impl Sampling {
@@ -29,6 +35,11 @@ impl Sampling {
         match self {
             Self::Sequential => {}
             Self::Shuffled => order.shuffle(&mut random),
+            Self::Repeated { times } => {
+                order.shuffle(&mut random);
+                let times = times.max(1);
+                order = (0..order.len()).map(|place| order[place / times]).collect();
+            }
             Self::Balanced => {
                 let mut by_class = vec![Vec::new(); dataset.classes().len()];
                 for (number, sample) in dataset.samples().iter().enumerate() {

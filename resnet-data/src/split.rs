@@ -8,7 +8,7 @@ use crate::random::{For, random};
 
 impl Dataset {
     /// Two parts, the second with `share` of the images of each class, rounded, at least one; drawn by the seed. An image
-    /// with several labels counts for the first of them.
+    /// with several labels counts for the first of them; one without any stays in the first part if it is alone.
     ///
     /// # Errors
     ///
@@ -25,11 +25,11 @@ impl Dataset {
         let mut is_second = vec![false; self.len()];
         for (class, mut numbers) in by_class.into_iter().enumerate() {
             let count = numbers.len();
-            if count == 0 {
+            let name = self.classes().get(class);
+            if count == 0 || (count == 1 && name.is_none()) {
                 continue;
             }
-            if count == 1 {
-                let name = self.classes().get(class).map_or("no class", String::as_str);
+            if let (1, Some(name)) = (count, name) {
                 return Err(DataError::TooFew {
                     expected: format!("2 images or more of `{name}` to split it"),
                     found: "1".into(),

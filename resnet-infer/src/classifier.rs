@@ -206,8 +206,8 @@ impl<B: Backend> Classifier<B> {
         )
     }
 
-    /// A classifier from a checkpoint alone: architecture from its keys, recipe and labels the
-    /// customary ones of that architecture and number of classes. An anti-aliased network has the
+    /// A classifier from a checkpoint alone: architecture, recipe and labels from its metadata where
+    /// [`Save`](resnet_weights::Save) wrote them, else the architecture from its keys, and the customary recipe and labels. An anti-aliased network has the
     /// keys of the plain one and is taken for it: see [`Checkpoint::infer`].
     ///
     /// # Errors
@@ -217,10 +217,12 @@ impl<B: Backend> Classifier<B> {
         let checkpoint = Checkpoint::open(path)?;
         let config = checkpoint.infer()?.config;
         let (model, _) = Load::default().apply(config.init(device), &checkpoint)?;
+        let recipe = checkpoint.recipe();
+        let labels = checkpoint.labels().cloned();
         Self::new(
             model,
-            default_recipe(&config),
-            Labels::for_classes(config.num_classes),
+            recipe.unwrap_or_else(|| default_recipe(&config)),
+            labels.unwrap_or_else(|| Labels::for_classes(config.num_classes)),
             device,
         )
     }

@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod classifier;
+#[doc(hidden)]
+pub mod command;
+mod evaluate;
 
 pub use classifier::{
     ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
 };
+pub use evaluate::{EvaluateError, evaluate};
 pub use resnet_weights::{Labels, LabelsError};
 
 /// The examples of the README and of the book, as tests.

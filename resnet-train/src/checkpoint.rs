@@ -66,6 +66,15 @@ pub enum CheckpointError {
 }
 
 impl<B: AutodiffBackend> Trainer<B> {
+    /// A sha256 of the network's values and of a text: the same for trainers that start alike.
+    ///
+    /// # Panics
+    ///
+    /// If a step panicked before.
+    pub fn fingerprint(&self, text: &str) -> String {
+        digest(&entries(MODEL, self.model()), text)
+    }
+
     /// Writes network, average, what the optimiser remembers, and `position` (anything that the caller needs to go on)
     /// into one file: whole or not at all.
     ///

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn::module::AutodiffModule;
+use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_core::ResNet;
-use resnet_data::{BadImage, Loader, Scores};
+use resnet_data::{BadImage, Batch, Loader, Scores};
 use resnet_image::BatchError;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CheckpointError, EvaluateError, Plateau, Schedule, Trainer, evaluate, smoothed, tensors,
+    CheckpointError, EvaluateError, Peers, PeersError, Plateau, Schedule, Trainer, evaluate,
+    smoothed, tensors, weighted,
 };
 
 /// What a run goes through.
@@ -30,6 +31,8 @@ pub struct Fit {
     pub epochs: u64,
     /// Label smoothing.
     pub smoothing: f64,
+    /// How much each class counts in the loss; alike by default. For the cross-entropy alone.
+    pub class_weights: Option<Vec<f64>>,
     /// Parts that a batch is run in, for less memory; each has two images or more, as a batch norm needs.
     pub parts: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
@@ -159,6 +162,9 @@ pub enum FitError {
     /// The state cannot be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A process that trains along is gone.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
     /// The observer ended the run.
     #[error("{0}")]
     Observer(String),
@@ -185,8 +191,33 @@ impl Fit {
         device: &B::Device,
         observer: &mut impl Observer<B::InnerBackend>,
     ) -> Result<Ending, FitError> {
+        self.run_among(None, trainer, position, device, observer)
+    }
+
+    /// As [`run`](Self::run), together with other processes, each with its [share](Loader::with_share) of the batches.
+    /// All of them must start alike. Where one is gone, a checkpoint of the last step that all took is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), or if a process is gone.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_among<B: AutodiffBackend>(
+        &self,
+        mut peers: Option<&mut Peers>,
+        trainer: &mut Trainer<B>,
+        position: &mut Position,
+        device: &B::Device,
+        observer: &mut impl Observer<B::InnerBackend>,
+    ) -> Result<Ending, FitError> {
         while position.epoch < self.epochs {
-            if let Ending::Stopped = self.epoch(trainer, position, device, observer)? {
+            let ending = self.epoch(peers.as_deref_mut(), trainer, position, device, observer);
+            if let Err(FitError::Peers(_)) = &ending {
+                self.keep(trainer, position)?;
+            }
+            if let Ending::Stopped = ending? {
                 return Ok(Ending::Stopped);
             }
         }
@@ -195,6 +226,7 @@ impl Fit {
 
     fn epoch<B: AutodiffBackend>(
         &self,
+        mut peers: Option<&mut Peers>,
         trainer: &mut Trainer<B>,
         position: &mut Position,
         device: &B::Device,
@@ -209,22 +241,26 @@ impl Fit {
             let step = position.step;
             let share = self.schedule.rate(step) * position.plateau.factor;
             let learning_rate = self.learning_rate * share;
-            // A batch norm knows no variance of a single value.
-            if batch.images.len() > 1 {
-                B::seed(
-                    device,
-                    self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step),
-                );
-                let (images, targets) = tensors::<B>(&batch, self.train.recipe(), device)?;
-                let targets = smoothed(targets, self.smoothing);
-                let sizes = part_sizes(batch.images.len(), self.parts);
-                let images = images.split_with_sizes(sizes.clone(), 0);
-                let parts = images.into_iter().zip(targets.split_with_sizes(sizes, 0));
-                stretch.add(trainer.step(learning_rate, parts), batch.images.len());
+            let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
+            let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
+            B::seed(device, seed.wrapping_add(rank << 48));
+            let parts = self.parts(&batch, device)?;
+            let mut stop = observer.stop();
+            match &mut peers {
+                Some(peers) => {
+                    let among = trainer.step_among(peers, learning_rate, parts, stop)?;
+                    stop = among.stop;
+                    if let Some(loss) = among.loss {
+                        let loss =
+                            Tensor::from_floats([loss as f32], &trainer.model().devices()[0]);
+                        stretch.add(loss, batch.images.len());
+                    }
+                }
+                None if parts.is_empty() => {}
+                None => stretch.add(trainer.step(learning_rate, parts), batch.images.len()),
             }
             position.step += 1;
             position.batch += 1;
-            let stop = observer.stop();
             let save = self
                 .save_every
                 .is_some_and(|steps| position.step.is_multiple_of(steps));
@@ -264,7 +300,33 @@ impl Fit {
                 batches,
             });
         }
+        if let Some(peers) = &mut peers {
+            trainer.share_statistics(peers)?;
+        }
         self.end_of_epoch(trainer, position, device, observer)
+    }
+
+    /// The tensors of a batch, in parts; none where a batch norm would know no variance, as of a single value.
+    #[allow(clippy::type_complexity, reason = "images and targets")]
+    fn parts<B: AutodiffBackend>(
+        &self,
+        batch: &Batch,
+        device: &B::Device,
+    ) -> Result<Vec<(Tensor<B, 4>, Tensor<B, 2>)>, BatchError> {
+        if batch.images.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let (images, targets) = tensors::<B>(batch, self.train.recipe(), device)?;
+        let mut targets = smoothed(targets, self.smoothing);
+        if let Some(weights) = &self.class_weights {
+            targets = weighted(targets, weights);
+        }
+        let sizes = part_sizes(batch.images.len(), self.parts);
+        let images = images.split_with_sizes(sizes.clone(), 0);
+        Ok(images
+            .into_iter()
+            .zip(targets.split_with_sizes(sizes, 0))
+            .collect())
     }
 
     fn end_of_epoch<B: AutodiffBackend>(

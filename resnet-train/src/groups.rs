@@ -83,7 +83,7 @@ impl FromStr for Part {
 
 /// Which parameters learn, how fast, and which of them decay. By default all of them alike, as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Groups {
     /// The first part that learns: all before it keeps its values (fastai's `freeze_to`).
     pub freeze_to: Part,

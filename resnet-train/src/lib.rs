@@ -1,25 +1,36 @@
 #![doc = include_str!("../README.md")]
 
+mod among;
 mod batch;
 mod checkpoint;
 mod clip;
+mod config;
 mod ema;
-mod evaluate;
 mod fit;
 mod groups;
+mod lamb;
 mod loss;
 mod optimizer;
+mod peers;
+mod probe;
+mod rate;
+pub mod report;
 mod schedule;
 mod trainer;
 
+pub use among::StepAmong;
 pub use batch::tensors;
 pub use checkpoint::CheckpointError;
 pub use clip::clip_global_norm;
+pub use config::{AugmentConfig, Config, ConfigError, CropConfig, Head, ScheduleConfig};
 pub use ema::Ema;
-pub use evaluate::{EvaluateError, evaluate};
 pub use fit::{Ending, EpochReport, Fit, FitError, Observer, Position, StepReport};
 pub use groups::{Groups, Part, Rule, UnknownPart};
-pub use loss::{LossKind, smoothed, targets};
+pub use loss::{LossKind, smoothed, targets, weighted};
 pub use optimizer::{Optimizer, OptimizerConfig};
+pub use peers::{Peers, PeersError};
+pub use probe::{Embeddings, linear_probe};
+pub use rate::RateSearch;
+pub use resnet_infer::{EvaluateError, evaluate};
 pub use schedule::{Decay, Plateau, Schedule};
 pub use trainer::{Settings, Trainer};

@@ -59,6 +59,21 @@ pub fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 
     }
 }
 
+/// Targets whose classes count by their weights: `targets * weights`, scaled so that they sum up to the batch. With hard
+/// targets the cross-entropy is then PyTorch's with `weight`: divided by the sum of the weights, not by the batch.
+///
+/// # Panics
+///
+/// If there is not one weight for each class.
+pub fn weighted<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
+    let [batch, classes] = targets.dims();
+    assert_eq!(weights.len(), classes, "one weight a class");
+    let weights = TensorData::new(weights.to_vec(), [1, classes]);
+    let targets = targets.clone() * Tensor::from_data(weights, &targets.device());
+    let sum = targets.clone().sum().reshape([1, 1]);
+    targets * batch as f64 / sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +100,18 @@ mod tests {
         // The other side: sigmoid 3/4 with target 0.
         let found = loss(LossKind::BinaryCrossEntropy, [[three; 2]; 2], [[0.0; 2]; 2]);
         assert!((found - 4.0_f32.ln()).abs() < 1e-6, "{found}");
+    }
+
+    #[test]
+    fn weights_of_classes_are_those_of_pytorch() {
+        let device = Default::default();
+        let logits = Tensor::<Flex, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
+        let hard = Tensor::from_data(targets(&[&[0], &[1]], 2), &device);
+        let loss = LossKind::CrossEntropy.forward(logits, weighted(hard, &[1.0, 3.0]));
+        // -ln(3/4) once and ln 2 three times, over a sum of weights of 4.
+        let expected = (-0.75_f32.ln() + 3.0 * 2.0_f32.ln()) / 4.0;
+        let found = loss.into_scalar();
+        assert!((found - expected).abs() < 1e-6, "{found}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use resnet_core::ResNet;
 use serde::{Deserialize, Serialize};
 
 use crate::Rule;
+use crate::lamb::Lamb;
 
 /// An optimiser with PyTorch's meaning of each number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,12 +35,38 @@ pub enum OptimizerConfig {
     /// Adam with decoupled decay (Loshchilov & Hutter 2017).
     AdamW {
         /// Decay of the mean of gradients and of that of their squares.
+        #[serde(default = "betas")]
         betas: [f64; 2],
         /// Added to the root of the second.
+        #[serde(default = "adamw_epsilon")]
         epsilon: f64,
         /// Share of a weight that is taken off at a learning rate of 1.
         weight_decay: f64,
     },
+    /// Adam whose step has the length of the weight that it changes (You et al. 2019): timm's `Lamb`, whose clipping is
+    /// [`Settings::clip`](crate::Settings::clip) here. Entries without decay take Adam's step.
+    Lamb {
+        /// Decay of the mean of gradients and of that of their squares.
+        #[serde(default = "betas")]
+        betas: [f64; 2],
+        /// Added to the root of the second.
+        #[serde(default = "lamb_epsilon")]
+        epsilon: f64,
+        /// Share of a weight that is added to the step.
+        weight_decay: f64,
+    },
+}
+
+fn betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+
+fn adamw_epsilon() -> f64 {
+    1e-8
+}
+
+fn lamb_epsilon() -> f64 {
+    1e-6
 }
 
 impl OptimizerConfig {
@@ -55,8 +82,17 @@ impl OptimizerConfig {
     /// PyTorch's defaults: betas 0.9 and 0.999, epsilon 1e-8.
     pub fn adamw(weight_decay: f64) -> Self {
         Self::AdamW {
-            betas: [0.9, 0.999],
-            epsilon: 1e-8,
+            betas: betas(),
+            epsilon: adamw_epsilon(),
+            weight_decay,
+        }
+    }
+
+    /// timm's defaults: betas 0.9 and 0.999, epsilon 1e-6.
+    pub fn lamb(weight_decay: f64) -> Self {
+        Self::Lamb {
+            betas: betas(),
+            epsilon: lamb_epsilon(),
             weight_decay,
         }
     }
@@ -71,6 +107,7 @@ pub struct Optimizer<B: Backend> {
 enum Kind<B: Backend> {
     Sgd(Steps<Sgd<B>, B>),
     AdamW(Steps<AdamW, B>),
+    Lamb(Steps<Lamb, B>),
 }
 
 /// One optimiser for the entries that decay and one for those that do not, and what they remember of each entry.
@@ -118,6 +155,18 @@ impl<B: Backend> Optimizer<B> {
                 };
                 Kind::AdamW(Steps::new(adamw, weight_decay, rules.len()))
             }
+            OptimizerConfig::Lamb {
+                betas,
+                epsilon,
+                weight_decay,
+            } => {
+                let lamb = |weight_decay: f64| Lamb {
+                    betas,
+                    epsilon,
+                    weight_decay,
+                };
+                Kind::Lamb(Steps::new(lamb, weight_decay, rules.len()))
+            }
         };
         Self { rules, kind }
     }
@@ -132,6 +181,7 @@ impl<B: Backend> Optimizer<B> {
         match &mut self.kind {
             Kind::Sgd(steps) => steps.step(learning_rate, &self.rules, model, gradients),
             Kind::AdamW(steps) => steps.step(learning_rate, &self.rules, model, gradients),
+            Kind::Lamb(steps) => steps.step(learning_rate, &self.rules, model, gradients),
         }
     }
 }
@@ -141,6 +191,7 @@ impl<B: Backend> Optimizer<B> {
         match self.kind {
             Kind::Sgd(_) => "sgd",
             Kind::AdamW(_) => "adamw",
+            Kind::Lamb(_) => "lamb",
         }
     }
 
@@ -149,6 +200,7 @@ impl<B: Backend> Optimizer<B> {
         match &self.kind {
             Kind::Sgd(steps) => steps.to_bytes(),
             Kind::AdamW(steps) => steps.to_bytes(),
+            Kind::Lamb(steps) => steps.to_bytes(),
         }
     }
 
@@ -157,6 +209,7 @@ impl<B: Backend> Optimizer<B> {
         match &mut self.kind {
             Kind::Sgd(steps) => steps.load_bytes(bytes, device),
             Kind::AdamW(steps) => steps.load_bytes(bytes, device),
+            Kind::Lamb(steps) => steps.load_bytes(bytes, device),
         }
     }
 }

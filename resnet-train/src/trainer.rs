@@ -109,8 +109,17 @@ impl<B: AutodiffBackend> Trainer<B> {
         learning_rate: f64,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
-        let model = self.model.take().expect("the last step has ended");
-        let parts: Vec<_> = parts.into_iter().collect();
+        let (gradients, loss) = self.gradients(parts.into_iter().collect());
+        self.update(learning_rate, gradients);
+        loss
+    }
+
+    /// The mean of the parts' gradients, by their images, and of their losses.
+    pub(crate) fn gradients(
+        &self,
+        parts: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
+    ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
+        let model = self.model();
         let count = |images: &Tensor<B, 4>| images.dims()[0] as f64;
         let total: f64 = parts.iter().map(|(images, _)| count(images)).sum();
         let mut accumulator = GradientsAccumulator::new();
@@ -120,9 +129,13 @@ impl<B: AutodiffBackend> Trainer<B> {
             let logits = model.forward(images);
             let loss = self.settings.loss.forward(logits, targets) * share;
             losses.push(loss.clone().inner());
-            accumulator.accumulate(&model, GradientsParams::from_grads(loss.backward(), &model));
+            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         }
-        let mut gradients = accumulator.grads();
+        (accumulator.grads(), Tensor::cat(losses, 0).sum())
+    }
+
+    pub(crate) fn update(&mut self, learning_rate: f64, mut gradients: GradientsParams) {
+        let model = self.model.take().expect("the last step has ended");
         if let Some(max) = self.settings.clip {
             clip_global_norm(&model, &mut gradients, max);
         }
@@ -131,7 +144,6 @@ impl<B: AutodiffBackend> Trainer<B> {
             ema.update(&model);
         }
         self.model = Some(model);
-        Tensor::cat(losses, 0).sum()
     }
 
     pub(crate) fn optimizer(&self) -> &Optimizer<B::InnerBackend> {
@@ -147,10 +159,14 @@ impl<B: AutodiffBackend> Trainer<B> {
     ) -> Result<(), String> {
         let device = model.devices().into_iter().next().unwrap_or_default();
         self.optimizer.load_bytes(optimizer, &device)?;
+        self.replace(model, average);
+        Ok(())
+    }
+
+    pub(crate) fn replace(&mut self, model: ResNet<B>, average: Option<ResNet<B::InnerBackend>>) {
         self.model = Some(model);
         if let (Some(ema), Some(average)) = (&mut self.ema, average) {
             ema.set_model(average);
         }
-        Ok(())
     }
 }

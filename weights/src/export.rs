@@ -4,17 +4,17 @@ mod atomic;
 mod burnpack;
 mod float;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::ResNet;
+use resnet_image::Recipe;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
-use serde_json::json;
-
-use crate::read::CONFIG_KEY;
+use crate::Labels;
+use crate::about::About;
 
 pub use atomic::write_atomically;
 pub use float::{FloatType, UnknownFloatType};
@@ -108,15 +108,36 @@ pub fn save<B: Backend>(model: &ResNet<B>, path: impl AsRef<Path>) -> Result<(),
 }
 
 /// How a network is saved. A file appears whole or not at all: it is written beside its place, synced and renamed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Save {
     dtype: Option<FloatType>,
+    labels: Option<Labels>,
+    recipe: Option<Recipe>,
 }
 
 impl Save {
     /// With every tensor in this float type; by default in that of the backend.
     pub fn with_dtype(self, dtype: FloatType) -> Self {
-        Self { dtype: Some(dtype) }
+        Self {
+            dtype: Some(dtype),
+            ..self
+        }
+    }
+
+    /// With the names of the classes in the metadata.
+    pub fn with_labels(self, labels: Labels) -> Self {
+        Self {
+            labels: Some(labels),
+            ..self
+        }
+    }
+
+    /// With what is to be done to an image before the network, in the metadata.
+    pub fn with_recipe(self, recipe: Recipe) -> Self {
+        Self {
+            recipe: Some(recipe),
+            ..self
+        }
     }
 
     /// Writes safetensors with the keys of torchvision and timm: `load_state_dict(strict=True)` takes them. The
@@ -126,7 +147,7 @@ impl Save {
     ///
     /// If the file cannot be written, a value is beyond the float type, or the network is [fused](ResNet::fuse).
     pub fn safetensors<B: Backend>(
-        self,
+        &self,
         model: &ResNet<B>,
         path: impl AsRef<Path>,
     ) -> Result<(), SaveError> {
@@ -143,12 +164,29 @@ impl Save {
             .iter()
             .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
         let views = views.collect::<Result<Vec<_>, SaveError>>()?;
-        write(path, views, &config_json(model, path)?)
+        write(path, views, self.metadata(model, path)?)
+    }
+
+    /// What goes into the file beside the tensors.
+    fn metadata<B: Backend>(
+        &self,
+        model: &ResNet<B>,
+        path: &Path,
+    ) -> Result<BTreeMap<&'static str, String>, SaveError> {
+        let about = About {
+            config: Some(model.config().clone()),
+            labels: self.labels.clone(),
+            recipe: self.recipe,
+        };
+        about.to_metadata().map_err(|source| SaveError::Config {
+            path: path.into(),
+            source,
+        })
     }
 
     /// Hands on every tensor of the network, in the float type asked for.
     fn each_tensor<B: Backend>(
-        self,
+        &self,
         model: &ResNet<B>,
         path: &Path,
         mut each: impl FnMut(&str, TensorData),
@@ -195,24 +233,23 @@ fn view<'a>(path: &Path, key: &str, data: &'a TensorData) -> Result<TensorView<'
     })
 }
 
-/// The config as it goes into metadata.
-fn config_json<B: Backend>(model: &ResNet<B>, path: &Path) -> Result<String, SaveError> {
-    serde_json::to_string(model.config()).map_err(|source| SaveError::Config {
-        path: path.into(),
-        source,
-    })
-}
-
 /// Not by safetensors' own file writer: its files are private to the user and are not synced.
-fn write(path: &Path, views: Vec<(&str, TensorView<'_>)>, config: &str) -> Result<(), SaveError> {
-    let entries = [("format", "pt"), (CONFIG_KEY, config)];
-    let metadata = entries.map(|(key, value)| (key.to_string(), value.to_string()));
-    let bytes = safetensors::serialize(views, Some(HashMap::from(metadata)));
+fn write(
+    path: &Path,
+    views: Vec<(&str, TensorView<'_>)>,
+    mut metadata: BTreeMap<&'static str, String>,
+) -> Result<(), SaveError> {
+    metadata.insert("format", "pt".into());
+    let unsorted = metadata.iter();
+    let unsorted: HashMap<_, _> = unsorted
+        .map(|(key, value)| (key.to_string(), value.clone()))
+        .collect();
+    let bytes = safetensors::serialize(views, Some(unsorted));
     let mut bytes = bytes.map_err(|source| SaveError::Format {
         path: path.into(),
         source,
     })?;
-    sort_metadata(&mut bytes, entries);
+    sort_metadata(&mut bytes, &metadata);
     write_atomically(path, &bytes).map_err(|source| SaveError::Io {
         path: path.into(),
         source,
@@ -220,15 +257,13 @@ fn write(path: &Path, views: Vec<(&str, TensorView<'_>)>, config: &str) -> Resul
 }
 
 /// safetensors writes metadata in the order of a hash map; the same network shall give the same file.
-fn sort_metadata(bytes: &mut [u8], [a, b]: [(&str, &str); 2]) {
-    let entry = |(key, value): (&str, &str)| format!("{}:{}", json!(key), json!(value));
-    let (a, b) = (entry(a), entry(b));
-    let sorted = format!("{{\"__metadata__\":{{{a},{b}}}");
-    let swapped = format!("{{\"__metadata__\":{{{b},{a}}}");
+fn sort_metadata(bytes: &mut [u8], metadata: &BTreeMap<&'static str, String>) {
     const LENGTH_BYTES: usize = 8;
-    if let Some(header) = bytes.get_mut(LENGTH_BYTES..)
-        && header.starts_with(swapped.as_bytes())
+    const START: &[u8] = b"{\"__metadata__\":";
+    let header = bytes.get_mut(LENGTH_BYTES..).unwrap_or_default();
+    if let (Ok(sorted), true) = (serde_json::to_vec(metadata), header.starts_with(START))
+        && let Some(place) = header.get_mut(START.len()..START.len() + sorted.len())
     {
-        header[..sorted.len()].copy_from_slice(sorted.as_bytes());
+        place.copy_from_slice(&sorted);
     }
 }

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod about;
 mod aliases;
 mod apply;
 mod catalogue;
+mod embedded;
 mod export;
 mod fetch;
 mod infer;

@@ -24,8 +24,8 @@ pub struct Pretrained<B: Backend> {
     pub report: Report,
     /// The row of the catalogue.
     pub weights: Weights,
-    /// The file the weights came from.
-    pub file: PathBuf,
+    /// The file the weights came from; none for those in the program itself.
+    pub file: Option<PathBuf>,
 }
 
 /// Why there is no network.
@@ -175,18 +175,27 @@ impl Loader {
             weights, config, ..
         } = self;
         config.validate()?;
-        let fetch = match self.fetch {
-            Some(fetch) => fetch,
-            None => Fetch::from_env()?,
+        let embedded = match &self.file {
+            Some(_) => None,
+            None => weights.open_embedded()?,
         };
-        if let Some(restriction) = weights.restriction() {
-            fetch.note(&restriction);
-        }
-        let file = match self.file {
-            Some(file) => file,
-            None => fetch.fetch(&weights)?.path,
+        let (checkpoint, file) = match embedded {
+            Some(checkpoint) => (checkpoint, None),
+            None => {
+                let fetch = match self.fetch {
+                    Some(fetch) => fetch,
+                    None => Fetch::from_env()?,
+                };
+                if let Some(restriction) = weights.restriction() {
+                    fetch.note(&restriction);
+                }
+                let file = match self.file {
+                    Some(file) => file,
+                    None => fetch.fetch(&weights)?.path,
+                };
+                (Checkpoint::open(&file)?, Some(file))
+            }
         };
-        let checkpoint = Checkpoint::open(&file)?;
         let mut load = Load::default();
         if config.in_channels != weights.config().in_channels {
             load = load.allow_other_in_channels();

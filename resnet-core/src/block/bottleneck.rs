@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{Attention, ConvPlan, Norm, anti_alias, drop_path, fold, norm};
+use crate::layers::{Attention, ConvPlan, Norm, anti_alias, conv, drop_path, fold, norm};
 use crate::plan::BlockPlan;
 use crate::shortcut::Shortcut;
 use crate::{Activation, AntiAlias, ResNetConfig, StridePlacement};
@@ -72,10 +72,10 @@ impl<B: Backend> Bottleneck<B> {
             Some(downsample) => downsample.forward(x.clone()),
             None => x.clone(),
         };
-        let x = self.act.forward(norm(&self.bn1, self.conv1.forward(x)));
-        let x = self.act.forward(norm(&self.bn2, self.conv2.forward(x)));
+        let x = self.act.forward(norm(&self.bn1, conv(&self.conv1, x)));
+        let x = self.act.forward(norm(&self.bn2, conv(&self.conv2, x)));
         let x = anti_alias(self.anti_alias, x, self.stride);
-        let x = norm(&self.bn3, self.conv3.forward(x));
+        let x = norm(&self.bn3, conv(&self.conv3, x));
         let x = match &self.se {
             Some(attention) => attention.forward(x),
             None => x,

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{ConvPlan, Norm, drop_path, fold, norm};
+use crate::layers::{ConvPlan, Norm, conv, drop_path, fold, norm};
 use crate::plan::BlockPlan;
 use crate::shortcut::Shortcut;
 use crate::{Activation, ResNetConfig};
@@ -53,8 +53,8 @@ impl<B: Backend> PreActBasicBlock<B> {
             Some(downsample) => downsample.forward(a.clone()),
             None => x,
         };
-        let y = self.conv1.forward(a);
-        let y = self.conv2.forward(self.act.forward(norm(&self.bn2, y)));
+        let y = conv(&self.conv1, a);
+        let y = conv(&self.conv2, self.act.forward(norm(&self.bn2, y)));
         drop_path(y, self.drop_path) + shortcut
     }
 
@@ -121,9 +121,9 @@ impl<B: Backend> PreActBottleneck<B> {
             Some(downsample) => downsample.forward(a.clone()),
             None => x,
         };
-        let y = self.conv1.forward(a);
-        let y = self.conv2.forward(self.act.forward(norm(&self.bn2, y)));
-        let y = self.conv3.forward(self.act.forward(norm(&self.bn3, y)));
+        let y = conv(&self.conv1, a);
+        let y = conv(&self.conv2, self.act.forward(norm(&self.bn2, y)));
+        let y = conv(&self.conv3, self.act.forward(norm(&self.bn3, y)));
         drop_path(y, self.drop_path) + shortcut
     }
 

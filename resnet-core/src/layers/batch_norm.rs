@@ -1,10 +1,13 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
+use serde::{Deserialize, Serialize};
 
 use super::RunningStat;
+use crate::Kernels;
 
 /// How a batch norm behaves on an autodiff backend. On any other backend it evaluates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NormMode {
     /// Normalise by the batch's statistics and update the running ones: PyTorch's `train()`.
     #[default]
@@ -78,6 +81,12 @@ impl<B: Backend> BatchNorm<B> {
             "batch norm in training: expected more than one value per channel, found input [{n}, {c}, {h}, {w}]; \
              use a larger batch or image, or `NormMode::Eval`"
         );
+        if let Some(kernels) = Kernels::registered() {
+            let (weight, bias) = (self.weight.val(), self.bias.val());
+            let normalised = (kernels.batch_norm)(x, weight, bias, self.epsilon);
+            self.update_running(normalised.mean, normalised.variance);
+            return normalised.output;
+        }
         let channel_mean = |rows: Tensor<B, 2>| {
             let sums = rows.sum_dim(1).reshape([n, c]).sum_dim(0).reshape([c]);
             sums / count as f64

@@ -16,7 +16,7 @@ pub use norm::Norm;
 pub use running_stat::RunningStat;
 
 pub(crate) use attention::{eca_kernel, squeezed_channels};
-pub(crate) use conv::{ConvPlan, conv1x1};
+pub(crate) use conv::{ConvPlan, conv, conv1x1};
 pub(crate) use drop_path::drop_path;
 pub(crate) use norm::{fold, norm};
 pub(crate) use pool::{anti_alias, avg_pool_same, global_pool, max_pool};

@@ -216,3 +216,98 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
     );
     assert!(data.split(1.0, 1).is_err() && data.split(f64::NAN, 1).is_err());
 }
+
+fn files(folder: &Path, names: &[&str]) {
+    for name in names {
+        save(&folder.join(name), 9);
+    }
+}
+
+#[test]
+fn a_path_is_opened_by_what_lies_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let open = |path: &Path| Dataset::open(path, 0.5, 1);
+    // One folder a class: split.
+    files(
+        path,
+        &[
+            "plain/a/1.png",
+            "plain/a/2.png",
+            "plain/b/1.png",
+            "plain/b/2.png",
+        ],
+    );
+    let [train, valid] = open(&path.join("plain")).unwrap();
+    assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![1, 1]));
+    assert_eq!(Dataset::open_held_out(path.join("plain")).unwrap().len(), 4);
+    // Kept apart, with a class less to validate with: classes go by their names.
+    files(
+        path,
+        &[
+            "parts/train/a/1.png",
+            "parts/train/b/1.png",
+            "parts/val/b/1.png",
+        ],
+    );
+    let [train, valid] = open(&path.join("parts")).unwrap();
+    assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![0, 1]));
+    assert_eq!(
+        Dataset::open_held_out(path.join("parts")).unwrap().counts(),
+        [1]
+    );
+    // Nothing kept apart.
+    files(path, &["one/train/a/1.png", "one/train/a/2.png"]);
+    assert_eq!(
+        open(&path.join("one")).unwrap().map(|part| part.len()),
+        [1, 1]
+    );
+    // A class that nothing was trained for.
+    files(path, &["parts/val/c/1.png"]);
+    let error = open(&path.join("parts")).unwrap_err().to_string();
+    assert!(
+        error.ends_with("parts/val`: expected classes among `a`, `b`, found `c`"),
+        "{error}"
+    );
+    fs::write(
+        path.join("table.csv"),
+        "plain/a/1.png,x\nplain/a/2.png,x\nplain/b/1.png,y\nplain/b/2.png,y\n",
+    )
+    .unwrap();
+    let [train, _] = open(&path.join("table.csv")).unwrap();
+    assert_eq!(train.classes(), ["x", "y"]);
+    assert_eq!(
+        open(Path::new("shapes")).unwrap().map(|part| part.len()),
+        [1920, 300]
+    );
+    assert!(
+        open(&path.join("nothing"))
+            .unwrap_err()
+            .to_string()
+            .contains("nothing`")
+    );
+}
+
+#[test]
+fn classes_are_told_by_name_or_else_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path(), &["1/x.png", "3/x.png"]);
+    let data = Dataset::folder(folder.path()).unwrap();
+    let names = ["a", "b", "c", "d"].map(String::from);
+    assert_eq!(
+        data.with_classes(&names, "here").unwrap().counts(),
+        [0, 1, 0, 1]
+    );
+    let error = data
+        .with_classes(&names[..3], "here")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
+    );
+    // Names that are numbers are names first.
+    let names = ["3", "1"].map(String::from);
+    let moved = data.with_classes(&names, "here").unwrap();
+    assert_eq!(moved.samples()[0].labels(), [1]);
+}

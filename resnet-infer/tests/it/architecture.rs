@@ -39,14 +39,16 @@ fn arrows_run_one_way() {
         ("resnet-core", vec![]),
         ("resnet-weights", vec!["resnet-core", "resnet-image"]),
         ("resnet-image", vec![]),
-        ("resnet-backend", vec![]),
+        ("resnet-backend", vec!["resnet-core"]),
         ("resnet-data", vec!["resnet-image"]),
         (
             "resnet-train",
             vec![
+                "resnet-backend",
                 "resnet-core",
                 "resnet-data",
                 "resnet-image",
+                "resnet-infer",
                 "resnet-weights",
             ],
         ),
@@ -55,6 +57,7 @@ fn arrows_run_one_way() {
             vec![
                 "resnet-backend",
                 "resnet-core",
+                "resnet-data",
                 "resnet-image",
                 "resnet-weights",
             ],

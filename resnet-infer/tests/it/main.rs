@@ -8,6 +8,7 @@
 mod architecture;
 mod classify;
 mod compare;
+mod evaluate;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod library;

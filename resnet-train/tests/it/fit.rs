@@ -62,6 +62,7 @@ fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
         learning_rate: 0.1,
         epochs,
         smoothing: 0.1,
+        class_weights: None,
         parts: 1,
         checkpoint: checkpoint.map(Into::into),
         save_every: None,

@@ -21,6 +21,11 @@ fn settings(case: &Value) -> Settings {
             nesterov: hyper["nesterov"].as_bool().unwrap(),
             weight_decay: number("weight_decay"),
         },
+        "lamb" => OptimizerConfig::Lamb {
+            betas: serde_json::from_value(hyper["betas"].clone()).unwrap(),
+            epsilon: number("eps"),
+            weight_decay: number("weight_decay"),
+        },
         _ => OptimizerConfig::AdamW {
             betas: serde_json::from_value(hyper["betas"].clone()).unwrap(),
             epsilon: number("eps"),
@@ -179,4 +184,5 @@ fn five_steps_in_single_precision() {
 
 cases! {
     sgd sgd_label_smoothing sgd_no_norm_decay adamw frozen_norm head_only ema soft_targets clip_global_norm accumulate
+    lamb
 }

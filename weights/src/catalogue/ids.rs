@@ -451,3 +451,6 @@ pub const SERESNEXT101_64X4D_GLUON_IN1K: Id = Id("seresnext101_64x4d.gluon_in1k"
 
 /// `test_resnet.r160_in1k`.
 pub const TEST_RESNET_R160_IN1K: Id = Id("test_resnet.r160_in1k");
+
+/// `cifar_resnet20.resnet_zoo_c10`.
+pub const CIFAR_RESNET20_RESNET_ZOO_C10: Id = Id("cifar_resnet20.resnet_zoo_c10");

@@ -7,9 +7,13 @@ use resnet_image::{Filter, Recipe};
 use serde::Deserialize;
 
 use super::{Accuracy, Licence, Source, Weights};
+use crate::embedded;
 
 static ALL: LazyLock<Vec<Weights>> = LazyLock::new(|| {
-    read(include_str!("../../catalogue/catalogue.csv")).expect("the table is tested")
+    let table = include_str!("../../catalogue/catalogue.csv");
+    let mut all = read(table).expect("the table is tested");
+    all.push(embedded::row());
+    all
 });
 
 /// A line of the table.
@@ -41,7 +45,7 @@ struct Row {
 }
 
 impl Weights {
-    /// Every published set of weights of the networks of this zoo: torchvision's and timm's, in timm's order.
+    /// Every published set of weights of the networks of this zoo: torchvision's and timm's, in timm's order, and our own.
     pub fn all() -> &'static [Self] {
         &ALL
     }

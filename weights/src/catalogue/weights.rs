@@ -31,7 +31,7 @@ pub struct Weights {
     pub arch: Arch,
     /// Whether the bare name of the network means this set.
     pub default: bool,
-    /// The places that have it, the preferred one first.
+    /// The places that have it, the preferred one first; none for [embedded](Self::is_embedded) weights.
     pub sources: Vec<Source>,
     /// Size of the publisher's file in MiB, where that is published.
     pub mib: Option<f64>,
@@ -52,7 +52,7 @@ pub struct Weights {
     pub recipe: Recipe,
     /// The preprocessing at the size it was trained with.
     pub train_recipe: Recipe,
-    /// Accuracy on ImageNet-1k's validation images by [`recipe`](Self::recipe), where it was published.
+    /// Accuracy on ImageNet-1k's validation images, or CIFAR-10's test images, by [`recipe`](Self::recipe), where it was published.
     pub accuracy: Option<Accuracy>,
     /// The same by [`train_recipe`](Self::train_recipe).
     pub train_accuracy: Option<Accuracy>,
@@ -88,6 +88,9 @@ pub enum Licence {
     /// BSD 3-Clause, torchvision's.
     #[serde(rename = "BSD-3-Clause")]
     Bsd3,
+    /// MIT or Apache License 2.0, as one likes: that of this project.
+    #[serde(rename = "MIT OR Apache-2.0")]
+    MitOrApache2,
     /// Creative Commons Attribution-NonCommercial 4.0: not for commercial use.
     #[serde(rename = "CC-BY-NC-4.0")]
     CcByNc4,
@@ -108,7 +111,7 @@ pub struct Accuracy {
 impl Licence {
     /// Whether it allows commercial use.
     pub fn allows_commercial_use(self) -> bool {
-        matches!(self, Self::Apache2 | Self::Bsd3)
+        matches!(self, Self::Apache2 | Self::Bsd3 | Self::MitOrApache2)
     }
 }
 
@@ -118,6 +121,7 @@ impl fmt::Display for Licence {
         f.pad(match self {
             Self::Apache2 => "Apache-2.0",
             Self::Bsd3 => "BSD-3-Clause",
+            Self::MitOrApache2 => "MIT OR Apache-2.0",
             Self::CcByNc4 => "CC-BY-NC-4.0",
             Self::Unstated => "unstated",
         })
@@ -139,7 +143,7 @@ impl Weights {
     pub fn restriction(&self) -> Option<String> {
         let Self { id, origin, .. } = self;
         match self.licence {
-            Licence::Apache2 | Licence::Bsd3 => None,
+            Licence::Apache2 | Licence::Bsd3 | Licence::MitOrApache2 => None,
             Licence::CcByNc4 => Some(format!(
                 "`{id}`: its licence, CC-BY-NC-4.0, does not allow commercial use ({origin})"
             )),

@@ -5,8 +5,7 @@ use burn::tensor::{DType, backend::Backend};
 use burn_store::{BurnpackStore, ModuleAdapter, ModuleSnapshot, TensorSnapshot};
 use resnet_core::ResNet;
 
-use super::{FloatType, Save, SaveError, config_json, write_atomically};
-use crate::read::CONFIG_KEY;
+use super::{FloatType, Save, SaveError, write_atomically};
 
 impl Save {
     /// Writes Burn's own format, burnpack, with the paths of the module's fields: what
@@ -17,7 +16,7 @@ impl Save {
     ///
     /// As [`safetensors`](Self::safetensors).
     pub fn burnpack<B: Backend>(
-        self,
+        &self,
         model: &ResNet<B>,
         path: impl AsRef<Path>,
     ) -> Result<(), SaveError> {
@@ -28,8 +27,10 @@ impl Save {
             path: path.into(),
             cause: error.to_string(),
         };
-        let config = config_json(model, path)?;
-        let mut store = BurnpackStore::from_bytes(None).metadata(CONFIG_KEY, config);
+        let metadata = self.metadata(model, path)?.into_iter();
+        let mut store = metadata.fold(BurnpackStore::from_bytes(None), |store, (key, value)| {
+            store.metadata(key, value)
+        });
         if let Some(dtype) = self.dtype {
             store = store.with_to_adapter(dtype);
         }

@@ -23,6 +23,12 @@ pub enum FetchError {
     #[error("no folder to keep weights in, as no home folder is known; set `RESNET_CACHE` to one")]
     NoFolder,
 
+    /// The weights are in programs themselves, and in no file.
+    #[error(
+        "`{id}`: has no file, as it is in programs built with the feature `embedded`: expected a set that is downloaded; load it by its name"
+    )]
+    Embedded { id: String },
+
     /// The weights name no place.
     #[error("`{id}`: names no place to get its file from; add a source")]
     NoSource { id: String },

@@ -18,6 +18,11 @@ pub(super) enum Place {
 
 impl Wanted {
     pub(super) fn all(weights: &Weights) -> Result<Vec<Self>, FetchError> {
+        if weights.is_embedded() {
+            return Err(FetchError::Embedded {
+                id: weights.id.clone(),
+            });
+        }
         if weights.sources.is_empty() {
             return Err(FetchError::NoSource {
                 id: weights.id.clone(),

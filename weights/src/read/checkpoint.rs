@@ -5,12 +5,14 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use resnet_core::ResNetConfig;
+use resnet_image::Recipe;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::container::{self, Container, HEAD_BYTES};
 use super::mapped::Content;
 use super::{Entry, ReadError, nesting, pytorch, safetensors};
-use crate::onnx;
+use crate::about::About;
+use crate::{Labels, onnx};
 
 /// An open file of weights: its index, and its tensors one at a time.
 ///
@@ -30,7 +32,7 @@ pub struct Checkpoint {
     stripped: Option<String>,
     entries: Vec<Entry>,
     /// What the file says about the network, beside its tensors.
-    config: Option<ResNetConfig>,
+    about: About,
     source: Source,
     /// Deleted after `source` is dropped, which keeps the file open.
     _temporary: Option<TempPath>,
@@ -117,9 +119,9 @@ impl Checkpoint {
         let source = Source::Safetensors(opened.tensors);
         let container = Container::Safetensors;
         let checkpoint = Self::new(file, container, None, opened.entries, source, None)?;
-        let config = opened.config;
+        let about = opened.about;
         Ok(Checkpoint {
-            config,
+            about,
             ..checkpoint
         })
     }
@@ -129,9 +131,12 @@ impl Checkpoint {
         let opened = onnx::open(&file, content, folder)?;
         let source = Source::Onnx(opened.tensors);
         let checkpoint = Self::new(file, Container::Onnx, None, opened.entries, source, None)?;
-        let config = Some(opened.config);
+        let about = About {
+            config: Some(opened.config),
+            ..About::default()
+        };
         Ok(Checkpoint {
-            config,
+            about,
             ..checkpoint
         })
     }
@@ -167,7 +172,7 @@ impl Checkpoint {
             nesting,
             stripped,
             entries,
-            config: None,
+            about: About::default(),
             source,
             _temporary: temporary,
         })
@@ -200,7 +205,17 @@ impl Checkpoint {
 
     /// The network that the file describes beside its tensors: ONNX files do, and what [`Save`](crate::Save) wrote.
     pub(crate) fn config(&self) -> Option<&ResNetConfig> {
-        self.config.as_ref()
+        self.about.config.as_ref()
+    }
+
+    /// The names of the classes, where the file tells them: files that [`Save`](crate::Save) wrote may.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.about.labels.as_ref()
+    }
+
+    /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
+    pub fn recipe(&self) -> Option<Recipe> {
+        self.about.recipe
     }
 
     /// The tensor of this name, if the file has it.

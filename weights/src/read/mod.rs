@@ -13,8 +13,6 @@ mod pytorch;
 mod safetensors;
 mod tar;
 
-pub(crate) use safetensors::CONFIG_KEY;
-
 pub use checkpoint::Checkpoint;
 pub use container::Container;
 pub use dtype::Dtype;

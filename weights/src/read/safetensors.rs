@@ -1,11 +1,11 @@
 use std::ops::Range;
 
 use burn::tensor::TensorData;
-use resnet_core::ResNetConfig;
 use safetensors::tensor::{Dtype as FileDtype, Metadata};
 
 use super::mapped::Content;
 use super::{Dtype, Entry, ReadError};
+use crate::about::About;
 
 /// The limit of the format, in bytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -18,14 +18,11 @@ pub(super) struct Tensors {
     ranges: Vec<Range<usize>>,
 }
 
-/// The key of the metadata under which [`Save`](crate::Save) writes what a state dict does not show.
-pub(crate) const CONFIG_KEY: &str = "resnet_config";
-
 /// What the header of a file says.
 pub(super) struct Opened {
     pub(super) entries: Vec<Entry>,
     pub(super) tensors: Tensors,
-    pub(super) config: Option<ResNetConfig>,
+    pub(super) about: About,
 }
 
 /// Reads the header of `content`.
@@ -74,33 +71,16 @@ pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
         });
         ranges.push(data_start + start..data_start + end);
     }
-    let config = config(file, &metadata)?;
+    let about = match metadata.metadata() {
+        Some(map) => About::from_metadata(map).map_err(|cause| ReadError::damaged(file, cause))?,
+        None => About::default(),
+    };
     let tensors = Tensors { content, ranges };
     Ok(Opened {
         entries,
         tensors,
-        config,
+        about,
     })
-}
-
-fn config(file: &str, metadata: &Metadata) -> Result<Option<ResNetConfig>, ReadError> {
-    let Some(text) = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|map| map.get(CONFIG_KEY))
-    else {
-        return Ok(None);
-    };
-    let wrong = |cause: String| {
-        let cause = format!("the `{CONFIG_KEY}` in its header: {cause}");
-        ReadError::damaged(file, cause)
-    };
-    let config: ResNetConfig =
-        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    config
-        .validate()
-        .map_err(|error| wrong(error.to_string()))?;
-    Ok(Some(config))
 }
 
 fn header<'a>(file: &str, content: &'a [u8]) -> Result<(&'a [u8], usize), ReadError> {

@@ -53,7 +53,7 @@ fn every_recipe_is_consistent() {
         if let (Some(test), Some(train)) = (weights.accuracy, weights.train_accuracy) {
             assert!(test.top1 >= train.top1, "{id}");
             assert!(
-                (40.0..90.0).contains(&test.top1) && test.top1 < test.top5,
+                (40.0..95.0).contains(&test.top1) && test.top1 < test.top5,
                 "{id}"
             );
         }
@@ -62,7 +62,7 @@ fn every_recipe_is_consistent() {
         // timm published no results of the largest of Facebook's.
         assert_eq!(
             measured,
-            is_in1k && weights.arch != Arch::ResNeXt101_32x48d,
+            weights.is_embedded() || is_in1k && weights.arch != Arch::ResNeXt101_32x48d,
             "{id}"
         );
     }
@@ -76,7 +76,7 @@ fn ids_names_and_files_are_unique() {
         if let Some(name) = &weights.torchvision {
             assert!(seen.insert(name.clone()), "{name}");
         }
-        assert!(!weights.sources.is_empty());
+        assert_eq!(weights.sources.is_empty(), weights.is_embedded());
         for source in &weights.sources {
             let file = source.file_name(&weights.id);
             assert!(seen.insert(file.clone()), "{file}");
@@ -101,7 +101,10 @@ fn ids_names_and_files_are_unique() {
             .count(),
         17
     );
-    assert_eq!(Weights::all().len(), 148, "as the README says");
+    let published = Weights::all()
+        .iter()
+        .filter(|weights| !weights.is_embedded());
+    assert_eq!(published.count(), 148, "as the README says");
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn a_typo_is_answered_with_the_nearest_names() {
     }
     let error = Weights::named("resnet200").unwrap_err().to_string();
     assert!(error.contains("no weights are published"), "{error}");
-    let error = Weights::named("cifar_resnet20.mine")
+    let error = Weights::named("cifar_resnet56.mine")
         .unwrap_err()
         .to_string();
     assert!(error.contains("no weights are published"), "{error}");

@@ -3,7 +3,8 @@
 use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
 use resnet_core::{Activation, AntiAlias, Arch, ResNet, ResNetConfig};
-use resnet_weights::{Checkpoint, Dtype, FloatType, Load, Save, SaveError};
+use resnet_image::Recipe;
+use resnet_weights::{Checkpoint, Dtype, FloatType, Labels, Load, Save, SaveError};
 
 use crate::keyed;
 
@@ -168,4 +169,47 @@ fn burnpack_goes_out_and_in_through_burn_store() {
     let mut loaded = fresh(Arch::TestResNet);
     loaded.load_from(&mut store).unwrap();
     assert_close(&logits(&loaded), &full, 0.01);
+}
+
+#[test]
+fn classes_and_preprocessing_go_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let model = keyed::fill(fresh(Arch::TestResNet).with_classes(2), 7);
+    let labels: Labels = ["ants", "bees \"and\" wasps"].into_iter().collect();
+    let recipe = Recipe {
+        resize: Some(96),
+        ..Recipe::imagenet()
+    };
+    let save = Save::default()
+        .with_labels(labels.clone())
+        .with_recipe(recipe);
+    save.safetensors(&model, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.labels(), Some(&labels));
+    assert_eq!(checkpoint.recipe(), Some(recipe));
+    assert_eq!(checkpoint.infer().unwrap().config, *model.config());
+    // The order of the metadata is the same each time, whatever a hash map says.
+    let bytes = std::fs::read(&path).unwrap();
+    for _ in 0..8 {
+        save.safetensors(&model, &path).unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
+    }
+    Save::default().safetensors(&model, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert!(checkpoint.labels().is_none() && checkpoint.recipe().is_none());
+
+    for (key, text, cause) in [
+        ("resnet_labels", "[1]", "the `resnet_labels` in its header"),
+        ("resnet_recipe", "{}", "the `resnet_recipe` in its header"),
+    ] {
+        let metadata = std::collections::HashMap::from([(key.to_string(), text.to_string())]);
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![1], &[0]).unwrap();
+        let bytes = safetensors::serialize([("a", view)], Some(metadata)).unwrap();
+        let error = Checkpoint::from_bytes("made", bytes)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(cause), "{error}");
+    }
 }

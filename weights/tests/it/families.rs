@@ -138,7 +138,10 @@ fn check(path: &Path) {
     assert_eq!(verified.len(), 1, "{id}");
     assert_eq!(verified[0].verdict, Verdict::Right { sha256 }, "{id}");
     let again = fetch.with_offline(true).fetch(&weights).unwrap();
-    assert_eq!((again.origin, again.path), (Origin::Cache, resnet.file));
+    assert_eq!(
+        (again.origin, Some(again.path)),
+        (Origin::Cache, resnet.file)
+    );
     assert_eq!(server.gets().len(), 1, "{id}");
     drop(folder);
 

@@ -47,7 +47,7 @@ fn a_network_comes_with_recipe_labels_and_report() {
         (resnet.recipe.crop, resnet.recipe.mean),
         (Some(160), [0.5; 3])
     );
-    assert_eq!((resnet.report.loaded, resnet.file), (77, path));
+    assert_eq!((resnet.report.loaded, resnet.file), (77, Some(path)));
     assert!(resnet.report.fits() && resnet.report.fresh.is_empty());
 }
 

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
-use resnet_backend::Selection;
-use resnet_image::{Filter, Recipe};
+use clap::{Args, Parser, Subcommand};
+use resnet_infer::command::{Evaluate, Network, RecipeFlags, Runtime, positive};
 use resnet_weights::FloatType;
 
 /// Classify images with residual networks.
@@ -26,6 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Name what is in images.
     Classify(Classify),
+    /// Count how often a network is right on labelled images.
+    Evaluate(Evaluate),
     /// Run a tensor through a network and save logits, embedding and every feature map.
     Forward(Forward),
     /// Save what the network sees of an image: resized and cropped.
@@ -217,113 +218,4 @@ pub(crate) struct Bench {
     /// A Markdown table.
     #[arg(long)]
     pub(crate) markdown: bool,
-}
-
-/// Which network, with which weights, where.
-#[derive(Debug, Args)]
-#[group(skip)]
-#[command(group = ArgGroup::new("source").args(["model", "weights"]).required(true).multiple(true))]
-pub(crate) struct Network {
-    /// Published weights, with their preprocessing and labels: an id as `weights list` shows them, or the name of a
-    /// network for its default. Downloaded when first used.
-    #[arg(long, value_name = "ID", conflicts_with = "arch")]
-    pub(crate) model: Option<String>,
-    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in. With `--model`, in place of
-    /// the download.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
-    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint, with its
-    /// classes].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) arch: Option<String>,
-    #[command(flatten)]
-    pub(crate) runtime: Runtime,
-}
-
-/// On what it runs.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Runtime {
-    /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
-    /// fastest of those].
-    #[arg(long, value_name = "NAME[:DEVICE]", env = "RESNET_BACKEND")]
-    backend: Option<Selection>,
-    /// Float type to compute in: `f32`, `f16` or `bf16`, where the backend can.
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    pub(crate) dtype: FloatType,
-}
-
-impl Runtime {
-    pub(crate) fn selection(self) -> Selection {
-        self.backend.unwrap_or_else(Selection::fastest)
-    }
-}
-
-/// What is done to an image before the network; each flag replaces one part of the default.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Recipe")]
-pub(crate) struct RecipeFlags {
-    /// Pixels of the shorter side after resizing, or `none` [default: that of `--model`; else 256, none for CIFAR networks].
-    #[arg(long, value_name = "N", value_parser = size_or_none)]
-    resize: Option<Size>,
-    /// Side of the square cut from the centre, or `none` [default: that of `--model`; else 224, none for CIFAR networks].
-    #[arg(long, value_name = "N", value_parser = size_or_none)]
-    crop: Option<Size>,
-    /// `bilinear` or `bicubic` [default: that of `--model`; else bilinear].
-    #[arg(long, value_name = "FILTER")]
-    filter: Option<Filter>,
-    /// Mean of each channel, 0 to 1 [default: that of `--model`; else ImageNet's 0.485,0.456,0.406].
-    #[arg(long, value_name = "R,G,B", value_parser = triple)]
-    mean: Option<[f32; 3]>,
-    /// Standard deviation of each channel [default: that of `--model`; else ImageNet's 0.229,0.224,0.225].
-    #[arg(long, value_name = "R,G,B", value_parser = positive_triple)]
-    std: Option<[f32; 3]>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Size(Option<u32>);
-
-impl RecipeFlags {
-    /// The recipe with the flags that were given.
-    pub(crate) fn over(&self, recipe: Recipe) -> Recipe {
-        Recipe {
-            resize: self.resize.map_or(recipe.resize, |size| size.0),
-            crop: self.crop.map_or(recipe.crop, |size| size.0),
-            filter: self.filter.unwrap_or(recipe.filter),
-            mean: self.mean.unwrap_or(recipe.mean),
-            std: self.std.unwrap_or(recipe.std),
-        }
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("expected a whole number above 0".into()),
-    }
-}
-
-fn size_or_none(text: &str) -> Result<Size, String> {
-    match text.parse() {
-        Ok(size) if size > 0 => Ok(Size(Some(size))),
-        _ if text == "none" => Ok(Size(None)),
-        _ => Err("expected a whole number above 0, or `none`".into()),
-    }
-}
-
-fn positive_triple(text: &str) -> Result<[f32; 3], String> {
-    match triple(text)? {
-        std if std.iter().all(|&std| std.is_finite() && std > 0.0) => Ok(std),
-        _ => Err("expected three numbers above 0".into()),
-    }
-}
-
-fn triple(text: &str) -> Result<[f32; 3], String> {
-    let numbers: Result<Vec<f32>, _> = text
-        .split(',')
-        .map(|number| number.trim().parse())
-        .collect();
-    let numbers = numbers
-        .ok()
-        .and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
-    numbers.ok_or_else(|| "expected three numbers with commas between them".into())
 }

@@ -3,37 +3,14 @@
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resnet_infer::command::printable;
 use resnet_infer::{ClassScore, Prediction};
 use serde::Serialize;
 
 use crate::cli::Classify;
 use crate::images::Source;
-
-/// An error that stops the command.
-pub(crate) fn error(error: &Error) {
-    say("error", &format!("{error:#}"));
-}
-
-/// What the user should know, though it stops nothing.
-pub(crate) fn note(text: &str) {
-    say("note", text);
-}
-
-fn say(kind: &str, text: &str) {
-    // Nothing can be done where standard error is closed.
-    let _ = writeln!(io::stderr(), "{kind}: {}", printable(text));
-}
-
-/// The text with its control characters escaped: keys and file names may hold any.
-fn printable(text: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
-}
 
 /// Progress on standard error: for long lists, on a terminal.
 pub(crate) fn progress(images: usize) -> ProgressBar {

@@ -2,8 +2,8 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::Outcome;
 use crate::cli::Backends;
+use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: Backends) -> Result<Outcome> {
     let backends = resnet_backend::backends();

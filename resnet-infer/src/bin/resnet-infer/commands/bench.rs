@@ -13,9 +13,9 @@ use resnet_core::{ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load};
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
 use crate::cli::Bench;
-use crate::network;
+use resnet_infer::command;
+use resnet_infer::command::Outcome;
 use table::Writer;
 
 /// The networks that are measured where none is named.
@@ -125,7 +125,7 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
             let checkpoint = Checkpoint::open(file)?;
             match names {
                 [name] => vec![named(name)?],
-                _ => vec![network::guess(&checkpoint)?],
+                _ => vec![command::guess(&checkpoint)?],
             }
         }
         (Some(_), _) => bail!("--weights: expected one network that the file is of, found several"),

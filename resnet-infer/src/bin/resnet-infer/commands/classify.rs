@@ -5,11 +5,11 @@ use resnet_backend::Work;
 use resnet_image::{Recipe, RgbImage};
 use resnet_infer::{Classifier, Labels, Prediction};
 
-use crate::Outcome;
 use crate::cli::Classify;
 use crate::images::{self, Source};
-use crate::network::{Classes, Resolved};
 use crate::output::{self, Writer};
+use resnet_infer::command::Outcome;
+use resnet_infer::command::{Classes, Resolved};
 
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let classes = network.config.num_classes;
     let labels = match (labels, &args.labels) {
         (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
-        _ => Labels::for_classes(classes),
+        _ => network.labels.clone(),
     };
     let runtime = args.network.runtime;
     resnet_backend::with_backend(

@@ -8,10 +8,10 @@ use resnet_core::Outputs;
 use resnet_weights::{Checkpoint, write_atomically};
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::Outcome;
 use crate::cli::Forward;
 use crate::commands::check_distinct;
-use crate::network::{Classes, Resolved};
+use resnet_infer::command::Outcome;
+use resnet_infer::command::{Classes, Resolved};
 
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;

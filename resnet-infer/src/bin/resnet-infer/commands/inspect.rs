@@ -5,8 +5,8 @@ use anyhow::Result;
 use resnet_weights::Checkpoint;
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::cli::Inspect;
+use resnet_infer::command::Outcome;
 
 /// What `--json` writes.
 #[derive(Serialize)]

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail};
 use resnet_core::{Arch, ResNetConfig, StemKind};
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::cli::Models;
+use resnet_infer::command::Outcome;
 
 /// A row of the list; `--json` writes an array of these.
 #[derive(Serialize)]

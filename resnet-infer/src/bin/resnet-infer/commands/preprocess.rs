@@ -4,9 +4,9 @@ use anyhow::{Context, Result, bail};
 use resnet_image::Recipe;
 use resnet_weights::write_atomically;
 
-use crate::Outcome;
 use crate::cli::Preprocess;
 use crate::images::find;
+use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
     let recipe = args.recipe.over(Recipe::imagenet());

@@ -6,8 +6,8 @@ mod list;
 
 use anyhow::Result;
 
-use crate::Outcome;
 use crate::cli::Weights;
+use resnet_infer::command::Outcome;
 
 pub(crate) fn run(command: Weights, offline: bool) -> Result<Outcome> {
     match command {

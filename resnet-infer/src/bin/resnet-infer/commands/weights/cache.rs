@@ -5,20 +5,20 @@ use indicatif::HumanBytes;
 use resnet_weights::{CacheFileKind, Clean, Found, Verdict, Verified, Weights};
 
 use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
-use crate::{Outcome, download, output};
+use resnet_infer::command::{self, Outcome};
 
 pub(crate) fn download(args: WeightsIds, offline: bool) -> Result<Outcome> {
-    let fetch = download::fetch(offline)?;
+    let fetch = command::fetch(offline)?;
     print_paths(&args, |weights| {
         if let Some(restriction) = weights.restriction() {
-            output::note(&restriction);
+            command::note(&restriction);
         }
         Ok(fetch.fetch(weights)?)
     })
 }
 
 pub(crate) fn path(args: WeightsIds) -> Result<Outcome> {
-    let fetch = download::fetch(true)?;
+    let fetch = command::fetch(true)?;
     print_paths(&args, |weights| match fetch.find(weights)? {
         Some(found) => Ok(found),
         None => Err(Error::msg(format!(
@@ -42,7 +42,7 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
             // Nothing was done at all.
             Err(error) if all.len() == 1 => return Err(error),
             Err(error) => {
-                output::error(&error);
+                command::error(&error);
                 outcome = Outcome::SomeFailed;
             }
         }
@@ -51,12 +51,13 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
 }
 
 pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
-    let fetch = download::fetch(true)?;
+    let fetch = command::fetch(true)?;
     let named = args.ids.iter().map(|id| Weights::named(id));
     let named: Vec<&Weights> = named.collect::<Result<_, _>>()?;
     let every = named.is_empty();
     let weights = if every {
-        Weights::all().iter().collect()
+        let fetched = Weights::all().iter();
+        fetched.filter(|weights| !weights.is_embedded()).collect()
     } else {
         named
     };
@@ -68,14 +69,14 @@ pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
                 all_right &= report(&weights.id, files, every)?;
             }
             Err(error) => {
-                output::error(&error.into());
+                command::error(&error.into());
                 (all_right, all_absent) = (false, false);
             }
         }
     }
     if every && all_absent {
         let cache = fetch.cache().display();
-        output::note(&format!("no weights in `{cache}`"));
+        command::note(&format!("no weights in `{cache}`"));
     }
     Ok(if all_right {
         Outcome::Done
@@ -116,7 +117,7 @@ fn report(id: &str, files: Vec<Verified>, every: bool) -> Result<bool> {
 }
 
 pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
-    let fetch = download::fetch(true)?;
+    let fetch = command::fetch(true)?;
     let what = if args.partial {
         Clean::Partials
     } else {
@@ -136,7 +137,7 @@ pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
         )?;
     }
     if removed.is_empty() {
-        output::note(&format!(
+        command::note(&format!(
             "nothing to remove in `{}`",
             fetch.cache().display()
         ));

@@ -4,10 +4,10 @@ use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Load, Save};
 
-use crate::Outcome;
 use crate::cli::Convert;
 use crate::commands::check_distinct;
-use crate::network;
+use resnet_infer::command;
+use resnet_infer::command::Outcome;
 
 #[derive(Clone, Copy)]
 enum Format {
@@ -27,7 +27,7 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
     let checkpoint = Checkpoint::open(&args.input)?;
     let config = match &args.arch {
         Some(name) => named(name, &checkpoint)?,
-        None => network::guess(&checkpoint)?.1,
+        None => command::guess(&checkpoint)?.1,
     };
     resnet_backend::with_backend(
         Selection::processor(),
@@ -43,10 +43,10 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
 /// The named network, with the classes and channels of the file.
 fn named(name: &str, checkpoint: &Checkpoint) -> Result<ResNetConfig> {
     let config = ResNetConfig::named(name)?;
-    Ok(network::with_classes(
+    Ok(command::with_classes(
         config,
         checkpoint,
-        network::Classes::OfTheFile,
+        command::Classes::OfTheFile,
     ))
 }
 
@@ -63,7 +63,13 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model: ResNet<B> = self.config.init(&device);
         let (model, _) = Load::default().apply(model, &self.checkpoint)?;
-        let save = Save::default().with_dtype(self.args.dtype);
+        let mut save = Save::default().with_dtype(self.args.dtype);
+        if let Some(labels) = self.checkpoint.labels() {
+            save = save.with_labels(labels.clone());
+        }
+        if let Some(recipe) = self.checkpoint.recipe() {
+            save = save.with_recipe(recipe);
+        }
         match self.format {
             Format::Burnpack => save.burnpack(&model, &self.args.output)?,
             Format::Safetensors => save.safetensors(&model, &self.args.output)?,

@@ -3,8 +3,8 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use resnet_weights::{Accuracy, Weights};
 
-use crate::Outcome;
 use crate::cli::WeightsList;
+use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: WeightsList) -> Result<Outcome> {
     let glob = args.glob.as_deref().unwrap_or("*");

@@ -3,9 +3,7 @@
 use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Loader, Scores};
-use resnet_image::BatchError;
-
-use crate::tensors;
+use resnet_image::{BatchError, to_tensor};
 
 /// Why a network could not be evaluated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,13 +39,15 @@ pub fn evaluate<B: Backend>(
     mut bad: impl FnMut(&BadImage),
 ) -> Result<Scores, EvaluateError> {
     let classes = loader.dataset().classes().len();
+    let recipe = loader.recipe();
+    let several = loader.dataset().is_multi_label();
     let mut scores = Scores::new(classes);
     for batch in loader.epoch(0, 0) {
         batch.bad.iter().for_each(&mut bad);
         if batch.images.is_empty() {
             continue;
         }
-        let (images, _) = tensors::<B>(&batch, loader.recipe(), device)?;
+        let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
         let logits: Vec<f32> = model.forward(images).into_data().iter().collect();
         for (&number, logits) in batch.numbers.iter().zip(logits.chunks(classes)) {
             let sample = &loader.dataset().samples()[number];
@@ -55,9 +55,10 @@ pub fn evaluate<B: Backend>(
                 let image = sample.name().into_owned();
                 return Err(EvaluateError::NonFinite { image });
             }
-            if let [class] = sample.labels() {
-                scores.add(logits, *class);
-            }
+            match sample.labels() {
+                [class] if !several => scores.add(logits, *class),
+                classes => scores.add_several(logits, classes),
+            };
             each(number, logits);
         }
     }

@@ -7,10 +7,10 @@ use anyhow::Result;
 use indicatif::HumanBytes;
 use resnet_weights::{Advance, Bar, Fetch, Progress};
 
-use crate::output;
+use super::messages::note;
 
 /// The settings of the environment and of `--offline`.
-pub(crate) fn fetch(offline: bool) -> Result<Fetch> {
+pub fn fetch(offline: bool) -> Result<Fetch> {
     let fetch = Fetch::from_env()?.with_progress(Arc::new(Terminal::default()));
     let offline = offline || fetch.is_offline();
     Ok(fetch.with_offline(offline))
@@ -24,7 +24,7 @@ impl Progress for Terminal {
     fn note(&self, message: &str) {
         match io::stderr().is_terminal() {
             true => self.0.note(message),
-            false => output::note(message),
+            false => note(message),
         }
     }
 
@@ -33,8 +33,8 @@ impl Progress for Terminal {
             let size = total.map(|total| format!(" ({})", HumanBytes(total)));
             let size = size.unwrap_or_default();
             match done {
-                0 => output::note(&format!("downloading {file}{size}")),
-                _ => output::note(&format!(
+                0 => note(&format!("downloading {file}{size}")),
+                _ => note(&format!(
                     "downloading {file}{size}, from {} on",
                     HumanBytes(done)
                 )),

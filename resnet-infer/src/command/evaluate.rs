@@ -1,0 +1,165 @@
+//! `evaluate`: how often a network is right.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use burn::tensor::backend::Backend;
+use clap::Args;
+use resnet_backend::Work;
+use resnet_data::{BadImage, ClassScores, Dataset, Loader, Scores};
+use resnet_image::Recipe;
+use resnet_weights::Labels;
+use serde::Serialize;
+
+use super::{Classes, Network, Outcome, RecipeFlags, Resolved, note, positive, printable};
+
+/// Labelled images and a network.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// Labelled images: a folder with one folder a class (or such a folder in `val`, `valid`, `validation` or `test`), a
+    /// `.csv` file with the columns path and label, a folder with CIFAR's binary files, or `shapes`. Classes are told by
+    /// their names, or by their numbers.
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    #[command(flatten)]
+    network: Network,
+    /// Text file with one label a line [default: those of the file or of `--model`].
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeFlags,
+    /// Images to run at once.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    batch_size: usize,
+    /// A JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the images or the network cannot be had, or do not go together.
+pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
+    let data = Dataset::open_held_out(&args.data)?;
+    let labels = args.labels.as_ref().map(Labels::open).transpose()?;
+    let network = args.network.resolve(Classes::OfTheFile, offline)?;
+    let classes = network.config.num_classes;
+    let labels = match (labels, &args.labels) {
+        (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
+        _ => network.labels.clone(),
+    };
+    let recipe = args.recipe.over(network.recipe);
+    recipe.validate().context("recipe")?;
+    let names: Vec<String> = (0..classes).map(|class| labels.get(class).into()).collect();
+    let data = data.with_classes(&names, &args.data)?;
+    let runtime = args.network.runtime;
+    let job = Job {
+        args,
+        data,
+        network,
+        recipe,
+    };
+    resnet_backend::with_backend(runtime.selection(), job)?
+}
+
+struct Job {
+    args: Evaluate,
+    data: Dataset,
+    network: Resolved,
+    recipe: Recipe,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    images: u64,
+    unreadable: usize,
+    top1: f64,
+    top5: f64,
+    loss: f64,
+    calibration_error: f64,
+    classes: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    scores: ClassScores,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = self.network.load::<B>(&device)?.fuse();
+        let classes = self.data.classes().to_vec();
+        let loader = Loader::new(self.data, self.recipe, self.args.batch_size);
+        let mut unreadable = 0;
+        let bad = |image: &BadImage| {
+            unreadable += 1;
+            note(&format!("`{}`: left out: {}", image.name, image.reason));
+        };
+        let scores = crate::evaluate(&model, &loader, &device, |_, _| {}, bad)?;
+        let report = Report {
+            model: &self.network.name,
+            images: scores.images(),
+            unreadable,
+            top1: scores.top1(),
+            top5: scores.top5(),
+            loss: scores.loss(),
+            calibration_error: scores.calibration_error(),
+            classes: rows(&scores, &classes),
+        };
+        let mut out = io::stdout().lock();
+        match self.args.json {
+            true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+            false => report.table(&mut out)?,
+        }
+        Ok(match unreadable {
+            0 => Outcome::Done,
+            _ => Outcome::SomeFailed,
+        })
+    }
+}
+
+/// The classes that have images.
+fn rows<'a>(scores: &Scores, classes: &'a [String]) -> Vec<Row<'a>> {
+    let rows = scores.per_class().into_iter().zip(classes);
+    rows.filter(|(scores, _)| scores.images > 0)
+        .map(|(scores, name)| Row { name, scores })
+        .collect()
+}
+
+impl Report<'_> {
+    fn table(&self, out: &mut impl Write) -> io::Result<()> {
+        let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+        writeln!(out, "images             {:>9}", self.images)?;
+        writeln!(out, "top-1              {:>9}", percent(self.top1))?;
+        if self.classes.len() > 5 {
+            writeln!(out, "top-5              {:>9}", percent(self.top5))?;
+        }
+        writeln!(out, "loss               {:>9.4}", self.loss)?;
+        writeln!(out, "calibration error  {:>9.4}", self.calibration_error)?;
+        let names = self.classes.iter().map(|row| printable(row.name));
+        let names: Vec<String> = names.collect();
+        let width = names.iter().map(|name| name.chars().count()).max();
+        let width = width.unwrap_or(0).max("class".len());
+        writeln!(out, "\n{:width$}  images   recall  precision", "class")?;
+        for (row, name) in self.classes.iter().zip(names) {
+            let share = |share: Option<f64>| share.map_or("-".into(), percent);
+            let scores = &row.scores;
+            let (recall, precision) = (share(scores.recall), share(scores.precision));
+            let images = scores.images;
+            writeln!(
+                out,
+                "{name:width$}  {images:>6} {recall:>8}   {precision:>8}"
+            )?;
+        }
+        out.flush()
+    }
+}

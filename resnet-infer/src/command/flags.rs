@@ -1,0 +1,137 @@
+//! Flags that several commands have.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use resnet_backend::Selection;
+use resnet_image::{Filter, Recipe};
+use resnet_weights::FloatType;
+
+/// Which network, with which weights, where.
+#[derive(Debug, Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("source").args(["model", "weights"]).required(true).multiple(true))]
+pub struct Network {
+    /// Published weights, with their preprocessing and labels: an id as `weights list` shows them, or the name of a
+    /// network for its default. Downloaded when first used.
+    #[arg(long, value_name = "ID", conflicts_with = "arch")]
+    pub model: Option<String>,
+    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in. With `--model`, in place of
+    /// the download.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint, with its
+    /// classes].
+    #[arg(long, value_name = "NAME")]
+    pub arch: Option<String>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// On what it runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Runtime {
+    #[command(flatten)]
+    device: Device,
+    /// Float type to compute in: `f32`, `f16` or `bf16`, where the backend can.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub dtype: FloatType,
+}
+
+/// Where it runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Device {
+    /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
+    /// fastest of those].
+    #[arg(long, value_name = "NAME[:DEVICE]", env = "RESNET_BACKEND")]
+    backend: Option<Selection>,
+}
+
+impl Runtime {
+    /// The backend asked for, or the fastest.
+    pub fn selection(self) -> Selection {
+        self.device.selection()
+    }
+}
+
+impl Device {
+    /// The backend asked for, or the fastest.
+    pub fn selection(self) -> Selection {
+        self.backend.unwrap_or_else(Selection::fastest)
+    }
+}
+
+/// What is done to an image before the network; each flag replaces one part of the default.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub struct RecipeFlags {
+    /// Pixels of the shorter side after resizing, or `none` [default: that of `--model`; else 256, none for CIFAR networks].
+    #[arg(long, value_name = "N", value_parser = size_or_none)]
+    resize: Option<Size>,
+    /// Side of the square cut from the centre, or `none` [default: that of `--model`; else 224, none for CIFAR networks].
+    #[arg(long, value_name = "N", value_parser = size_or_none)]
+    crop: Option<Size>,
+    /// `bilinear` or `bicubic` [default: that of `--model`; else bilinear].
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
+    /// Mean of each channel, 0 to 1 [default: that of `--model`; else ImageNet's 0.485,0.456,0.406].
+    #[arg(long, value_name = "R,G,B", value_parser = triple)]
+    mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel [default: that of `--model`; else ImageNet's 0.229,0.224,0.225].
+    #[arg(long, value_name = "R,G,B", value_parser = positive_triple)]
+    std: Option<[f32; 3]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Size(Option<u32>);
+
+impl RecipeFlags {
+    /// The recipe with the flags that were given.
+    pub fn over(&self, recipe: Recipe) -> Recipe {
+        Recipe {
+            resize: self.resize.map_or(recipe.resize, |size| size.0),
+            crop: self.crop.map_or(recipe.crop, |size| size.0),
+            filter: self.filter.unwrap_or(recipe.filter),
+            mean: self.mean.unwrap_or(recipe.mean),
+            std: self.std.unwrap_or(recipe.std),
+        }
+    }
+}
+
+/// A whole number above 0.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number above 0".into()),
+    }
+}
+
+fn size_or_none(text: &str) -> Result<Size, String> {
+    match text.parse() {
+        Ok(size) if size > 0 => Ok(Size(Some(size))),
+        _ if text == "none" => Ok(Size(None)),
+        _ => Err("expected a whole number above 0, or `none`".into()),
+    }
+}
+
+fn positive_triple(text: &str) -> Result<[f32; 3], String> {
+    match triple(text)? {
+        std if std.iter().all(|&std| std.is_finite() && std > 0.0) => Ok(std),
+        _ => Err("expected three numbers above 0".into()),
+    }
+}
+
+fn triple(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Result<Vec<f32>, _> = text
+        .split(',')
+        .map(|number| number.trim().parse())
+        .collect();
+    let numbers = numbers
+        .ok()
+        .and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
+    numbers.ok_or_else(|| "expected three numbers with commas between them".into())
+}

@@ -1,0 +1,163 @@
+//! Steps that several processes take together.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+use resnet_core::ResNet;
+
+use crate::{Peers, PeersError, Trainer};
+
+/// What a step of all processes came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepAmong {
+    /// The loss before the update, over the images of all; none where nobody had an image.
+    pub loss: Option<f64>,
+    /// Whether one of them wants to stop.
+    pub stop: bool,
+}
+
+/// Numbers sent beside the gradients: images, loss, wish to stop.
+const BESIDE: usize = 3;
+
+impl<B: AutodiffBackend> Trainer<B> {
+    /// The update from a batch of which this process has the given parts, perhaps none, and its peers the others: that of one
+    /// process with the whole batch, but that batch norms see their own share's statistics only.
+    ///
+    /// # Errors
+    ///
+    /// If a process is gone; nothing is updated then.
+    ///
+    /// # Panics
+    ///
+    /// If a step panicked before.
+    pub fn step_among(
+        &mut self,
+        peers: &mut Peers,
+        learning_rate: f64,
+        parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
+        stop: bool,
+    ) -> Result<StepAmong, PeersError> {
+        let parts: Vec<_> = parts.into_iter().collect();
+        let images: usize = parts.iter().map(|(images, _)| images.dims()[0]).sum();
+        let (gradients, loss) = match images {
+            0 => (GradientsParams::new(), 0.0),
+            _ => {
+                let (gradients, loss) = self.gradients(parts);
+                (gradients, loss.into_data().iter::<f32>().sum())
+            }
+        };
+        let count = images as f32;
+        let mut values = vec![count, count * loss, f32::from(u8::from(stop))];
+        self.model().visit(&mut Gather {
+            gradients,
+            scale: count,
+            values: &mut values,
+        });
+        peers.sum(&mut values)?;
+        let [count, loss, stop] = [values[0], values[1], values[2]];
+        let among = StepAmong {
+            loss: (count > 0.0).then(|| f64::from(loss) / f64::from(count)),
+            stop: stop > 0.0,
+        };
+        if count > 0.0 {
+            let mut scatter = Scatter {
+                values: &values[BESIDE..],
+                scale: 1.0 / count,
+                gradients: GradientsParams::new(),
+            };
+            self.model().visit(&mut scatter);
+            let gradients = scatter.gradients;
+            self.update(learning_rate, gradients);
+        }
+        Ok(among)
+    }
+
+    /// Gives all processes the mean of their running statistics, of the network and of its average.
+    ///
+    /// # Errors
+    ///
+    /// If a process is gone.
+    ///
+    /// # Panics
+    ///
+    /// If a step panicked before.
+    pub fn share_statistics(&mut self, peers: &mut Peers) -> Result<(), PeersError> {
+        let model = shared(self.model().clone(), peers)?;
+        let average = match self.average() {
+            Some(average) => Some(shared(average.clone(), peers)?),
+            None => None,
+        };
+        self.replace(model, average);
+        Ok(())
+    }
+}
+
+fn shared<B: Backend>(model: ResNet<B>, peers: &mut Peers) -> Result<ResNet<B>, PeersError> {
+    let mut values = Vec::new();
+    let Ok(()) = model.visit_state(|key, data| -> Result<(), std::convert::Infallible> {
+        if key.contains("running_") {
+            values.extend(data.iter::<f32>());
+        }
+        Ok(())
+    });
+    peers.sum(&mut values)?;
+    let scale = 1.0 / peers.count() as f32;
+    let mut values = values.into_iter().map(|value| value * scale);
+    let Ok(model) = model.load_state(|key, shape| -> Result<_, std::convert::Infallible> {
+        let size = shape.iter().product();
+        let new = || TensorData::new(values.by_ref().take(size).collect(), shape.to_vec());
+        Ok(key.contains("running_").then(new))
+    });
+    Ok(model)
+}
+
+/// The gradients of every parameter that learns, times a factor; zeros where there is none.
+struct Gather<'a> {
+    gradients: GradientsParams,
+    scale: f32,
+    values: &'a mut Vec<f32>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Gather<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let value = param.val();
+        if !value.is_require_grad() {
+            return;
+        }
+        match self.gradients.remove::<B::InnerBackend, D>(param.id) {
+            Some(gradient) => {
+                let data = gradient.into_data();
+                let scaled = data.iter::<f32>().map(|value| value * self.scale);
+                self.values.extend(scaled);
+            }
+            None => {
+                let size = value.shape().num_elements();
+                self.values.resize(self.values.len() + size, 0.0);
+            }
+        }
+    }
+}
+
+/// The way back.
+struct Scatter<'a> {
+    values: &'a [f32],
+    scale: f32,
+    gradients: GradientsParams,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Scatter<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let value = param.val();
+        if !value.is_require_grad() {
+            return;
+        }
+        let (own, rest) = self.values.split_at(value.shape().num_elements());
+        self.values = rest;
+        let own = own.iter().map(|value| value * self.scale).collect();
+        let data = TensorData::new(own, value.shape());
+        let gradient =
+            Tensor::<B::InnerBackend, D>::from_data(data, (&value.device(), value.dtype()));
+        self.gradients.register(param.id, gradient);
+    }
+}

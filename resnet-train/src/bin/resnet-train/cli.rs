@@ -1,0 +1,272 @@
+//! The command line: what can be typed, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use resnet_infer::command::{Device, Evaluate, Network, positive};
+use resnet_train::Part;
+
+/// Train and fine-tune residual networks.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 stopped by Ctrl-C."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Never use the network: only files that are on this machine [env: RESNET_OFFLINE=1].
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a network from nothing, or from weights with every parameter alike.
+    Train(Run),
+    /// Make pretrained weights a classifier of your own pictures: the new classifier first, then everything.
+    Finetune(Run),
+    /// Put a classifier on embeddings that are computed once: a fine-tuning in seconds.
+    Probe(Probe),
+    /// Count how often a network is right on labelled images.
+    Evaluate(Evaluate),
+    /// Save a sheet of what the network will see in training.
+    Preview(Preview),
+    /// Find a learning rate: let it grow from step to step, and see where the loss falls the fastest.
+    FindRate(FindRate),
+    /// List the recipes, or print one as a config to change.
+    Recipes(Recipes),
+    /// Time steps of training, or the loading of images.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+/// Labelled images.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// Labelled images: a folder with one folder a class, or with such folders in `train` and in `val`, `valid`,
+    /// `validation` or `test`; a `.csv` file with the columns path and label (several as `cat;dog`); a folder with the
+    /// binary files of CIFAR-10 or CIFAR-100; or `shapes`, which are drawn.
+    #[arg(value_name = "DATA")]
+    pub(crate) data: PathBuf,
+    /// Take only so many images of each class to train from.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) images_per_class: Option<usize>,
+}
+
+/// The numbers of a run; each flag replaces one of the recipe.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Numbers")]
+pub(crate) struct Numbers {
+    /// Recipe by its name, as `resnet-train recipes` lists them, or a config ending in `.toml` [default: `finetune` for
+    /// fine-tuning, `shapes` for `shapes`, else plain SGD along a cosine].
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) recipe: Option<String>,
+    /// Network, as `resnet-infer models` lists them.
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    pub(crate) arch: Option<String>,
+    /// Published weights to start from: an id or the name of a network, as `resnet-infer weights list` shows them.
+    #[arg(long, value_name = "ID")]
+    pub(crate) model: Option<String>,
+    /// File of weights to start from.
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Passes over the images.
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u64>,
+    /// Passes in which the classifier learns alone, before the others; 0 for none.
+    #[arg(long, value_name = "N")]
+    pub(crate) head_epochs: Option<u64>,
+    /// Images of a step.
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// Parts that a batch is run in, for less memory.
+    #[arg(long, value_name = "N")]
+    pub(crate) parts: Option<usize>,
+    /// Peak of the learning rate.
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub(crate) learning_rate: Option<f64>,
+    /// First part that learns; all before it stays as it is: `stem`, `layer1` to `layer4`, `fc`.
+    #[arg(long, value_name = "PART")]
+    pub(crate) freeze_to: Option<Part>,
+    /// Side of the images.
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<u32>,
+    /// Share of the images to validate with, where they are not kept apart.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) split: Option<f64>,
+    /// Seed of everything that is drawn.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Let rare classes count for more in the loss, so that all count alike.
+    #[arg(long)]
+    pub(crate) class_weights: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Folder for all that the run leaves behind.
+    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    pub(crate) output: PathBuf,
+    /// Go on with the run in that folder where its last checkpoint is.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Write a checkpoint every so many steps too, not only after each epoch.
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) save_every: Option<u64>,
+    /// What to do with an image that cannot be read.
+    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    pub(crate) bad: Bad,
+    /// Threads that prepare images [default: one a core].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) workers: Option<usize>,
+    /// Say nothing but what goes wrong.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+    #[command(flatten)]
+    pub(crate) processes: Processes,
+}
+
+/// Several processes that train one network, each on its share of every batch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several processes or machines")]
+pub(crate) struct Processes {
+    /// How many processes train together; each is started with the same flags but for `--rank` and `--backend`.
+    #[arg(long, value_name = "N", requires = "rank", requires = "meet")]
+    pub(crate) ranks: Option<usize>,
+    /// The place of this process, from 0; 0 writes all files.
+    #[arg(long, value_name = "N", requires = "ranks")]
+    pub(crate) rank: Option<usize>,
+    /// Address at which rank 0 waits for the others. Nothing is encrypted: for networks that you trust.
+    #[arg(long, value_name = "HOST:PORT", requires = "ranks")]
+    pub(crate) meet: Option<String>,
+    /// Seconds to wait for the others at the start.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) patience: u64,
+}
+
+/// What to do with an image that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bad {
+    /// Tell its path and go on without it.
+    Skip,
+    /// End the run.
+    Fail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// File to write: the network with its new classifier, as safetensors.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Side of the images [default: that of the weights].
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<u32>,
+    /// Share of the images to validate with, where they are not kept apart.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub(crate) split: f64,
+    /// Seed of the split.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Images to run at once.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    pub(crate) batch_size: usize,
+    /// How much the squares of the weights count in the loss.
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    pub(crate) l2: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// PNG file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Pictures on the sheet.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    pub(crate) count: usize,
+    /// Pictures in a row.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    pub(crate) columns: usize,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindRate {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// SVG file with the loss over the rate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Steps to take.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
+    pub(crate) steps: usize,
+    /// First rate.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub(crate) from: f64,
+    /// Last rate.
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub(crate) to: f64,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Time steps of training: SGD with momentum, random images.
+    Step(BenchStep),
+    /// Time the loading of images.
+    Data(BenchData),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchStep {
+    /// Network, as `resnet-infer models` lists them.
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Images of a step.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    pub(crate) batch_size: usize,
+    /// Sides of the images.
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive)]
+    pub(crate) size: usize,
+    /// Steps that count.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    pub(crate) runs: usize,
+    /// Forward, backward and Burn's own optimiser, without our trainer.
+    #[arg(long)]
+    pub(crate) bare: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchData {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Threads that prepare images [default: one a core].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recipes {
+    /// Recipe to print.
+    pub(crate) name: Option<String>,
+}

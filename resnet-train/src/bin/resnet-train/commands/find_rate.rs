@@ -1,0 +1,77 @@
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use resnet_backend::Work;
+use resnet_infer::command::Outcome;
+use resnet_train::report::rate_svg;
+use resnet_train::{Config, Fit, RateSearch, Trainer};
+
+use crate::cli::FindRate;
+use crate::commands::write;
+use crate::start::Start;
+
+pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
+    if !(args.from > 0.0 && args.from < args.to && args.to.is_finite()) {
+        bail!(
+            "expected rates from above 0 up, found --from {} --to {}",
+            args.from,
+            args.to
+        );
+    }
+    let config = args.numbers.config(&args.data.data, None)?;
+    let data = args.data.open(config.split, config.seed)?;
+    let start = Start::new(&config, data[0].classes().len(), offline)?;
+    let several = data[0].is_multi_label();
+    let fit = config.fit(data, start.recipe)?;
+    let selection = args.device.selection();
+    let job = Job {
+        args,
+        config,
+        start,
+        fit,
+        several,
+    };
+    resnet_backend::with_backend(selection, job)?
+}
+
+struct Job {
+    args: FindRate,
+    config: Config,
+    start: Start,
+    fit: Fit,
+    several: bool,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = self.start.load::<Autodiff<B>>(self.config.seed, &device)?;
+        let mut trainer = Trainer::new(model, self.config.settings(self.several));
+        let rates = [self.args.from, self.args.to];
+        let (steps, smoothing) = (self.args.steps, self.fit.smoothing);
+        let search = RateSearch::run(
+            &mut trainer,
+            &self.fit.train,
+            rates,
+            steps,
+            smoothing,
+            &device,
+        )?;
+        if let Some(path) = &self.args.output {
+            write(path, rate_svg(&search).as_bytes())?;
+        }
+        let mut out = io::stdout().lock();
+        match search.suggestion() {
+            Some(rate) => writeln!(out, "{rate:.1e}")?,
+            None => bail!(
+                "the loss never falls from {:e} to {:e}: expected a fall; try lower rates or more steps",
+                rates[0],
+                rates[1]
+            ),
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,83 @@
+use anyhow::Result;
+use image::{Rgb, RgbImage};
+use resnet_core::ResNetConfig;
+use resnet_data::Batch;
+use resnet_infer::command::{Outcome, note};
+use resnet_infer::default_recipe;
+use resnet_train::report::{Cell, sheet};
+
+use crate::cli::Preview;
+use crate::commands::{png, write};
+use crate::start::Start;
+
+pub(crate) fn run(args: Preview, offline: bool) -> Result<Outcome> {
+    let mut config = args.numbers.config(&args.data.data, None)?;
+    config.batch_size = args.count;
+    let [train, valid] = args.data.open(config.split, config.seed)?;
+    let classes = train.classes().to_vec();
+    let named = config.arch.is_some() || config.model.is_some() || config.weights.is_some();
+    let recipe = match named {
+        true => Start::new(&config, classes.len(), offline)?.recipe,
+        false => {
+            let network = ResNetConfig::named("resnet50")?;
+            config.recipe(default_recipe(&network), &network)
+        }
+    };
+    let fit = config.fit([train, valid], recipe)?;
+    let batch = fit.train.epoch(0, 0).next().unwrap_or_default();
+    for bad in &batch.bad {
+        note(&format!("`{}`: left out: {}", bad.name, bad.reason));
+    }
+    let cells: Vec<Cell> = (0..batch.images.len())
+        .map(|place| Cell {
+            image: seen(&batch, place),
+            lines: words(&batch.targets[place], &classes),
+        })
+        .collect();
+    write(&args.output, &png(&sheet(&cells, args.columns))?)?;
+    Ok(match batch.bad.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::SomeFailed,
+    })
+}
+
+/// The image with what is only done once its pixels are numbers.
+fn seen(batch: &Batch, place: usize) -> RgbImage {
+    let blanked = |place: usize| {
+        let mut image = batch.images[place].clone();
+        if let Some([x, y, width, height]) = batch.erased[place] {
+            for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
+                // About the mean, which normalisation takes to 0.
+                image.put_pixel(x, y, Rgb([124, 116, 104]));
+            }
+        }
+        image
+    };
+    let mut image = blanked(place);
+    if let Some(share) = batch.blend {
+        let count = batch.images.len();
+        let other = blanked((place + count - 1) % count);
+        for (pixel, other) in image.pixels_mut().zip(other.pixels()) {
+            for (value, &other) in pixel.0.iter_mut().zip(&other.0) {
+                *value =
+                    (share * f32::from(*value) + (1.0 - share) * f32::from(other)).round() as u8;
+            }
+        }
+    }
+    image
+}
+
+/// The classes of an image, with their shares where it is mixed.
+fn words(target: &[f32], classes: &[String]) -> Vec<String> {
+    let mut shares: Vec<_> = target
+        .iter()
+        .zip(classes)
+        .filter(|(share, _)| **share > 0.005)
+        .collect();
+    shares.sort_by(|a, b| b.0.total_cmp(a.0));
+    let word = |(&share, name): (&f32, &String)| match share {
+        share if share > 0.995 => name.clone(),
+        share => format!("{:.0} % {name}", 100.0 * share),
+    };
+    shares.into_iter().take(2).map(word).collect()
+}

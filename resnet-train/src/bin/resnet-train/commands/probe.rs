@@ -1,0 +1,81 @@
+use std::io::{self, Write};
+
+use anyhow::{Result, anyhow};
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use resnet_backend::Work;
+use resnet_data::{BadImage, Dataset, Loader};
+use resnet_infer::command::{Classes, Outcome, Resolved, note};
+use resnet_train::{Config, Embeddings, evaluate, linear_probe};
+use resnet_weights::Save;
+
+use crate::cli::Probe;
+use crate::start::labels;
+
+pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
+    let config = Config {
+        size: args.size,
+        split: args.split,
+        seed: args.seed,
+        ..Config::default()
+    };
+    config.validate()?;
+    let data = args.data.open(config.split, config.seed)?;
+    let network = args.network.resolve(Classes::OfTheFile, offline)?;
+    let selection = args.network.runtime.selection();
+    let job = Job {
+        args,
+        config,
+        data,
+        network,
+    };
+    resnet_backend::with_backend(selection, job)?
+}
+
+struct Job {
+    args: Probe,
+    config: Config,
+    data: [Dataset; 2],
+    network: Resolved,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = self.network.load::<B>(&device)?;
+        let recipe = self
+            .config
+            .recipe(self.network.recipe, &self.network.config);
+        let side = recipe.crop.unwrap_or(224) as usize;
+        self.network.config.check_input([side, side])?;
+        let [train, valid] = self
+            .data
+            .map(|data| Loader::new(data, recipe, self.args.batch_size));
+        let labels = labels(train.dataset());
+        let mut unreadable = 0;
+        let mut bad = |image: &BadImage| {
+            unreadable += 1;
+            note(&format!("`{}`: left out: {}", image.name, image.reason));
+        };
+        let embeddings = Embeddings::new(&model.clone().fuse(), &train, &device, &mut bad)?;
+        let probe =
+            linear_probe::<Autodiff<B>>(model, &embeddings, labels.len(), self.args.l2, &device);
+        let model = probe.map_err(|error| anyhow!(error))?;
+        let scores = evaluate(&model, &valid, &device, |_, _| {}, &mut bad)?;
+        let save = Save::default().with_labels(labels).with_recipe(recipe);
+        save.safetensors(&model, &self.args.output)?;
+        writeln!(
+            io::stdout(),
+            "{} images, {} to validate with: top-1 {:.2} %, loss {:.4}",
+            embeddings.len(),
+            scores.images(),
+            100.0 * scores.top1(),
+            scores.loss()
+        )?;
+        Ok(match unreadable {
+            0 => Outcome::Done,
+            _ => Outcome::SomeFailed,
+        })
+    }
+}

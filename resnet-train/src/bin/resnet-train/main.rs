@@ -1,0 +1,29 @@
+//! `resnet-train`: train and fine-tune residual networks.
+
+mod cli;
+mod commands;
+mod run;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use resnet_infer::command;
+
+use crate::cli::{Cli, Command};
+use crate::commands::{bench, find_rate, preview, probe, recipes, train};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Train(args) => train::train(args, cli.offline),
+        Command::Finetune(args) => train::finetune(args, cli.offline),
+        Command::Probe(args) => probe::run(args, cli.offline),
+        Command::Evaluate(args) => command::evaluate(args, cli.offline),
+        Command::Preview(args) => preview::run(args, cli.offline),
+        Command::FindRate(args) => find_rate::run(args, cli.offline),
+        Command::Recipes(args) => recipes::run(args),
+        Command::Bench(args) => bench::run(args),
+    };
+    command::status(outcome)
+}

@@ -1,0 +1,197 @@
+//! A run as it goes on: what is shown, what is kept.
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use burn::tensor::backend::Backend;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resnet_core::ResNet;
+use resnet_data::{BadImage, Scores};
+use resnet_infer::command::{note, printable};
+use resnet_train::report::{Log, Row, curves_svg};
+use resnet_train::{EpochReport, Observer, StepReport};
+use resnet_weights::{Save, write_atomically};
+
+use crate::cli::Bad;
+
+/// A run of one or two phases, in its folder.
+pub(crate) struct Run {
+    pub(crate) folder: PathBuf,
+    pub(crate) log: Log,
+    /// How networks are saved.
+    pub(crate) save: Save,
+    pub(crate) phase: &'static str,
+    pub(crate) epochs: u64,
+    pub(crate) bad: Bad,
+    pub(crate) quiet: bool,
+    /// Whether this process writes the files.
+    pub(crate) writes: bool,
+    pub(crate) stop: Arc<AtomicBool>,
+    /// Paths of images that could not be read.
+    pub(crate) unreadable: HashSet<String>,
+    pub(crate) clock: Clock,
+}
+
+/// The time of an epoch, and its figures so far.
+pub(crate) struct Clock {
+    start: Instant,
+    seconds: f64,
+    images: usize,
+    learning_rate: f64,
+    bar: Option<ProgressBar>,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            seconds: 0.0,
+            images: 0,
+            learning_rate: 0.0,
+            bar: None,
+        }
+    }
+}
+
+impl Run {
+    /// Writes a file of the folder.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        write_atomically(&path, bytes)
+            .with_context(|| format!("`{}`: cannot be written", path.display()))
+    }
+
+    /// A line on standard output.
+    pub(crate) fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        let print = || {
+            // Nothing can be done where standard output is closed.
+            let _ = writeln!(io::stdout(), "{}", printable(line));
+        };
+        match &self.clock.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn end<B: Backend>(&mut self, report: &EpochReport, model: &ResNet<B>) -> Result<()> {
+        let clock = std::mem::replace(&mut self.clock, Clock::new());
+        if let Some(bar) = clock.bar {
+            bar.finish_and_clear();
+        }
+        if !self.writes {
+            return Ok(());
+        }
+        let scores = report.valid.as_ref();
+        let score = |value: fn(&Scores) -> f64| scores.map_or(f64::NAN, value);
+        let row = Row {
+            phase: self.phase.into(),
+            epoch: report.epoch + 1,
+            learning_rate: clock.learning_rate,
+            train_loss: report.loss,
+            valid_loss: score(Scores::loss),
+            top1: score(Scores::top1),
+            top5: score(Scores::top5),
+            calibration_error: score(Scores::calibration_error),
+            images_per_second: clock.images as f64 / clock.seconds.max(1e-9),
+            seconds: clock.start.elapsed().as_secs_f64(),
+        };
+        self.say(&format!(
+            "{} {:>3}/{}  loss {:.4}  validation {:.4}  top-1 {:6.2} %{}  {:.0} images/s, {:.0} s",
+            self.phase,
+            row.epoch,
+            self.epochs,
+            row.train_loss,
+            row.valid_loss,
+            100.0 * row.top1,
+            if report.best { " *" } else { "  " },
+            row.images_per_second,
+            row.seconds,
+        ));
+        self.save
+            .safetensors(model, self.folder.join("last.safetensors"))?;
+        if report.best {
+            self.save
+                .safetensors(model, self.folder.join("best.safetensors"))?;
+        }
+        self.log.push(row)?;
+        self.write("curves.svg", curves_svg(self.log.rows()).as_bytes())
+    }
+}
+
+impl<B: Backend> Observer<B> for Run {
+    fn steps(&mut self, report: &StepReport) {
+        let clock = &mut self.clock;
+        clock.images += report.images;
+        clock.seconds += report.time.as_secs_f64();
+        clock.learning_rate = report.learning_rate;
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let [done, total] = report.batch;
+        let bar = clock.bar.get_or_insert_with(|| bar(total as u64));
+        bar.set_position(done as u64);
+        let speed = report.images as f64 / report.time.as_secs_f64().max(1e-9);
+        bar.set_message(format!(
+            "{} {}/{}  loss {:.4}  rate {:.2e}  {speed:.0} images/s",
+            self.phase,
+            report.epoch + 1,
+            self.epochs,
+            report.loss,
+            report.learning_rate
+        ));
+    }
+
+    fn epoch(&mut self, report: &EpochReport, model: &ResNet<B>) -> Result<(), String> {
+        self.end(report, model)
+            .map_err(|error| format!("{error:#}"))
+    }
+
+    fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
+        let BadImage { name, reason } = image;
+        if self.bad == Bad::Fail {
+            return Err(format!("`{name}`: {reason}; leave it out with --bad skip"));
+        }
+        if self.unreadable.insert(name.clone()) {
+            let tell = || note(&format!("`{name}`: left out: {reason}"));
+            match &self.clock.bar {
+                Some(bar) => bar.suspend(tell),
+                None => tell(),
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+fn bar(steps: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// True once the user has pressed Ctrl-C; a second time ends the program at once.
+pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            #[allow(clippy::exit, reason = "the user insists")]
+            std::process::exit(130);
+        }
+        note("stopping after this step, with a checkpoint; press again to end at once");
+    };
+    ctrlc::set_handler(handler).context("Ctrl-C cannot be caught")?;
+    Ok(stop)
+}

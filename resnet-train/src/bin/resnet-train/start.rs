@@ -1,0 +1,166 @@
+//! From the flags to images, a network and the numbers of a run.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::backend::AutodiffBackend;
+use resnet_core::{ResNet, ResNetConfig};
+use resnet_data::Dataset;
+use resnet_image::Recipe;
+use resnet_infer::command;
+use resnet_infer::default_recipe;
+use resnet_train::{Config, Head};
+use resnet_weights::{Checkpoint, Labels, Load, Weights};
+
+use crate::cli::{Data, Numbers};
+
+impl Data {
+    /// The images to train from and to validate with.
+    pub(crate) fn open(&self, split: f64, seed: u64) -> Result<[Dataset; 2]> {
+        let [train, valid] = Dataset::open(&self.data, split, seed)?;
+        let train = match self.images_per_class {
+            Some(count) => train.take_per_class(count),
+            None => train,
+        };
+        Ok([train, valid])
+    }
+}
+
+impl Numbers {
+    /// The recipe with the flags that were given.
+    pub(crate) fn config(&self, data: &Path, usual: Option<&str>) -> Result<Config> {
+        let shapes = data == Path::new("shapes");
+        let mut config = match (&self.recipe, usual) {
+            (Some(name), _) => Config::open(name)?,
+            (None, Some(name)) => Config::open(name)?,
+            (None, None) if shapes => Config::open("shapes")?,
+            (None, None) => Config::default(),
+        };
+        if self.arch.is_some() || self.model.is_some() || self.weights.is_some() {
+            config.arch.clone_from(&self.arch);
+            config.model.clone_from(&self.model);
+            config.weights.clone_from(&self.weights);
+        }
+        if let Some(epochs) = self.head_epochs {
+            let learning_rate = config
+                .head
+                .map_or(config.learning_rate, |head| head.learning_rate);
+            config.head = (epochs > 0).then_some(Head {
+                epochs,
+                learning_rate,
+            });
+        }
+        if let Some(part) = self.freeze_to {
+            config.groups.freeze_to = part;
+        }
+        config.class_weights |= self.class_weights;
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.batch_size = self.batch_size.unwrap_or(config.batch_size);
+        config.parts = self.parts.unwrap_or(config.parts);
+        config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
+        config.size = self.size.or(config.size);
+        config.split = self.split.unwrap_or(config.split);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// What a run starts from.
+pub(crate) struct Start {
+    /// The name of the network.
+    pub(crate) name: String,
+    /// Where its values come from, in words.
+    pub(crate) origin: String,
+    /// The network, with the classes of the images.
+    pub(crate) network: ResNetConfig,
+    /// What is done to an image in evaluation.
+    pub(crate) recipe: Recipe,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Start {
+    /// Settles the network of a config, for so many classes; downloads its weights where that is needed.
+    pub(crate) fn new(config: &Config, classes: usize, offline: bool) -> Result<Self> {
+        let (name, origin, network, own, checkpoint) =
+            match (&config.model, &config.weights, &config.arch) {
+                (Some(model), ..) => {
+                    let weights = Weights::named(model)?;
+                    if let Some(restriction) = weights.restriction() {
+                        command::note(&restriction);
+                    }
+                    let checkpoint = command::open(weights, offline)?;
+                    let origin = format!("`{}`, {}", weights.id, weights.origin);
+                    let name = weights.arch.name().to_string();
+                    (
+                        name,
+                        origin,
+                        weights.config(),
+                        weights.recipe,
+                        Some(checkpoint),
+                    )
+                }
+                (None, Some(file), arch) => {
+                    let checkpoint = Checkpoint::open(file)?;
+                    let (name, network) = match arch {
+                        Some(name) => (name.clone(), ResNetConfig::named(name)?),
+                        None => command::guess(&checkpoint)?,
+                    };
+                    let own = checkpoint
+                        .recipe()
+                        .unwrap_or_else(|| default_recipe(&network));
+                    let origin = format!("`{}`", file.display());
+                    (name, origin, network, own, Some(checkpoint))
+                }
+                (None, None, Some(arch)) => {
+                    let network = ResNetConfig::named(arch)?;
+                    let own = default_recipe(&network);
+                    (arch.clone(), "nothing".into(), network, own, None)
+                }
+                (None, None, None) => {
+                    bail!(
+                        "expected a network, found none: use --arch, --model, --weights or --recipe"
+                    )
+                }
+            };
+        let mut network = network.with_num_classes(classes);
+        network.drop_path = config.drop_path;
+        network.validate()?;
+        let recipe = config.recipe(own, &network);
+        let side = recipe.crop.unwrap_or(224) as usize;
+        network.check_input([side, side])?;
+        Ok(Self {
+            name,
+            origin,
+            network,
+            recipe,
+            checkpoint,
+        })
+    }
+
+    /// The network with its values, the classifier fresh where the classes are others.
+    pub(crate) fn load<B: AutodiffBackend>(
+        &self,
+        seed: u64,
+        device: &B::Device,
+    ) -> Result<ResNet<B>> {
+        B::seed(device, seed);
+        let model = self.network.init::<B>(device);
+        let Some(checkpoint) = &self.checkpoint else {
+            return Ok(model);
+        };
+        let load = Load::default().allow_other_classes();
+        let (model, report) = load
+            .apply(model, checkpoint)
+            .context("weights to start from")?;
+        if !report.fresh.is_empty() {
+            command::note(&format!("fresh: {}", report.fresh.join(", ")));
+        }
+        Ok(model)
+    }
+}
+
+/// The names of the classes.
+pub(crate) fn labels(data: &Dataset) -> Labels {
+    data.classes().iter().cloned().collect()
+}

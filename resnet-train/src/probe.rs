@@ -1,0 +1,151 @@
+//! A classifier on embeddings that are computed once.
+
+use burn::module::{Module, Param};
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Distribution, Tensor, TensorData};
+use resnet_core::ResNet;
+use resnet_data::{BadImage, Loader};
+use resnet_image::to_tensor;
+
+use crate::{EvaluateError, LossKind, targets};
+
+/// The embedding of every image of a dataset that can be read, and its classes.
+#[derive(Clone, Debug, Default)]
+pub struct Embeddings {
+    /// One row an image.
+    pub rows: Vec<f32>,
+    /// Numbers of a row.
+    pub features: usize,
+    /// The classes of each image.
+    pub labels: Vec<Vec<usize>>,
+}
+
+impl Embeddings {
+    /// Runs every image through the network once.
+    ///
+    /// # Errors
+    ///
+    /// If images differ in size, or the network's output is not finite.
+    pub fn new<B: Backend>(
+        model: &ResNet<B>,
+        loader: &Loader,
+        device: &B::Device,
+        mut bad: impl FnMut(&BadImage),
+    ) -> Result<Self, EvaluateError> {
+        let recipe = loader.recipe();
+        let mut embeddings = Self {
+            features: model.config().num_features(),
+            ..Self::default()
+        };
+        for batch in loader.epoch(0, 0) {
+            batch.bad.iter().for_each(&mut bad);
+            if batch.images.is_empty() {
+                continue;
+            }
+            let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
+            let rows: Vec<f32> = model.forward_embedding(images).into_data().iter().collect();
+            let samples = batch.numbers.iter();
+            let samples = samples.map(|&number| &loader.dataset().samples()[number]);
+            for (sample, row) in samples.zip(rows.chunks(embeddings.features)) {
+                if !row.iter().all(|value| value.is_finite()) {
+                    let image = sample.name().into_owned();
+                    return Err(EvaluateError::NonFinite { image });
+                }
+                embeddings.labels.push(sample.labels().to_vec());
+            }
+            embeddings.rows.extend(rows);
+        }
+        Ok(embeddings)
+    }
+
+    /// The images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    fn tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 2> {
+        let data = TensorData::new(self.rows.clone(), [self.len(), self.features]);
+        Tensor::from_data(data, device)
+    }
+}
+
+/// Logistic regression.
+#[derive(Module, Debug)]
+struct Linear<B: Backend> {
+    weight: Param<Tensor<B, 2>>,
+    bias: Param<Tensor<B, 2>>,
+}
+
+/// The network with a classifier of its own for `classes` classes: logistic regression on the embeddings, each feature
+/// scaled to mean 0 and deviation 1, the squares of the weights added to the loss `l2` times. The embeddings must be that
+/// network's.
+///
+/// # Errors
+///
+/// If there is no embedding, or the network has no place for a classifier.
+///
+/// # Panics
+///
+/// If a label is not below `classes`.
+pub fn linear_probe<B: AutodiffBackend>(
+    model: ResNet<B::InnerBackend>,
+    embeddings: &Embeddings,
+    classes: usize,
+    l2: f64,
+    device: &B::Device,
+) -> Result<ResNet<B::InnerBackend>, String> {
+    const STEPS: usize = 400;
+    const RATE: f64 = 0.05;
+    if embeddings.is_empty() || classes == 0 {
+        return Err("expected one image and one class or more, found none".into());
+    }
+    let x = embeddings.tensor::<B::InnerBackend>(device);
+    let mean = x.clone().mean_dim(0);
+    let centred = x - mean.clone();
+    let deviation = (centred.clone() * centred.clone()).mean_dim(0).sqrt() + 1e-6;
+    let x = Tensor::<B, 2>::from_inner(centred / deviation.clone());
+    let labels: Vec<&[usize]> = embeddings.labels.iter().map(Vec::as_slice).collect();
+    let y = Tensor::<B, 2>::from_data(targets(&labels, classes), device);
+    let several = labels.iter().any(|labels| labels.len() != 1);
+    let loss = match several {
+        true => LossKind::BinaryCrossEntropy,
+        false => LossKind::CrossEntropy,
+    };
+
+    let zeros = |rows: usize| {
+        Tensor::<B, 2>::random([rows, classes], Distribution::Uniform(0.0, 1e-30), device)
+    };
+    let mut linear = Linear {
+        weight: Param::from_tensor(zeros(embeddings.features)),
+        bias: Param::from_tensor(zeros(1)),
+    };
+    let mut adam = AdamConfig::new().init();
+    for step in 0..STEPS {
+        let weight = linear.weight.val();
+        let logits = x.clone().matmul(weight.clone()) + linear.bias.val();
+        let penalty = (weight.clone() * weight).sum() * l2;
+        let gradients = (loss.forward(logits, y.clone()) + penalty).backward();
+        let gradients = GradientsParams::from_grads(gradients, &linear);
+        let rate = RATE * (1.0 - step as f64 / STEPS as f64);
+        linear = adam.step(rate, linear, gradients);
+    }
+
+    // The scaling of the features goes into the classifier.
+    let weight = linear.weight.val().inner() / deviation.transpose();
+    let bias = linear.bias.val().inner() - mean.matmul(weight.clone());
+    let weight = weight.transpose().into_data();
+    let bias = bias.reshape([classes]).into_data();
+    model.with_classes(classes).load_state(|key, _| {
+        Ok(match key {
+            "fc.weight" => Some(weight.clone()),
+            "fc.bias" => Some(bias.clone()),
+            _ => None,
+        })
+    })
+}

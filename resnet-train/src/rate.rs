@@ -1,0 +1,103 @@
+//! Which learning rate to take.
+
+use burn::tensor::backend::AutodiffBackend;
+use resnet_data::Loader;
+
+use crate::{FitError, Trainer, smoothed, tensors};
+
+/// Losses over a learning rate that grows with every step (Smith 2015, section 3.3).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RateSearch {
+    /// Learning rates and the losses at them, smoothed.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Share of the losses before in a smoothed one.
+const MEMORY: f64 = 0.9;
+
+/// The search ends where the loss is so many times the best.
+const DIVERGED: f64 = 4.0;
+
+impl RateSearch {
+    /// Takes up to `steps` steps, the first at the rate `from`, the last at `to`, each as many times the one before. The
+    /// network is of no use afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If images do not make a batch.
+    ///
+    /// # Panics
+    ///
+    /// If the network has not one class for each of the dataset.
+    pub fn run<B: AutodiffBackend>(
+        trainer: &mut Trainer<B>,
+        loader: &Loader,
+        [from, to]: [f64; 2],
+        steps: usize,
+        smoothing: f64,
+        device: &B::Device,
+    ) -> Result<Self, FitError> {
+        let mut search = Self::default();
+        let (mut mean, mut best) = (0.0, f64::INFINITY);
+        let mut epoch = 0;
+        while search.points.len() < steps {
+            let before = search.points.len();
+            for batch in loader.epoch(epoch, 0) {
+                if batch.images.len() < 2 || search.points.len() == steps {
+                    continue;
+                }
+                let step = search.points.len();
+                let share = step as f64 / (steps - 1).max(1) as f64;
+                let rate = from * (to / from).powf(share);
+                let (images, targets) = tensors::<B>(&batch, loader.recipe(), device)?;
+                let loss = trainer.step(rate, [(images, smoothed(targets, smoothing))]);
+                let loss: f64 = loss.into_data().iter::<f64>().sum();
+                mean = MEMORY * mean + (1.0 - MEMORY) * loss;
+                let smooth = mean / (1.0 - MEMORY.powi(step as i32 + 1));
+                if !smooth.is_finite() || smooth > DIVERGED * best {
+                    return Ok(search);
+                }
+                best = best.min(smooth);
+                search.points.push((rate, smooth));
+            }
+            if search.points.len() == before {
+                return Err(FitError::NoImages {
+                    epoch,
+                    batches: loader.len(),
+                });
+            }
+            epoch += 1;
+        }
+        Ok(search)
+    }
+
+    /// The rate at which the loss falls the fastest; none where it never falls.
+    pub fn suggestion(&self) -> Option<f64> {
+        const REACH: usize = 3;
+        let slope = |window: &[(f64, f64)]| {
+            let (first, last) = (window[0], window[2 * REACH]);
+            (last.1 - first.1) / (last.0 / first.0).ln()
+        };
+        let windows = self.points.windows(2 * REACH + 1);
+        let steepest = windows.min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
+        (slope(steepest) < 0.0).then(|| steepest[REACH].0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suggestion_is_where_the_loss_falls_the_fastest() {
+        // Along the logarithm of the rate: flat, a fall about 1e-2, flat, a rise.
+        let loss = |x: f64| -1.0 / (1.0 + (-4.0 * (x + 2.0)).exp()) + (x + 0.5).max(0.0).powi(2);
+        let rates = (0..100).map(|i| -6.0 + 0.06 * f64::from(i));
+        let points = rates.map(|x| (10.0_f64.powf(x), 2.0 + loss(x))).collect();
+        let rate = RateSearch { points }.suggestion().unwrap();
+        assert!((rate.log10() + 2.0).abs() < 0.1, "{rate}");
+        let points = (1..50).map(|i| (f64::from(i), f64::from(i))).collect();
+        assert_eq!(RateSearch { points }.suggestion(), None);
+        assert_eq!(RateSearch::default().suggestion(), None);
+    }
+}

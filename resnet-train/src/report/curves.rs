@@ -1,0 +1,77 @@
+//! Loss and accuracy over the epochs.
+
+use std::ops::Range;
+
+use plotters::prelude::*;
+
+use super::Row;
+
+type Failed = DrawingAreaErrorKind<std::io::Error>;
+
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 360;
+
+/// Loss (training and validation) and accuracy over the epochs, as SVG; the epochs of all phases in one row.
+pub fn curves_svg(rows: &[Row]) -> String {
+    let mut svg = String::new();
+    // A string cannot fail to be written to.
+    let _ = draw(rows, &mut svg);
+    svg
+}
+
+fn draw(rows: &[Row], svg: &mut String) -> Result<(), Failed> {
+    let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (left, right) = root.split_horizontally(WIDTH / 2);
+    let train: Vec<f64> = rows.iter().map(|row| row.train_loss).collect();
+    let valid: Vec<f64> = rows.iter().map(|row| row.valid_loss).collect();
+    let most = train.iter().chain(&valid).fold(0.0, |a: f64, &b| a.max(b));
+    panel(
+        &left,
+        "loss",
+        0.0..most.max(1e-3) * 1.05,
+        &[("training", &train), ("validation", &valid)],
+    )?;
+    let top1: Vec<f64> = rows.iter().map(|row| 100.0 * row.top1).collect();
+    panel(&right, "top-1, %", 0.0..100.0, &[("validation", &top1)])?;
+    root.present()
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn panel(
+    area: &Area<'_>,
+    title: &str,
+    y: Range<f64>,
+    lines: &[(&str, &[f64])],
+) -> Result<(), Failed> {
+    let epochs = lines.first().map_or(0, |(_, values)| values.len());
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 16))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(44)
+        .build_cartesian_2d(1.0..(epochs as f64).max(2.0), y)?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .x_labels(epochs.clamp(2, 10))
+        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    for (i, (name, values)) in lines.iter().enumerate() {
+        let colour = Palette99::pick(i).to_rgba();
+        let points = values.iter().enumerate();
+        let points = points.map(|(epoch, &value)| (epoch as f64 + 1.0, value));
+        let points = points.filter(|(_, value)| value.is_finite());
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.2))
+        .draw()
+}

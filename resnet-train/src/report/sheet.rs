@@ -1,0 +1,113 @@
+//! Pictures side by side, with words below each.
+
+use image::imageops::{FilterType, replace, resize};
+use image::{Rgb, RgbImage};
+use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
+
+/// One picture and the lines below it.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The picture.
+    pub image: RgbImage,
+    /// The lines, cut off where they are too long.
+    pub lines: Vec<String>,
+}
+
+/// Sides of the square that a picture has, and the space between.
+const SIDE: u32 = 160;
+const GAP: u32 = 8;
+const LINE: u32 = 18;
+
+/// Pictures in rows of `columns`, on white; small ones are enlarged pixel by pixel.
+pub fn sheet(cells: &[Cell], columns: usize) -> RgbImage {
+    let columns = columns.clamp(1, cells.len().max(1));
+    let lines = cells.iter().map(|cell| cell.lines.len()).max().unwrap_or(0) as u32;
+    let (width, height) = (SIDE + GAP, SIDE + LINE * lines + GAP);
+    let rows = cells.len().div_ceil(columns) as u32;
+    let mut sheet = RgbImage::from_pixel(
+        GAP + width * columns as u32,
+        GAP + height * rows.max(1),
+        Rgb([255; 3]),
+    );
+    for (place, cell) in cells.iter().enumerate() {
+        let (column, row) = ((place % columns) as u32, (place / columns) as u32);
+        let (x, y) = (GAP + column * width, GAP + row * height);
+        let image = fitted(&cell.image);
+        let (dx, dy) = ((SIDE - image.width()) / 2, (SIDE - image.height()) / 2);
+        replace(&mut sheet, &image, (x + dx).into(), (y + dy).into());
+        for (i, line) in cell.lines.iter().enumerate() {
+            write(&mut sheet, line, x, y + SIDE + 2 + LINE * i as u32);
+        }
+    }
+    sheet
+}
+
+/// The picture in the square: enlarged by a whole number, or made smaller.
+fn fitted(image: &RgbImage) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let longest = width.max(height).max(1);
+    if longest <= SIDE {
+        let times = SIDE / longest;
+        return resize(image, width * times, height * times, FilterType::Nearest);
+    }
+    let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(longest)).max(1) as u32;
+    resize(image, scaled(width), scaled(height), FilterType::Triangle)
+}
+
+fn write(sheet: &mut RgbImage, text: &str, x: u32, y: u32) {
+    let advance = get_raster_width(FontWeight::Regular, RasterHeight::Size16) as u32;
+    for (place, letter) in text.chars().take((SIDE / advance) as usize).enumerate() {
+        let raster = |c| get_raster(c, FontWeight::Regular, RasterHeight::Size16);
+        let Some(glyph) = raster(letter).or_else(|| raster('?')) else {
+            continue;
+        };
+        for (dy, row) in glyph.raster().iter().enumerate() {
+            for (dx, &ink) in row.iter().enumerate() {
+                let (x, y) = (x + advance * place as u32 + dx as u32, y + dy as u32);
+                if let Some(pixel) = sheet.get_pixel_mut_checked(x, y) {
+                    *pixel = Rgb([255 - ink; 3]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_has_a_place_for_every_picture_and_its_words() {
+        let red = RgbImage::from_pixel(32, 16, Rgb([255, 0, 0]));
+        let cell = Cell {
+            image: red,
+            lines: vec!["ants".into(), "a line that is much too long".into()],
+        };
+        let sheet = sheet(&vec![cell; 5], 3);
+        assert_eq!(sheet.dimensions(), (8 + 3 * 168, 8 + 2 * (160 + 36 + 8)));
+        // Enlarged five times, in the middle of its square.
+        assert_eq!(
+            sheet
+                .pixels()
+                .filter(|pixel| pixel.0 == [255, 0, 0])
+                .count(),
+            5 * 160 * 80
+        );
+        let dark = |x: u32, y: u32| sheet.get_pixel(x, y).0[0] < 128;
+        let letters = (8..168).flat_map(|x| (168..204).map(move |y| (x, y)));
+        assert!(letters.filter(|&(x, y)| dark(x, y)).count() > 50);
+        // Nothing in the space between.
+        assert!((168..176).all(|x| (0..300).all(|y| !dark(x, y))));
+    }
+
+    #[test]
+    fn a_large_picture_keeps_its_form_and_no_picture_is_no_sheet_of_nothing() {
+        let cell = Cell {
+            image: RgbImage::new(1000, 10),
+            lines: vec![],
+        };
+        assert_eq!(sheet(&[cell], 8).dimensions(), (176, 176));
+        assert_eq!(fitted(&RgbImage::new(1000, 10)).dimensions(), (160, 1));
+        assert_eq!(sheet(&[], 4).dimensions(), (176, 176));
+    }
+}
