@@ -234,6 +234,7 @@ impl Fit {
     ) -> Result<Ending, FitError> {
         let batches = self.train.len();
         let mut stretch = Stretch::new();
+        let mut wish = false;
         for batch in self.train.epoch(position.epoch, position.batch) {
             for bad in &batch.bad {
                 observer.bad_image(bad).map_err(FitError::Observer)?;
@@ -244,7 +245,7 @@ impl Fit {
             let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
             let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
             B::seed(device, seed.wrapping_add(rank << 48));
-            let parts = self.parts(&batch, device)?;
+            let parts = self.parts(&batch, trainer.least_images(), device)?;
             let mut stop = observer.stop();
             match &mut peers {
                 Some(peers) => {
@@ -287,6 +288,10 @@ impl Fit {
                     time,
                 });
             }
+            if let (true, Some(peers)) = (stop || save, &mut peers) {
+                trainer.share_statistics(peers)?;
+            }
+            wish = stop;
             if (stop || save) && !last {
                 self.keep(trainer, position)?;
             }
@@ -303,17 +308,27 @@ impl Fit {
         if let Some(peers) = &mut peers {
             trainer.share_statistics(peers)?;
         }
-        self.end_of_epoch(trainer, position, device, observer)
+        self.end_of_epoch(trainer, position, device, observer)?;
+        // Asked last, so that all processes hear of a wish from the time of the validation.
+        let mut wishes = [f32::from(u8::from(wish | observer.stop()))];
+        if let Some(peers) = &mut peers {
+            peers.sum(&mut wishes)?;
+        }
+        match wishes[0] > 0.0 && position.epoch < self.epochs {
+            true => Ok(Ending::Stopped),
+            false => Ok(Ending::Done),
+        }
     }
 
-    /// The tensors of a batch, in parts; none where a batch norm would know no variance, as of a single value.
+    /// The tensors of a batch, in parts; none where it has fewer than `least` images.
     #[allow(clippy::type_complexity, reason = "images and targets")]
-    fn parts<B: AutodiffBackend>(
+    pub(crate) fn parts<B: AutodiffBackend>(
         &self,
         batch: &Batch,
+        least: usize,
         device: &B::Device,
     ) -> Result<Vec<(Tensor<B, 4>, Tensor<B, 2>)>, BatchError> {
-        if batch.images.len() < 2 {
+        if batch.images.len() < least {
             return Ok(Vec::new());
         }
         let (images, targets) = tensors::<B>(batch, self.train.recipe(), device)?;
@@ -335,7 +350,7 @@ impl Fit {
         position: &mut Position,
         device: &B::Device,
         observer: &mut impl Observer<B::InnerBackend>,
-    ) -> Result<Ending, FitError> {
+    ) -> Result<(), FitError> {
         let last = trainer.model().valid();
         let model = trainer.average().unwrap_or(&last);
         let mut bad = Vec::new();
@@ -369,11 +384,7 @@ impl Fit {
         position.batch = 0;
         position.loss = 0.0;
         position.losses = 0;
-        self.keep(trainer, position)?;
-        match observer.stop() {
-            true if position.epoch < self.epochs => Ok(Ending::Stopped),
-            _ => Ok(Ending::Done),
-        }
+        self.keep(trainer, position).map_err(FitError::from)
     }
 
     fn keep<B: AutodiffBackend>(

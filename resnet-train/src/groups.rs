@@ -155,6 +155,25 @@ impl Groups {
     }
 }
 
+/// Takes scale and shift of every batch norm out of what learns.
+pub(crate) fn freeze_norms<B: AutodiffBackend>(model: &ResNet<B>, rules: &mut [Rule]) {
+    let keys: Vec<String> = model
+        .state_shapes()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    let norms: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| key.strip_suffix(".running_mean"))
+        .collect();
+    for (key, rule) in keys.iter().zip(rules) {
+        let of_norm = key
+            .rsplit_once('.')
+            .is_some_and(|(module, _)| norms.contains(&module));
+        rule.learns &= !of_norm;
+    }
+}
+
 /// The network with gradients for the entries that learn and for no others.
 pub(crate) fn apply<B: AutodiffBackend>(model: ResNet<B>, rules: &[Rule]) -> ResNet<B> {
     let mut freeze = Freeze {

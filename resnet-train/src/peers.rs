@@ -111,6 +111,31 @@ impl Peers {
         Ok(Self { rank, count, links })
     }
 
+    /// Makes sure that all processes stand alike, by a hexadecimal digest of where each stands.
+    ///
+    /// # Errors
+    ///
+    /// If one stands elsewhere, or is gone.
+    pub fn agree(&mut self, digest: &str) -> Result<(), PeersError> {
+        // Each digit and its square: their sums are those of equal digits only if all are.
+        let digits = digest.chars().filter_map(|digit| digit.to_digit(16));
+        let own: Vec<f32> = digits
+            .take(64)
+            .flat_map(|digit| [digit as f32, (digit * digit) as f32])
+            .collect();
+        let mut sums = own.clone();
+        self.sum(&mut sums)?;
+        let count = self.count as f32;
+        match own.iter().zip(&sums).all(|(own, sum)| own * count == *sum) {
+            true => Ok(()),
+            false => Err(PeersError::Different {
+                rank: self.rank,
+                expected: "the start of the others".into(),
+                found: "another network, optimiser or position".into(),
+            }),
+        }
+    }
+
     /// The place of this process.
     pub fn rank(&self) -> usize {
         self.rank

@@ -1,9 +1,8 @@
 //! Which learning rate to take.
 
 use burn::tensor::backend::AutodiffBackend;
-use resnet_data::Loader;
 
-use crate::{FitError, Trainer, smoothed, tensors};
+use crate::{Fit, FitError, Trainer};
 
 /// Losses over a learning rate that grows with every step (Smith 2015, section 3.3).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +18,7 @@ const MEMORY: f64 = 0.9;
 const DIVERGED: f64 = 4.0;
 
 impl RateSearch {
-    /// Takes up to `steps` steps, the first at the rate `from`, the last at `to`, each as many times the one before. The
+    /// Takes up to `steps` steps with the images and the loss of a run, the first at the rate `from`, the last at `to`, each as many times the one before. The
     /// network is of no use afterwards.
     ///
     /// # Errors
@@ -31,10 +30,9 @@ impl RateSearch {
     /// If the network has not one class for each of the dataset.
     pub fn run<B: AutodiffBackend>(
         trainer: &mut Trainer<B>,
-        loader: &Loader,
+        fit: &Fit,
         [from, to]: [f64; 2],
         steps: usize,
-        smoothing: f64,
         device: &B::Device,
     ) -> Result<Self, FitError> {
         let mut search = Self::default();
@@ -42,15 +40,18 @@ impl RateSearch {
         let mut epoch = 0;
         while search.points.len() < steps {
             let before = search.points.len();
-            for batch in loader.epoch(epoch, 0) {
-                if batch.images.len() < 2 || search.points.len() == steps {
+            for batch in fit.train.epoch(epoch, 0) {
+                if search.points.len() == steps {
+                    break;
+                }
+                let parts = fit.parts(&batch, trainer.least_images(), device)?;
+                if parts.is_empty() {
                     continue;
                 }
                 let step = search.points.len();
                 let share = step as f64 / (steps - 1).max(1) as f64;
                 let rate = from * (to / from).powf(share);
-                let (images, targets) = tensors::<B>(&batch, loader.recipe(), device)?;
-                let loss = trainer.step(rate, [(images, smoothed(targets, smoothing))]);
+                let loss = trainer.step(rate, parts);
                 let loss: f64 = loss.into_data().iter::<f64>().sum();
                 mean = MEMORY * mean + (1.0 - MEMORY) * loss;
                 let smooth = mean / (1.0 - MEMORY.powi(step as i32 + 1));
@@ -63,7 +64,7 @@ impl RateSearch {
             if search.points.len() == before {
                 return Err(FitError::NoImages {
                     epoch,
-                    batches: loader.len(),
+                    batches: fit.train.len(),
                 });
             }
             epoch += 1;

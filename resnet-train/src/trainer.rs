@@ -69,7 +69,10 @@ pub struct Trainer<B: AutodiffBackend> {
 impl<B: AutodiffBackend> Trainer<B> {
     /// Nothing is trained yet.
     pub fn new(model: ResNet<B>, settings: Settings) -> Self {
-        let rules = settings.groups.rules(&model);
+        let mut rules = settings.groups.rules(&model);
+        if settings.norms == NormMode::Frozen {
+            groups::freeze_norms(&model, &mut rules);
+        }
         let model = groups::apply(model, &rules).with_norm_mode(settings.norms);
         Self {
             optimizer: Optimizer::new(settings.optimizer, rules),
@@ -86,6 +89,14 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// If a step panicked before.
     pub fn model(&self) -> &ResNet<B> {
         self.model.as_ref().expect("the last step has ended")
+    }
+
+    /// The fewest images of a step: a batch norm in training knows no variance of a single value.
+    pub(crate) fn least_images(&self) -> usize {
+        match self.settings.norms {
+            NormMode::Train => 2,
+            NormMode::Eval | NormMode::Frozen => 1,
+        }
     }
 
     /// Its moving average, where one is kept.

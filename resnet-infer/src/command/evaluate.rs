@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use resnet_backend::Work;
 use resnet_data::{BadImage, ClassScores, Dataset, Loader, Scores};
 use resnet_image::Recipe;
-use resnet_weights::Labels;
+use resnet_weights::{FloatType, Labels};
 use serde::Serialize;
 
 use super::{Classes, Network, Outcome, RecipeFlags, Resolved, note, positive, printable};
@@ -53,6 +53,19 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     };
     let recipe = args.recipe.over(network.recipe);
     recipe.validate().context("recipe")?;
+    let channels = network.config.in_channels;
+    ensure!(
+        channels == 3,
+        "the network wants {channels} input channels: expected 3, as images are read as RGB"
+    );
+    if let Some(side) = recipe.crop {
+        network.config.check_input([side as usize; 2])?;
+    }
+    let dtype = args.network.runtime.dtype;
+    ensure!(
+        dtype == FloatType::F32,
+        "--dtype: expected f32, as evaluation is in it, found {dtype}"
+    );
     let names: Vec<String> = (0..classes).map(|class| labels.get(class).into()).collect();
     let data = data.with_classes(&names, &args.data)?;
     let runtime = args.network.runtime;

@@ -46,6 +46,9 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
         let start = |place: usize| margin + cell * place as i32;
         for predicted in 0..count {
             let found = scores.confused(class, predicted);
+            if found == 0 {
+                continue;
+            }
             let share = found as f64 / images.max(1) as f64;
             let (x, y) = (start(predicted), start(class));
             let colour = if class == predicted { &BLUE } else { &RED };
@@ -54,7 +57,7 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
                 square,
                 colour.mix(share.sqrt() * 0.8).filled(),
             ))?;
-            if words && found > 0 {
+            if words {
                 let middle = font(11).pos(Pos::new(HPos::Center, VPos::Center));
                 root.draw_text(&found.to_string(), &middle, (x + cell / 2, y + cell / 2))?;
             }
@@ -69,5 +72,8 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
             root.draw_text(&name, &up, (start(class) + cell / 2, margin - 6))?;
         }
     }
+    let end = margin + cell * count as i32;
+    let frame = Rectangle::new([(margin - 1, margin - 1), (end, end)], BLACK.mix(0.3));
+    root.draw(&frame)?;
     root.present()
 }

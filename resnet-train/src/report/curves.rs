@@ -25,15 +25,23 @@ fn draw(rows: &[Row], svg: &mut String) -> Result<(), Failed> {
     let (left, right) = root.split_horizontally(WIDTH / 2);
     let train: Vec<f64> = rows.iter().map(|row| row.train_loss).collect();
     let valid: Vec<f64> = rows.iter().map(|row| row.valid_loss).collect();
-    let most = train.iter().chain(&valid).fold(0.0, |a: f64, &b| a.max(b));
+    let finite = train.iter().chain(&valid).filter(|loss| loss.is_finite());
+    let most = finite.fold(0.0, |most: f64, &loss| most.max(loss));
     panel(
         &left,
         "loss",
         0.0..most.max(1e-3) * 1.05,
         &[("training", &train), ("validation", &valid)],
+        SeriesLabelPosition::UpperRight,
     )?;
     let top1: Vec<f64> = rows.iter().map(|row| 100.0 * row.top1).collect();
-    panel(&right, "top-1, %", 0.0..100.0, &[("validation", &top1)])?;
+    panel(
+        &right,
+        "top-1, %",
+        0.0..100.0,
+        &[("validation", &top1)],
+        SeriesLabelPosition::LowerRight,
+    )?;
     root.present()
 }
 
@@ -44,6 +52,7 @@ fn panel(
     title: &str,
     y: Range<f64>,
     lines: &[(&str, &[f64])],
+    legend: SeriesLabelPosition,
 ) -> Result<(), Failed> {
     let epochs = lines.first().map_or(0, |(_, values)| values.len());
     let mut chart = ChartBuilder::on(area)
@@ -71,6 +80,7 @@ fn panel(
     }
     chart
         .configure_series_labels()
+        .position(legend)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.2))
         .draw()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_data::Dataset;
@@ -126,9 +126,11 @@ impl Start {
         let mut network = network.with_num_classes(classes);
         network.drop_path = config.drop_path;
         network.validate()?;
+        check_channels(&network)?;
         let recipe = config.recipe(own, &network);
-        let side = recipe.crop.unwrap_or(224) as usize;
-        network.check_input([side, side])?;
+        for side in [recipe.crop, config.train_size].into_iter().flatten() {
+            network.check_input([side as usize; 2])?;
+        }
         Ok(Self {
             name,
             origin,
@@ -158,6 +160,16 @@ impl Start {
         }
         Ok(model)
     }
+}
+
+/// That the network takes images as they are read.
+pub(crate) fn check_channels(network: &ResNetConfig) -> Result<()> {
+    let channels = network.in_channels;
+    ensure!(
+        channels == 3,
+        "the network wants {channels} input channels: expected 3, as images are read as RGB"
+    );
+    Ok(())
 }
 
 /// The names of the classes.

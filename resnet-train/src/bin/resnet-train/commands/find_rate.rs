@@ -51,15 +51,8 @@ impl Work for Job {
         let model = self.start.load::<Autodiff<B>>(self.config.seed, &device)?;
         let mut trainer = Trainer::new(model, self.config.settings(self.several));
         let rates = [self.args.from, self.args.to];
-        let (steps, smoothing) = (self.args.steps, self.fit.smoothing);
-        let search = RateSearch::run(
-            &mut trainer,
-            &self.fit.train,
-            rates,
-            steps,
-            smoothing,
-            &device,
-        )?;
+        let steps = self.args.steps;
+        let search = RateSearch::run(&mut trainer, &self.fit, rates, steps, &device)?;
         if let Some(path) = &self.args.output {
             write(path, rate_svg(&search).as_bytes())?;
         }

@@ -1,16 +1,16 @@
 use std::io::{self, Write};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_data::{BadImage, Dataset, Loader};
 use resnet_infer::command::{Classes, Outcome, Resolved, note};
 use resnet_train::{Config, Embeddings, evaluate, linear_probe};
-use resnet_weights::Save;
+use resnet_weights::{FloatType, Save};
 
 use crate::cli::Probe;
-use crate::start::labels;
+use crate::start::{check_channels, labels};
 
 pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     let config = Config {
@@ -22,6 +22,11 @@ pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     config.validate()?;
     let data = args.data.open(config.split, config.seed)?;
     let network = args.network.resolve(Classes::OfTheFile, offline)?;
+    ensure!(
+        args.network.runtime.dtype == FloatType::F32,
+        "--dtype: expected f32, as embeddings are computed in it, found {}",
+        args.network.runtime.dtype
+    );
     let selection = args.network.runtime.selection();
     let job = Job {
         args,
@@ -49,6 +54,7 @@ impl Work for Job {
             .recipe(self.network.recipe, &self.network.config);
         let side = recipe.crop.unwrap_or(224) as usize;
         self.network.config.check_input([side, side])?;
+        check_channels(&self.network.config)?;
         let [train, valid] = self
             .data
             .map(|data| Loader::new(data, recipe, self.args.batch_size));

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
-use resnet_core::ResNet;
+use resnet_core::{NormMode, ResNet};
 use resnet_data::{BadImage, Dataset, Loader, Scores};
 use resnet_infer::command::Outcome;
 use resnet_train::report::{Card, Cell, Log, confusion_svg, sheet};
 use resnet_train::{Config, Ending, Fit, Peers, Position, Trainer, evaluate};
 use resnet_weights::{Checkpoint, Load, Save};
+use sha2::{Digest, Sha256};
 
 use crate::cli;
 use crate::commands::png;
@@ -47,7 +48,7 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     // For its checks, before anything is written.
     config.fit(data.clone(), start.recipe)?;
     if args.processes.rank.unwrap_or(0) == 0 {
-        prepare(&args, &config)?;
+        prepare(&args, &numbers(&config, &data)?)?;
     }
     let selection = args.device.selection();
     let job = Job {
@@ -60,11 +61,18 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
 }
 
 /// The folder with its config; that of another run is left alone.
-fn prepare(args: &cli::Run, config: &Config) -> Result<()> {
+fn prepare(args: &cli::Run, text: &str) -> Result<()> {
     let folder = &args.output;
     let path = folder.join(CONFIG);
-    let text = toml::to_string(config).context("config")?;
-    match (path.exists(), args.resume) {
+    // A start that failed leaves its config alone, which is no run.
+    let begun = ["metrics.jsonl"]
+        .into_iter()
+        .chain(CHECKPOINTS.map(|(_, file)| file));
+    let begun = path.exists()
+        && begun
+            .map(|file| folder.join(file))
+            .any(|file| file.exists());
+    match (begun, args.resume) {
         (true, false) => bail!(
             "`{}`: expected a new folder, found a run in it: go on with it by --resume, or take another --output",
             folder.display()
@@ -76,11 +84,11 @@ fn prepare(args: &cli::Run, config: &Config) -> Result<()> {
                 kept == text,
                 "`{}`: expected the numbers of this run, found others: {}; resume with the same flags",
                 path.display(),
-                difference(&kept, &text)
+                difference(&kept, text)
             );
         }
         (false, true) => bail!(
-            "`{}`: expected a run to go on with, found no {CONFIG}",
+            "`{}`: expected a run to go on with, found no checkpoint in it",
             folder.display()
         ),
         (false, false) => {
@@ -92,10 +100,38 @@ fn prepare(args: &cli::Run, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The first lines that differ.
+/// The config as a file has it, headed by what tells these images from others.
+fn numbers(config: &Config, [train, valid]: &[Dataset; 2]) -> Result<String> {
+    let mut images = Vec::new();
+    for sample in train.samples().iter().chain(valid.samples()) {
+        let name = sample.name();
+        let file = Path::new(&*name).file_name().unwrap_or_default();
+        images.extend_from_slice(file.as_encoded_bytes());
+        images.extend(sample.labels().iter().flat_map(|label| label.to_le_bytes()));
+    }
+    Ok(format!(
+        "# {} images of {} classes, {} to validate with: {}\n{}",
+        train.len(),
+        train.classes().len(),
+        valid.len(),
+        sha256(&images),
+        toml::to_string(config).context("config")?
+    ))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first lines that differ: numbers, or else the images.
 fn difference(kept: &str, asked: &str) -> String {
-    let mut lines = kept.lines().zip(asked.lines());
-    match lines.find(|(kept, asked)| kept != asked) {
+    let lines = || {
+        let lines = kept.lines().zip(asked.lines());
+        lines.filter(|(kept, asked)| kept != asked)
+    };
+    let of_numbers = lines().find(|(kept, _)| !kept.starts_with('#'));
+    match of_numbers.or_else(|| lines().next()) {
         Some((kept, asked)) => format!("`{kept}` there, `{asked}` here"),
         None => "more lines in one of them".into(),
     }
@@ -150,7 +186,10 @@ impl Work for Job {
             let trainer = Trainer::new(model, config.settings(self.data[0].is_multi_label()));
             let (mut trainer, mut position) = self.resume(trainer, best, file, &mut run)?;
             if peers.is_none() {
-                peers = self.meet(&trainer, &position)?;
+                peers = self.meet()?;
+            }
+            if let Some(peers) = &mut peers {
+                peers.agree(&trainer.fingerprint(&serde_json::to_string(&position)?))?;
             }
             let among = peers.as_mut();
             let ending = fit.run_among(among, &mut trainer, &mut position, &device, &mut run)?;
@@ -174,11 +213,7 @@ impl Job {
     }
 
     /// The other processes, where there are to be some; all must start alike.
-    fn meet<B: AutodiffBackend>(
-        &self,
-        trainer: &Trainer<B>,
-        position: &Position,
-    ) -> Result<Option<Peers>> {
+    fn meet(&self) -> Result<Option<Peers>> {
         let cli::Processes {
             ranks,
             rank,
@@ -188,10 +223,9 @@ impl Job {
         let (Some(ranks), Some(rank), Some(meet)) = (*ranks, *rank, meet) else {
             return Ok(None);
         };
-        let numbers = toml::to_string(&self.config).context("config")?;
-        let position = serde_json::to_string(position)?;
-        let start = trainer.fingerprint(&format!("{numbers}{position}{}", self.data[0].len()));
-        let greeting = format!("resnet-train {} {start}", env!("CARGO_PKG_VERSION"));
+        let version = env!("CARGO_PKG_VERSION");
+        let numbers = numbers(&self.config, &self.data)?;
+        let greeting = format!("resnet-train {version} {}", sha256(numbers.as_bytes()));
         let patience = Duration::from_secs(*patience);
         Ok(Some(Peers::meet(meet, rank, ranks, &greeting, patience)?))
     }
@@ -207,6 +241,16 @@ impl Job {
             ensure!(
                 rank < ranks,
                 "expected a rank below {ranks}, found --rank {rank}"
+            );
+            let least = if config.norms == NormMode::Train {
+                2 * ranks
+            } else {
+                ranks
+            };
+            ensure!(
+                config.batch_size >= least,
+                "expected a batch of {least} images or more for {ranks} processes, as batch norms in training need two each, found {}; use a larger --batch-size",
+                config.batch_size
             );
             fit.train = fit.train.with_share(rank, ranks);
         }
