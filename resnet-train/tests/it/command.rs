@@ -744,3 +744,77 @@ fn a_process_that_dies_ends_the_others_with_a_checkpoint_from_which_all_go_on() 
     assert_eq!(ranks.map(|child| ended(child).0), [Some(0); 2]);
     assert!(file(&folder, "last.safetensors") == file(&whole, "last.safetensors"));
 }
+
+#[test]
+fn a_start_that_failed_blocks_no_other_and_other_images_are_no_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [
+        "train",
+        "shapes",
+        "--images-per-class",
+        "8",
+        "--epochs",
+        "1",
+        "--output",
+        "run",
+    ];
+    let failed = run(
+        folder.path(),
+        &[&short[..], &["--backend", "rocm"]].concat(),
+    );
+    assert_eq!(failed.status.code(), Some(2), "{}", text(&failed.stderr));
+    expect(
+        folder.path(),
+        &[&short[..], &["--backend", "cpu"]].concat(),
+        0,
+    );
+    let mut other = [&short[..], &["--backend", "cpu", "--resume"]].concat();
+    other[3] = "9";
+    let message = refused(folder.path(), &other);
+    assert!(
+        message.contains("`# 48 images of 6 classes") && message.contains("`# 54 images"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_network_for_grey_images_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = resnet_core::ResNetConfig::named("cifar_resnet8_b")
+        .unwrap()
+        .with_in_channels(1);
+    let grey: resnet_core::ResNet<burn::backend::Flex> = config.init(&Default::default());
+    resnet_weights::save(&grey, folder.path().join("grey.safetensors")).unwrap();
+    for args in [
+        &["finetune", "shapes", "--weights", "grey.safetensors"][..],
+        &[
+            "probe",
+            "shapes",
+            "--weights",
+            "grey.safetensors",
+            "--output",
+            "o.safetensors",
+            "--backend",
+            "cpu",
+        ],
+        &["evaluate", "shapes", "--weights", "grey.safetensors"],
+    ] {
+        let message = refused(folder.path(), args);
+        assert!(
+            message.contains("the network wants 1 input channels: expected 3"),
+            "{message}"
+        );
+    }
+    let message = refused(
+        folder.path(),
+        &[
+            "evaluate",
+            "shapes",
+            "--model",
+            "cifar_resnet20",
+            "--dtype",
+            "f16",
+        ],
+    );
+    assert!(message.contains("--dtype: expected f32"), "{message}");
+}

@@ -186,3 +186,33 @@ cases! {
     sgd sgd_label_smoothing sgd_no_norm_decay adamw frozen_norm head_only ema soft_targets clip_global_norm accumulate
     lamb
 }
+
+/// Norms that are frozen do not decay either, nor have they gradients that other processes could be sent.
+#[test]
+fn frozen_norms_keep_their_values() {
+    let device = Default::default();
+    let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
+    let model: ResNet<Train> = keyed::fill(config.init(&device), 7);
+    let settings = Settings {
+        norms: NormMode::Frozen,
+        ..Settings::new(OptimizerConfig::sgd(0.1))
+    };
+    let state = |model: &ResNet<Train>| {
+        let mut values = Vec::new();
+        let visited: Result<(), ()> = model.visit_state(|key, data| {
+            values.push((key.to_string(), data.to_vec::<f32>().unwrap()));
+            Ok(())
+        });
+        visited.unwrap();
+        values
+    };
+    let before = state(&model);
+    let mut trainer = Trainer::new(model, settings);
+    let x = keyed::images::<Train>(7, [2, 3, 32, 32], &device);
+    let y = Tensor::from_data(targets(&[&[1], &[2]], 10), &device);
+    trainer.step(0.1, [(x, y)]);
+    for ((key, before), (_, after)) in before.iter().zip(state(trainer.model())) {
+        let norm = key.contains("bn") || key.contains("downsample.1");
+        assert_eq!(*before == after, norm, "{key}");
+    }
+}
