@@ -1,7 +1,7 @@
 //! How good a network is on images that it was not trained on.
 
 use burn::tensor::backend::Backend;
-use resnet_core::ResNet;
+use resnet_core::{ConfigError, ResNet};
 use resnet_data::{BadImage, Loader, Scores};
 use resnet_image::{BatchError, to_tensor};
 
@@ -12,6 +12,9 @@ pub enum EvaluateError {
     /// Images do not make a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// The images have a size that cannot pass the network.
+    #[error(transparent)]
+    Size(#[from] ConfigError),
     /// The network gave no numbers.
     #[error("`{image}`: the network's output holds infinities or NaN: expected finite logits")]
     NonFinite {
@@ -26,7 +29,7 @@ pub enum EvaluateError {
 ///
 /// # Errors
 ///
-/// If images differ in size, or the network's output is not finite.
+/// If images differ in size or cannot pass the network, or the network's output is not finite.
 ///
 /// # Panics
 ///
@@ -47,6 +50,10 @@ pub fn evaluate<B: Backend>(
         if batch.images.is_empty() {
             continue;
         }
+        let (width, height) = batch.images[0].dimensions();
+        model
+            .config()
+            .check_input([height as usize, width as usize])?;
         let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
         let logits: Vec<f32> = model.forward(images).into_data().iter().collect();
         for (&number, logits) in batch.numbers.iter().zip(logits.chunks(classes)) {

@@ -1,19 +1,18 @@
 //! Epochs of training, with validation and checkpoints between them.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use resnet_core::ResNet;
+use burn::tensor::backend::AutodiffBackend;
 use resnet_data::{BadImage, Batch, Loader, Scores};
 use resnet_image::BatchError;
 use serde::{Deserialize, Serialize};
 
+use crate::stretch::Stretch;
 use crate::{
-    CheckpointError, EvaluateError, Peers, PeersError, Plateau, Schedule, Trainer, evaluate,
-    smoothed, tensors, weighted,
+    CheckpointError, Ending, EpochReport, EvaluateError, Observer, Peers, PeersError, Plateau,
+    Schedule, StepReport, Trainer, evaluate, smoothed, tensors, weighted,
 };
 
 /// What a run goes through.
@@ -61,76 +60,6 @@ pub struct Position {
     plateau: Plateau,
 }
 
-/// A stretch of steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepReport {
-    /// The epoch, from 0.
-    pub epoch: u64,
-    /// Batches of it that are over, of how many.
-    pub batch: [usize; 2],
-    /// Steps since the start.
-    pub step: u64,
-    /// The mean loss of the stretch.
-    pub loss: f64,
-    /// The learning rate of its last step.
-    pub learning_rate: f64,
-    /// Images of the stretch, and the time they took.
-    pub images: usize,
-    /// The time they took.
-    pub time: Duration,
-}
-
-/// An epoch.
-#[derive(Clone, Debug)]
-pub struct EpochReport {
-    /// The epoch, from 0.
-    pub epoch: u64,
-    /// Its mean loss.
-    pub loss: f64,
-    /// The scores on the validation images.
-    pub valid: Option<Scores>,
-    /// Whether those are the best so far.
-    pub best: bool,
-}
-
-/// Sees a run as it goes on.
-pub trait Observer<B: Backend> {
-    /// A stretch of steps is over.
-    fn steps(&mut self, _report: &StepReport) {}
-
-    /// An epoch is over; `model` is the one that was validated: the average where one is kept.
-    ///
-    /// # Errors
-    ///
-    /// What the observer says; the run ends then.
-    fn epoch(&mut self, _report: &EpochReport, _model: &ResNet<B>) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// An image cannot be had.
-    ///
-    /// # Errors
-    ///
-    /// What the observer says; the run ends then.
-    fn bad_image(&mut self, _image: &BadImage) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Whether the run shall end, with a checkpoint.
-    fn stop(&mut self) -> bool {
-        false
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All epochs are over.
-    Done,
-    /// The observer asked for the end.
-    Stopped,
-}
-
 /// Why a run could not go on. Its last checkpoint is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -172,6 +101,14 @@ pub enum FitError {
 
 /// Steps between two looks at the loss: to look is to wait for the device.
 const STRETCH: usize = 10;
+
+impl Position {
+    /// More losses of the epoch.
+    fn note(&mut self, losses: &[f64]) {
+        self.loss += losses.iter().sum::<f64>();
+        self.losses += losses.len() as u64;
+    }
+}
 
 impl Fit {
     /// Trains from `position` on. The same position, trainer and seed give the same steps, so a run that was cut off and
@@ -234,7 +171,7 @@ impl Fit {
     ) -> Result<Ending, FitError> {
         let batches = self.train.len();
         let mut stretch = Stretch::new();
-        let mut wish = false;
+        let mut wished = false;
         for batch in self.train.epoch(position.epoch, position.batch) {
             for bad in &batch.bad {
                 observer.bad_image(bad).map_err(FitError::Observer)?;
@@ -242,31 +179,25 @@ impl Fit {
             let step = position.step;
             let share = self.schedule.rate(step) * position.plateau.factor;
             let learning_rate = self.learning_rate * share;
-            let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
-            let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
-            B::seed(device, seed.wrapping_add(rank << 48));
-            let parts = self.parts(&batch, trainer.least_images(), device)?;
-            let mut stop = observer.stop();
-            match &mut peers {
-                Some(peers) => {
-                    let among = trainer.step_among(peers, learning_rate, parts, stop)?;
-                    stop = among.stop;
-                    if let Some(loss) = among.loss {
-                        let loss =
-                            Tensor::from_floats([loss as f32], &trainer.model().devices()[0]);
-                        stretch.add(loss, batch.images.len());
-                    }
+            let others = peers.as_deref_mut();
+            let wish = observer.stop();
+            let stop = match self.step(others, trainer, &batch, step, learning_rate, wish) {
+                Ok((loss, stop)) => {
+                    stretch.extend(loss, batch.images.len());
+                    stop
                 }
-                None if parts.is_empty() => {}
-                None => stretch.add(trainer.step(learning_rate, parts), batch.images.len()),
-            }
+                Err(error) => {
+                    position.note(&stretch.take().0);
+                    return Err(error);
+                }
+            };
             position.step += 1;
             position.batch += 1;
             let save = self
                 .save_every
                 .is_some_and(|steps| position.step.is_multiple_of(steps));
             let last = position.batch == batches;
-            if stretch.losses.len() == STRETCH || stop || save || last {
+            if stretch.len() == STRETCH || stop || save || last {
                 let (losses, images, time) = stretch.take();
                 let loss: f64 = losses.iter().sum();
                 if !loss.is_finite() {
@@ -276,8 +207,7 @@ impl Fit {
                         loss,
                     });
                 }
-                position.loss += loss;
-                position.losses += losses.len() as u64;
+                position.note(&losses);
                 observer.steps(&StepReport {
                     epoch: position.epoch,
                     batch: [position.batch, batches],
@@ -291,7 +221,7 @@ impl Fit {
             if let (true, Some(peers)) = (stop || save, &mut peers) {
                 trainer.share_statistics(peers)?;
             }
-            wish = stop;
+            wished = stop;
             if (stop || save) && !last {
                 self.keep(trainer, position)?;
             }
@@ -310,7 +240,7 @@ impl Fit {
         }
         self.end_of_epoch(trainer, position, device, observer)?;
         // Asked last, so that all processes hear of a wish from the time of the validation.
-        let mut wishes = [f32::from(u8::from(wish | observer.stop()))];
+        let mut wishes = [f32::from(u8::from(wished | observer.stop()))];
         if let Some(peers) = &mut peers {
             peers.sum(&mut wishes)?;
         }
@@ -318,6 +248,33 @@ impl Fit {
             true => Ok(Ending::Stopped),
             false => Ok(Ending::Done),
         }
+    }
+
+    /// A step from a batch, of this process or of all: its loss, if there were images, and whether the run shall end.
+    #[allow(clippy::type_complexity, reason = "a loss that may be none")]
+    fn step<B: AutodiffBackend>(
+        &self,
+        peers: Option<&mut Peers>,
+        trainer: &mut Trainer<B>,
+        batch: &Batch,
+        step: u64,
+        learning_rate: f64,
+        wish: bool,
+    ) -> Result<(Option<Tensor<B::InnerBackend, 1>>, bool), FitError> {
+        let device = trainer.model().devices().swap_remove(0);
+        let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
+        let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
+        B::seed(&device, seed.wrapping_add(rank << 48));
+        let parts = self.parts(batch, trainer.least_images(), &device)?;
+        let Some(peers) = peers else {
+            let loss = (!parts.is_empty()).then(|| trainer.step(learning_rate, parts));
+            return Ok((loss, wish));
+        };
+        let among = trainer.step_among(peers, learning_rate, parts, wish)?;
+        let loss = among
+            .loss
+            .map(|loss| Tensor::from_floats([loss as f32], &device));
+        Ok((loss, among.stop))
     }
 
     /// The tensors of a batch, in parts; none where it has fewer than `least` images.
@@ -404,40 +361,6 @@ fn part_sizes(images: usize, parts: usize) -> Vec<usize> {
     (0..parts)
         .map(|part| images / parts + usize::from(part < larger))
         .collect()
-}
-
-/// Steps whose losses nobody has looked at yet.
-struct Stretch<B: Backend> {
-    losses: Vec<Tensor<B, 1>>,
-    images: usize,
-    start: Instant,
-}
-
-impl<B: Backend> Stretch<B> {
-    fn new() -> Self {
-        Self {
-            losses: Vec::new(),
-            images: 0,
-            start: Instant::now(),
-        }
-    }
-
-    fn add(&mut self, loss: Tensor<B, 1>, images: usize) {
-        self.losses.push(loss);
-        self.images += images;
-    }
-
-    /// The losses, the images and the time since the last time.
-    fn take(&mut self) -> (Vec<f64>, usize, Duration) {
-        let losses = std::mem::take(&mut self.losses);
-        let losses = match losses.is_empty() {
-            true => Vec::new(),
-            false => Tensor::cat(losses, 0).into_data().iter::<f64>().collect(),
-        };
-        let time = self.start.elapsed();
-        self.start = Instant::now();
-        (losses, std::mem::take(&mut self.images), time)
-    }
 }
 
 #[cfg(test)]

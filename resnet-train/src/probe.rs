@@ -26,7 +26,7 @@ impl Embeddings {
     ///
     /// # Errors
     ///
-    /// If images differ in size, or the network's output is not finite.
+    /// If images differ in size or cannot pass the network, or the network's output is not finite.
     pub fn new<B: Backend>(
         model: &ResNet<B>,
         loader: &Loader,
@@ -43,6 +43,10 @@ impl Embeddings {
             if batch.images.is_empty() {
                 continue;
             }
+            let (width, height) = batch.images[0].dimensions();
+            model
+                .config()
+                .check_input([height as usize, width as usize])?;
             let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
             let rows: Vec<f32> = model.forward_embedding(images).into_data().iter().collect();
             let samples = batch.numbers.iter();

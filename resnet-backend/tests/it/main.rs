@@ -9,6 +9,8 @@
 #![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 #![recursion_limit = "256"]
 
+#[cfg(all(feature = "cpu", feature = "tch"))]
+mod gradients;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod parity;

@@ -30,9 +30,9 @@ impl Work for Training {
     }
 }
 
-fn on(selection: &str, work: impl Work<Output = ()>) {
+pub(crate) fn on<T>(selection: &str, work: impl Work<Output = T>) -> T {
     let selection: Selection = selection.parse().unwrap();
-    with_backend(selection, work).unwrap_or_else(|error| panic!("{error}"));
+    with_backend(selection, work).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn case(selection: &str, name: &'static str, tolerance: f32) {

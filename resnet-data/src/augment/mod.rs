@@ -119,7 +119,8 @@ impl Augment {
             check(field, value, 0.0, 1.0)?;
         }
         check("hue", self.jitter.hue, 0.0, 0.5)?;
-        if let Policy::Rand { magnitude, .. } = self.policy {
+        if let Policy::Rand { ops, magnitude } = self.policy {
+            check("ops", ops.into(), 0.0, 100.0)?;
             check("magnitude", magnitude.into(), 0.0, 30.0)?;
         }
         let most = resnet_image::MAX_SIDE as f64;

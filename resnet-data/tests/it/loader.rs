@@ -332,3 +332,41 @@ fn images_without_a_class_need_no_balance() {
     let loader = Loader::new(none, Recipe::cifar(), 1).with_sampling(Sampling::Balanced);
     assert_eq!(loader.epoch(0, 0).count(), 2);
 }
+
+#[test]
+fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
+    let loader = loader().with_sampling(Sampling::Repeated { times: 4 });
+    let numbers = |epoch: u64| -> Vec<usize> {
+        loader
+            .epoch(epoch, 0)
+            .flat_map(|batch| batch.numbers)
+            .collect()
+    };
+    let first = numbers(0);
+    // Batches of 8 of 100 images, the last four left over.
+    assert_eq!(first.len(), 96);
+    for four in first.chunks(4) {
+        assert!(four.iter().all(|number| *number == four[0]), "{four:?}");
+    }
+    let distinct: std::collections::BTreeSet<_> = first.iter().collect();
+    assert_eq!(distinct.len(), 24);
+    assert_ne!(numbers(1), first);
+    // Each time changed in another way.
+    let batch = loader.epoch(0, 0).next().unwrap();
+    assert_ne!(batch.images[0], batch.images[1]);
+}
+
+#[test]
+fn shares_of_a_batch_are_the_batch() {
+    let whole: Vec<Batch> = loader().epoch(2, 0).collect();
+    let shares: Vec<Vec<Batch>> = (0..3)
+        .map(|place| loader().with_share(place, 3).epoch(2, 0).collect())
+        .collect();
+    for (place, whole) in whole.iter().enumerate() {
+        let batches = shares.iter().map(|share| &share[place]);
+        let sizes: Vec<usize> = batches.clone().map(|batch| batch.images.len()).collect();
+        assert_eq!(sizes, [2, 3, 3]);
+        let images: Vec<_> = batches.flat_map(|batch| batch.images.clone()).collect();
+        assert!(images == whole.images);
+    }
+}

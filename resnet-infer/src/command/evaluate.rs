@@ -53,6 +53,10 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     };
     let recipe = args.recipe.over(network.recipe);
     recipe.validate().context("recipe")?;
+    ensure!(
+        classes > 0,
+        "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
+    );
     let channels = network.config.in_channels;
     ensure!(
         channels == 3,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 
+mod among;
 mod command;
 mod fit;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]

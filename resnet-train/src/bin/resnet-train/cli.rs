@@ -117,7 +117,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) resume: bool,
     /// Write a checkpoint every so many steps too, not only after each epoch.
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) save_every: Option<u64>,
     /// What to do with an image that cannot be read.
     #[arg(long, value_name = "WHAT", default_value = "skip")]
@@ -183,7 +183,12 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     pub(crate) batch_size: usize,
     /// How much the squares of the weights count in the loss.
-    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 1e-4,
+        allow_negative_numbers = true
+    )]
     pub(crate) l2: f64,
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
         ..Config::default()
     };
     config.validate()?;
+    ensure!(
+        args.l2 >= 0.0 && args.l2.is_finite(),
+        "--l2: expected a number from 0 on, found {}",
+        args.l2
+    );
     let data = args.data.open(config.split, config.seed)?;
     let network = args.network.resolve(Classes::OfTheFile, offline)?;
     ensure!(

@@ -1,32 +1,32 @@
+//! `train` and `finetune`.
+
+mod folder;
+mod mistakes;
+
 use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
 use resnet_core::{NormMode, ResNet};
 use resnet_data::{BadImage, Dataset, Loader, Scores};
 use resnet_infer::command::Outcome;
-use resnet_train::report::{Card, Cell, Log, confusion_svg, sheet};
+use resnet_train::report::{Card, Log, confusion_svg};
 use resnet_train::{Config, Ending, Fit, Peers, Position, Trainer, evaluate};
 use resnet_weights::{Checkpoint, Load, Save};
-use sha2::{Digest, Sha256};
 
 use crate::cli;
 use crate::commands::png;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, labels};
+use folder::{numbers, prepare, sha256};
+use mistakes::Mistakes;
 
 /// The files of a run.
-const CONFIG: &str = "config.toml";
 const CHECKPOINTS: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
 const BEST: &str = "best.safetensors";
-
-/// Worst mistakes on their sheet.
-const MISTAKES: usize = 32;
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
     let config = args.numbers.config(&args.data.data, None)?;
@@ -58,83 +58,6 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
         start,
     };
     resnet_backend::with_backend(selection, job)?
-}
-
-/// The folder with its config; that of another run is left alone.
-fn prepare(args: &cli::Run, text: &str) -> Result<()> {
-    let folder = &args.output;
-    let path = folder.join(CONFIG);
-    // A start that failed leaves its config alone, which is no run.
-    let begun = ["metrics.jsonl"]
-        .into_iter()
-        .chain(CHECKPOINTS.map(|(_, file)| file));
-    let begun = path.exists()
-        && begun
-            .map(|file| folder.join(file))
-            .any(|file| file.exists());
-    match (begun, args.resume) {
-        (true, false) => bail!(
-            "`{}`: expected a new folder, found a run in it: go on with it by --resume, or take another --output",
-            folder.display()
-        ),
-        (true, true) => {
-            let kept =
-                fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
-            ensure!(
-                kept == text,
-                "`{}`: expected the numbers of this run, found others: {}; resume with the same flags",
-                path.display(),
-                difference(&kept, text)
-            );
-        }
-        (false, true) => bail!(
-            "`{}`: expected a run to go on with, found no checkpoint in it",
-            folder.display()
-        ),
-        (false, false) => {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("`{}`: cannot be made", folder.display()))?;
-            super::write(&path, text.as_bytes())?;
-        }
-    }
-    Ok(())
-}
-
-/// The config as a file has it, headed by what tells these images from others.
-fn numbers(config: &Config, [train, valid]: &[Dataset; 2]) -> Result<String> {
-    let mut images = Vec::new();
-    for sample in train.samples().iter().chain(valid.samples()) {
-        let name = sample.name();
-        let file = Path::new(&*name).file_name().unwrap_or_default();
-        images.extend_from_slice(file.as_encoded_bytes());
-        images.extend(sample.labels().iter().flat_map(|label| label.to_le_bytes()));
-    }
-    Ok(format!(
-        "# {} images of {} classes, {} to validate with: {}\n{}",
-        train.len(),
-        train.classes().len(),
-        valid.len(),
-        sha256(&images),
-        toml::to_string(config).context("config")?
-    ))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The first lines that differ: numbers, or else the images.
-fn difference(kept: &str, asked: &str) -> String {
-    let lines = || {
-        let lines = kept.lines().zip(asked.lines());
-        lines.filter(|(kept, asked)| kept != asked)
-    };
-    let of_numbers = lines().find(|(kept, _)| !kept.starts_with('#'));
-    match of_numbers.or_else(|| lines().next()) {
-        Some((kept, asked)) => format!("`{kept}` there, `{asked}` here"),
-        None => "more lines in one of them".into(),
-    }
 }
 
 /// All that is settled before the first slow step.
@@ -351,66 +274,5 @@ impl Job {
             "classes": classes,
         });
         Ok(serde_json::to_vec_pretty(&value)?)
-    }
-}
-
-/// The wrong predictions, the most certain first.
-#[derive(Default)]
-struct Mistakes(Vec<Mistake>);
-
-struct Mistake {
-    number: usize,
-    predicted: usize,
-    confidence: f64,
-}
-
-impl Mistakes {
-    fn add(&mut self, data: &Dataset, number: usize, logits: &[f32]) {
-        let labels = data.samples()[number].labels();
-        let mut one = Scores::new(logits.len());
-        let (predicted, confidence) = match labels {
-            [class] if !data.is_multi_label() => one.add(logits, *class),
-            classes => one.add_several(logits, classes),
-        };
-        if labels.contains(&predicted) {
-            return;
-        }
-        let place = self
-            .0
-            .partition_point(|other| other.confidence >= confidence);
-        self.0.insert(
-            place,
-            Mistake {
-                number,
-                predicted,
-                confidence,
-            },
-        );
-        self.0.truncate(MISTAKES);
-    }
-
-    fn sheet(&self, data: &Dataset) -> image::RgbImage {
-        let cell = |mistake: &Mistake| -> Option<Cell> {
-            let sample = &data.samples()[mistake.number];
-            let name = |class: usize| data.classes()[class].as_str();
-            let truth: Vec<&str> = sample.labels().iter().map(|&class| name(class)).collect();
-            let file = Path::new(&*sample.name())
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            Some(Cell {
-                image: sample.image().ok()?,
-                lines: vec![
-                    format!(
-                        "{:.0} % {}",
-                        100.0 * mistake.confidence,
-                        name(mistake.predicted)
-                    ),
-                    format!("is {}", truth.join(", ")),
-                    file.unwrap_or_default(),
-                ],
-            })
-        };
-        let cells: Vec<Cell> = self.0.iter().filter_map(cell).collect();
-        sheet(&cells, 8)
     }
 }

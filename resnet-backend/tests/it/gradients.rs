@@ -1,0 +1,66 @@
+//! LibTorch's own gradients of convolutions and batch norms, against those of `cpu`.
+
+use burn::backend::Autodiff;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use resnet_backend::Work;
+use resnet_core::{ResNet, ResNetConfig};
+
+use crate::keyed;
+use crate::parity::on;
+
+/// The gradient of the first convolution, behind which are all others.
+#[derive(Clone)]
+struct Gradient {
+    config: ResNetConfig,
+    size: usize,
+}
+
+impl Work for Gradient {
+    type Output = Vec<f32>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Vec<f32> {
+        let model: ResNet<Autodiff<B>> = keyed::fill(self.config.init(&device), 7);
+        let shape = [4, 3, self.size, self.size];
+        let embedding = model.forward_embedding(keyed::images(7, shape, &device));
+        let loss = (embedding.clone() * embedding).sum();
+        let mut first = First {
+            gradients: GradientsParams::from_grads(loss.backward(), &model),
+            values: Vec::new(),
+        };
+        model.visit(&mut first);
+        first.values
+    }
+}
+
+struct First {
+    gradients: GradientsParams,
+    values: Vec<f32>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for First {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if D == 4 && self.values.is_empty() {
+            let gradient = self.gradients.get::<B::InnerBackend, D>(param.id);
+            self.values = gradient.unwrap().into_data().iter().collect();
+        }
+    }
+}
+
+/// Shortcuts of option A, groups, dilation: what the step of `parity.rs` has not.
+#[test]
+fn gradients_are_those_of_cpu() {
+    let named = |name| ResNetConfig::named(name).unwrap();
+    let dilated = named("resnext50_32x4d").with_output_stride(16);
+    for (config, size) in [(named("cifar_resnet20"), 32), (dilated, 64)] {
+        let gradient = Gradient { config, size };
+        let [cpu, tch] = ["cpu", "tch:cpu"].map(|backend| on(backend, gradient.clone()));
+        let largest = cpu.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+        assert!(largest > 0.0 && cpu.len() == tch.len());
+        for (a, b) in cpu.iter().zip(&tch) {
+            assert!((a - b).abs() <= 1e-3 * largest, "{size}: {a} and {b}");
+        }
+    }
+}

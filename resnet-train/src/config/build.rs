@@ -1,0 +1,145 @@
+//! From a config to what a run is made of.
+
+use resnet_core::{NormMode, ResNetConfig, StemKind};
+use resnet_data::{Augment, Crop, Dataset, Loader, Mix};
+use resnet_image::Recipe;
+
+use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
+use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
+
+impl Config {
+    /// What is done to an image in evaluation, where the network's own recipe is `own`.
+    pub fn recipe(&self, own: Recipe, network: &ResNetConfig) -> Recipe {
+        let own = self.input.unwrap_or(own);
+        let small = matches!(network.stem, StemKind::Conv3x3 { .. });
+        let crop = own.crop.unwrap_or(if small { 32 } else { 224 });
+        let ratio = match (own.resize, own.crop) {
+            (Some(resize), Some(crop)) => f64::from(resize) / f64::from(crop),
+            _ if small => 1.0,
+            _ => 256.0 / 224.0,
+        };
+        let size = self.size.unwrap_or(crop);
+        Recipe {
+            resize: Some((f64::from(size) * ratio).round() as u32),
+            crop: Some(size),
+            ..own
+        }
+    }
+
+    /// How images are changed at random, where in evaluation they go through `recipe`.
+    pub(super) fn augment(&self, recipe: &Recipe) -> Augment {
+        let AugmentConfig {
+            crop,
+            flip,
+            policy,
+            jitter,
+            erase,
+            ..
+        } = self.augment;
+        let size = self.train_size.or(recipe.crop).unwrap_or(224);
+        let crop = match crop {
+            CropConfig::RandomResized { scale } => Crop::RandomResized {
+                size,
+                scale,
+                filter: recipe.filter,
+            },
+            CropConfig::Padded { padding } => Crop::Padded { size, padding },
+            CropConfig::Evaluation => Crop::Recipe,
+        };
+        Augment {
+            crop,
+            flip,
+            policy,
+            jitter,
+            erase,
+        }
+    }
+
+    pub(super) fn mix(&self) -> Mix {
+        Mix {
+            mixup: self.augment.mixup,
+            cutmix: self.augment.cutmix,
+        }
+    }
+
+    /// What a step does; `several` for images that may have several classes.
+    pub fn settings(&self, several: bool) -> Settings {
+        let usual = match several {
+            true => LossKind::BinaryCrossEntropy,
+            false => LossKind::CrossEntropy,
+        };
+        Settings {
+            optimizer: self.optimizer,
+            groups: self.groups,
+            loss: self.loss.unwrap_or(usual),
+            norms: self.norms,
+            clip: self.clip,
+            ema: self.ema,
+        }
+    }
+
+    /// The run over these images.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few images, or a number is out of its range.
+    pub fn fit(&self, [train, valid]: [Dataset; 2], recipe: Recipe) -> Result<Fit, ConfigError> {
+        self.validate()?;
+        if train.len() < 2 {
+            return Err(ConfigError::TooFew { found: train.len() });
+        }
+        let loss = self.settings(train.is_multi_label()).loss;
+        if self.class_weights && loss != LossKind::CrossEntropy {
+            return Err(ConfigError::ClassWeights);
+        }
+        let class_weights = self.class_weights.then(|| train.class_weights());
+        let train = Loader::new(train, recipe, self.batch_size)
+            .training(self.augment(&recipe), self.seed)?
+            .with_mix(self.mix())?
+            .with_sampling(self.sampling);
+        let epoch = train.len() as u64;
+        let ScheduleConfig {
+            decay,
+            warmup_epochs,
+            warmup_start,
+            end,
+        } = self.schedule.clone();
+        Ok(Fit {
+            schedule: Schedule {
+                decay,
+                warmup: (warmup_epochs * epoch as f64).round() as u64,
+                warmup_start,
+                end,
+                epoch,
+                total: epoch * self.epochs,
+            },
+            train,
+            valid: Some(Loader::new(valid, recipe, self.batch_size)),
+            learning_rate: self.learning_rate,
+            epochs: self.epochs,
+            smoothing: self.smoothing,
+            class_weights,
+            parts: self.parts,
+            checkpoint: None,
+            save_every: None,
+            seed: self.seed,
+        })
+    }
+
+    /// The phase in which the classifier learns alone, with running statistics as they are; none where there is none.
+    pub fn head_phase(&self) -> Option<Self> {
+        let head = self.head?;
+        Some(Self {
+            head: None,
+            epochs: head.epochs,
+            learning_rate: head.learning_rate,
+            norms: NormMode::Frozen,
+            ema: None,
+            groups: Groups {
+                freeze_to: Part::Fc,
+                ..self.groups
+            },
+            ..self.clone()
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! From a name or a file to a config.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use resnet_data::AugmentError;
+
+use super::Config;
+
+/// The recipes that come along.
+const RECIPES: [(&str, &str); 8] = [
+    ("cifar", include_str!("../../recipes/cifar.toml")),
+    ("finetune", include_str!("../../recipes/finetune.toml")),
+    (
+        "imagenet-a1",
+        include_str!("../../recipes/imagenet-a1.toml"),
+    ),
+    (
+        "imagenet-a2",
+        include_str!("../../recipes/imagenet-a2.toml"),
+    ),
+    (
+        "imagenet-a3",
+        include_str!("../../recipes/imagenet-a3.toml"),
+    ),
+    ("shapes", include_str!("../../recipes/shapes.toml")),
+    (
+        "torchvision-v1",
+        include_str!("../../recipes/torchvision-v1.toml"),
+    ),
+    (
+        "torchvision-v2",
+        include_str!("../../recipes/torchvision-v2.toml"),
+    ),
+];
+
+/// Why numbers make no run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No recipe has the name.
+    #[error("`{name}`: expected a recipe ({}) or a file ending in `.toml`, found neither", known.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Those that are.
+        known: Vec<&'static str>,
+    },
+    /// The file cannot be read.
+    #[error("`{}`: expected a config in TOML", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The text is no config.
+    #[error("config: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A number is out of its range.
+    #[error("`{field}`: expected {expected}, found {found}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: f64,
+    },
+    /// A number of the augmentation is out of its range.
+    #[error(transparent)]
+    Augment(#[from] AugmentError),
+    /// The recipe for evaluation cannot be used.
+    #[error("`input`")]
+    Input(#[from] resnet_image::RecipeError),
+    /// Classes cannot be weighed in this loss.
+    #[error(
+        "`class-weights`: expected one class an image and the cross-entropy, found another loss"
+    )]
+    ClassWeights,
+    /// A dataset has too few images for a step.
+    #[error("expected two images or more to train from, found {found}")]
+    TooFew {
+        /// The images.
+        found: usize,
+    },
+}
+
+impl Config {
+    /// The recipes that come along: their names and their text, whose head tells command, time and accuracy.
+    pub fn recipes() -> impl Iterator<Item = (&'static str, &'static str)> {
+        RECIPES.into_iter()
+    }
+
+    /// The recipe of a name, or the config in a file whose name ends in `.toml`.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither, or a number is out of its range.
+    pub fn open(name: &str) -> Result<Self, ConfigError> {
+        if let Some((_, text)) = Self::recipes().find(|&(recipe, _)| recipe == name) {
+            return Self::from_toml(text);
+        }
+        let path = Path::new(name);
+        if path.extension().is_none_or(|ending| ending != "toml") {
+            return Err(ConfigError::Unknown {
+                name: name.into(),
+                known: Self::recipes().map(|(name, _)| name).collect(),
+            });
+        }
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
+        Self::from_toml(&text)
+    }
+
+    /// The config in a text.
+    ///
+    /// # Errors
+    ///
+    /// If it is no TOML, has another field, or a number is out of its range.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)?;
+        config.validate()?;
+        Ok(config)
+    }
+}

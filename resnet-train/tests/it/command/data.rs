@@ -1,0 +1,256 @@
+//! Images of every kind, and what is drawn of them.
+
+use super::*;
+
+#[test]
+fn pictures_of_ones_own_are_learned_from_weights_and_bad_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    expect(folder.path(), &SHORT, 0);
+    pictures(&folder.path().join("pictures"), 6);
+    // Two classes of another form than 32x32.
+    for name in ["cross", "ring", "star", "triangle"] {
+        fs::remove_dir_all(folder.path().join("pictures").join(name)).unwrap();
+    }
+    RgbImage::from_pixel(70, 50, Rgb([9, 200, 30]))
+        .save(folder.path().join("pictures/circle/large.png"))
+        .unwrap();
+    fs::write(
+        folder.path().join("pictures/square/broken.gif"),
+        b"GIF89a and no more",
+    )
+    .unwrap();
+    let args = [
+        "finetune",
+        "pictures",
+        "--weights",
+        "run/best.safetensors",
+        "--epochs",
+        "1",
+        "--head-epochs",
+        "1",
+        "--split",
+        "0.3",
+        "--batch-size",
+        "4",
+        "--backend",
+        "cpu",
+    ];
+    let output = run(folder.path(), &[&args[..], &["--output", "tuned"]].concat());
+    let (lines, notes) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{notes}");
+    assert!(
+        lines.contains("images of 2 classes")
+            && lines.contains("\nhead   1/1")
+            && lines.contains("\nall   1/1"),
+        "{lines}"
+    );
+    assert!(notes.contains("fresh: fc.weight, fc.bias"), "{notes}");
+    let broken = notes
+        .lines()
+        .filter(|line| line.contains("broken.gif`: left out"));
+    assert_eq!(broken.count(), 1, "{notes}");
+    let checkpoint =
+        resnet_weights::Checkpoint::open(folder.path().join("tuned/best.safetensors")).unwrap();
+    assert_eq!(checkpoint.infer().unwrap().config.num_classes, 2);
+
+    let message = refused_last(
+        folder.path(),
+        &[&args[..], &["--output", "strict", "--bad", "fail"]].concat(),
+    );
+    assert!(
+        message.contains("broken.gif`") && message.contains("--bad skip"),
+        "{message}"
+    );
+
+    let probe = expect(
+        folder.path(),
+        &[
+            "probe",
+            "pictures",
+            "--weights",
+            "run/best.safetensors",
+            "--output",
+            "probe.safetensors",
+            "--split",
+            "0.3",
+            "--backend",
+            "cpu",
+        ],
+        1,
+    );
+    assert!(
+        probe.contains("images, ") && probe.contains("top-1 "),
+        "{probe}"
+    );
+    let table = expect(
+        folder.path(),
+        &[
+            "evaluate",
+            "pictures",
+            "--weights",
+            "probe.safetensors",
+            "--backend",
+            "cpu",
+        ],
+        1,
+    );
+    assert!(
+        table.contains("images                    13") && table.contains("square"),
+        "{table}"
+    );
+}
+
+#[test]
+fn several_classes_an_image_are_learned_from_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), 4);
+    let mut table = String::from("path,label\n");
+    for (number, labels) in ["a", "a;b", "", "b", "a", "b", "a;b", "a"]
+        .iter()
+        .enumerate()
+    {
+        let class = ["circle", "ring", "square", "triangle", "cross", "star"][number % 6];
+        table += &format!("{class}/{number}.png,{labels}\n");
+    }
+    fs::write(folder.path().join("table.csv"), table).unwrap();
+    let args = [
+        "train",
+        "table.csv",
+        "--arch",
+        "cifar_resnet8_b",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "4",
+        "--split",
+        "0.4",
+        "--backend",
+        "cpu",
+    ];
+    expect(folder.path(), &args, 0);
+    assert!(!folder.path().join("run/confusion.svg").exists());
+    let message = refused(
+        folder.path(),
+        &[&args[..], &["--class-weights", "--output", "weights"]].concat(),
+    );
+    assert!(
+        message.contains("`class-weights`: expected one class an image"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_sheet_shows_what_the_network_will_see() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "preview",
+        "shapes",
+        "--output",
+        "sheet.png",
+        "--count",
+        "6",
+        "--columns",
+        "3",
+    ];
+    expect(folder.path(), &args, 0);
+    let sheet = image::open(folder.path().join("sheet.png")).unwrap();
+    assert_eq!((sheet.width(), sheet.height()), (8 + 3 * 168, 8 + 2 * 186));
+    expect(
+        folder.path(),
+        &[&args[..], &["--recipe", "torchvision-v2", "--size", "64"]].concat(),
+        0,
+    );
+    // Two classes under a mixed picture.
+    let sheet = image::open(folder.path().join("sheet.png")).unwrap();
+    assert_eq!(sheet.height(), 8 + 2 * 204);
+}
+
+#[test]
+fn a_rate_is_found_where_the_loss_falls() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "find-rate",
+        "shapes",
+        "--steps",
+        "40",
+        "--backend",
+        "cpu",
+        "--output",
+        "rate.svg",
+    ];
+    let rate: f64 = expect(folder.path(), &args, 0).trim().parse().unwrap();
+    assert!((1e-5..5.0).contains(&rate), "{rate}");
+    let svg = fs::read_to_string(folder.path().join("rate.svg")).unwrap();
+    assert!(svg.contains("suggested: "), "{svg}");
+    let message = refused(
+        folder.path(),
+        &["find-rate", "shapes", "--from", "1", "--to", "0.1"],
+    );
+    assert!(
+        message.contains("expected rates from above 0 up"),
+        "{message}"
+    );
+}
+
+#[test]
+fn every_recipe_is_a_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = expect(folder.path(), &["recipes"], 0);
+    for (name, recipe) in resnet_train::Config::recipes() {
+        assert!(list.contains(name));
+        let config =
+            resnet_train::Config::open(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            recipe.contains("resnet-train "),
+            "{name}: a command in its head"
+        );
+        assert_eq!(expect(folder.path(), &["recipes", name], 0), recipe);
+        // What a run writes down is the same config.
+        let path = folder.path().join("config.toml");
+        fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
+        assert_eq!(
+            resnet_train::Config::open(path.to_str().unwrap()).unwrap(),
+            config,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_classifier_learns_alone_first() {
+    let folder = tempfile::tempdir().unwrap();
+    expect(folder.path(), &SHORT, 0);
+    let start = folder.path().join("run/best.safetensors");
+    // The second phase has a rate that moves nothing.
+    let args = [
+        "finetune",
+        "shapes",
+        "--images-per-class",
+        "16",
+        "--weights",
+        "run/best.safetensors",
+        "--head-epochs",
+        "1",
+        "--epochs",
+        "1",
+        "--learning-rate",
+        "1e-30",
+        "--backend",
+        "cpu",
+        "--output",
+        "tuned",
+    ];
+    expect(folder.path(), &args, 0);
+    let tuned = folder.path().join("tuned/last.safetensors");
+    let [start, tuned] = [start, tuned].map(|path| values(&path));
+    for ((key, start), (_, tuned)) in start.iter().zip(&tuned) {
+        assert_eq!(start != tuned, key.starts_with("fc."), "{key}");
+    }
+    let metrics = fs::read_to_string(folder.path().join("tuned/metrics.csv")).unwrap();
+    let phases: Vec<&str> = metrics
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    assert_eq!(phases, ["head", "all"]);
+}

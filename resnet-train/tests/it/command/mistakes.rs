@@ -1,0 +1,137 @@
+//! What is refused, in one line.
+
+use super::*;
+
+#[test]
+fn mistakes_of_the_user_are_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("odd.toml"), "epochs = 0").unwrap();
+    fs::write(folder.path().join("typo.toml"), "epoch = 1").unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::write(folder.path().join("no.pth"), "text").unwrap();
+    let cases: [(&[&str], &str); 12] = [
+        (&["train", "nowhere", "--arch", "resnet18"], "`nowhere`"),
+        (
+            &["train", "empty", "--arch", "resnet18"],
+            "expected one folder of images a class",
+        ),
+        (
+            &["train", "shapes", "--recipe", "cifer"],
+            "`cifer`: expected a recipe (cifar, finetune",
+        ),
+        (
+            &["train", "shapes", "--recipe", "none.toml"],
+            "`none.toml`: expected a config in TOML",
+        ),
+        (
+            &["train", "shapes", "--recipe", "odd.toml"],
+            "`epochs`: expected a whole number from 1",
+        ),
+        (&["train", "shapes", "--arch", "resnet19"], "resnet19"),
+        (
+            &["train", "shapes", "--resume"],
+            "expected a run to go on with",
+        ),
+        (
+            &["train", "shapes", "--learning-rate", "-1"],
+            "`learning-rate`: expected a number above 0, found -1",
+        ),
+        (
+            &["train", "shapes", "--size", "5"],
+            "`size`: expected a whole number from 8",
+        ),
+        (&["finetune", "shapes", "--weights", "no.pth"], "`no.pth`"),
+        (
+            &["finetune", "shapes", "--recipe", "cifar"],
+            "expected weights to start from",
+        ),
+        (
+            &["evaluate", "empty", "--weights", "no.pth"],
+            "expected one folder of images a class",
+        ),
+    ];
+    for (args, expected) in cases {
+        let message = refused(folder.path(), args);
+        assert!(
+            message.starts_with("error: ") && message.contains(expected),
+            "{args:?}: {message}"
+        );
+        assert!(!folder.path().join("run").exists(), "{args:?}");
+    }
+    let message = refused_last(folder.path(), &["train", "shapes", "--recipe", "typo.toml"]);
+    assert!(message.contains("unknown field `epoch`"), "{message}");
+}
+
+#[test]
+fn a_start_that_failed_blocks_no_other_and_other_images_are_no_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [
+        "train",
+        "shapes",
+        "--images-per-class",
+        "8",
+        "--epochs",
+        "1",
+        "--output",
+        "run",
+    ];
+    let failed = run(
+        folder.path(),
+        &[&short[..], &["--backend", "rocm"]].concat(),
+    );
+    assert_eq!(failed.status.code(), Some(2), "{}", text(&failed.stderr));
+    expect(
+        folder.path(),
+        &[&short[..], &["--backend", "cpu"]].concat(),
+        0,
+    );
+    let mut other = [&short[..], &["--backend", "cpu", "--resume"]].concat();
+    other[3] = "9";
+    let message = refused(folder.path(), &other);
+    assert!(
+        message.contains("`# 48 images of 6 classes") && message.contains("`# 54 images"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_network_for_grey_images_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = resnet_core::ResNetConfig::named("cifar_resnet8_b")
+        .unwrap()
+        .with_in_channels(1);
+    let grey: resnet_core::ResNet<burn::backend::Flex> = config.init(&Default::default());
+    resnet_weights::save(&grey, folder.path().join("grey.safetensors")).unwrap();
+    for args in [
+        &["finetune", "shapes", "--weights", "grey.safetensors"][..],
+        &[
+            "probe",
+            "shapes",
+            "--weights",
+            "grey.safetensors",
+            "--output",
+            "o.safetensors",
+            "--backend",
+            "cpu",
+        ],
+        &["evaluate", "shapes", "--weights", "grey.safetensors"],
+    ] {
+        let message = refused(folder.path(), args);
+        assert!(
+            message.contains("the network wants 1 input channels: expected 3"),
+            "{message}"
+        );
+    }
+    let message = refused(
+        folder.path(),
+        &[
+            "evaluate",
+            "shapes",
+            "--model",
+            "cifar_resnet20",
+            "--dtype",
+            "f16",
+        ],
+    );
+    assert!(message.contains("--dtype: expected f32"), "{message}");
+}

@@ -1,0 +1,135 @@
+//! Two processes with one network.
+
+use super::*;
+
+/// A recipe in which the parts of a batch do not see each other.
+const FROZEN: &str = "arch = 'cifar_resnet8_b'\nepochs = 2\nbatch-size = 17\nlearning-rate = 0.01\nnorms = 'eval'\nclip = 5.0\n\
+    ema = 0.9\n[augment]\ncrop = { padded = { padding = 4 } }\n";
+
+const FROZEN_RUN: [&str; 10] = [
+    "train",
+    "shapes",
+    "--images-per-class",
+    "16",
+    "--recipe",
+    "frozen.toml",
+    "--backend",
+    "cpu",
+    "--save-every",
+    "1",
+];
+
+/// An address that nobody listens at now.
+fn address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
+    let more = [
+        "--output",
+        "run",
+        "--ranks",
+        "2",
+        "--rank",
+        rank,
+        "--meet",
+        meet,
+        "--patience",
+        "60",
+    ];
+    let mut command = command(folder, &[args, &more].concat());
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn ended(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
+    expect(
+        folder.path(),
+        &[&FROZEN_RUN[..], &["--output", "one"]].concat(),
+        0,
+    );
+    let meet = address();
+    let ranks = ["1", "0"].map(|place| rank(folder.path(), &FROZEN_RUN, place, &meet));
+    for ended in ranks.map(ended) {
+        assert_eq!(ended.0, Some(0), "{}", ended.1);
+    }
+    let [one, two] =
+        ["one", "run"].map(|run| values(&folder.path().join(run).join("last.safetensors")));
+    for ((key, one), (_, two)) in one.iter().zip(&two) {
+        let largest = one.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+        for (a, b) in one.iter().zip(two) {
+            assert!((a - b).abs() <= 1e-4 * largest, "{key}: {a} and {b}");
+        }
+    }
+    let losses = |run: &str| -> Vec<f64> {
+        let text = fs::read_to_string(folder.path().join(run).join("metrics.csv")).unwrap();
+        text.lines()
+            .skip(1)
+            .map(|line| line.split(',').nth(3).unwrap().parse().unwrap())
+            .collect()
+    };
+    for (a, b) in losses("one").into_iter().zip(losses("run")) {
+        assert!((a - b).abs() < 1e-4 * a, "{a} and {b}");
+    }
+}
+
+/// The training losses of the epochs.
+fn losses(folder: &TempDir) -> Vec<f64> {
+    let rows = figures(folder).into_iter().skip(1);
+    rows.map(|row| row.split(',').nth(3).unwrap().parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_process_that_dies_ends_the_others_with_a_checkpoint_from_which_all_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
+    let meet = address();
+    let [first, mut second] =
+        ["0", "1"].map(|place| rank(folder.path(), &FROZEN_RUN, place, &meet));
+    let checkpoint = folder.path().join("run/last.checkpoint");
+    assert!(killed(&mut second, &checkpoint, Duration::ZERO));
+    let (status, message) = ended(first);
+    assert_eq!(status, Some(2), "{message}");
+    assert!(
+        message.contains("rank 1 is gone") && message.contains("--resume"),
+        "{message}"
+    );
+    tidy(&folder);
+    // Another start does not fit.
+    let resume = [&FROZEN_RUN[..], &["--resume"]].concat();
+    let meet = address();
+    let first = rank(folder.path(), &resume, "0", &meet);
+    let second = rank(folder.path(), &FROZEN_RUN, "1", &meet);
+    for ended in [first, second].map(ended) {
+        assert_eq!(ended.0, Some(2));
+        assert!(ended.1.contains("does not fit"), "{}", ended.1);
+    }
+    let meet = address();
+    let ranks = ["0", "1"].map(|place| rank(folder.path(), &resume, place, &meet));
+    for ended in ranks.map(ended) {
+        assert_eq!(ended.0, Some(0), "{}", ended.1);
+    }
+    let whole = tempfile::tempdir().unwrap();
+    fs::write(whole.path().join("frozen.toml"), FROZEN).unwrap();
+    let meet = address();
+    let ranks = ["0", "1"].map(|place| rank(whole.path(), &FROZEN_RUN, place, &meet));
+    assert_eq!(ranks.map(|child| ended(child).0), [Some(0); 2]);
+    assert!(file(&folder, "last.safetensors") == file(&whole, "last.safetensors"));
+    assert_eq!(figures(&folder).len(), 3);
+    for (cut, whole) in losses(&folder).into_iter().zip(losses(&whole)) {
+        assert!((cut - whole).abs() < 1e-6, "{cut} and {whole}");
+    }
+}
