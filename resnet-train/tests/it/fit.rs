@@ -457,3 +457,24 @@ fn bad_images_are_told_and_may_end_the_run() {
     let (ending, _) = run(true);
     assert!(matches!(ending, Err(FitError::Observer(_))));
 }
+
+#[test]
+fn weights_of_classes_weigh_the_loss() {
+    let _alone = alone();
+    let device = Default::default();
+    let loss = |weights: Option<[f64; 6]>| {
+        let fit = Fit {
+            class_weights: weights.map(Vec::from),
+            ..fit(32, 1, None)
+        };
+        let mut trainer = Trainer::new(model(6, 0.0), settings());
+        let mut watch = Watch::default();
+        let mut position = Position::default();
+        fit.run(&mut trainer, &mut position, &device, &mut watch)
+            .unwrap();
+        watch.epochs[0].loss
+    };
+    let plain = loss(None);
+    assert!((loss(Some([2.0; 6])) - plain).abs() < 1e-5 * plain);
+    assert!((loss(Some([9.0, 1.0, 1.0, 1.0, 1.0, 1.0])) - plain).abs() > 1e-3 * plain);
+}

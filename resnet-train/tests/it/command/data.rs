@@ -246,6 +246,31 @@ fn the_classifier_learns_alone_first() {
     for ((key, start), (_, tuned)) in start.iter().zip(&tuned) {
         assert_eq!(start != tuned, key.starts_with("fc."), "{key}");
     }
+
+    let args = [
+        "train",
+        "shapes",
+        "--images-per-class",
+        "16",
+        "--weights",
+        "run/best.safetensors",
+        "--freeze-to",
+        "layer3",
+        "--epochs",
+        "1",
+        "--backend",
+        "cpu",
+        "--output",
+        "late",
+    ];
+    expect(folder.path(), &args, 0);
+    let late = values(&folder.path().join("late/last.safetensors"));
+    for ((key, start), (_, late)) in start.iter().zip(&late) {
+        if !key.contains("running_") {
+            let learns = key.starts_with("layer3.") || key.starts_with("fc.");
+            assert_eq!(start != late, learns, "{key}");
+        }
+    }
     let metrics = fs::read_to_string(folder.path().join("tuned/metrics.csv")).unwrap();
     let phases: Vec<&str> = metrics
         .lines()
@@ -253,4 +278,43 @@ fn the_classifier_learns_alone_first() {
         .map(|line| line.split(',').next().unwrap())
         .collect();
     assert_eq!(phases, ["head", "all"]);
+}
+
+#[test]
+fn a_probe_finds_what_the_embeddings_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "probe",
+        "shapes",
+        "--images-per-class",
+        "60",
+        "--model",
+        "cifar_resnet20",
+        "--output",
+        "probe.safetensors",
+        "--backend",
+        "cpu",
+    ];
+    let line = expect(folder.path(), &args, 0);
+    assert!(
+        line.starts_with("360 images, 300 to validate with: top-1 "),
+        "{line}"
+    );
+    let args = [
+        "evaluate",
+        "shapes",
+        "--weights",
+        "probe.safetensors",
+        "--backend",
+        "cpu",
+        "--json",
+    ];
+    let report: serde_json::Value = serde_json::from_str(&expect(folder.path(), &args, 0)).unwrap();
+    let top1 = report["top1"].as_f64().unwrap();
+    // By chance a sixth.
+    assert!(top1 > 0.5, "{top1}");
+    assert!(
+        line.contains(&format!("top-1 {:.2} %", 100.0 * top1)),
+        "{line}"
+    );
 }

@@ -47,6 +47,14 @@ fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
     assert_eq!((config.epochs, config.batch_size), (3, 16));
     let scores: serde_json::Value = serde_json::from_slice(&file(&folder, "scores.json")).unwrap();
     assert_eq!(scores["images"], 300);
+    let metrics = text(&file(&folder, "metrics.csv"));
+    let top1 = metrics
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(5).unwrap());
+    let top1: Vec<f64> = top1.map(|share| share.parse().unwrap()).collect();
+    assert!(top1[0] > top1[1] && top1[0] > top1[2], "{top1:?}");
+    assert_eq!(scores["top1"], top1[0]);
 
     // The file knows its classes and its preprocessing, and gives the scores of the run.
     let best = folder.path().join("run/best.safetensors");
