@@ -199,7 +199,14 @@ fn a_full_disk_leaves_the_last_checkpoint() {
         "{message}"
     );
     assert!(file(&first, "last.checkpoint") == kept);
+    // Figures of epochs whose checkpoint was not written any more are forgotten.
+    fs::write(
+        first.path().join("run/metrics.jsonl"),
+        file(&folder, "metrics.jsonl"),
+    )
+    .unwrap();
     expect(first.path(), &[&args[..], &["--resume"]].concat(), 0);
+    assert_eq!(figures(&first), figures(&folder));
     assert!(file(&first, "last.safetensors") == file(&folder, "last.safetensors"));
     assert_eq!(file(&first, "last.checkpoint").len(), before.len());
 }
