@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Finetune(args) => train::finetune(args, cli.offline),
         Command::Probe(args) => probe::run(args, cli.offline),
         Command::Evaluate(args) => command::evaluate(args, cli.offline),
-        Command::Preview(args) => preview::run(args, cli.offline),
+        Command::Preview(args) => preview::run(args),
         Command::FindRate(args) => find_rate::run(args, cli.offline),
         Command::Recipes(args) => recipes::run(args),
         Command::Bench(args) => bench::run(args),

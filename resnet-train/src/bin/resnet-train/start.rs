@@ -66,6 +66,84 @@ impl Numbers {
     }
 }
 
+/// A network that a config names, before its weights are had.
+struct Named {
+    name: String,
+    origin: String,
+    network: ResNetConfig,
+    /// Its own preprocessing.
+    recipe: Recipe,
+    values: Values,
+}
+
+/// Where the values of a network are.
+enum Values {
+    Fresh,
+    File(Checkpoint),
+    Published(&'static Weights),
+}
+
+impl Named {
+    fn new(config: &Config) -> Result<Self> {
+        if let Some(model) = &config.model {
+            let weights = Weights::named(model)?;
+            return Ok(Self {
+                name: weights.arch.name().to_string(),
+                origin: format!("`{}`, {}", weights.id, weights.origin),
+                network: weights.config(),
+                recipe: weights.recipe,
+                values: Values::Published(weights),
+            });
+        }
+        let arch = config
+            .arch
+            .as_ref()
+            .map(|name| ResNetConfig::named(name).map(|network| (name.clone(), network)));
+        let arch = arch.transpose()?;
+        match (&config.weights, arch) {
+            (Some(file), arch) => {
+                let checkpoint = Checkpoint::open(file)?;
+                let (name, network) = match arch {
+                    Some(arch) => arch,
+                    None => command::guess(&checkpoint)?,
+                };
+                Ok(Self {
+                    name,
+                    origin: format!("`{}`", file.display()),
+                    recipe: checkpoint
+                        .recipe()
+                        .unwrap_or_else(|| default_recipe(&network)),
+                    network,
+                    values: Values::File(checkpoint),
+                })
+            }
+            (None, Some((name, network))) => Ok(Self {
+                name,
+                origin: "nothing".into(),
+                recipe: default_recipe(&network),
+                network,
+                values: Values::Fresh,
+            }),
+            (None, None) => {
+                bail!("expected a network, found none: use --arch, --model, --weights or --recipe")
+            }
+        }
+    }
+}
+
+/// What is done to an image in evaluation by a config, whose weights are not needed for it; ImageNet's where it names no
+/// network.
+pub(crate) fn recipe(config: &Config) -> Result<Recipe> {
+    let (recipe, network) = match (&config.model, &config.weights, &config.arch) {
+        (None, None, None) => (Recipe::imagenet(), ResNetConfig::named("resnet50")?),
+        _ => {
+            let named = Named::new(config)?;
+            (named.recipe, named.network)
+        }
+    };
+    Ok(config.recipe(recipe, &network))
+}
+
 /// What a run starts from.
 pub(crate) struct Start {
     /// The name of the network.
@@ -82,58 +160,28 @@ pub(crate) struct Start {
 impl Start {
     /// Settles the network of a config, for so many classes; downloads its weights where that is needed.
     pub(crate) fn new(config: &Config, classes: usize, offline: bool) -> Result<Self> {
-        let (name, origin, network, own, checkpoint) =
-            match (&config.model, &config.weights, &config.arch) {
-                (Some(model), ..) => {
-                    let weights = Weights::named(model)?;
-                    if let Some(restriction) = weights.restriction() {
-                        command::note(&restriction);
-                    }
-                    let checkpoint = command::open(weights, offline)?;
-                    let origin = format!("`{}`, {}", weights.id, weights.origin);
-                    let name = weights.arch.name().to_string();
-                    (
-                        name,
-                        origin,
-                        weights.config(),
-                        weights.recipe,
-                        Some(checkpoint),
-                    )
-                }
-                (None, Some(file), arch) => {
-                    let checkpoint = Checkpoint::open(file)?;
-                    let (name, network) = match arch {
-                        Some(name) => (name.clone(), ResNetConfig::named(name)?),
-                        None => command::guess(&checkpoint)?,
-                    };
-                    let own = checkpoint
-                        .recipe()
-                        .unwrap_or_else(|| default_recipe(&network));
-                    let origin = format!("`{}`", file.display());
-                    (name, origin, network, own, Some(checkpoint))
-                }
-                (None, None, Some(arch)) => {
-                    let network = ResNetConfig::named(arch)?;
-                    let own = default_recipe(&network);
-                    (arch.clone(), "nothing".into(), network, own, None)
-                }
-                (None, None, None) => {
-                    bail!(
-                        "expected a network, found none: use --arch, --model, --weights or --recipe"
-                    )
-                }
-            };
-        let mut network = network.with_num_classes(classes);
+        let named = Named::new(config)?;
+        let mut network = named.network.with_num_classes(classes);
         network.drop_path = config.drop_path;
         network.validate()?;
         check_channels(&network)?;
-        let recipe = config.recipe(own, &network);
+        let recipe = config.recipe(named.recipe, &network);
         for side in [recipe.crop, config.train_size].into_iter().flatten() {
             network.check_input([side as usize; 2])?;
         }
+        let checkpoint = match named.values {
+            Values::Fresh => None,
+            Values::File(checkpoint) => Some(checkpoint),
+            Values::Published(weights) => {
+                if let Some(restriction) = weights.restriction() {
+                    command::note(&restriction);
+                }
+                Some(command::open(weights, offline)?)
+            }
+        };
         Ok(Self {
-            name,
-            origin,
+            name: named.name,
+            origin: named.origin,
             network,
             recipe,
             checkpoint,

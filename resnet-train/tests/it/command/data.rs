@@ -160,6 +160,20 @@ fn a_sheet_shows_what_the_network_will_see() {
         &[&args[..], &["--recipe", "torchvision-v2", "--size", "64"]].concat(),
         0,
     );
+    // The preprocessing of published weights needs no download.
+    expect(
+        folder.path(),
+        &[
+            "preview",
+            "shapes",
+            "--recipe",
+            "finetune",
+            "--offline",
+            "--output",
+            "tuned.png",
+        ],
+        0,
+    );
     // Two classes under a mixed picture.
     let sheet = image::open(folder.path().join("sheet.png")).unwrap();
     assert_eq!(sheet.height(), 8 + 2 * 204);

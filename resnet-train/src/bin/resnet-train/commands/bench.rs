@@ -16,6 +16,7 @@ use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, targets};
 use serde_json::json;
 
 use crate::cli::{Bench, BenchData, BenchStep};
+use crate::start::recipe;
 
 const WARM_UP: usize = 3;
 const RATE: f64 = 0.01;
@@ -122,13 +123,7 @@ fn times(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
 
 fn data(args: BenchData) -> Result<Outcome> {
     let config = args.numbers.config(&args.data.data, None)?;
-    let recipe = match &config.arch {
-        Some(arch) => {
-            let network = ResNetConfig::named(arch)?;
-            config.recipe(resnet_infer::default_recipe(&network), &network)
-        }
-        None => resnet_image::Recipe::imagenet(),
-    };
+    let recipe = recipe(&config)?;
     let fit = config.fit(args.data.open(config.split, config.seed)?, recipe)?;
     let loader = match args.workers {
         Some(workers) => fit.train.with_workers(workers),

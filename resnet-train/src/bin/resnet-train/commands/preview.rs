@@ -1,28 +1,19 @@
 use anyhow::Result;
 use image::{Rgb, RgbImage};
-use resnet_core::ResNetConfig;
 use resnet_data::Batch;
 use resnet_infer::command::{Outcome, note};
-use resnet_infer::default_recipe;
 use resnet_train::report::{Cell, sheet};
 
 use crate::cli::Preview;
 use crate::commands::{png, write};
-use crate::start::Start;
+use crate::start::recipe;
 
-pub(crate) fn run(args: Preview, offline: bool) -> Result<Outcome> {
+pub(crate) fn run(args: Preview) -> Result<Outcome> {
     let mut config = args.numbers.config(&args.data.data, None)?;
     config.batch_size = args.count;
     let [train, valid] = args.data.open(config.split, config.seed)?;
     let classes = train.classes().to_vec();
-    let named = config.arch.is_some() || config.model.is_some() || config.weights.is_some();
-    let recipe = match named {
-        true => Start::new(&config, classes.len(), offline)?.recipe,
-        false => {
-            let network = ResNetConfig::named("resnet50")?;
-            config.recipe(default_recipe(&network), &network)
-        }
-    };
+    let recipe = recipe(&config)?;
     let fit = config.fit([train, valid], recipe)?;
     let batch = fit.train.epoch(0, 0).next().unwrap_or_default();
     for bad in &batch.bad {
