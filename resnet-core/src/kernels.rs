@@ -1,36 +1,66 @@
-//! Functions of a backend in place of Burn's.
+//! A layer as a backend's own step, in place of Burn's operations.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::any::{Any, TypeId};
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Tensor, module};
 use spin::Mutex;
 
-/// Steps of a network that a backend does faster by functions of its own than by Burn's interface, which is one operation at a
-/// time and, for gradients, made of other operations. They must give the same numbers, gradients included.
+/// `y = relu(norm(conv(x)) + residual)`, of which any part but `x` may be missing.
 #[derive(Clone, Debug)]
-pub struct Kernels<B: Backend> {
-    /// A convolution without bias: input `[batch, in, height, width]`, weight `[out, in / groups, kernel, kernel]`.
-    pub conv2d: fn(Tensor<B, 4>, Tensor<B, 4>, ConvOptions<2>) -> Tensor<B, 4>,
-    /// A batch norm by the batch's statistics: input `[batch, channels, height, width]`, scale and shift `[channels]`, epsilon.
-    pub batch_norm: BatchNormKernel<B>,
+pub struct Layer<B: Backend> {
+    /// `[batch, in, height, width]`
+    pub x: Tensor<B, 4>,
+    /// The convolution.
+    pub conv: Option<LayerConv<B>>,
+    /// A batch norm by the batch's own statistics.
+    pub norm: Option<LayerNorm<B>>,
+    /// Of the shape of the output.
+    pub residual: Option<Tensor<B, 4>>,
+    /// Whether the output is `max(y, 0)`.
+    pub relu: bool,
 }
 
-/// From input, scale, shift and epsilon.
-pub type BatchNormKernel<B> = fn(Tensor<B, 4>, Tensor<B, 1>, Tensor<B, 1>, f64) -> Normalised<B>;
-
-/// What a batch norm gives in training.
+/// The convolution of a [`Layer`].
 #[derive(Clone, Debug)]
-pub struct Normalised<B: Backend> {
-    /// `[batch, channels, height, width]`
+pub struct LayerConv<B: Backend> {
+    /// `[out, in / groups, kernel, kernel]`
+    pub weight: Tensor<B, 4>,
+    /// `[out]`
+    pub bias: Option<Tensor<B, 1>>,
+    /// Stride, padding, dilation and groups.
+    pub options: ConvOptions<2>,
+}
+
+/// The batch norm of a [`Layer`].
+#[derive(Clone, Debug)]
+pub struct LayerNorm<B: Backend> {
+    /// `[out]`
+    pub scale: Tensor<B, 1>,
+    /// `[out]`
+    pub shift: Tensor<B, 1>,
+    /// Added to the variance before the root.
+    pub epsilon: f64,
+}
+
+/// What a [`Layer`] gives.
+#[derive(Clone, Debug)]
+pub struct LayerOutput<B: Backend> {
+    /// `[batch, out, height, width]`
     pub output: Tensor<B, 4>,
-    /// The mean of each channel, `[channels]`, outside of any graph.
-    pub mean: Tensor<B, 1>,
-    /// The unbiased variance of each channel, `[channels]`, outside of any graph.
-    pub variance: Tensor<B, 1>,
+    /// With a norm: the mean and the unbiased variance of each channel, each `[out]`, outside of any graph.
+    pub statistics: Option<[Tensor<B, 1>; 2]>,
+}
+
+/// What a backend does faster by functions of its own than by Burn's interface, which is one operation at a time and, for
+/// gradients, made of other operations. They must give the same numbers, gradients included.
+#[derive(Clone, Debug)]
+pub struct Kernels<B: Backend> {
+    /// One layer of a network.
+    pub layer: fn(Layer<B>) -> LayerOutput<B>,
 }
 
 static KERNELS: Mutex<Vec<(TypeId, Box<dyn Any + Send + Sync>)>> = Mutex::new(Vec::new());
@@ -51,19 +81,6 @@ impl<B: Backend> Kernels<B> {
     }
 }
 
-/// A convolution, by the backend's own function where there is one.
-pub(crate) fn conv2d<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
-    options: ConvOptions<2>,
-) -> Tensor<B, 4> {
-    match (Kernels::registered(), bias) {
-        (Some(kernels), None) => (kernels.conv2d)(x, weight, options),
-        (_, bias) => module::conv2d(x, weight, bias, options),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,39 +89,24 @@ mod tests {
     // A backend of its own, as what is registered stays so for all tests.
     type Other = Autodiff<Autodiff<Flex>>;
 
-    fn nothing(x: Tensor<Other, 4>, _: Tensor<Other, 4>, _: ConvOptions<2>) -> Tensor<Other, 4> {
-        x
-    }
-
-    fn shift(
-        x: Tensor<Other, 4>,
-        weight: Tensor<Other, 1>,
-        bias: Tensor<Other, 1>,
-        _: f64,
-    ) -> Normalised<Other> {
-        Normalised {
-            output: x + 1.0,
-            mean: weight,
-            variance: bias,
-        }
-    }
-
     #[test]
     fn a_backend_uses_its_own_functions_and_others_do_not() {
-        let device = Default::default();
-        let kernels = Kernels::<Other> {
-            conv2d: nothing,
-            batch_norm: shift,
+        let kernels = |shift: fn(Layer<Other>) -> LayerOutput<Other>| Kernels { layer: shift };
+        let shift = |layer: Layer<Other>| LayerOutput {
+            output: layer.x + 1.0,
+            statistics: None,
         };
-        kernels.register();
+        kernels(shift).register();
+        kernels(|_| panic!("the first stays")).register();
         assert!(Kernels::<Flex>::registered().is_none());
-        let options = ConvOptions::new([1; 2], [0; 2], [1; 2], 1);
-        let x = Tensor::<Other, 4>::ones([1, 1, 2, 2], &device);
-        let twice = Tensor::full([1, 1, 1, 1], 2.0, &device);
-        let own = conv2d(x.clone(), twice.clone(), None, options.clone());
-        assert_eq!(own.sum().into_scalar(), 4.0);
-        let x = x.inner();
-        let burns = conv2d(x, twice.inner(), None, options);
-        assert_eq!(burns.sum().into_scalar(), 8.0);
+        let layer = Layer {
+            x: Tensor::ones([1, 1, 2, 2], &Default::default()),
+            conv: None,
+            norm: None,
+            residual: None,
+            relu: false,
+        };
+        let own = Kernels::<Other>::registered().unwrap();
+        assert_eq!((own.layer)(layer).output.sum().into_scalar(), 8.0);
     }
 }

@@ -25,7 +25,7 @@ pub use config::{
     ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
 };
 pub use cost::Cost;
-pub use kernels::{BatchNormKernel, Kernels, Normalised};
+pub use kernels::{Kernels, Layer, LayerConv, LayerNorm, LayerOutput};
 pub use layers::{
     Attention, BatchNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode, RunningStat,
     SqueezeExcite,

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::ResNetConfig;
 use crate::block::Block;
-use crate::layers::{Norm, NormMode, global_pool, norm};
+use crate::layers::{Norm, NormMode, global_pool, norm_act};
 use crate::stem::{ConvPool, Stem, stem_pool};
 
 /// A residual network of any kind that [`ResNetConfig`] describes.
@@ -185,10 +185,10 @@ impl<B: Backend> ResNet<B> {
     }
 
     fn forward_stem(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.conv1.forward(x);
+        let act = self.config.activation;
         match self.config.is_pre_activation() {
-            true => x,
-            false => self.config.activation.forward(norm(&self.bn1, x)),
+            true => self.conv1.forward(x),
+            false => self.conv1.forward_activated(&self.bn1, act, x),
         }
     }
 
@@ -203,7 +203,7 @@ impl<B: Backend> ResNet<B> {
 
     fn finish_features(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self.config.is_pre_activation() {
-            true => self.config.activation.forward(norm(&self.bn1, x)),
+            true => norm_act(&self.bn1, self.config.activation, x),
             false => x,
         }
     }

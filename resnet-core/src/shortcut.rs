@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend, module};
 
-use crate::layers::{ConvPlan, Norm, avg_pool_same, conv, fold, norm};
+use crate::layers::{ConvPlan, Norm, avg_pool_same, conv_norm, fold};
 use crate::plan::BlockPlan;
 use crate::{ResNetConfig, ShortcutKind};
 
@@ -133,7 +133,7 @@ impl<B: Backend> Projection<B> {
             }
             ShortcutPool::AvgSame => avg_pool_same(x),
         };
-        norm(&self.bn, conv(&self.conv, x))
+        conv_norm(&self.conv, &self.bn, x)
     }
 }
 

@@ -3,7 +3,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{ConvPlan, Norm, anti_alias, conv, fold, max_pool, norm};
+use crate::layers::{ConvPlan, Norm, anti_alias, conv, conv_norm_act, fold, max_pool};
 use crate::{Activation, AntiAlias, ResNetConfig, StemKind, StemPool};
 
 /// The convolutions before the first stage. The norm and activation that follow belong to the network.
@@ -52,9 +52,26 @@ impl<B: Backend> Stem<B> {
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, channels, height / stride, width / stride]`, rounded up
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let (last, x) = self.before_last(x);
+        conv(last, x)
+    }
+
+    /// [`forward`](Self::forward) with the norm and activation of the network.
+    pub(crate) fn forward_activated(
+        &self,
+        norm: &Option<Norm<B>>,
+        act: Activation,
+        x: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let (last, x) = self.before_last(x);
+        conv_norm_act(last, norm, act, x)
+    }
+
+    /// The last convolution and its input.
+    fn before_last(&self, x: Tensor<B, 4>) -> (&Conv2d<B>, Tensor<B, 4>) {
         match self {
-            Self::Single(single) => conv(single, x),
-            Self::Deep(stem) => stem.forward(x),
+            Self::Single(conv) => (conv, x),
+            Self::Deep(stem) => (&stem.conv3, stem.before_last(x)),
         }
     }
 
@@ -100,10 +117,9 @@ fn adapt_input<B: Backend>(weight: Tensor<B, 4>, channels: usize) -> Tensor<B, 4
 }
 
 impl<B: Backend> DeepStem<B> {
-    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.act.forward(norm(&self.bn1, conv(&self.conv1, x)));
-        let x = self.act.forward(norm(&self.bn2, conv(&self.conv2, x)));
-        conv(&self.conv3, x)
+    fn before_last(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let x = conv_norm_act(&self.conv1, &self.bn1, self.act, x);
+        conv_norm_act(&self.conv2, &self.bn2, self.act, x)
     }
 }
 
@@ -128,7 +144,7 @@ impl<B: Backend> ConvPool<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.act.forward(norm(&self.bn, conv(&self.conv, x)))
+        conv_norm_act(&self.conv, &self.bn, self.act, x)
     }
 
     pub(crate) fn fuse(&mut self) {

@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{FloatDType, Tensor};
 use resnet_backend::Work;
-use resnet_core::{ResNet, ResNetConfig};
+use resnet_core::{Activation, NormMode, ResNet, ResNetConfig};
 
 use crate::keyed;
 use crate::parity::on;
@@ -16,6 +16,14 @@ use crate::parity::on;
 struct Gradient {
     config: ResNetConfig,
     size: usize,
+    prepare: Prepare,
+}
+
+/// What happens to the network before.
+#[derive(Clone, Copy, Debug)]
+enum Prepare {
+    Nothing,
+    Norms(NormMode),
 }
 
 impl Work for Gradient {
@@ -23,6 +31,10 @@ impl Work for Gradient {
 
     fn run<B: Backend>(self, device: B::Device) -> Vec<f64> {
         let model: ResNet<Autodiff<B>> = keyed::fill(self.config.init(&device), 7);
+        let model = match self.prepare {
+            Prepare::Nothing => model,
+            Prepare::Norms(mode) => model.with_norm_mode(mode),
+        };
         let shape = [4, 3, self.size, self.size];
         let model = model.cast(FloatDType::F64).unwrap();
         let x = keyed::images(7, shape, &device).cast(FloatDType::F64);
@@ -51,19 +63,46 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for First {
     }
 }
 
-/// Shortcuts of option A, groups, dilation: what the step of `parity.rs` has not. In float64, as fifty norms over 64 values
-/// each amplify rounding.
+fn compare(config: ResNetConfig, size: usize, prepare: Prepare) {
+    let gradient = Gradient {
+        config,
+        size,
+        prepare,
+    };
+    let [cpu, tch] = ["cpu", "tch:cpu"].map(|backend| on(backend, gradient.clone()));
+    let largest = cpu.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
+    assert!(largest > 0.0 && cpu.len() == tch.len());
+    for (a, b) in cpu.iter().zip(&tch) {
+        assert!(
+            (a - b).abs() <= 1e-6 * largest,
+            "{prepare:?} {size}: {a} and {b}"
+        );
+    }
+}
+
+fn named(name: &str) -> ResNetConfig {
+    ResNetConfig::named(name).unwrap()
+}
+
+/// What the step of `parity.rs` has not: shortcuts of option A, groups, dilation, norms before convolutions, attention, an
+/// activation that LibTorch does not take into the layer. In float64, as fifty norms over 64 values each amplify rounding.
 #[test]
 fn gradients_are_those_of_cpu() {
-    let named = |name| ResNetConfig::named(name).unwrap();
+    compare(named("cifar_resnet20"), 32, Prepare::Nothing);
     let dilated = named("resnext50_32x4d").with_output_stride(16);
-    for (config, size) in [(named("cifar_resnet20"), 32), (dilated, 64)] {
-        let gradient = Gradient { config, size };
-        let [cpu, tch] = ["cpu", "tch:cpu"].map(|backend| on(backend, gradient.clone()));
-        let largest = cpu.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
-        assert!(largest > 0.0 && cpu.len() == tch.len());
-        for (a, b) in cpu.iter().zip(&tch) {
-            assert!((a - b).abs() <= 1e-6 * largest, "{size}: {a} and {b}");
-        }
-    }
+    compare(dilated, 64, Prepare::Nothing);
+    compare(named("cifar_wide_resnet16_4"), 32, Prepare::Nothing);
+    let mut silu = named("ecaresnet26t");
+    silu.activation = Activation::Silu;
+    compare(silu, 64, Prepare::Nothing);
+}
+
+#[test]
+fn gradients_without_norms_that_learn_are_those_of_cpu() {
+    compare(named("cifar_resnet20"), 32, Prepare::Norms(NormMode::Eval));
+    compare(
+        named("cifar_resnet20"),
+        32,
+        Prepare::Norms(NormMode::Frozen),
+    );
 }

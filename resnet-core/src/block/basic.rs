@@ -3,7 +3,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::bottleneck::aliased_stride;
-use crate::layers::{Attention, ConvPlan, Norm, anti_alias, conv, drop_path, fold, norm};
+use crate::layers::{Attention, ConvPlan, Norm, Residual, anti_alias, conv_norm_act, fold};
 use crate::plan::BlockPlan;
 use crate::shortcut::Shortcut;
 use crate::{Activation, AntiAlias, ResNetConfig};
@@ -61,14 +61,16 @@ impl<B: Backend> BasicBlock<B> {
             Some(downsample) => downsample.forward(x.clone()),
             None => x.clone(),
         };
-        let x = self.act.forward(norm(&self.bn1, conv(&self.conv1, x)));
+        let x = conv_norm_act(&self.conv1, &self.bn1, self.act, x);
         let x = anti_alias(self.anti_alias, x, self.stride);
-        let x = norm(&self.bn2, conv(&self.conv2, x));
-        let x = match &self.se {
-            Some(attention) => attention.forward(x),
-            None => x,
+        let residual = Residual {
+            conv: &self.conv2,
+            norm: &self.bn2,
+            attention: &self.se,
+            drop_path: self.drop_path,
+            act: self.act,
         };
-        self.act.forward(drop_path(x, self.drop_path) + shortcut)
+        residual.forward(x, shortcut)
     }
 
     pub(super) fn fuse(&mut self) {

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{ConvPlan, Norm, conv, drop_path, fold, norm};
+use crate::layers::{ConvPlan, Norm, conv, conv_norm_act, drop_path, fold, norm_act};
 use crate::plan::BlockPlan;
 use crate::shortcut::Shortcut;
 use crate::{Activation, ResNetConfig};
@@ -48,13 +48,13 @@ impl<B: Backend> PreActBasicBlock<B> {
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let a = self.act.forward(norm(&self.bn1, x.clone()));
+        let a = norm_act(&self.bn1, self.act, x.clone());
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.forward(a.clone()),
             None => x,
         };
-        let y = conv(&self.conv1, a);
-        let y = conv(&self.conv2, self.act.forward(norm(&self.bn2, y)));
+        let y = conv_norm_act(&self.conv1, &self.bn2, self.act, a);
+        let y = conv(&self.conv2, y);
         drop_path(y, self.drop_path) + shortcut
     }
 
@@ -116,14 +116,14 @@ impl<B: Backend> PreActBottleneck<B> {
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let a = self.act.forward(norm(&self.bn1, x.clone()));
+        let a = norm_act(&self.bn1, self.act, x.clone());
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.forward(a.clone()),
             None => x,
         };
-        let y = conv(&self.conv1, a);
-        let y = conv(&self.conv2, self.act.forward(norm(&self.bn2, y)));
-        let y = conv(&self.conv3, self.act.forward(norm(&self.bn3, y)));
+        let y = conv_norm_act(&self.conv1, &self.bn2, self.act, a);
+        let y = conv_norm_act(&self.conv2, &self.bn3, self.act, y);
+        let y = conv(&self.conv3, y);
         drop_path(y, self.drop_path) + shortcut
     }
 

@@ -3,7 +3,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use super::RunningStat;
-use crate::Kernels;
+use crate::LayerNorm;
 
 /// How a batch norm behaves on an autodiff backend. On any other backend it evaluates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl<B: Backend> BatchNorm<B> {
     ///
     /// In training, if a channel has a single value: its variance is unknown.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        if B::ad_enabled(&x.device()) && self.mode == NormMode::Train {
+        if self.trains(&x) {
             return self.forward_train(x);
         }
         let [n, _, h, w] = x.dims();
@@ -75,18 +75,7 @@ impl<B: Backend> BatchNorm<B> {
 
     fn forward_train(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [n, c, h, w] = x.dims();
-        let count = n * h * w;
-        assert!(
-            count > 1,
-            "batch norm in training: expected more than one value per channel, found input [{n}, {c}, {h}, {w}]; \
-             use a larger batch or image, or `NormMode::Eval`"
-        );
-        if let Some(kernels) = Kernels::registered() {
-            let (weight, bias) = (self.weight.val(), self.bias.val());
-            let normalised = (kernels.batch_norm)(x, weight, bias, self.epsilon);
-            self.update_running(normalised.mean, normalised.variance);
-            return normalised.output;
-        }
+        let count = self.check_count([n, c, h, w]);
         let channel_mean = |rows: Tensor<B, 2>| {
             let sums = rows.sum_dim(1).reshape([n, c]).sum_dim(0).reshape([c]);
             sums / count as f64
@@ -101,7 +90,32 @@ impl<B: Backend> BatchNorm<B> {
         x.reshape([n, c, h, w])
     }
 
-    fn update_running(&self, mean: Tensor<B, 1>, var: Tensor<B, 1>) {
+    /// Whether it normalises by the batch's statistics.
+    pub(super) fn trains(&self, x: &Tensor<B, 4>) -> bool {
+        B::ad_enabled(&x.device()) && self.mode == NormMode::Train
+    }
+
+    /// The values that a channel has.
+    pub(super) fn check_count(&self, [n, c, h, w]: [usize; 4]) -> usize {
+        let count = n * h * w;
+        assert!(
+            count > 1,
+            "batch norm in training: expected more than one value per channel, found input [{n}, {c}, {h}, {w}]; \
+             use a larger batch or image, or `NormMode::Eval`"
+        );
+        count
+    }
+
+    /// What a step of the backend's own needs of it.
+    pub(super) fn parts(&self) -> LayerNorm<B> {
+        LayerNorm {
+            scale: self.weight.val(),
+            shift: self.bias.val(),
+            epsilon: self.epsilon,
+        }
+    }
+
+    pub(super) fn update_running(&self, mean: Tensor<B, 1>, var: Tensor<B, 1>) {
         let blend = |old: Tensor<B, 1>, new: Tensor<B, 1>| {
             old * (1.0 - self.momentum) + new.detach() * self.momentum
         };

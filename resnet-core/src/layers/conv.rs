@@ -1,14 +1,10 @@
 //! The one way a convolution of the network is made: padding that keeps the size, no bias,
 //! PyTorch's initialisation.
 
-use burn::module::{Initializer, Param};
+use burn::module::Initializer;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::ConvOptions;
-
-use crate::kernels;
 
 /// A square convolution without bias, padded by `dilation * (kernel - 1) / 2`.
 #[derive(Clone, Copy)]
@@ -60,14 +56,6 @@ impl ConvPlan {
             .with_initializer(Initializer::Normal { mean: 0.0, std })
             .init(device)
     }
-}
-
-/// Applies a convolution that [`ConvPlan`] made.
-pub(crate) fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let padding = [0, 1].map(|side| conv.dilation[side] * (conv.kernel_size[side] - 1) / 2);
-    let options = ConvOptions::new(conv.stride, padding, conv.dilation, conv.groups);
-    let bias = conv.bias.as_ref().map(Param::val);
-    kernels::conv2d(x, conv.weight.val(), bias, options)
 }
 
 /// A 1x1 convolution with bias, as in channel attention: Kaiming weight, PyTorch's default bias.

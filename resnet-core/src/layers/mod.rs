@@ -8,6 +8,7 @@ mod group_norm;
 mod norm;
 mod pool;
 mod running_stat;
+mod step;
 
 pub use attention::{Attention, EfficientChannelAttention, SqueezeExcite};
 pub use batch_norm::{BatchNorm, NormMode};
@@ -16,7 +17,8 @@ pub use norm::Norm;
 pub use running_stat::RunningStat;
 
 pub(crate) use attention::{eca_kernel, squeezed_channels};
-pub(crate) use conv::{ConvPlan, conv, conv1x1};
+pub(crate) use conv::{ConvPlan, conv1x1};
 pub(crate) use drop_path::drop_path;
-pub(crate) use norm::{fold, norm};
+pub(crate) use norm::fold;
 pub(crate) use pool::{anti_alias, avg_pool_same, global_pool, max_pool};
+pub(crate) use step::{Residual, conv, conv_norm, conv_norm_act, norm_act};

@@ -64,14 +64,6 @@ impl<B: Backend> Norm<B> {
     }
 }
 
-/// Applies a norm that may have been folded away.
-pub(crate) fn norm<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    match norm {
-        Some(norm) => norm.forward(x),
-        None => x,
-    }
-}
-
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
 /// A group norm depends on its input and stays.
 pub(crate) fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {

@@ -1,8 +1,8 @@
-//! Convolutions and batch norms with LibTorch's own gradients.
+//! Layers with LibTorch's own gradients.
 //!
 //! Burn's autodiff makes the gradient of a convolution's weight from another convolution, which LibTorch has no fast kernel for,
-//! and that of a batch norm from a dozen passes over its input. Here LibTorch records the operation on a graph of its own, and
-//! Burn's backward pass asks that graph.
+//! and that of a batch norm from a dozen passes over its input. Here LibTorch records a layer, convolution to activation, on a
+//! graph of its own, and Burn's backward pass asks that graph.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -12,81 +12,87 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Kernels, Normalised};
+use resnet_core::{Kernels, Layer, LayerOutput};
 use tch::Kind;
 
 type Train = Autodiff<LibTorch>;
 
 /// Networks on LibTorch train by these functions from now on.
 pub(super) fn register() {
-    let kernels = Kernels { conv2d, batch_norm };
+    let kernels = Kernels { layer };
     kernels.register();
 }
 
-fn conv2d(
-    x: Tensor<Train, 4>,
-    weight: Tensor<Train, 4>,
-    options: ConvOptions<2>,
-) -> Tensor<Train, 4> {
-    let [stride, padding, dilation] = [options.stride, options.padding, options.dilation]
-        .map(|sizes| sizes.map(|size| size as i64));
-    let groups = options.groups as i64;
-    let inputs = [primitive(x), primitive(weight)];
-    let forward = |[x, weight]: [&tch::Tensor; 2]| {
-        x.conv2d(
-            weight,
-            None::<&tch::Tensor>,
-            stride,
-            padding,
-            dilation,
-            groups,
-        )
+fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
+    let (weight, bias, options) = match layer.conv {
+        Some(conv) => (Some(conv.weight), conv.bias, Some(conv.options)),
+        None => (None, None, None),
     };
-    tensor(record(inputs, forward))
-}
-
-fn batch_norm(
-    x: Tensor<Train, 4>,
-    weight: Tensor<Train, 1>,
-    bias: Tensor<Train, 1>,
-    epsilon: f64,
-) -> Normalised<Train> {
-    let inputs = [primitive(x), primitive(weight), primitive(bias)];
-    let like = &inputs[1].primitive.tensor;
-    // Running statistics that are all of the batch's: its mean and its unbiased variance.
+    let (scale, shift, epsilon) = match layer.norm {
+        Some(norm) => (Some(norm.scale), Some(norm.shift), norm.epsilon),
+        None => (None, None, 0.0),
+    };
+    let [has_bias, has_norm, has_residual] =
+        [bias.is_some(), scale.is_some(), layer.residual.is_some()];
+    let inputs = [
+        primitive(Some(layer.x)),
+        primitive(weight),
+        primitive(bias),
+        primitive(scale),
+        primitive(shift),
+        primitive(layer.residual),
+    ];
+    // Running statistics that will be all of the batch's: its mean and its unbiased variance.
+    let like = &inputs[3].primitive.tensor;
     let (mean, variance) = (like.zeros_like(), like.ones_like());
-    let forward = |[x, weight, bias]: [&tch::Tensor; 3]| {
-        let (weight, bias) = (Some(weight), Some(bias));
-        x.batch_norm(
-            weight,
-            bias,
-            Some(&mean),
-            Some(&variance),
-            true,
-            1.0,
-            epsilon,
-            true,
-        )
+    let forward = |[x, weight, bias, scale, shift, residual]: [&tch::Tensor; 6]| {
+        let mut y = match options {
+            Some(options) => convolve(x, weight, has_bias.then_some(bias), options),
+            None if has_norm => x.shallow_clone(),
+            None => x.copy(),
+        };
+        if has_norm {
+            let (scale, shift) = (Some(scale), Some(shift));
+            let (mean, variance) = (Some(&mean), Some(&variance));
+            y = y.batch_norm(scale, shift, mean, variance, true, 1.0, epsilon, true);
+        }
+        // In place: nothing else has seen `y`, and neither step before needs it for its gradients.
+        if has_residual {
+            y = y.g_add_(residual);
+        }
+        match layer.relu {
+            true => y.relu_(),
+            false => y,
+        }
     };
-    let output = tensor(record(inputs, forward));
+    let output = record(inputs, forward);
     // Copies, as LibTorch's graph keeps these and Burn may overwrite what it gets.
     let outside = |statistic: &tch::Tensor| {
         let primitive = TensorPrimitive::Float(TchTensor::new(statistic.copy()));
         Tensor::from_inner(Tensor::<LibTorch, 1>::from_primitive(primitive))
     };
-    Normalised {
-        output,
-        mean: outside(&mean),
-        variance: outside(&variance),
+    LayerOutput {
+        output: Tensor::from_primitive(TensorPrimitive::Float(output)),
+        statistics: has_norm.then(|| [&mean, &variance].map(outside)),
     }
 }
 
-fn primitive<const D: usize>(tensor: Tensor<Train, D>) -> FloatTensor<Train> {
-    tensor.into_primitive().tensor()
+fn convolve(
+    x: &tch::Tensor,
+    weight: &tch::Tensor,
+    bias: Option<&tch::Tensor>,
+    options: ConvOptions<2>,
+) -> tch::Tensor {
+    let [stride, padding, dilation] = [options.stride, options.padding, options.dilation]
+        .map(|sizes| sizes.map(|size| size as i64));
+    let groups = options.groups as i64;
+    x.conv2d(weight, bias, stride, padding, dilation, groups)
 }
 
-fn tensor<const D: usize>(primitive: FloatTensor<Train>) -> Tensor<Train, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+/// Where there is no tensor, one without elements.
+fn primitive<const D: usize>(tensor: Option<Tensor<Train, D>>) -> FloatTensor<Train> {
+    let tensor = tensor.unwrap_or_else(|| Tensor::empty([0; D], &Default::default()));
+    tensor.into_primitive().tensor()
 }
 
 /// An operation on LibTorch's graph: what went in, and what came out.
@@ -120,10 +126,16 @@ fn record<const N: usize>(
                 }
             });
             let output = tch::with_grad(|| forward(leaves.each_ref().map(|leaf| &leaf.tensor)));
-            let seen = TchTensor::new(output.detach());
+            let seen = output.detach();
+            let output = TchTensor::new(output);
+            // With the storage of the output, for the same reason.
+            let seen = TchTensor {
+                tensor: seen,
+                storage: output.storage.clone(),
+            };
             let recorded = Recorded {
                 inputs: leaves,
-                output: TchTensor::new(output),
+                output,
             };
             prep.finish(recorded, seen)
         }

@@ -1,0 +1,172 @@
+//! A convolution with what follows it, in one step where the backend has one.
+
+use burn::module::Param;
+use burn::nn::conv::Conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Tensor, backend::Backend, module};
+
+use super::{Attention, BatchNorm, Norm, drop_path};
+use crate::{Activation, Kernels, Layer, LayerConv};
+
+/// Applies a convolution that [`ConvPlan`](super::ConvPlan) made.
+pub(crate) fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    Step::new(Some(conv), &None).forward(x)
+}
+
+/// `norm(conv(x))`; here and below the norm may have been folded away.
+pub(crate) fn conv_norm<B: Backend>(
+    conv: &Conv2d<B>,
+    norm: &Option<Norm<B>>,
+    x: Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    Step::new(Some(conv), norm).forward(x)
+}
+
+/// `act(norm(conv(x)))`
+pub(crate) fn conv_norm_act<B: Backend>(
+    conv: &Conv2d<B>,
+    norm: &Option<Norm<B>>,
+    act: Activation,
+    x: Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    Step::new(Some(conv), norm).act(act).forward(x)
+}
+
+/// `act(norm(x))`
+pub(crate) fn norm_act<B: Backend>(
+    norm: &Option<Norm<B>>,
+    act: Activation,
+    x: Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    Step::new(None, norm).act(act).forward(x)
+}
+
+/// The end of a residual block: `act(drop_path(se(norm(conv(x)))) + shortcut)`.
+pub(crate) struct Residual<'a, B: Backend> {
+    pub(crate) conv: &'a Conv2d<B>,
+    pub(crate) norm: &'a Option<Norm<B>>,
+    pub(crate) attention: &'a Option<Attention<B>>,
+    pub(crate) drop_path: f64,
+    pub(crate) act: Activation,
+}
+
+impl<B: Backend> Residual<'_, B> {
+    pub(crate) fn forward(self, x: Tensor<B, 4>, shortcut: Tensor<B, 4>) -> Tensor<B, 4> {
+        let step = Step::new(Some(self.conv), self.norm);
+        if self.attention.is_none() && self.drop_path == 0.0 {
+            return step.residual(shortcut).act(self.act).forward(x);
+        }
+        let x = step.forward(x);
+        let x = match self.attention {
+            Some(attention) => attention.forward(x),
+            None => x,
+        };
+        self.act.forward(drop_path(x, self.drop_path) + shortcut)
+    }
+}
+
+/// `act(norm(conv(x)) + residual)`, each part where there is one.
+struct Step<'a, B: Backend> {
+    conv: Option<&'a Conv2d<B>>,
+    norm: Option<&'a Norm<B>>,
+    residual: Option<Tensor<B, 4>>,
+    act: Option<Activation>,
+}
+
+impl<'a, B: Backend> Step<'a, B> {
+    fn new(conv: Option<&'a Conv2d<B>>, norm: &'a Option<Norm<B>>) -> Self {
+        Self {
+            conv,
+            norm: norm.as_ref(),
+            residual: None,
+            act: None,
+        }
+    }
+
+    fn residual(self, residual: Tensor<B, 4>) -> Self {
+        Self {
+            residual: Some(residual),
+            ..self
+        }
+    }
+
+    fn act(self, act: Activation) -> Self {
+        Self {
+            act: Some(act),
+            ..self
+        }
+    }
+
+    fn forward(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let trained = match self.norm {
+            Some(Norm::Batch(norm)) if norm.trains(&x) => Some(norm),
+            _ => None,
+        };
+        match Kernels::registered() {
+            Some(kernels) if trained.is_some() || self.norm.is_none() => {
+                self.forward_by(&kernels, trained, x)
+            }
+            Some(kernels) => {
+                let conv = Self::new(self.conv, &None);
+                let x = conv.forward_by(&kernels, None, x);
+                self.finish(x)
+            }
+            None => {
+                let x = match self.conv.map(parts) {
+                    Some(conv) => module::conv2d(x, conv.weight, conv.bias, conv.options),
+                    None => x,
+                };
+                self.finish(x)
+            }
+        }
+    }
+
+    /// `act(norm(x) + residual)` by Burn's operations.
+    fn finish(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let x = match self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        let x = match self.residual {
+            Some(residual) => x + residual,
+            None => x,
+        };
+        match self.act {
+            Some(act) => act.forward(x),
+            None => x,
+        }
+    }
+
+    /// All of it in one step, `norm` instead of its own.
+    fn forward_by(
+        self,
+        kernels: &Kernels<B>,
+        norm: Option<&BatchNorm<B>>,
+        x: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let result = (kernels.layer)(Layer {
+            x,
+            conv: self.conv.map(parts),
+            norm: norm.map(BatchNorm::parts),
+            residual: self.residual,
+            relu: self.act == Some(Activation::Relu),
+        });
+        if let (Some(norm), Some([mean, variance])) = (norm, result.statistics) {
+            norm.check_count(result.output.dims());
+            norm.update_running(mean, variance);
+        }
+        match self.act {
+            None | Some(Activation::Relu) => result.output,
+            Some(act) => act.forward(result.output),
+        }
+    }
+}
+
+fn parts<B: Backend>(conv: &Conv2d<B>) -> LayerConv<B> {
+    let padding = [0, 1].map(|side| conv.dilation[side] * (conv.kernel_size[side] - 1) / 2);
+    LayerConv {
+        weight: conv.weight.val(),
+        bias: conv.bias.as_ref().map(Param::val),
+        options: ConvOptions::new(conv.stride, padding, conv.dilation, conv.groups),
+    }
+}
