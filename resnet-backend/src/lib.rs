@@ -18,6 +18,7 @@ pub use work::{Work, with_backend};
 
 #[cfg(not(any(
     feature = "cpu",
+    feature = "flex",
     feature = "ndarray",
     feature = "graphics",
     feature = "cuda",
@@ -25,7 +26,7 @@ pub use work::{Work, with_backend};
     feature = "tch"
 )))]
 compile_error!(
-    "no backend: enable at least one of the features `cpu`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `tch`"
+    "no backend: enable at least one of the features `cpu`, `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `tch`"
 );
 
 #[cfg(any(

@@ -24,9 +24,11 @@ pub enum BackendName {
     Wgpu,
     /// LibTorch.
     Tch,
-    /// Burn's Flex: pure Rust, every core.
+    /// `resnet-cpu`: pure Rust, every core.
     Cpu,
-    /// Burn's NdArray: pure Rust, slower.
+    /// Burn's Flex: pure Rust, every core, slower.
+    Flex,
+    /// Burn's NdArray: pure Rust, slower still.
     NdArray,
 }
 
@@ -41,6 +43,7 @@ impl BackendName {
         Self::Wgpu,
         Self::Tch,
         Self::Cpu,
+        Self::Flex,
         Self::NdArray,
     ];
 
@@ -55,6 +58,7 @@ impl BackendName {
             Self::Wgpu => "wgpu",
             Self::Tch => "tch",
             Self::Cpu => "cpu",
+            Self::Flex => "flex",
             Self::NdArray => "ndarray",
         }
     }
@@ -70,6 +74,7 @@ impl BackendName {
             Self::Wgpu => cfg!(feature = "graphics"),
             Self::Tch => cfg!(feature = "tch"),
             Self::Cpu => cfg!(feature = "cpu"),
+            Self::Flex => cfg!(feature = "flex"),
             Self::NdArray => cfg!(feature = "ndarray"),
         }
     }
@@ -81,7 +86,12 @@ impl BackendName {
             Self::Rocm => "burn-rocm 0.21.0",
             Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => "burn-wgpu 0.21.0, wgpu 29",
             Self::Tch => "burn-tch 0.21.0, LibTorch 2.9.0",
-            Self::Cpu => "burn-flex 0.21.0",
+            Self::Cpu => concat!(
+                "resnet-cpu ",
+                env!("CARGO_PKG_VERSION"),
+                ", burn-flex 0.21.0"
+            ),
+            Self::Flex => "burn-flex 0.21.0",
             Self::NdArray => "burn-ndarray 0.21.0",
         }
     }

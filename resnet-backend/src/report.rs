@@ -68,7 +68,9 @@ pub fn backends() -> Vec<BackendReport> {
 pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
     match name {
         name if !name.is_built() => Ok(Vec::new()),
-        BackendName::Cpu | BackendName::NdArray => Ok(vec![drivers::cpu::device(name)]),
+        BackendName::Cpu | BackendName::Flex | BackendName::NdArray => {
+            Ok(vec![drivers::cpu::device(name)])
+        }
         #[cfg(feature = "graphics")]
         BackendName::Wgpu | BackendName::Vulkan | BackendName::Metal | BackendName::WebGpu => {
             drivers::graphics::devices(name)

@@ -78,13 +78,15 @@ fn built() -> impl Iterator<Item = BackendName> {
 
 impl BackendName {
     fn runs_on_processor(self) -> bool {
-        matches!(self, Self::Tch | Self::Cpu | Self::NdArray)
+        matches!(self, Self::Tch | Self::Cpu | Self::Flex | Self::NdArray)
     }
 
     /// What may stand behind the colon.
     pub(crate) fn device_names(self) -> &'static str {
         match self {
-            Self::Cpu | Self::NdArray => "no device: this backend has one only, all cores",
+            Self::Cpu | Self::Flex | Self::NdArray => {
+                "no device: this backend has one only, all cores"
+            }
             Self::Cuda | Self::Rocm => "the number of a GPU, from 0",
             Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => {
                 "the number of a device, from 0, or `cpu` for a driver in software"
@@ -96,7 +98,7 @@ impl BackendName {
     fn device(self, text: &str) -> Option<DeviceName> {
         let index = || text.parse().ok();
         match self {
-            Self::Cpu | Self::NdArray => None,
+            Self::Cpu | Self::Flex | Self::NdArray => None,
             Self::Cuda | Self::Rocm => index().map(DeviceName::Index),
             Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => match text {
                 "cpu" => Some(DeviceName::Cpu),
@@ -174,6 +176,7 @@ mod tests {
     fn selections_print_as_they_are_typed() {
         let texts = [
             "cpu",
+            "flex",
             "ndarray",
             "wgpu",
             "wgpu:1",
@@ -215,7 +218,7 @@ mod tests {
             ),
             (
                 "gpu:0",
-                "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `ndarray`",
+                "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `flex`, `ndarray`",
             ),
         ];
         for (text, message) in messages {

@@ -24,7 +24,12 @@ pub trait Work {
 pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     match selection.backend {
         #[cfg(feature = "cpu")]
-        BackendName::Cpu => Ok(work.run::<drivers::cpu::Cpu>(Default::default())),
+        BackendName::Cpu => {
+            drivers::cpu::register();
+            Ok(work.run::<drivers::cpu::Cpu>(Default::default()))
+        }
+        #[cfg(feature = "flex")]
+        BackendName::Flex => Ok(work.run::<drivers::cpu::Flex>(Default::default())),
         #[cfg(feature = "ndarray")]
         BackendName::NdArray => Ok(work.run::<drivers::cpu::NdArray>(Default::default())),
         #[cfg(feature = "graphics")]

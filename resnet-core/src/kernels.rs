@@ -16,7 +16,7 @@ pub struct Layer<B: Backend> {
     pub x: Tensor<B, 4>,
     /// The convolution.
     pub conv: Option<LayerConv<B>>,
-    /// A batch norm by the batch's own statistics.
+    /// A batch norm by the batch's own statistics; only on autodiff backends.
     pub norm: Option<LayerNorm<B>>,
     /// Of the shape of the output.
     pub residual: Option<Tensor<B, 4>>,

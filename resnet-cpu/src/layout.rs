@@ -1,0 +1,107 @@
+//! Maps whose channels lie side by side in memory.
+//!
+//! The shape of a map is `[batch, channels, height, width]` always; its strides say how it lies. Operations that know only
+//! maps with the width innermost see a permuted tensor, which they handle or copy.
+
+use burn_backend::{Bytes, DType, Shape, TensorMetadata};
+use burn_flex::{FlexTensor, Layout};
+
+use crate::parallel;
+
+/// `[batch, channels, height, width]`
+pub(crate) type Dims = [usize; 4];
+
+pub(crate) fn dims(x: &FlexTensor) -> Dims {
+    let shape = x.shape();
+    core::array::from_fn(|axis| shape[axis])
+}
+
+/// The values of a map as `[batch, height, width, channels]`, if that is how they lie.
+pub(crate) fn channels_last(x: &FlexTensor) -> Option<&[f32]> {
+    values(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
+}
+
+/// The values of a map as `[batch, channels, height, width]`, if that is how they lie.
+pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
+    values(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
+}
+
+fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
+    let (layout, dims) = (x.layout(), dims(x));
+    let mut axes = dims.iter().zip(strides(dims)).zip(layout.strides());
+    // The stride of an axis with one entry says nothing.
+    if !axes.all(|((size, expected), found)| *size == 1 || *found == expected as isize) {
+        return None;
+    }
+    let start = layout.start_offset();
+    Some(&x.storage::<f32>()[start..start + dims.iter().product::<usize>()])
+}
+
+/// A map of values that lie as `[batch, height, width, channels]`.
+pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
+    let [_, c, h, w] = dims;
+    let shape = Shape::from(dims.to_vec());
+    let layout = match c == 1 || h * w == 1 {
+        true => Layout::contiguous(shape),
+        false => {
+            let strides = [h * w * c, 1, w * c, c].map(|stride| stride as isize);
+            Layout::new(shape, strides.to_vec(), 0)
+        }
+    };
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// The same map with its channels side by side in memory: PyTorch's `channels_last`. Convolutions and pools of it are fast, and
+/// give such maps.
+///
+/// # Shapes
+/// - `x`, output: `[batch, channels, height, width]`, `f32`
+pub fn to_channels_last(x: &FlexTensor) -> FlexTensor {
+    if channels_last(x).is_some() {
+        return x.clone();
+    }
+    let x = x.to_contiguous();
+    let [n, c, h, w] = dims(&x);
+    let values = transpose(x.storage(), n, c, h * w);
+    from_channels_last(values, [n, c, h, w])
+}
+
+/// The same map with its width innermost. Any other tensor is left as it is.
+pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
+    if x.dtype() != DType::F32 || x.layout().num_dims() != 4 || x.is_contiguous() {
+        return x;
+    }
+    let [n, c, h, w] = dims(&x);
+    let Some(values) = channels_last(&x) else {
+        return x;
+    };
+    let values = transpose(values, n, h * w, c);
+    let layout = Layout::contiguous(Shape::from([n, c, h, w].to_vec()));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// `[n, rows, columns]` as `[n, columns, rows]`.
+fn transpose(values: &[f32], n: usize, rows: usize, columns: usize) -> Vec<f32> {
+    const BLOCK: usize = 16;
+    let mut transposed = vec![0.0; n * rows * columns];
+    let band = BLOCK * rows;
+    parallel::chunks(
+        &mut transposed,
+        rows * columns,
+        band,
+        |image, start, out| {
+            let image = &values[image * rows * columns..][..rows * columns];
+            let first = start / rows;
+            let width = out.len() / rows;
+            for block in (0..rows).step_by(BLOCK) {
+                for row in block..rows.min(block + BLOCK) {
+                    let from = &image[row * columns + first..][..width];
+                    for (column, value) in from.iter().enumerate() {
+                        out[column * rows + row] = *value;
+                    }
+                }
+            }
+        },
+    );
+    transposed
+}

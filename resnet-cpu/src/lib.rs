@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod conv;
+mod forward;
+mod layout;
+mod parallel;
+mod pool;
+mod simd;
+
+pub use backend::Cpu;
+pub use conv::{Epilogue, conv2d_with};
+pub use layout::to_channels_last;

@@ -1,0 +1,216 @@
+use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
+use burn_flex::{Flex, FlexTensor};
+use proptest::prelude::*;
+use resnet_cpu::{Cpu, Epilogue, conv2d_with};
+
+use crate::{channels_last, difference, tensor, values};
+
+#[derive(Clone, Debug)]
+struct Case {
+    x: [usize; 4],
+    out: usize,
+    kernel: [usize; 2],
+    options: ConvOptions<2>,
+    bias: bool,
+    seed: u64,
+}
+
+impl Case {
+    fn tensors(&self) -> (FlexTensor, FlexTensor, Option<FlexTensor>) {
+        let [kh, kw] = self.kernel;
+        let weight = tensor(
+            [self.out, self.x[1] / self.options.groups, kh, kw],
+            self.seed + 1,
+        );
+        let bias = self.bias.then(|| tensor([self.out], self.seed + 2));
+        (tensor(self.x, self.seed), weight, bias)
+    }
+}
+
+fn sides() -> impl Strategy<Value = [usize; 2]> {
+    (1..4_usize, 1..4_usize).prop_map(<[usize; 2]>::from)
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let groups = prop_oneof![Just((1, 1, 1)), (1..5_usize, 1..9_usize, 1..40_usize)];
+    let grouped = (
+        prop_oneof![Just(2_usize), Just(4), Just(32)],
+        1..9_usize,
+        prop_oneof![Just(4_usize), Just(8), Just(16), Just(5)],
+    );
+    let channels = prop_oneof![
+        (1..70_usize, 1..150_usize).prop_map(|(inputs, out)| (1, inputs, out)),
+        groups,
+        grouped,
+    ];
+    let sizes = (1..3_usize, 3..19_usize, 3..19_usize);
+    let kernel = (1..5_usize, 1..5_usize);
+    let padding = (0..3_usize, 0..3_usize);
+    (
+        channels,
+        sizes,
+        kernel,
+        sides(),
+        padding,
+        sides(),
+        any::<bool>(),
+        0..1000_u64,
+    )
+        .prop_map(
+            |(
+                (groups, inputs, out),
+                (n, h, w),
+                (kh, kw),
+                stride,
+                padding,
+                dilation,
+                bias,
+                seed,
+            )| {
+                let dilation = [(kh, h, 0), (kw, w, 1)].map(|(k, size, axis)| {
+                    let most = if k > 1 { (size - 1) / (k - 1) } else { 3 };
+                    dilation[axis].min(most.max(1))
+                });
+                Case {
+                    x: [n, inputs * groups, h.max(kh), w.max(kw)],
+                    out: out * groups,
+                    kernel: [kh, kw],
+                    options: ConvOptions::new(stride, padding.into(), dilation, groups),
+                    bias,
+                    seed,
+                }
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_convolution_is_that_of_flex(case in cases()) {
+        let (x, weight, bias) = case.tensors();
+        let run = |x: FlexTensor| Cpu::conv2d(x, weight.clone(), bias.clone(), case.options.clone());
+        let expected = Flex::conv2d(x.clone(), weight.clone(), bias.clone(), case.options.clone());
+        prop_assert!(difference(run(x.clone()), expected.clone()) < 1e-5);
+        prop_assert!(difference(run(channels_last(&x)), expected.clone()) < 1e-5);
+        let turned = Flex::float_swap_dims(Flex::float_swap_dims(x, 2, 3).to_contiguous(), 2, 3);
+        prop_assert!(difference(run(turned), expected) < 1e-5);
+    }
+
+    #[test]
+    fn residual_and_activation_are_those_of_flex(case in cases(), relu: bool, side_by_side: bool) {
+        let (x, weight, bias) = case.tensors();
+        let plain = Flex::conv2d(x.clone(), weight.clone(), bias.clone(), case.options.clone());
+        let residual = tensor(plain.layout().shape().to_vec(), case.seed + 3);
+        let sum = Flex::float_add(plain, residual.clone());
+        let expected = match relu {
+            true => Flex::float_clamp_min(sum, 0.0.into()),
+            false => sum,
+        };
+        let residual = if side_by_side { channels_last(&residual) } else { residual };
+        let epilogue = Epilogue { residual: Some(residual), relu };
+        if let Some(found) = conv2d_with(&x, &weight, bias.as_ref(), &case.options, &epilogue) {
+            prop_assert!(difference(found, expected) < 1e-5);
+        }
+    }
+}
+
+fn plain(stride: usize, padding: usize, groups: usize) -> ConvOptions<2> {
+    ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups)
+}
+
+/// The layers of ResNets, large enough for several cores, and what a part is split into.
+#[test]
+fn layers_of_residual_networks() {
+    for (x, out, kernel, options) in [
+        ([1, 3, 64, 64], 64, 7, plain(2, 3, 1)),
+        ([2, 64, 56, 56], 64, 3, plain(1, 1, 1)),
+        ([1, 256, 28, 28], 512, 1, plain(2, 0, 1)),
+        ([1, 512, 7, 7], 512, 3, plain(1, 1, 1)),
+        ([1, 512, 7, 7], 2048, 1, plain(1, 0, 1)),
+        ([2, 128, 28, 28], 128, 3, plain(1, 1, 32)),
+        ([1, 256, 28, 28], 256, 3, plain(2, 1, 32)),
+        ([1, 512, 14, 14], 512, 3, plain(1, 1, 32)),
+        ([1, 1024, 7, 7], 1024, 3, plain(1, 1, 32)),
+        ([1, 256, 14, 14], 256, 3, plain(1, 1, 64)),
+    ] {
+        let inputs = x[1] / options.groups;
+        let (x, weight) = (tensor(x, 1), tensor([out, inputs, kernel, kernel], 2));
+        let epilogue = Epilogue::default();
+        let found = conv2d_with(&x, &weight, None, &options, &epilogue).expect("a kernel for it");
+        let again = conv2d_with(&x, &weight, None, &options, &epilogue).unwrap();
+        assert_eq!(values(found.clone()), values(again));
+        let expected = Flex::conv2d(x, weight, None, options.clone());
+        assert!(difference(found, expected) < 1e-5, "{out} {options:?}");
+    }
+}
+
+#[test]
+fn what_has_no_kernel_is_flexs() {
+    let options = plain(1, 1, 1);
+    let empty = Cpu::conv2d(
+        tensor([0, 3, 8, 8], 1),
+        tensor([4, 3, 3, 3], 2),
+        None,
+        options.clone(),
+    );
+    assert_eq!(empty.layout().shape().to_vec(), [0, 4, 8, 8]);
+    let (x, weight) = (tensor([1, 3, 8, 8], 1), tensor([4, 3, 3, 3], 2));
+    let double = |x: &FlexTensor| Flex::float_cast(x.clone(), burn_backend::FloatDType::F64);
+    let found = Cpu::conv2d(double(&x), double(&weight), None, options.clone());
+    assert_eq!(found.dtype(), burn_backend::DType::F64);
+    // Depthwise.
+    let (x, weight) = (tensor([1, 32, 8, 8], 1), tensor([32, 1, 3, 3], 2));
+    let options = plain(1, 1, 32);
+    let expected = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
+    assert!(difference(Cpu::conv2d(x, weight, None, options), expected) < 1e-5);
+}
+
+/// Weights are packed once; a tensor with other values, even at the same address, is packed anew.
+#[test]
+fn changed_weights_are_seen() {
+    let x = tensor([1, 16, 8, 8], 1);
+    let mut weight = tensor([32, 16, 3, 3], 2);
+    for step in 0..20 {
+        let found = Cpu::conv2d(x.clone(), weight.clone(), None, plain(1, 1, 1));
+        let expected = Flex::conv2d(x.clone(), weight.clone(), None, plain(1, 1, 1));
+        assert!(difference(found, expected) < 1e-5, "{step}");
+        weight = match step % 3 {
+            // In place where Flex may.
+            0 => Flex::float_mul_scalar(weight, 1.5.into()),
+            1 => {
+                let mut weight = weight;
+                weight.storage_mut::<f32>()[step] += 1.0;
+                weight
+            }
+            _ => {
+                drop(weight);
+                tensor([32, 16, 3, 3], step as u64)
+            }
+        };
+    }
+}
+
+#[test]
+fn not_a_number_stays() {
+    let mut x = tensor([1, 16, 4, 4], 1);
+    x.storage_mut::<f32>()[5] = f32::NAN;
+    let epilogue = Epilogue {
+        residual: None,
+        relu: true,
+    };
+    let found = conv2d_with(
+        &x,
+        &tensor([16, 16, 1, 1], 2),
+        None,
+        &plain(1, 0, 1),
+        &epilogue,
+    );
+    assert_eq!(
+        values(found.unwrap())
+            .iter()
+            .filter(|value| value.is_nan())
+            .count(),
+        16
+    );
+}

@@ -1,0 +1,51 @@
+//! Every kernel against Flex.
+
+mod conv;
+
+use burn_backend::{Bytes, DType, Shape, TensorData};
+use burn_flex::{FlexTensor, Layout};
+
+/// Values between -1 and 1 that depend on the seed.
+fn tensor(shape: impl Into<Vec<usize>>, seed: u64) -> FlexTensor {
+    let shape = shape.into();
+    let count = shape.iter().product::<usize>();
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let values = (0..count).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    });
+    FlexTensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape))
+}
+
+/// The same values with the channels side by side in memory.
+fn channels_last(x: &FlexTensor) -> FlexTensor {
+    let shape = x.layout().shape().to_vec();
+    let [n, c, h, w]: [usize; 4] = shape.clone().try_into().unwrap();
+    let from: &[f32] = x.as_slice().unwrap();
+    let mut values = vec![0.0; from.len()];
+    for (index, value) in from.iter().enumerate() {
+        let (rest, x) = (index / w, index % w);
+        let (rest, y) = (rest / h, rest % h);
+        values[(((rest / c) * h + y) * w + x) * c + rest % c] = *value;
+    }
+    let strides = [h * w * c, 1, w * c, c].map(|stride| stride as isize);
+    let layout = Layout::new(Shape::from(vec![n, c, h, w]), strides.to_vec(), 0);
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+fn values(x: FlexTensor) -> Vec<f32> {
+    x.into_data().to_vec().unwrap()
+}
+
+/// The largest difference as a share of the largest value.
+fn difference(found: FlexTensor, expected: FlexTensor) -> f32 {
+    assert_eq!(found.layout().shape(), expected.layout().shape());
+    let (found, expected) = (values(found), values(expected));
+    let largest = expected
+        .iter()
+        .fold(0.0_f32, |most, value| most.max(value.abs()));
+    let pairs = found.iter().zip(&expected);
+    pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest.max(1e-6)
+}
