@@ -16,7 +16,7 @@ pub struct Layer<B: Backend> {
     pub x: Tensor<B, 4>,
     /// The convolution.
     pub conv: Option<LayerConv<B>>,
-    /// A batch norm by the batch's own statistics; only on autodiff backends.
+    /// The batch norm.
     pub norm: Option<LayerNorm<B>>,
     /// Of the shape of the output.
     pub residual: Option<Tensor<B, 4>>,
@@ -35,15 +35,25 @@ pub struct LayerConv<B: Backend> {
     pub options: ConvOptions<2>,
 }
 
-/// The batch norm of a [`Layer`].
+/// The batch norm of a [`Layer`]; scale and shift are each `[out]`.
 #[derive(Clone, Debug)]
-pub struct LayerNorm<B: Backend> {
-    /// `[out]`
-    pub scale: Tensor<B, 1>,
-    /// `[out]`
-    pub shift: Tensor<B, 1>,
-    /// Added to the variance before the root.
-    pub epsilon: f64,
+pub enum LayerNorm<B: Backend> {
+    /// By the batch's own statistics: on autodiff backends only.
+    Batch {
+        /// Factor of what has mean 0 and variance 1.
+        scale: Tensor<B, 1>,
+        /// Added to it.
+        shift: Tensor<B, 1>,
+        /// Added to the variance before the root.
+        epsilon: f64,
+    },
+    /// By the running statistics, `x * scale + shift`: on other backends only.
+    Running {
+        /// Factor of the convolution.
+        scale: Tensor<B, 1>,
+        /// Added to it.
+        shift: Tensor<B, 1>,
+    },
 }
 
 /// What a [`Layer`] gives.
@@ -51,7 +61,7 @@ pub struct LayerNorm<B: Backend> {
 pub struct LayerOutput<B: Backend> {
     /// `[batch, out, height, width]`
     pub output: Tensor<B, 4>,
-    /// With a norm: the mean and the unbiased variance of each channel, each `[out]`, outside of any graph.
+    /// With a norm by the batch's own statistics: the mean and the unbiased variance of each channel, each `[out]`, outside of any graph.
     pub statistics: Option<[Tensor<B, 1>; 2]>,
 }
 

@@ -42,9 +42,14 @@ fn layers(criterion: &mut Criterion) {
         let weight = tensor([outputs, inputs / groups, kernel, kernel]);
         let x = tensor([1, inputs, size * stride, size * stride]);
         let ours = |x: &FlexTensor| {
-            conv2d_with(x, &weight, None, &options, &Epilogue::default()).expect("a kernel")
+            conv2d_with(
+                x.clone(),
+                weight.clone(),
+                options.clone(),
+                Epilogue::default(),
+            )
         };
-        let side_by_side = resnet_cpu::to_channels_last(&x);
+        let side_by_side = resnet_cpu::into_channels_last(x.clone());
         group.bench_function("resnet-cpu", |bench| {
             bench.iter(|| ours(black_box(&side_by_side)))
         });

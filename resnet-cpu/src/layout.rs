@@ -21,6 +21,17 @@ pub(crate) fn channels_last(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
 }
 
+/// The same to change, if no other tensor sees them.
+pub(crate) fn own_channels_last(x: &mut FlexTensor) -> Option<&mut [f32]> {
+    let own = channels_last(x)?.len() == x.storage::<f32>().len();
+    own.then(|| x.try_storage_mut())?
+}
+
+/// Whether channels lie side by side, and not the width, which for maps of one channel or pixel is the same.
+pub(crate) fn is_channels_last(x: &FlexTensor) -> bool {
+    channels_last(x).is_some() && channels_first(x).is_none()
+}
+
 /// The values of a map as `[batch, channels, height, width]`, if that is how they lie.
 pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
@@ -56,9 +67,9 @@ pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`, `f32`
-pub fn to_channels_last(x: &FlexTensor) -> FlexTensor {
-    if channels_last(x).is_some() {
-        return x.clone();
+pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
+    if channels_last(&x).is_some() {
+        return x;
     }
     let x = x.to_contiguous();
     let [n, c, h, w] = dims(&x);

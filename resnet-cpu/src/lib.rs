@@ -10,4 +10,4 @@ mod simd;
 
 pub use backend::Cpu;
 pub use conv::{Epilogue, conv2d_with};
-pub use layout::to_channels_last;
+pub use layout::into_channels_last;

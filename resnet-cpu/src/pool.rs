@@ -1,9 +1,10 @@
-//! Max pools of maps whose channels lie side by side.
+//! Pools of maps whose channels lie side by side.
 
 use burn_backend::DType;
 use burn_flex::FlexTensor;
 use pulp::{Simd, WithSimd};
 
+use crate::layout::Dims;
 use crate::simd::arch;
 use crate::{layout, parallel};
 
@@ -14,38 +15,51 @@ pub(crate) struct Window {
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
     pub(crate) dilation: [usize; 2],
+    /// Whether a last window that leaves the map counts.
+    pub(crate) ceil: bool,
+}
+
+/// What becomes of the values in a window.
+#[derive(Clone, Copy)]
+enum Pool {
+    Max,
+    Mean,
 }
 
 /// `None` for other maps, and where a window may lie in the padding alone: Flex's.
 pub(crate) fn max_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
-    if x.dtype() != DType::F32
-        || window
-            .padding
-            .iter()
-            .zip(window.kernel)
-            .any(|(p, k)| *p >= k)
-    {
+    let inside = window
+        .padding
+        .iter()
+        .zip(window.kernel)
+        .all(|(p, k)| *p < k);
+    inside.then(|| pool(x, window, Pool::Max))?
+}
+
+/// `None` for other maps, and where a window leaves the map: Flex's.
+pub(crate) fn avg_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
+    (window.padding == [0, 0]).then(|| pool(x, window, Pool::Mean))?
+}
+
+fn pool(x: &FlexTensor, window: Window, pool: Pool) -> Option<FlexTensor> {
+    if x.dtype() != DType::F32 || x.layout().num_dims() != 4 || !layout::is_channels_last(x) {
         return None;
     }
     let values = layout::channels_last(x)?;
-    let [n, c, h, w] = layout::dims(x);
-    let side = |axis: usize, size: usize| {
-        let spanned = window.dilation[axis] * (window.kernel[axis].checked_sub(1)?) + 1;
-        let free = (size + 2 * window.padding[axis]).checked_sub(spanned)?;
-        Some(free / window.stride[axis] + 1)
-    };
-    let (height, width) = (side(0, h)?, side(1, w)?);
-    let mut out = vec![f32::NEG_INFINITY; n * height * width * c];
+    let dims = layout::dims(x);
+    let [height, width] = window.output(dims)?;
+    let [n, c, h, w] = dims;
+    let mut out = vec![0.0; n * height * width * c];
     parallel::chunks(
         &mut out,
         height * width * c,
         width * c,
         |image, start, out| {
-            let image = &values[image * h * w * c..][..h * w * c];
             arch().dispatch(Row {
-                image: image.chunks_exact(c),
-                size: [h, w],
+                image: &values[image * h * w * c..][..h * w * c],
+                dims,
                 window,
+                pool,
                 y: start / (width * c),
                 out,
             });
@@ -54,11 +68,33 @@ pub(crate) fn max_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
     Some(layout::from_channels_last(out, [n, c, height, width]))
 }
 
-/// A row of the output, which holds negative infinity.
+impl Window {
+    /// Height and width of what it gives; `None` if it does not fit or a last window leaves the map.
+    fn output(&self, [_, _, height, width]: Dims) -> Option<[usize; 2]> {
+        let side = |axis: usize, size: usize| {
+            let spanned = self.dilation[axis] * self.kernel[axis].checked_sub(1)? + 1;
+            let free = (size + 2 * self.padding[axis]).checked_sub(spanned)?;
+            let whole = !self.ceil || free % self.stride[axis] == 0;
+            whole.then_some(free / self.stride[axis] + 1)
+        };
+        Some([side(0, height)?, side(1, width)?])
+    }
+
+    /// Where a tap of the window at `at` is in the map.
+    #[inline(always)]
+    fn tap(&self, axis: usize, at: usize, tap: usize, size: usize) -> Option<usize> {
+        (at * self.stride[axis] + tap * self.dilation[axis])
+            .checked_sub(self.padding[axis])
+            .filter(|at| *at < size)
+    }
+}
+
+/// A row of the output.
 struct Row<'a> {
-    image: core::slice::ChunksExact<'a, f32>,
-    size: [usize; 2],
+    image: &'a [f32],
+    dims: Dims,
     window: Window,
+    pool: Pool,
     y: usize,
     out: &'a mut [f32],
 }
@@ -68,42 +104,34 @@ impl WithSimd for Row<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Window {
-            kernel,
-            stride,
-            padding,
-            dilation,
-        } = self.window;
-        let [height, width] = self.size;
-        let channels = self.image.clone().next().map_or(1, <[f32]>::len);
+        let [_, channels, height, width] = self.dims;
+        let [taps_down, taps_right] = self.window.kernel;
+        let share = 1.0 / (taps_down * taps_right) as f32;
         for (x, out) in self.out.chunks_exact_mut(channels).enumerate() {
-            let inside = |at: usize, tap: usize, axis: usize, size: usize| {
-                (at * stride[axis] + tap * dilation[axis])
-                    .checked_sub(padding[axis])
-                    .filter(|at| *at < size)
-            };
             let mut first = true;
-            for ky in 0..kernel[0] {
-                let Some(y) = inside(self.y, ky, 0, height) else {
+            for down in 0..taps_down {
+                let Some(y) = self.window.tap(0, self.y, down, height) else {
                     continue;
                 };
-                for kx in 0..kernel[1] {
-                    let Some(x) = inside(x, kx, 1, width) else {
+                for right in 0..taps_right {
+                    let Some(x) = self.window.tap(1, x, right, width) else {
                         continue;
                     };
-                    let Some(pixel) = self.image.clone().nth(y * width + x) else {
-                        continue;
-                    };
-                    // As in Flex: what is not a number stays where it comes first, and is passed over later.
-                    for (most, value) in out.iter_mut().zip(pixel) {
-                        *most = if first || *value > *most {
-                            *value
-                        } else {
-                            *most
+                    let pixel = &self.image[(y * width + x) * channels..][..channels];
+                    for (out, value) in out.iter_mut().zip(pixel) {
+                        *out = match self.pool {
+                            _ if first => *value,
+                            // As in Flex: what is not a number stays where it comes first, and is passed over later.
+                            Pool::Max if *value > *out => *value,
+                            Pool::Max => *out,
+                            Pool::Mean => *out + *value,
                         };
                     }
                     first = false;
                 }
+            }
+            if let Pool::Mean = self.pool {
+                out.iter_mut().for_each(|sum| *sum *= share);
             }
         }
     }

@@ -24,8 +24,8 @@ pub(crate) fn device(name: BackendName) -> DeviceReport {
 #[cfg(feature = "cpu")]
 mod layers {
     use burn::tensor::activation::relu;
-    use burn::tensor::{Tensor, TensorPrimitive, module};
-    use resnet_core::{Kernels, Layer, LayerOutput};
+    use burn::tensor::{Tensor, TensorPrimitive};
+    use resnet_core::{Kernels, Layer, LayerNorm, LayerOutput};
     pub(crate) use resnet_cpu::Cpu;
     use resnet_cpu::{Epilogue, conv2d_with};
 
@@ -36,39 +36,41 @@ mod layers {
     }
 
     fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
-        let output = fused(&layer).unwrap_or_else(|| plain(layer));
+        let (scale, shift) = match layer.norm {
+            Some(LayerNorm::Running { scale, shift }) => (Some(scale), Some(shift)),
+            _ => (None, None),
+        };
+        let output = match layer.conv {
+            Some(conv) => {
+                // `scale * (conv(x) + bias) + shift`
+                let bias = match (conv.bias, &scale) {
+                    (Some(bias), Some(scale)) => Some(bias * scale.clone()),
+                    (bias, _) => bias,
+                };
+                let bias = bias.into_iter().chain(shift).reduce(Tensor::add);
+                let epilogue = Epilogue {
+                    scale: scale.map(primitive),
+                    bias: bias.map(primitive),
+                    residual: layer.residual.map(primitive),
+                    relu: layer.relu,
+                };
+                let (x, weight) = (primitive(layer.x), primitive(conv.weight));
+                let output = conv2d_with(x, weight, conv.options, epilogue);
+                Tensor::from_primitive(TensorPrimitive::Float(output))
+            }
+            None => {
+                let x = layer.x;
+                let channels = |values: Tensor<Cpu, 1>| values.reshape([1, -1, 1, 1]);
+                let x = scale.map(channels).into_iter().fold(x, Tensor::mul);
+                let x = shift.map(channels).into_iter().fold(x, Tensor::add);
+                let x = layer.residual.into_iter().fold(x, Tensor::add);
+                if layer.relu { relu(x) } else { x }
+            }
+        };
         LayerOutput {
             output,
             statistics: None,
         }
-    }
-
-    fn fused(layer: &Layer<Cpu>) -> Option<Tensor<Cpu, 4>> {
-        let conv = layer.conv.as_ref()?;
-        let epilogue = Epilogue {
-            residual: layer.residual.clone().map(primitive),
-            relu: layer.relu,
-        };
-        let output = conv2d_with(
-            &primitive(layer.x.clone()),
-            &primitive(conv.weight.clone()),
-            conv.bias.clone().map(primitive).as_ref(),
-            &conv.options,
-            &epilogue,
-        )?;
-        Some(Tensor::from_primitive(TensorPrimitive::Float(output)))
-    }
-
-    fn plain(layer: Layer<Cpu>) -> Tensor<Cpu, 4> {
-        let x = match layer.conv {
-            Some(conv) => module::conv2d(layer.x, conv.weight, conv.bias, conv.options),
-            None => layer.x,
-        };
-        let x = match layer.residual {
-            Some(residual) => x + residual,
-            None => x,
-        };
-        if layer.relu { relu(x) } else { x }
     }
 
     fn primitive<const D: usize>(

@@ -106,13 +106,18 @@ impl<B: Backend> BatchNorm<B> {
         count
     }
 
-    /// What a step of the backend's own needs of it.
-    pub(super) fn parts(&self) -> LayerNorm<B> {
-        LayerNorm {
-            scale: self.weight.val(),
-            shift: self.bias.val(),
-            epsilon: self.epsilon,
+    /// What a step of the backend's own needs of it, if the backend can do it.
+    pub(super) fn parts(&self, x: &Tensor<B, 4>) -> Option<LayerNorm<B>> {
+        if self.trains(x) {
+            return Some(LayerNorm::Batch {
+                scale: self.weight.val(),
+                shift: self.bias.val(),
+                epsilon: self.epsilon,
+            });
         }
+        let (scale, shift) = self.scale_and_shift();
+        let learns = B::ad_enabled(&x.device());
+        (!learns).then_some(LayerNorm::Running { scale, shift })
     }
 
     pub(super) fn update_running(&self, mean: Tensor<B, 1>, var: Tensor<B, 1>) {

@@ -5,8 +5,8 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, backend::Backend, module};
 
-use super::{Attention, BatchNorm, Norm, drop_path};
-use crate::{Activation, Kernels, Layer, LayerConv};
+use super::{Attention, Norm, drop_path};
+use crate::{Activation, Kernels, Layer, LayerConv, LayerNorm};
 
 /// Applies a convolution that [`ConvPlan`](super::ConvPlan) made.
 pub(crate) fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -98,27 +98,25 @@ impl<'a, B: Backend> Step<'a, B> {
     }
 
     fn forward(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let trained = match self.norm {
-            Some(Norm::Batch(norm)) if norm.trains(&x) => Some(norm),
+        let Some(kernels) = Kernels::registered() else {
+            let x = match self.conv.map(parts) {
+                Some(conv) => module::conv2d(x, conv.weight, conv.bias, conv.options),
+                None => x,
+            };
+            return self.finish(x);
+        };
+        let norm = match self.norm {
+            Some(Norm::Batch(norm)) => norm.parts(&x),
             _ => None,
         };
-        match Kernels::registered() {
-            Some(kernels) if trained.is_some() || self.norm.is_none() => {
-                self.forward_by(&kernels, trained, x)
-            }
-            Some(kernels) => {
-                let conv = Self::new(self.conv, &None);
-                let x = conv.forward_by(&kernels, None, x);
-                self.finish(x)
-            }
-            None => {
-                let x = match self.conv.map(parts) {
-                    Some(conv) => module::conv2d(x, conv.weight, conv.bias, conv.options),
-                    None => x,
-                };
-                self.finish(x)
-            }
+        if norm.is_some() || self.norm.is_none() {
+            return self.forward_by(&kernels, norm, x);
         }
+        let x = match self.conv {
+            Some(_) => Self::new(self.conv, &None).forward_by(&kernels, None, x),
+            None => x,
+        };
+        self.finish(x)
     }
 
     /// `act(norm(x) + residual)` by Burn's operations.
@@ -137,21 +135,21 @@ impl<'a, B: Backend> Step<'a, B> {
         }
     }
 
-    /// All of it in one step, `norm` instead of its own.
+    /// All of it in one step, with `norm` for its own.
     fn forward_by(
         self,
         kernels: &Kernels<B>,
-        norm: Option<&BatchNorm<B>>,
+        norm: Option<LayerNorm<B>>,
         x: Tensor<B, 4>,
     ) -> Tensor<B, 4> {
         let result = (kernels.layer)(Layer {
             x,
             conv: self.conv.map(parts),
-            norm: norm.map(BatchNorm::parts),
+            norm,
             residual: self.residual,
             relu: self.act == Some(Activation::Relu),
         });
-        if let (Some(norm), Some([mean, variance])) = (norm, result.statistics) {
+        if let (Some(Norm::Batch(norm)), Some([mean, variance])) = (self.norm, result.statistics) {
             norm.check_count(result.output.dims());
             norm.update_running(mean, variance);
         }

@@ -16,9 +16,9 @@ pub(super) struct Job<'a> {
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Packed,
     pub(super) geometry: &'a Geometry,
-    pub(super) bias: Option<&'a [f32]>,
-    /// Laid out as the output.
-    pub(super) residual: Option<&'a [f32]>,
+    /// Of each output channel, to the end of the last vector, as is the bias.
+    pub(super) scale: Vec<f32>,
+    pub(super) bias: Vec<f32>,
     pub(super) relu: bool,
 }
 
@@ -28,44 +28,71 @@ struct Part {
     panels: Range<usize>,
 }
 
-/// The output, of which every core writes its own part.
+/// The output, of which every core writes its own part, and what is added to it, which may be the same memory.
 #[derive(Clone, Copy)]
-struct Output(*mut f32);
+struct Place {
+    to: *mut f32,
+    residual: Option<*const f32>,
+}
 
-// SAFETY: parts do not overlap, and each is written by one thread.
-unsafe impl Send for Output {}
+// SAFETY: parts do not overlap, and each is read and written by one thread.
+unsafe impl Send for Place {}
 // SAFETY: as above.
-unsafe impl Sync for Output {}
+unsafe impl Sync for Place {}
 
 impl Job<'_> {
-    /// The output as `[batch, height, width, channels]`.
-    pub(super) fn run(&self) -> Vec<f32> {
-        let [channels, ..] = self.geometry.out;
-        let length = self.geometry.pixels() * channels;
-        let runs = self.geometry.runs(self.weights.channels);
-        self.check(&runs, length);
+    /// The output as `[batch, height, width, channels]`, after `residual` of the same form was added.
+    pub(super) fn run(&self, residual: Option<&[f32]>) -> Vec<f32> {
+        let length = self.geometry.output().iter().product();
+        assert!(residual.is_none_or(|residual| residual.len() == length));
         let mut output = Vec::with_capacity(length);
-        let to = Output(output.as_mut_ptr());
-        let parts = self.parts();
+        // SAFETY: there is room for all values, and as many in the residual; the job writes every one.
+        unsafe {
+            self.write(Place {
+                to: output.as_mut_ptr(),
+                residual: residual.map(<[f32]>::as_ptr),
+            });
+            output.set_len(length);
+        }
+        output
+    }
+
+    /// The same in the place of `residual`.
+    pub(super) fn run_over(&self, residual: &mut [f32]) {
+        assert_eq!(residual.len(), self.geometry.output().iter().product());
+        let to = residual.as_mut_ptr();
+        // SAFETY: as many values are there as the job reads and writes, each read before it is written.
+        unsafe {
+            self.write(Place {
+                to,
+                residual: Some(to),
+            });
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Both pointers of `place` are to as many values as the output has.
+    unsafe fn write(&self, place: Place) {
+        let runs = self.geometry.runs(self.weights.channels);
+        self.check(&runs);
         let work = |part: &Part| {
             arch().dispatch(PartOfJob {
                 job: self,
                 runs: &runs,
                 part,
-                to,
+                place,
             });
         };
-        match parts.as_slice() {
+        // The parts together are all pixels and all channels.
+        match self.parts().as_slice() {
             [part] => work(part),
             parts => parts.par_iter().for_each(work),
         }
-        // SAFETY: the parts together are all pixels and channels, so every value is written.
-        unsafe { output.set_len(length) };
-        output
     }
 
     /// What the unsafe code below relies on.
-    fn check(&self, runs: &[Run], length: usize) {
+    fn check(&self, runs: &[Run]) {
         let geometry = self.geometry;
         let last = geometry.first_inputs(geometry.pixels() - 1..geometry.pixels())[0];
         let end = runs.iter().map(|run| run.offset + run.length).max();
@@ -81,11 +108,8 @@ impl Job<'_> {
             assert!(panel.channels <= panel.inputs.len() * lanes);
             assert!(panel.first + panel.channels <= geometry.out[0]);
         }
-        assert!(self.bias.is_none_or(|bias| bias.len() == geometry.out[0]));
-        assert!(
-            self.residual
-                .is_none_or(|residual| residual.len() == length)
-        );
+        let channels = geometry.out[0].next_multiple_of(lanes);
+        assert_eq!([self.scale.len(), self.bias.len()], [channels; 2]);
     }
 
     /// Split by pixels or by channels, whichever has the cores read less.
@@ -138,7 +162,7 @@ struct PartOfJob<'a> {
     job: &'a Job<'a>,
     runs: &'a [Run],
     part: &'a Part,
-    to: Output,
+    place: Place,
 }
 
 impl WithSimd for PartOfJob<'_> {
@@ -156,7 +180,7 @@ impl WithSimd for PartOfJob<'_> {
                 firsts: &firsts,
                 pixel: pixels.start,
                 panel,
-                to: self.to,
+                place: self.place,
             };
             let grouped = panel.inputs.iter().any(|input| *input != panel.inputs[0]);
             match (panel.inputs.len(), grouped) {
@@ -180,7 +204,7 @@ struct Tiles<'a, S> {
     firsts: &'a [usize],
     pixel: usize,
     panel: &'a Panel,
-    to: Output,
+    place: Place,
 }
 
 impl<S: Simd> Tiles<'_, S> {
@@ -213,121 +237,49 @@ impl<S: Simd> Tiles<'_, S> {
 
     #[inline(always)]
     fn tile<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(&self, start: usize) {
-        let (simd, channels) = (self.simd, self.job.geometry.out[0]);
-        let width = VECTORS * S::F32_LANES;
-        let at = (self.pixel + start) * channels + self.panel.first;
-        let residual = self.job.residual.map(|residual| &residual[at..]);
-        let lowest = |relu: bool| simd.splat_f32s(if relu { 0.0 } else { f32::NEG_INFINITY });
-        let sums = Sums {
-            tiles: self,
-            start,
-            lowest: lowest(self.job.relu && self.panel.channels == width),
-        };
-        // SAFETY: `at` and the channels after it are of this part, which no other thread writes, and inside of the output, which
-        // has room for all pixels and channels; the residual is as long, by `Job::check`.
+        let mut sums = [[self.simd.splat_f32s(0.0); VECTORS]; PIXELS];
+        // SAFETY: there is room for the vectors of these pixels, one after the other, of this part.
         unsafe {
-            let to = self.to.0.add(at);
-            if self.panel.channels == width {
-                return sums.write::<PIXELS, VECTORS, GROUPED>(
-                    to,
-                    channels,
-                    residual.map(<[f32]>::as_ptr),
-                );
-            }
-            // The last vector is filled in part: whole vectors go where there is room for them.
-            let mut whole = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
-            let whole = whole.as_mut_ptr().cast::<f32>();
-            sums.write::<PIXELS, VECTORS, GROUPED>(whole, width, None);
-            for pixel in 0..PIXELS {
-                for channel in 0..self.panel.channels {
-                    let index = pixel * channels + channel;
-                    let sum = *whole.add(pixel * width + channel);
-                    let sum = sum + residual.map_or(0.0, |residual| residual[index]);
-                    let cut = self.job.relu && sum < 0.0;
-                    to.add(index).write(if cut { 0.0 } else { sum });
-                }
-            }
+            let sums = sums.as_mut_ptr().cast::<S::f32s>();
+            self.sum::<PIXELS, VECTORS, GROUPED>(start, sums);
+            self.finish(start, PIXELS, VECTORS, sums);
         }
     }
-}
 
-/// The outputs of a few pixels for a panel.
-struct Sums<'a, S: Simd> {
-    tiles: &'a Tiles<'a, S>,
-    start: usize,
-    /// What outputs are at least.
-    lowest: S::f32s,
-}
-
-impl<S: Simd> Sums<'_, S> {
-    /// Writes them, each pixel `stride` after the one before, as is the residual.
+    /// Writes the sums of the products for some pixels.
+    ///
+    /// They go through memory to what follows, by constant places: were there any other use of the array that they are summed up
+    /// in, the compiler would keep it in memory during the sums.
     ///
     /// # Safety
     ///
-    /// There are whole vectors behind both pointers.
+    /// There is room for all vectors of the pixels.
     #[inline(always)]
-    unsafe fn write<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn sum<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(
         &self,
-        to: *mut f32,
-        stride: usize,
-        residual: Option<*const f32>,
+        start: usize,
+        to: *mut S::f32s,
     ) {
-        let simd = self.tiles.simd;
-        let sums = self.sums::<PIXELS, VECTORS, GROUPED>();
-        // Loops as short as these are unrolled, so that the sums stay in registers.
-        // SAFETY: by the caller's promise.
-        unsafe {
-            for pixel in 0..PIXELS {
-                for vector in 0..VECTORS {
-                    let offset = pixel * stride + vector * S::F32_LANES;
-                    let mut sum = sums[pixel][vector];
-                    if let Some(residual) = residual {
-                        let residual = residual.add(offset).cast::<S::f32s>().read_unaligned();
-                        sum = simd.add_f32s(sum, residual);
-                    }
-                    // What is not a number stays: where the comparison is false, the sum is kept.
-                    let low = simd.less_than_f32s(sum, self.lowest);
-                    sum = simd.select_f32s(low, self.lowest, sum);
-                    to.add(offset).cast::<S::f32s>().write_unaligned(sum);
-                }
-            }
-        }
-    }
-
-    /// Bias and products.
-    #[inline(always)]
-    fn sums<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(
-        &self,
-    ) -> [[S::f32s; VECTORS]; PIXELS] {
-        let (simd, tiles, panel) = (self.tiles.simd, self.tiles, self.tiles.panel);
-        let bias: [S::f32s; VECTORS] = array::from_fn(|vector| match tiles.job.bias {
-            Some(bias) => {
-                let first = panel.first + vector * S::F32_LANES;
-                let end = (first + S::F32_LANES).min(panel.first + panel.channels);
-                simd.partial_load_f32s(&bias[first..end])
-            }
-            None => simd.splat_f32s(0.0),
-        });
-        let mut sums = [bias; PIXELS];
+        let (simd, job, panel) = (self.simd, self.job, self.panel);
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
         let firsts: [usize; PIXELS] =
-            array::from_fn(|pixel| tiles.firsts[self.start + pixel] + panel.inputs[0]);
+            array::from_fn(|pixel| self.firsts[start + pixel] + panel.inputs[0]);
         let groups: [usize; VECTORS] = array::from_fn(|v| panel.inputs[v] - panel.inputs[0]);
         // SAFETY: `Job::check` has compared the last input and the weights of every panel with what there is. A pointer is
         // moved only where values follow.
         unsafe {
-            let mut weights = tiles
-                .job
-                .weights
-                .values
-                .as_ptr()
-                .add(panel.start)
-                .cast::<S::f32s>();
-            for run in tiles.runs {
+            let weights = job.weights.values.as_ptr().add(panel.start);
+            let mut weights = weights.cast::<S::f32s>();
+            for run in self.runs {
                 let x: [*const f32; PIXELS] =
-                    array::from_fn(|pixel| tiles.job.x.as_ptr().add(firsts[pixel] + run.offset));
+                    array::from_fn(|pixel| job.x.as_ptr().add(firsts[pixel] + run.offset));
                 for input in 0..run.length {
                     let row: [S::f32s; VECTORS] = array::from_fn(|vector| *weights.add(vector));
                     weights = weights.add(VECTORS);
+                    if !GROUPED {
+                        prefetch::<VECTORS, S>(weights);
+                    }
                     for pixel in 0..PIXELS {
                         let x = x[pixel].add(input);
                         let value = simd.splat_f32s(*x);
@@ -342,7 +294,75 @@ impl<S: Simd> Sums<'_, S> {
                     }
                 }
             }
+            for pixel in 0..PIXELS {
+                for vector in 0..VECTORS {
+                    to.add(pixel * VECTORS + vector).write(sums[pixel][vector]);
+                }
+            }
         }
-        sums
     }
+
+    /// Makes outputs of sums.
+    ///
+    /// # Safety
+    ///
+    /// There are `vectors` sums for each of the pixels, which are of this part.
+    #[inline(always)]
+    unsafe fn finish(&self, start: usize, pixels: usize, vectors: usize, sums: *const S::f32s) {
+        let (simd, job, panel) = (self.simd, self.job, self.panel);
+        let channels = job.geometry.out[0];
+        let lowest = if job.relu { 0.0 } else { f32::NEG_INFINITY };
+        let low = simd.splat_f32s(lowest);
+        for pixel in 0..pixels {
+            for vector in 0..vectors {
+                let first = panel.first + vector * S::F32_LANES;
+                let at = (self.pixel + start + pixel) * channels + first;
+                // SAFETY: `at` and the channels after it are of this part, which no other thread reads or writes, and inside of
+                // the output, which has room for all pixels and channels, as has the residual. Scale and bias have values to
+                // the end of the last vector.
+                unsafe {
+                    let sum = *sums.add(pixel * vectors + vector);
+                    let scale = job.scale.as_ptr().add(first).cast::<S::f32s>();
+                    let bias = job.bias.as_ptr().add(first).cast::<S::f32s>();
+                    let mut sum =
+                        simd.mul_add_e_f32s(sum, scale.read_unaligned(), bias.read_unaligned());
+                    let to = self.place.to.add(at);
+                    let residual = self.place.residual.map(|residual| residual.add(at));
+                    let left = panel.first + panel.channels - first;
+                    if left >= S::F32_LANES {
+                        if let Some(residual) = residual {
+                            let residual = residual.cast::<S::f32s>().read_unaligned();
+                            sum = simd.add_f32s(sum, residual);
+                        }
+                        // What is not a number stays: where the comparison is false, the sum is kept.
+                        sum = simd.select_f32s(simd.less_than_f32s(sum, low), low, sum);
+                        to.cast::<S::f32s>().write_unaligned(sum);
+                        continue;
+                    }
+                    let sum = (&raw const sum).cast::<f32>();
+                    for channel in 0..left {
+                        let added = residual.map_or(0.0, |residual| *residual.add(channel));
+                        let sum = *sum.add(channel) + added;
+                        to.add(channel)
+                            .write(if sum < lowest { lowest } else { sum });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asks for the weights of some inputs ahead. They come from far: every panel is read for the first time once a convolution.
+#[inline(always)]
+fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
+    #[cfg(target_arch = "x86_64")]
+    for vector in 0..VECTORS {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const AHEAD: usize = 40;
+        let line = weights.wrapping_add(AHEAD * VECTORS + vector);
+        // SAFETY: a hint, which may be for any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = weights;
 }

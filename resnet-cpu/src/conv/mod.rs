@@ -10,66 +10,50 @@ mod kernel;
 mod packed;
 mod padded;
 
-use burn_backend::DType;
-use burn_backend::ops::{ConvOptions, ModuleOps};
+use std::sync::Arc;
+
+use burn_backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
+use burn_backend::{DType, Shape};
 use burn_flex::{Flex, FlexTensor};
 
 use crate::layout;
+use crate::simd::vectors;
 use geometry::Geometry;
 use kernel::Job;
+use packed::Packed;
 
-/// What follows a convolution in the same pass: `y = relu(conv(x) + residual)`.
+/// What a convolution is made part of in the same pass: `y = relu(scale * conv(x) + bias + residual)`.
 #[derive(Clone, Debug, Default)]
 pub struct Epilogue {
-    /// Of the shape of the output.
+    /// For each channel, `[out]`.
+    pub scale: Option<FlexTensor>,
+    /// For each channel, `[out]`.
+    pub bias: Option<FlexTensor>,
+    /// Of the shape of the output, which takes its place in memory if nothing else refers to it.
     pub residual: Option<FlexTensor>,
     /// Whether the output is `max(y, 0)`.
     pub relu: bool,
 }
 
-/// A convolution and what follows it, the channels of its output side by side in memory. `None` where this crate has no kernel
-/// for it: floats that are not `f32`, groups that do not fill vectors, tensors without elements.
+/// A convolution and what follows it, the channels of its output side by side in memory. Where this crate has no kernel for it
+/// (floats that are not `f32`, groups that do not fill vectors, tensors without elements), by Flex's operations.
 ///
 /// # Shapes
 /// - `x`: `[batch, in, height, width]`
 /// - `weight`: `[out, in / groups, kernel height, kernel width]`
-/// - `bias`: `[out]`
 /// - output: `[batch, out, height', width']`
+///
+/// # Panics
+///
+/// As Flex does, where the shapes do not go together.
 pub fn conv2d_with(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    bias: Option<&FlexTensor>,
-    options: &ConvOptions<2>,
-    epilogue: &Epilogue,
-) -> Option<FlexTensor> {
-    let floats = [Some(x), Some(weight), bias, epilogue.residual.as_ref()];
-    if floats
-        .iter()
-        .flatten()
-        .any(|tensor| tensor.dtype() != DType::F32)
-    {
-        return None;
-    }
-    let geometry = Geometry::new(layout::dims(x), layout::dims(weight), options)?;
-    let weights = cache::packed(weight, &geometry)?;
-    let residual = match &epilogue.residual {
-        Some(residual) if layout::dims(residual) == geometry.output() => {
-            Some(layout::to_channels_last(residual))
-        }
-        Some(_) => return None,
-        None => None,
-    };
-    let bias = bias.map(FlexTensor::to_contiguous);
-    let padded = padded::padded(x, &geometry);
-    let job = Job {
-        x: &padded,
-        weights: &weights,
-        geometry: &geometry,
-        bias: bias.as_ref().map(|bias| bias.storage()),
-        residual: residual.as_ref().and_then(layout::channels_last),
-        relu: epilogue.relu,
-    };
-    Some(layout::from_channels_last(job.run(), geometry.output()))
+    x: FlexTensor,
+    weight: FlexTensor,
+    options: ConvOptions<2>,
+    epilogue: Epilogue,
+) -> FlexTensor {
+    direct(&x, &weight, &options, epilogue)
+        .unwrap_or_else(|epilogue| by_flex(x, weight, options, *epilogue))
 }
 
 /// Burn's convolution. The channels of the output lie side by side where those of the input do.
@@ -79,10 +63,102 @@ pub(crate) fn conv2d(
     bias: Option<FlexTensor>,
     options: ConvOptions<2>,
 ) -> FlexTensor {
-    let stays = layout::channels_last(&x).is_some() && layout::channels_first(&x).is_none();
-    match conv2d_with(&x, &weight, bias.as_ref(), &options, &Epilogue::default()) {
-        Some(output) if stays => output,
-        Some(output) => layout::to_channels_first(output),
-        None => Flex::conv2d(x, weight, bias, options),
+    let stays = layout::is_channels_last(&x);
+    let epilogue = Epilogue {
+        bias,
+        ..Epilogue::default()
+    };
+    let output = conv2d_with(x, weight, options, epilogue);
+    match stays {
+        true => output,
+        false => layout::to_channels_first(output),
     }
+}
+
+/// By the kernel of this crate, or what was to follow where there is none.
+fn direct(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    options: &ConvOptions<2>,
+    epilogue: Epilogue,
+) -> Result<FlexTensor, Box<Epilogue>> {
+    let Some((geometry, weights)) = prepare(x, weight, options, &epilogue) else {
+        return Err(Box::new(epilogue));
+    };
+    let padded = padded::padded(x, &geometry);
+    let job = Job {
+        x: &padded,
+        weights: &weights,
+        geometry: &geometry,
+        scale: of_channels(&epilogue.scale, 1.0, &geometry),
+        bias: of_channels(&epilogue.bias, 0.0, &geometry),
+        relu: epilogue.relu,
+    };
+    let output = |values| layout::from_channels_last(values, geometry.output());
+    Ok(match epilogue.residual.map(layout::into_channels_last) {
+        None => output(job.run(None)),
+        Some(mut residual) => match layout::own_channels_last(&mut residual) {
+            Some(values) => {
+                job.run_over(values);
+                residual
+            }
+            None => output(job.run(layout::channels_last(&residual))),
+        },
+    })
+}
+
+/// The values of each channel, to the end of the last vector.
+fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry) -> Vec<f32> {
+    let mut channels = match values {
+        Some(values) => values.to_contiguous().storage().to_vec(),
+        None => Vec::new(),
+    };
+    channels.resize(geometry.out[0].next_multiple_of(vectors().lanes), otherwise);
+    channels
+}
+
+/// The sizes and the packed weights, if there is a kernel for them.
+fn prepare(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    options: &ConvOptions<2>,
+    epilogue: &Epilogue,
+) -> Option<(Geometry, Arc<Packed>)> {
+    let Epilogue {
+        scale,
+        bias,
+        residual,
+        ..
+    } = epilogue;
+    let vectors = [scale, bias].into_iter().flatten();
+    let mut floats = vectors.clone().chain(residual).chain([x, weight]);
+    if !floats.all(|tensor| tensor.dtype() == DType::F32) {
+        return None;
+    }
+    let geometry = Geometry::new(layout::dims(x), layout::dims(weight), options)?;
+    let mut lengths = vectors.map(|vector| vector.layout().num_elements());
+    let mut sizes = residual.iter().map(layout::dims);
+    let fits = lengths.all(|length| length == geometry.out[0])
+        && sizes.all(|size| size == geometry.output());
+    let weights = fits.then(|| cache::packed(weight, &geometry))??;
+    Some((geometry, weights))
+}
+
+fn by_flex(
+    x: FlexTensor,
+    weight: FlexTensor,
+    options: ConvOptions<2>,
+    epilogue: Epilogue,
+) -> FlexTensor {
+    let [scale, bias] = [epilogue.scale, epilogue.bias].map(|values| {
+        values.map(|values| {
+            let length = values.layout().num_elements();
+            values.reshape(Shape::from([1, length, 1, 1].to_vec()))
+        })
+    });
+    let y = Flex::conv2d(x, weight, None, options);
+    let y = scale.into_iter().fold(y, Flex::float_mul);
+    let y = bias.into_iter().fold(y, Flex::float_add);
+    let y = epilogue.residual.into_iter().fold(y, Flex::float_add);
+    if epilogue.relu { Flex::relu(y) } else { y }
 }

@@ -8,7 +8,7 @@ use burn_backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
 use crate::pool::Window;
-use crate::{Cpu, conv, pool};
+use crate::{Cpu, conv, layout, pool};
 
 impl ModuleOps<Cpu> for Cpu {
     fn conv2d(
@@ -53,12 +53,40 @@ impl ModuleOps<Cpu> for Cpu {
             stride,
             padding,
             dilation,
+            ceil: ceil_mode,
         };
-        match ceil_mode {
-            false => pool::max_pool2d(&x, window),
-            true => None,
-        }
-        .unwrap_or_else(|| Flex::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode))
+        pool::max_pool2d(&x, window).unwrap_or_else(|| {
+            let x = layout::to_channels_first(x);
+            Flex::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
+        })
+    }
+
+    fn avg_pool2d(
+        x: FloatTensor<Self>,
+        kernel_size: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        count_include_pad: bool,
+        ceil_mode: bool,
+    ) -> FloatTensor<Self> {
+        let window = Window {
+            kernel: kernel_size,
+            stride,
+            padding,
+            dilation: [1, 1],
+            ceil: ceil_mode,
+        };
+        pool::avg_pool2d(&x, window).unwrap_or_else(|| {
+            let x = layout::to_channels_first(x);
+            Flex::avg_pool2d(
+                x,
+                kernel_size,
+                stride,
+                padding,
+                count_include_pad,
+                ceil_mode,
+            )
+        })
     }
 
     fn max_pool2d_with_indices(
@@ -69,6 +97,7 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> MaxPool2dWithIndices<Self> {
+        let x = layout::to_channels_first(x);
         let found =
             Flex::max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode);
         MaxPool2dWithIndices::new(found.output, found.indices)
@@ -106,7 +135,6 @@ impl ModuleOps<Cpu> for Cpu {
         fn conv_transpose1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>;
         fn conv_transpose2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>;
         fn conv_transpose3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>;
-        fn avg_pool2d(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>;
         fn avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>;
         fn adaptive_avg_pool2d(x: FloatTensor<Self>, output_size: [usize; 2]) -> FloatTensor<Self>;
         fn adaptive_avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -1,3 +1,4 @@
+use burn_backend::Shape;
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
@@ -98,20 +99,27 @@ proptest! {
     }
 
     #[test]
-    fn residual_and_activation_are_those_of_flex(case in cases(), relu: bool, side_by_side: bool) {
+    fn what_follows_is_that_of_flex(case in cases(), scaled: bool, added: bool, relu: bool, side_by_side: bool) {
         let (x, weight, bias) = case.tensors();
-        let plain = Flex::conv2d(x.clone(), weight.clone(), bias.clone(), case.options.clone());
-        let residual = tensor(plain.layout().shape().to_vec(), case.seed + 3);
-        let sum = Flex::float_add(plain, residual.clone());
+        let scale = scaled.then(|| tensor([case.out], case.seed + 4));
+        let expected = Flex::conv2d(x.clone(), weight.clone(), None, case.options.clone());
+        let residual = added.then(|| tensor(expected.layout().shape().to_vec(), case.seed + 3));
+        let channels = |values: &FlexTensor| values.reshape(Shape::from(vec![1, case.out, 1, 1]));
+        let expected = scale.iter().map(channels).fold(expected, Flex::float_mul);
+        let expected = bias.iter().map(channels).fold(expected, Flex::float_add);
+        let expected = residual.iter().cloned().fold(expected, Flex::float_add);
         let expected = match relu {
-            true => Flex::float_clamp_min(sum, 0.0.into()),
-            false => sum,
+            true => Flex::float_clamp_min(expected, 0.0.into()),
+            false => expected,
         };
-        let residual = if side_by_side { channels_last(&residual) } else { residual };
-        let epilogue = Epilogue { residual: Some(residual), relu };
-        if let Some(found) = conv2d_with(&x, &weight, bias.as_ref(), &case.options, &epilogue) {
-            prop_assert!(difference(found, expected) < 1e-5);
-        }
+        let residual = residual.map(|residual| if side_by_side { channels_last(&residual) } else { residual });
+        let epilogue = Epilogue { scale, bias, residual, relu };
+        let shared = epilogue.clone();
+        let run = |epilogue| conv2d_with(x.clone(), weight.clone(), case.options.clone(), epilogue);
+        let before = shared.residual.clone().map(values);
+        prop_assert!(difference(run(shared.clone()), expected.clone()) < 1e-5);
+        prop_assert_eq!(shared.residual.map(values), before);
+        prop_assert!(difference(run(epilogue), expected) < 1e-5);
     }
 }
 
@@ -136,10 +144,21 @@ fn layers_of_residual_networks() {
     ] {
         let inputs = x[1] / options.groups;
         let (x, weight) = (tensor(x, 1), tensor([out, inputs, kernel, kernel], 2));
-        let epilogue = Epilogue::default();
-        let found = conv2d_with(&x, &weight, None, &options, &epilogue).expect("a kernel for it");
-        let again = conv2d_with(&x, &weight, None, &options, &epilogue).unwrap();
-        assert_eq!(values(found.clone()), values(again));
+        let run = || {
+            conv2d_with(
+                x.clone(),
+                weight.clone(),
+                options.clone(),
+                Epilogue::default(),
+            )
+        };
+        let found = run();
+        assert_eq!(
+            found.layout().strides()[1],
+            1,
+            "no kernel for {out} {options:?}"
+        );
+        assert_eq!(values(found.clone()), values(run()));
         let expected = Flex::conv2d(x, weight, None, options.clone());
         assert!(difference(found, expected) < 1e-5, "{out} {options:?}");
     }
@@ -196,21 +215,10 @@ fn not_a_number_stays() {
     let mut x = tensor([1, 16, 4, 4], 1);
     x.storage_mut::<f32>()[5] = f32::NAN;
     let epilogue = Epilogue {
-        residual: None,
         relu: true,
+        ..Epilogue::default()
     };
-    let found = conv2d_with(
-        &x,
-        &tensor([16, 16, 1, 1], 2),
-        None,
-        &plain(1, 0, 1),
-        &epilogue,
-    );
-    assert_eq!(
-        values(found.unwrap())
-            .iter()
-            .filter(|value| value.is_nan())
-            .count(),
-        16
-    );
+    let found = conv2d_with(x, tensor([16, 16, 1, 1], 2), plain(1, 0, 1), epilogue);
+    let found = values(found);
+    assert_eq!(found.iter().filter(|value| value.is_nan()).count(), 16);
 }

@@ -1,6 +1,7 @@
 //! Every kernel against Flex.
 
 mod conv;
+mod pool;
 
 use burn_backend::{Bytes, DType, Shape, TensorData};
 use burn_flex::{FlexTensor, Layout};

@@ -12,7 +12,7 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Kernels, Layer, LayerOutput};
+use resnet_core::{Kernels, Layer, LayerNorm, LayerOutput};
 use tch::Kind;
 
 type Train = Autodiff<LibTorch>;
@@ -29,8 +29,12 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
         None => (None, None, None),
     };
     let (scale, shift, epsilon) = match layer.norm {
-        Some(norm) => (Some(norm.scale), Some(norm.shift), norm.epsilon),
-        None => (None, None, 0.0),
+        Some(LayerNorm::Batch {
+            scale,
+            shift,
+            epsilon,
+        }) => (Some(scale), Some(shift), epsilon),
+        _ => (None, None, 0.0),
     };
     let [has_bias, has_norm, has_residual] =
         [bias.is_some(), scale.is_some(), layer.residual.is_some()];
