@@ -59,7 +59,10 @@ impl Job<'_> {
 
     /// The same in the place of `residual`.
     pub(super) fn run_over(&self, residual: &mut [f32]) {
-        assert_eq!(residual.len(), self.geometry.output().iter().product());
+        assert_eq!(
+            residual.len(),
+            self.geometry.output().iter().product::<usize>()
+        );
         let to = residual.as_mut_ptr();
         // SAFETY: as many values are there as the job reads and writes, each read before it is written.
         unsafe {

@@ -11,7 +11,10 @@ use crate::{checkpoint, fixture, image, keyed, run, stderr, stdout};
 fn backends_lists_what_is_built_in_and_the_machine() {
     let text = stdout(&run(["backends"]).success());
     // Only `cpu` and `ndarray` are for certain built into the program that is tested.
-    assert!(text.contains("\ncpu          burn-flex 0.21.0"), "{text}");
+    assert!(
+        text.contains("\ncpu          resnet-cpu 0.1.0, burn-flex 0.21.0"),
+        "{text}"
+    );
     assert!(
         text.contains("\nndarray      burn-ndarray 0.21.0"),
         "{text}"
@@ -46,7 +49,7 @@ fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
     let cases = [
         (
             "gpu",
-            "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `ndarray`",
+            "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `flex`, `ndarray`",
         ),
         (
             "cpu:1",
@@ -181,7 +184,7 @@ fn bench_measures_every_network_at_every_batch_size() {
     for row in &rows {
         let number = |key: &str| row[key].as_f64().unwrap();
         assert_eq!(row["backend"], "cpu");
-        assert_eq!(row["device"], "flex");
+        assert_eq!(row["device"], "cpu");
         assert_eq!(number("runs"), 3.0);
         assert!(
             number("min_ms") > 0.0 && number("min_ms") <= number("median_ms"),
