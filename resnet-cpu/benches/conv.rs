@@ -8,7 +8,7 @@ use burn_backend::TensorData;
 use burn_backend::ops::{ConvOptions, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use resnet_cpu::{Epilogue, conv2d_with};
+use resnet_cpu::{Cpu, Epilogue, conv2d_with};
 
 /// Name, input channels, output channels, size of the output, kernel, stride, groups.
 const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 14] = [
@@ -52,6 +52,19 @@ fn layers(criterion: &mut Criterion) {
         let side_by_side = resnet_cpu::into_channels_last(x.clone());
         group.bench_function("resnet-cpu", |bench| {
             bench.iter(|| ours(black_box(&side_by_side)))
+        });
+        let grad = ours(&side_by_side);
+        group.bench_function("resnet-cpu, gradient of the input", |bench| {
+            bench.iter(|| {
+                let [x, weight] = [&side_by_side, &weight].map(FlexTensor::clone);
+                Cpu::conv2d_x_backward(x, weight, black_box(grad.clone()), options.clone())
+            })
+        });
+        group.bench_function("resnet-cpu, gradient of the weights", |bench| {
+            bench.iter(|| {
+                let [x, weight] = [&side_by_side, &weight].map(FlexTensor::clone);
+                Cpu::conv2d_weight_backward(x, weight, black_box(grad.clone()), options.clone())
+            })
         });
         group.bench_function("flex", |bench| {
             bench

@@ -7,7 +7,7 @@ use burn_backend::Bytes;
 use burn_flex::FlexTensor;
 
 use super::geometry::Geometry;
-use super::packed::Packed;
+use super::packed::{Packed, Panels, Weights};
 use crate::simd::vectors;
 
 /// What they were made of.
@@ -37,14 +37,16 @@ pub(super) fn packed(weight: &FlexTensor, geometry: &Geometry) -> Option<Arc<Pac
         start: layout.start_offset(),
         shape: layout.shape().to_vec(),
         strides: layout.strides().to_vec(),
-        groups: geometry.options.groups,
+        groups: geometry.groups,
     };
     let lock = || PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(entry) = lock().get_or_insert_default().get(&key) {
         return Some(entry.packed.clone());
     }
+    let panels = Panels::new(geometry, vectors())?;
     let contiguous = weight.to_contiguous();
-    let packed = Arc::new(Packed::new(contiguous.storage(), geometry, vectors())?);
+    let weights = Weights::new(contiguous.storage(), geometry);
+    let packed = Arc::new(Packed::new(weights, geometry, panels));
     let mut cache = lock();
     let cache = cache.get_or_insert_default();
     cache.retain(|_, entry| entry.data.strong_count() > 0);

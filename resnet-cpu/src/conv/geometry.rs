@@ -11,7 +11,11 @@ pub(super) struct Geometry {
     /// Channels, height and width of the output.
     pub(super) out: [usize; 3],
     pub(super) kernel: [usize; 2],
-    pub(super) options: ConvOptions<2>,
+    pub(super) stride: [usize; 2],
+    /// Zeros above and below, left and right.
+    pub(super) padding: [[usize; 2]; 2],
+    pub(super) dilation: [usize; 2],
+    pub(super) groups: usize,
 }
 
 /// Values of the input that lie in a row, as do the weights for them.
@@ -27,21 +31,29 @@ impl Geometry {
     pub(super) fn new(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
         let [batch, channels, height, width] = x;
         let [out_channels, group_channels, kernel @ ..] = weight;
-        let fits =
-            channels == group_channels * options.groups && out_channels % options.groups == 0;
+        let ConvOptions {
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = *options;
+        let fits = channels == group_channels * groups && out_channels % groups == 0;
         let side = |axis: usize, size: usize| {
-            let spanned = options.dilation[axis] * (kernel[axis].checked_sub(1)?) + 1;
-            let free = (size + 2 * options.padding[axis]).checked_sub(spanned)?;
-            Some(free / options.stride[axis] + 1)
+            let spanned = dilation[axis] * (kernel[axis].checked_sub(1)?) + 1;
+            let free = (size + 2 * padding[axis]).checked_sub(spanned)?;
+            Some(free / stride[axis] + 1)
         };
         let out = [out_channels, side(0, height)?, side(1, width)?];
         let full = batch * channels * height * width * out_channels > 0;
-        (fits && full).then(|| Self {
+        (fits && full).then_some(Self {
             batch,
             input: [channels, height, width],
             out,
             kernel,
-            options: options.clone(),
+            stride,
+            padding: padding.map(|zeros| [zeros; 2]),
+            dilation,
+            groups,
         })
     }
 
@@ -55,9 +67,23 @@ impl Geometry {
         self.batch * self.out[1] * self.out[2]
     }
 
+    pub(super) fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Input channels of a group.
+    pub(super) fn inputs_of_group(&self) -> usize {
+        self.input[0] / self.groups
+    }
+
+    /// Output channels of a group.
+    pub(super) fn outputs_of_group(&self) -> usize {
+        self.out[0] / self.groups
+    }
+
     /// Height and width of the padded input.
     pub(super) fn padded(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.input[1 + axis] + 2 * self.options.padding[axis])
+        [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
     }
 
     /// Where the first input of each of `pixels` is in the padded input.
@@ -65,7 +91,7 @@ impl Geometry {
         let [channels, ..] = self.input;
         let [_, out_height, out_width] = self.out;
         let [height, width] = self.padded();
-        let [down, right] = self.options.stride;
+        let [down, right] = self.stride;
         let (mut row, mut x) = (pixels.start / out_width, pixels.start % out_width);
         let mut firsts = Vec::with_capacity(pixels.len());
         while firsts.len() < pixels.len() {
@@ -81,7 +107,7 @@ impl Geometry {
     /// The runs of a pixel, for `channels` of one group.
     pub(super) fn runs(&self, channels: usize) -> Vec<Run> {
         let [height, width] = self.kernel;
-        let [down, right] = self.options.dilation;
+        let [down, right] = self.dilation;
         let all = self.input[0];
         let row = self.padded()[1] * all;
         let whole = right == 1 && channels == all;

@@ -77,7 +77,7 @@ impl Job<'_> {
     ///
     /// Both pointers of `place` are to as many values as the output has.
     unsafe fn write(&self, place: Place) {
-        let runs = self.geometry.runs(self.weights.channels);
+        let runs = self.geometry.runs(self.weights.panels.channels);
         self.check(&runs);
         let work = |part: &Part| {
             arch().dispatch(PartOfJob {
@@ -99,15 +99,21 @@ impl Job<'_> {
         let geometry = self.geometry;
         let last = geometry.first_inputs(geometry.pixels() - 1..geometry.pixels())[0];
         let end = runs.iter().map(|run| run.offset + run.length).max();
-        let inputs = self.weights.panels.iter().flat_map(|panel| &panel.inputs);
+        let inputs = self
+            .weights
+            .panels
+            .panels
+            .iter()
+            .flat_map(|panel| &panel.inputs);
         let end = last + end.unwrap_or(0) + inputs.max().unwrap_or(&0);
         assert!(end <= self.x.len());
         let depth: usize = runs.iter().map(|run| run.length).sum();
-        assert_eq!(depth, self.weights.depth);
+        assert_eq!(depth, self.weights.panels.depth);
         let lanes = vectors().lanes;
-        for panel in &self.weights.panels {
-            let values = panel.inputs.len() * lanes * depth;
-            assert!(panel.start + values <= self.weights.values.len());
+        let panels = &self.weights.panels.panels;
+        assert_eq!(panels.len(), self.weights.values.len());
+        for (panel, values) in panels.iter().zip(&self.weights.values) {
+            assert_eq!(panel.inputs.len() * lanes * depth, values.len());
             assert!(panel.channels <= panel.inputs.len() * lanes);
             assert!(panel.first + panel.channels <= geometry.out[0]);
         }
@@ -122,9 +128,9 @@ impl Job<'_> {
         /// Values of the input that stay in a core's second cache beside the weights.
         const NEAR: usize = 128 * 1024;
         let geometry = self.geometry;
-        let (pixels, panels) = (geometry.pixels(), self.weights.panels.len());
+        let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
         let cores = rayon::current_num_threads();
-        let work = pixels * self.weights.depth * geometry.out[0];
+        let work = pixels * self.weights.panels.depth * geometry.out[0];
         if cores == 1 && self.x.len() <= NEAR || work <= SMALL {
             return vec![Part {
                 pixels: 0..pixels,
@@ -133,7 +139,7 @@ impl Job<'_> {
         }
         let by_channels = panels >= cores
             && (panels % cores == 0 || panels >= 4 * cores)
-            && self.weights.values.len() > self.x.len();
+            && self.weights.panels.depth * geometry.out[0] > self.x.len();
         if by_channels {
             let count = panels.min(4 * cores);
             return ranges(panels, count)
@@ -156,7 +162,7 @@ impl Job<'_> {
 }
 
 /// `count` ranges, as even as can be, that are `0..length` together.
-fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
     let at = move |index: usize| length * index / count;
     (0..count).map(move |index| at(index)..at(index + 1))
 }
@@ -175,7 +181,9 @@ impl WithSimd for PartOfJob<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Part { pixels, panels } = self.part;
         let firsts = self.job.geometry.first_inputs(pixels.clone());
-        for panel in &self.job.weights.panels[panels.clone()] {
+        let weights = self.job.weights;
+        for index in panels.clone() {
+            let panel = &weights.panels.panels[index];
             let tiles = Tiles {
                 simd,
                 job: self.job,
@@ -183,10 +191,10 @@ impl WithSimd for PartOfJob<'_> {
                 firsts: &firsts,
                 pixel: pixels.start,
                 panel,
+                weights: &weights.values[index],
                 place: self.place,
             };
-            let grouped = panel.inputs.iter().any(|input| *input != panel.inputs[0]);
-            match (panel.inputs.len(), grouped) {
+            match (panel.inputs.len(), panel.grouped()) {
                 (1, _) => tiles.run::<1, false>(),
                 (2, false) => tiles.run::<2, false>(),
                 (3, false) => tiles.run::<3, false>(),
@@ -207,6 +215,7 @@ struct Tiles<'a, S> {
     firsts: &'a [usize],
     pixel: usize,
     panel: &'a Panel,
+    weights: &'a [f32],
     place: Place,
 }
 
@@ -272,8 +281,7 @@ impl<S: Simd> Tiles<'_, S> {
         // SAFETY: `Job::check` has compared the last input and the weights of every panel with what there is. A pointer is
         // moved only where values follow.
         unsafe {
-            let weights = job.weights.values.as_ptr().add(panel.start);
-            let mut weights = weights.cast::<S::f32s>();
+            let mut weights = self.weights.as_ptr().cast::<S::f32s>();
             for run in self.runs {
                 let x: [*const f32; PIXELS] =
                     array::from_fn(|pixel| job.x.as_ptr().add(firsts[pixel] + run.offset));

@@ -6,9 +6,11 @@
 
 mod cache;
 mod geometry;
+mod inputs;
 mod kernel;
 mod packed;
 mod padded;
+mod weights;
 
 use std::sync::Arc;
 
@@ -73,6 +75,43 @@ pub(crate) fn conv2d(
         true => output,
         false => layout::to_channels_first(output),
     }
+}
+
+/// The gradient of the input, its channels side by side where those of the output's gradient are.
+///
+/// # Shapes
+/// - `x`, result: `[batch, in, height, width]`
+/// - `weight`: `[out, in / groups, kernel height, kernel width]`
+/// - `grad`: `[batch, out, height', width']`
+pub(crate) fn x_backward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    grad: FlexTensor,
+    options: ConvOptions<2>,
+) -> FlexTensor {
+    let stays = layout::is_channels_last(&grad);
+    let floats = [&weight, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
+    let own = || inputs::gradient(layout::dims(&x), &weight, &grad, &options);
+    match floats.then(own).flatten() {
+        Some(gradient) if stays => gradient,
+        Some(gradient) => layout::to_channels_first(gradient),
+        None => Flex::conv2d_x_backward(x, weight, grad, options),
+    }
+}
+
+/// The gradient of the weights. Shapes are as above.
+pub(crate) fn weight_backward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    grad: FlexTensor,
+    options: ConvOptions<2>,
+) -> FlexTensor {
+    let floats = [&x, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
+    let own = || weights::gradient(&x, layout::dims(&weight), &grad, &options);
+    floats.then(own).flatten().unwrap_or_else(|| {
+        let [x, grad] = [x, grad].map(layout::to_channels_first);
+        Flex::conv2d_weight_backward(x, weight, grad, options)
+    })
 }
 
 /// By the kernel of this crate, or what was to follow where there is none.

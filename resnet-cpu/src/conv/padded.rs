@@ -8,9 +8,8 @@ use crate::{layout, parallel};
 /// The input as `[batch, height, width, channels]` with its padding.
 pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32]> {
     let [channels, height, width] = geometry.input;
-    let [down, right] = geometry.options.padding;
-    match (layout::channels_last(x), [down, right]) {
-        (Some(values), [0, 0]) => Cow::Borrowed(values),
+    match (layout::channels_last(x), geometry.padding) {
+        (Some(values), [[0, 0], [0, 0]]) => Cow::Borrowed(values),
         (Some(values), _) => pad(geometry, |image, y, row| {
             row.copy_from_slice(&values[(image * height + y) * width * channels..][..row.len()]);
         }),
@@ -32,7 +31,7 @@ pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32
 /// Zeros around rows that `fill` writes, from the image, the row and where it goes.
 fn pad<'a>(geometry: &Geometry, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Cow<'a, [f32]> {
     let [channels, height, width] = geometry.input;
-    let [down, right] = geometry.options.padding;
+    let [[down, _], [right, _]] = geometry.padding;
     let [padded_height, padded_width] = geometry.padded();
     let row = padded_width * channels;
     let mut padded = vec![0.0; geometry.batch * padded_height * row];

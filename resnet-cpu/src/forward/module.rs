@@ -20,6 +20,24 @@ impl ModuleOps<Cpu> for Cpu {
         conv::conv2d(x, weight, bias, options)
     }
 
+    fn conv2d_x_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv::x_backward(x, weight, output_grad, options)
+    }
+
+    fn conv2d_weight_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv::weight_backward(x, weight, output_grad, options)
+    }
+
     fn deform_conv2d_backward(
         x: FloatTensor<Self>,
         offset: FloatTensor<Self>,

@@ -99,6 +99,22 @@ proptest! {
     }
 
     #[test]
+    fn any_gradient_is_that_of_flex(case in cases()) {
+        let (x, weight, _) = case.tensors();
+        let options = &case.options;
+        let output = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
+        let grad = tensor(output.layout().shape().to_vec(), case.seed + 3);
+        let of_x = Flex::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+        let of_weight = Flex::conv2d_weight_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+        for (x, grad) in [(x.clone(), grad.clone()), (channels_last(&x), channels_last(&grad)), (x, channels_last(&grad))] {
+            let found = Cpu::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+            prop_assert!(difference(found, of_x.clone()) < 1e-5);
+            let found = Cpu::conv2d_weight_backward(x, weight.clone(), grad, options.clone());
+            prop_assert!(difference(found, of_weight.clone()) < 1e-5);
+        }
+    }
+
+    #[test]
     fn what_follows_is_that_of_flex(case in cases(), scaled: bool, added: bool, relu: bool, side_by_side: bool) {
         let (x, weight, bias) = case.tensors();
         let scale = scaled.then(|| tensor([case.out], case.seed + 4));
@@ -159,8 +175,25 @@ fn layers_of_residual_networks() {
             "no kernel for {out} {options:?}"
         );
         assert_eq!(values(found.clone()), values(run()));
-        let expected = Flex::conv2d(x, weight, None, options.clone());
-        assert!(difference(found, expected) < 1e-5, "{out} {options:?}");
+        let expected = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
+        assert!(
+            difference(found, expected.clone()) < 1e-5,
+            "{out} {options:?}"
+        );
+        let grad = tensor(expected.layout().shape().to_vec(), 3);
+        type Gradient = fn(FlexTensor, FlexTensor, FlexTensor, ConvOptions<2>) -> FlexTensor;
+        let gradients: [[Gradient; 2]; 2] = [
+            [Cpu::conv2d_x_backward, Flex::conv2d_x_backward],
+            [Cpu::conv2d_weight_backward, Flex::conv2d_weight_backward],
+        ];
+        for both in gradients {
+            let run = |gradient: Gradient| {
+                gradient(x.clone(), weight.clone(), grad.clone(), options.clone())
+            };
+            let [found, expected] = both.map(run);
+            assert_eq!(values(found.clone()), values(run(both[0])));
+            assert!(difference(found, expected) < 1e-5, "{out} {options:?}");
+        }
     }
 }
 

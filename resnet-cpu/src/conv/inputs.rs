@@ -1,0 +1,165 @@
+//! The gradient of a convolution's input: itself a convolution, of the output's gradient with the weights turned around.
+//!
+//! With stride `s`, the inputs in rows `r, r + s, r + 2 s, ...` meet every `s`-th row of weights only, and the same is true of
+//! columns: `s * s` convolutions of stride 1, of a part of the weights each, whose outputs are laid into each other.
+
+use burn_backend::ops::ConvOptions;
+use burn_flex::FlexTensor;
+
+use super::geometry::Geometry;
+use super::kernel::Job;
+use super::packed::{Packed, Panels, Weights};
+use super::padded;
+use crate::layout::{self, Dims};
+use crate::parallel;
+use crate::simd::vectors;
+
+/// `None` where there is no kernel.
+pub(super) fn gradient(
+    x: Dims,
+    weight: &FlexTensor,
+    grad: &FlexTensor,
+    options: &ConvOptions<2>,
+) -> Option<FlexTensor> {
+    let forward = Geometry::new(x, layout::dims(weight), options)?;
+    if forward.output() != layout::dims(grad) {
+        return None;
+    }
+    let [down, right] = forward.stride;
+    let sides = [0, 1].map(|axis| {
+        let phases = (0..forward.stride[axis]).map(|phase| Phase::new(&forward, axis, phase));
+        phases.collect::<Option<Vec<_>>>()
+    });
+    let [rows, columns] = sides;
+    let (rows, columns) = (rows?, columns?);
+    let weight = weight.to_contiguous();
+    let run = |row: &Phase, column: &Phase| match row.taps * column.taps * row.size * column.size {
+        0 => Some(None),
+        _ => of_phase(&forward, weight.storage(), grad, [row, column]).map(Some),
+    };
+    let pairs = rows
+        .iter()
+        .flat_map(|row| columns.iter().map(move |column| (row, column)));
+    let parts = pairs
+        .map(|(row, column)| run(row, column))
+        .collect::<Option<Vec<_>>>()?;
+    if let [Some(_)] = parts.as_slice() {
+        let whole = parts.into_iter().flatten().next()?;
+        return Some(layout::from_channels_last(whole, x));
+    }
+    let [n, c, height, width] = x;
+    let mut values = vec![0.0; n * c * height * width];
+    parallel::chunks(
+        &mut values,
+        height * width * c,
+        width * c,
+        |image, start, out| {
+            let y = start / (width * c);
+            for (phase, column) in columns.iter().enumerate() {
+                let Some(part) = &parts[y % down * right + phase] else {
+                    continue;
+                };
+                let row = (image * rows[y % down].size + y / down) * column.size * c;
+                let from = part[row..][..column.size * c].chunks_exact(c);
+                let to = out.chunks_exact_mut(c).skip(phase).step_by(right);
+                to.zip(from).for_each(|(to, from)| to.copy_from_slice(from));
+            }
+        },
+    );
+    Some(layout::from_channels_last(values, x))
+}
+
+/// Every `stride`-th row (or column) of the input.
+struct Phase {
+    /// How many there are.
+    size: usize,
+    /// The first weight that they meet, and how many, `stride` apart.
+    first: usize,
+    taps: usize,
+    /// Zeros before and after the output's gradient.
+    padding: [usize; 2],
+}
+
+impl Phase {
+    /// `None` for dilated weights with a stride, and for more padding than the weights span.
+    fn new(forward: &Geometry, axis: usize, phase: usize) -> Option<Self> {
+        let [stride, dilation, kernel] =
+            [forward.stride, forward.dilation, forward.kernel].map(|sides| sides[axis]);
+        if stride > 1 && dilation > 1 {
+            return None;
+        }
+        let before = forward.padding[axis][0];
+        let size = forward.input[1 + axis]
+            .saturating_sub(phase)
+            .div_ceil(stride);
+        let first = (phase + before) % stride;
+        let taps = kernel.saturating_sub(first).div_ceil(stride);
+        // Input `q` of the phase meets outputs `q + last, q + last - dilation, ...`, as many as taps.
+        let last = (phase + before - first) / stride;
+        let spanned = taps.saturating_sub(1) * dilation;
+        let end = size + last;
+        Some(Self {
+            size,
+            first,
+            taps,
+            padding: [
+                spanned.checked_sub(last).or((taps == 0).then_some(0))?,
+                end.saturating_sub(forward.out[1 + axis]),
+            ],
+        })
+    }
+}
+
+/// Inputs' gradients as `[batch, height, width, channels]`.
+fn of_phase(
+    forward: &Geometry,
+    weight: &[f32],
+    grad: &FlexTensor,
+    [row, column]: [&Phase; 2],
+) -> Option<Vec<f32>> {
+    let geometry = Geometry {
+        batch: forward.batch,
+        input: forward.out,
+        out: [forward.input[0], row.size, column.size],
+        kernel: [row.taps, column.taps],
+        stride: [1, 1],
+        padding: [row.padding, column.padding],
+        dilation: forward.dilation,
+        groups: forward.groups,
+    };
+    let turned = {
+        let forwards = Weights::new(weight, forward);
+        let [group, output, input] = forwards.channels;
+        let last = [row, column].map(|side| side.first).into_iter();
+        let [down, right] = forwards.taps;
+        let steps = [
+            down * forward.stride[0] as isize,
+            right * forward.stride[1] as isize,
+        ];
+        let at = |tap: usize, step: isize| tap as isize * step;
+        let firsts: isize = last
+            .zip([down, right])
+            .map(|(first, step)| at(first, step))
+            .sum();
+        let lasts = at(row.taps - 1, steps[0]) + at(column.taps - 1, steps[1]);
+        Weights {
+            start: (firsts + lasts) as usize,
+            channels: [group, input, output],
+            taps: steps.map(|step| -step),
+            ..forwards
+        }
+    };
+    let panels = Panels::new(&geometry, vectors())?;
+    let weights = Packed::new(turned, &geometry, panels);
+    let padded = padded::padded(grad, &geometry);
+    let channels = geometry.out[0].next_multiple_of(vectors().lanes);
+    let job = Job {
+        x: &padded,
+        weights: &weights,
+        geometry: &geometry,
+        scale: vec![1.0; channels],
+        bias: vec![0.0; channels],
+        relu: false,
+    };
+    Some(job.run(None))
+}
