@@ -27,6 +27,16 @@ pub(crate) fn own_channels_last(x: &mut FlexTensor) -> Option<&mut [f32]> {
     own.then(|| x.try_storage_mut())?
 }
 
+/// The same, of a copy if another tensor sees them.
+pub(crate) fn make_own(x: FlexTensor) -> FlexTensor {
+    let mut x = into_channels_last(x);
+    if own_channels_last(&mut x).is_some() {
+        return x;
+    }
+    let values = channels_last(&x).map(<[f32]>::to_vec);
+    from_channels_last(values.unwrap_or_default(), dims(&x))
+}
+
 /// Whether channels lie side by side, and not the width, which for maps of one channel or pixel is the same.
 pub(crate) fn is_channels_last(x: &FlexTensor) -> bool {
     channels_last(x).is_some() && channels_first(x).is_none()
@@ -89,6 +99,34 @@ pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     let values = transpose(values, n, h * w, c);
     let layout = Layout::contiguous(Shape::from([n, c, h, w].to_vec()));
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// What does not depend on where a value is, of tensors whose values may lie in any one order.
+pub(crate) fn elementwise<const N: usize>(
+    tensors: [FlexTensor; N],
+    operation: impl FnOnce([FlexTensor; N]) -> FlexTensor,
+) -> FlexTensor {
+    let permuted = |x: &FlexTensor| {
+        x.dtype() == DType::F32 && x.layout().num_dims() == 4 && is_channels_last(x)
+    };
+    let shape = tensors[0].shape();
+    let alike = tensors
+        .iter()
+        .all(|x| x.shape() == shape && x.dtype() == DType::F32);
+    if !alike || !tensors.iter().any(permuted) {
+        return operation(tensors);
+    }
+    let tensors = tensors.map(into_channels_last);
+    let layout = tensors[0].layout().clone();
+    let flat = |x: FlexTensor| {
+        let start = x.layout().start_offset();
+        let length = Shape::from([x.layout().num_elements()].to_vec());
+        x.with_layout(Layout::new(length, [1].to_vec(), start))
+    };
+    let result = operation(tensors.map(flat));
+    let strides = layout.strides().to_vec();
+    let start = result.layout().start_offset();
+    result.with_layout(Layout::new(shape, strides, start))
 }
 
 /// `[n, rows, columns]` as `[n, columns, rows]`.

@@ -30,3 +30,25 @@ pub(crate) fn chunks(
             steps.for_each(|(index, out)| work(number, index * step, out));
         });
 }
+
+/// The same for two results.
+pub(crate) fn chunks_of_two<A: Send, B: Send>(
+    first: &mut [A],
+    second: &mut [B],
+    image: usize,
+    step: usize,
+    work: impl Fn(usize, usize, &mut [A], &mut [B]) + Sync,
+) {
+    if first.is_empty() {
+        return;
+    }
+    let images = first
+        .par_chunks_mut(image)
+        .zip(second.par_chunks_mut(image));
+    images.enumerate().for_each(|(number, (first, second))| {
+        let steps = first.par_chunks_mut(step).zip(second.par_chunks_mut(step));
+        steps.enumerate().for_each(|(index, (first, second))| {
+            work(number, index * step, first, second);
+        });
+    });
+}

@@ -12,6 +12,18 @@ macro_rules! forward {
     };
 }
 
+/// The same for what does not depend on where a value is: channels that lie side by side stay so.
+macro_rules! elementwise {
+    ($(fn $name:ident([$($x:ident),*] $(, $arg:ident: $type:ty)*);)*) => {
+        $(
+            #[inline]
+            fn $name($($x: FloatTensor<Self>,)* $($arg: $type),*) -> FloatTensor<Self> {
+                crate::layout::elementwise([$($x),*], |[$($x),*]| Flex::$name($($x,)* $($arg),*))
+            }
+        )*
+    };
+}
+
 mod activation;
 mod bool;
 mod float;

@@ -107,6 +107,35 @@ impl ModuleOps<Cpu> for Cpu {
         })
     }
 
+    fn avg_pool2d_backward(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        kernel_size: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        count_include_pad: bool,
+        ceil_mode: bool,
+    ) -> FloatTensor<Self> {
+        let window = Window {
+            kernel: kernel_size,
+            stride,
+            padding,
+            dilation: [1, 1],
+            ceil: ceil_mode,
+        };
+        pool::avg_pool2d_backward(layout::dims(&x), &grad, window).unwrap_or_else(|| {
+            Flex::avg_pool2d_backward(
+                x,
+                grad,
+                kernel_size,
+                stride,
+                padding,
+                count_include_pad,
+                ceil_mode,
+            )
+        })
+    }
+
     fn max_pool2d_with_indices(
         x: FloatTensor<Self>,
         kernel_size: [usize; 2],
@@ -115,6 +144,16 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> MaxPool2dWithIndices<Self> {
+        let window = Window {
+            kernel: kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil: ceil_mode,
+        };
+        if let Some((output, indices)) = pool::max_pool2d_with_indices(&x, window) {
+            return MaxPool2dWithIndices::new(output, indices);
+        }
         let x = layout::to_channels_first(x);
         let found =
             Flex::max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode);
@@ -131,6 +170,17 @@ impl ModuleOps<Cpu> for Cpu {
         output_grad: FloatTensor<Self>,
         indices: IntTensor<Self>,
     ) -> MaxPool2dBackward<Self> {
+        let window = Window {
+            kernel: kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil: ceil_mode,
+        };
+        let own = pool::max_pool2d_backward(layout::dims(&x), &output_grad, &indices, window);
+        if let Some(x_grad) = own {
+            return MaxPool2dBackward::new(x_grad);
+        }
         let found = Flex::max_pool2d_with_indices_backward(
             x,
             kernel_size,
@@ -153,7 +203,6 @@ impl ModuleOps<Cpu> for Cpu {
         fn conv_transpose1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>;
         fn conv_transpose2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>;
         fn conv_transpose3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>;
-        fn avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>;
         fn adaptive_avg_pool2d(x: FloatTensor<Self>, output_size: [usize; 2]) -> FloatTensor<Self>;
         fn adaptive_avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
         fn interpolate(x: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>;

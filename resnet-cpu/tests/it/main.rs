@@ -1,6 +1,8 @@
 //! Every kernel against Flex.
 
 mod conv;
+mod elementwise;
+mod norm;
 mod pool;
 
 use burn_backend::{Bytes, DType, Shape, TensorData};

@@ -1,5 +1,5 @@
 use burn_backend::ops::ModuleOps;
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
 use resnet_cpu::Cpu;
 
@@ -24,6 +24,42 @@ proptest! {
             let found = Cpu::avg_pool2d(given, kernel, stride, padding, include, ceil);
             let expected = Flex::avg_pool2d(x.clone(), kernel, stride, padding, include, ceil);
             prop_assert!(difference(found, expected) < 1e-6);
+        }
+    }
+
+    #[test]
+    fn any_pools_gradient_is_that_of_flex(
+        n in 1..3_usize, c in 1..40_usize, size in 4..17_usize, wide in 0..5_usize,
+        kernel in 1..4_usize, stride in 1..4_usize, padding in 0..2_usize, dilation in 1..3_usize,
+        ceil: bool, include: bool, seed in 0..1000_u64,
+    ) {
+        let padding = padding.min(kernel / 2);
+        let x = tensor([n, c, size, size + wide], seed);
+        let [kernel, stride, padding, dilation] = [kernel, stride, padding, dilation].map(|side| [side; 2]);
+        let max = Flex::max_pool2d_with_indices(x.clone(), kernel, stride, padding, dilation, ceil);
+        let of_max = tensor(max.output.layout().shape().to_vec(), seed + 1);
+        let expected = Flex::max_pool2d_with_indices_backward(
+            x.clone(), kernel, stride, padding, dilation, ceil, of_max.clone(), max.indices.clone(),
+        );
+        let mean = Flex::avg_pool2d(x.clone(), kernel, stride, padding, include, ceil);
+        let of_mean = tensor(mean.layout().shape().to_vec(), seed + 2);
+        let expected_of_mean = Flex::avg_pool2d_backward(x.clone(), of_mean.clone(), kernel, stride, padding, include, ceil);
+        type Lie = fn(&FlexTensor) -> FlexTensor;
+        let lies: [Lie; 2] = [FlexTensor::clone, channels_last];
+        for lie in lies {
+            let given = lie(&x);
+            let found = Cpu::max_pool2d_with_indices(given.clone(), kernel, stride, padding, dilation, ceil);
+            prop_assert!(difference(found.output, max.output.clone()) == 0.0);
+            let indices = |indices: FlexTensor| indices.into_data().to_vec::<i64>().unwrap();
+            prop_assert_eq!(indices(found.indices.clone()), indices(max.indices.clone()));
+            for grad in lies.map(|lie| lie(&of_max)) {
+                let found = Cpu::max_pool2d_with_indices_backward(
+                    given.clone(), kernel, stride, padding, dilation, ceil, grad, found.indices.clone(),
+                );
+                prop_assert!(difference(found.x_grad, expected.x_grad.clone()) < 1e-6);
+            }
+            let found = Cpu::avg_pool2d_backward(given, lie(&of_mean), kernel, stride, padding, include, ceil);
+            prop_assert!(difference(found, expected_of_mean.clone()) < 1e-6);
         }
     }
 }
