@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::any::{Any, TypeId};
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Tensor};
 use spin::Mutex;
 
 /// `y = relu(norm(conv(x)) + residual)`, of which any part but `x` may be missing.
@@ -47,7 +47,7 @@ pub enum LayerNorm<B: Backend> {
         /// Added to the variance before the root.
         epsilon: f64,
     },
-    /// By the running statistics, `x * scale + shift`: on other backends only.
+    /// By the running statistics, `x * scale + shift`. Both are constants: nothing asks for their gradients.
     Running {
         /// Factor of the convolution.
         scale: Tensor<B, 1>,
@@ -69,6 +69,8 @@ pub struct LayerOutput<B: Backend> {
 /// gradients, made of other operations. They must give the same numbers, gradients included.
 #[derive(Clone, Debug)]
 pub struct Kernels<B: Backend> {
+    /// Whether `layer` is for floats of this type.
+    pub takes: fn(DType) -> bool,
     /// One layer of a network.
     pub layer: fn(Layer<B>) -> LayerOutput<B>,
 }
@@ -101,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_backend_uses_its_own_functions_and_others_do_not() {
-        let kernels = |shift: fn(Layer<Other>) -> LayerOutput<Other>| Kernels { layer: shift };
+        let kernels = |layer: fn(Layer<Other>) -> LayerOutput<Other>| Kernels {
+            takes: |_| true,
+            layer,
+        };
         let shift = |layer: Layer<Other>| LayerOutput {
             output: layer.x + 1.0,
             statistics: None,

@@ -9,7 +9,7 @@
 #![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 #![recursion_limit = "256"]
 
-#[cfg(all(feature = "cpu", feature = "tch"))]
+#[cfg(feature = "cpu")]
 mod gradients;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;

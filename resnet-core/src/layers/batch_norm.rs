@@ -115,9 +115,14 @@ impl<B: Backend> BatchNorm<B> {
                 epsilon: self.epsilon,
             });
         }
+        let learns = [&self.weight, &self.bias]
+            .iter()
+            .any(|param| param.is_require_grad());
+        if learns && self.mode != NormMode::Frozen && B::ad_enabled(&x.device()) {
+            return None;
+        }
         let (scale, shift) = self.scale_and_shift();
-        let learns = B::ad_enabled(&x.device());
-        (!learns).then_some(LayerNorm::Running { scale, shift })
+        Some(LayerNorm::Running { scale, shift })
     }
 
     pub(super) fn update_running(&self, mean: Tensor<B, 1>, var: Tensor<B, 1>) {
@@ -131,10 +136,11 @@ impl<B: Backend> BatchNorm<B> {
 
     /// The evaluated norm as `x * scale + shift`, each `[channels]`.
     pub(crate) fn scale_and_shift(&self) -> (Tensor<B, 1>, Tensor<B, 1>) {
-        let (weight, bias) = match self.mode {
-            NormMode::Frozen => (self.weight.val().detach(), self.bias.val().detach()),
-            _ => (self.weight.val(), self.bias.val()),
-        };
+        let [weight, bias] = [&self.weight, &self.bias].map(|param| match self.mode {
+            // `detach` alone makes a leaf that asks for gradients again.
+            NormMode::Frozen => param.val().detach().set_require_grad(false),
+            _ => param.val(),
+        });
         let scale = weight / (self.running_var.value() + self.epsilon).sqrt();
         let shift = bias - self.running_mean.value() * scale.clone();
         (scale, shift)

@@ -98,7 +98,8 @@ impl<'a, B: Backend> Step<'a, B> {
     }
 
     fn forward(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let Some(kernels) = Kernels::registered() else {
+        let own = Kernels::registered().filter(|own| (own.takes)(x.dtype()));
+        let Some(kernels) = own else {
             let x = match self.conv.map(parts) {
                 Some(conv) => module::conv2d(x, conv.weight, conv.bias, conv.options),
                 None => x,

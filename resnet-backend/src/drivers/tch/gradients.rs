@@ -19,7 +19,10 @@ type Train = Autodiff<LibTorch>;
 
 /// Networks on LibTorch train by these functions from now on.
 pub(super) fn register() {
-    let kernels = Kernels { layer };
+    let kernels = Kernels {
+        takes: |_| true,
+        layer,
+    };
     kernels.register();
 }
 
@@ -33,8 +36,9 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
             scale,
             shift,
             epsilon,
-        }) => (Some(scale), Some(shift), epsilon),
-        _ => (None, None, 0.0),
+        }) => (Some(scale), Some(shift), Some(epsilon)),
+        Some(LayerNorm::Running { scale, shift }) => (Some(scale), Some(shift), None),
+        None => (None, None, None),
     };
     let [has_bias, has_norm, has_residual] =
         [bias.is_some(), scale.is_some(), layer.residual.is_some()];
@@ -55,10 +59,13 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
             None if has_norm => x.shallow_clone(),
             None => x.copy(),
         };
-        if has_norm {
+        if let Some(epsilon) = epsilon {
             let (scale, shift) = (Some(scale), Some(shift));
             let (mean, variance) = (Some(&mean), Some(&variance));
             y = y.batch_norm(scale, shift, mean, variance, true, 1.0, epsilon, true);
+        } else if has_norm {
+            let [scale, shift] = [scale, shift].map(|values| values.reshape([1, -1, 1, 1]));
+            y = (y * scale).g_add_(&shift);
         }
         // In place: nothing else has seen `y`, and neither step before needs it for its gradients.
         if has_residual {
@@ -77,7 +84,7 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     };
     LayerOutput {
         output: Tensor::from_primitive(TensorPrimitive::Float(output)),
-        statistics: has_norm.then(|| [&mean, &variance].map(outside)),
+        statistics: epsilon.map(|_| [&mean, &variance].map(outside)),
     }
 }
 

@@ -1,0 +1,28 @@
+//! The processor, in pure Rust.
+
+#[cfg(feature = "cpu")]
+mod gradients;
+#[cfg(feature = "cpu")]
+mod layers;
+
+// Named so that Flex is built with the threads and SIMD that `burn` does not pass on without its defaults.
+#[cfg(feature = "flex")]
+pub(crate) use burn_flex::Flex;
+#[cfg(feature = "ndarray")]
+pub(crate) use burn_ndarray::NdArray;
+#[cfg(feature = "cpu")]
+pub(crate) use layers::register;
+#[cfg(feature = "cpu")]
+pub(crate) use resnet_cpu::Cpu;
+
+use crate::{BackendName, DeviceReport, Hardware};
+
+pub(crate) fn device(name: BackendName) -> DeviceReport {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plural = if cores == 1 { "" } else { "s" };
+    DeviceReport {
+        selection: name.to_string(),
+        hardware: Hardware::Cpu,
+        description: format!("{cores} core{plural}, {}", std::env::consts::ARCH),
+    }
+}
