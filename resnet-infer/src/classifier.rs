@@ -13,10 +13,10 @@ use serde::Serialize;
 /// A network with all it needs to name what is in an image: weights, recipe, labels.
 ///
 /// ```no_run
-/// use burn::backend::Flex;
+/// use resnet_cpu::Cpu;
 /// use resnet_infer::Classifier;
 ///
-/// let classifier: Classifier<Flex> = Classifier::open("resnet50.pth", &Default::default())?;
+/// let classifier: Classifier<Cpu> = Classifier::open("resnet50.pth", &Default::default())?;
 /// let image = resnet_image::open("photo.jpg")?;
 /// for guess in &classifier.classify(&[image])?[0].top {
 ///     println!("{:5.1} % {}", 100.0 * guess.probability, guess.label);
@@ -170,6 +170,7 @@ impl<B: Backend> Classifier<B> {
         }
         recipe.validate()?;
         let labels = labels.check(num_classes, "labels")?;
+        resnet_backend::register_kernels();
         let model = model.fuse();
         Ok(Self {
             model,
@@ -190,10 +191,10 @@ impl<B: Backend> Classifier<B> {
     /// If no weights have the name, they can neither be found nor downloaded, or have no classifier.
     ///
     /// ```no_run
-    /// use burn::backend::Flex;
+    /// use resnet_cpu::Cpu;
     /// use resnet_infer::Classifier;
     ///
-    /// let classifier: Classifier<Flex> = Classifier::pretrained("resnet50", &Default::default())?;
+    /// let classifier: Classifier<Cpu> = Classifier::pretrained("resnet50", &Default::default())?;
     /// # Ok::<(), resnet_infer::OpenError>(())
     /// ```
     pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, OpenError> {

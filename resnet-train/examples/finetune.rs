@@ -7,19 +7,21 @@
 
 use std::error::Error;
 
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Autodiff;
+
 use burn::module::AutodiffModule;
 use resnet_core::ResNet;
+use resnet_cpu::Cpu;
 use resnet_data::Dataset;
 use resnet_train::{Config, EpochReport, Observer, Position, Trainer};
 use resnet_weights::{Labels, Loader, Save};
 
-type B = Autodiff<Flex>;
+type B = Autodiff<Cpu>;
 
 struct Print;
 
-impl Observer<Flex> for Print {
-    fn epoch(&mut self, report: &EpochReport, _model: &ResNet<Flex>) -> Result<(), String> {
+impl Observer<Cpu> for Print {
+    fn epoch(&mut self, report: &EpochReport, _model: &ResNet<Cpu>) -> Result<(), String> {
         let top1 = report.valid.as_ref().map_or(0.0, |scores| scores.top1());
         println!("loss {:.4}, top-1 {:.1} %", report.loss, 100.0 * top1);
         Ok(())

@@ -66,8 +66,8 @@ fn blend(values: &mut [f32], size: usize, share: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::Flex;
     use image::{Rgb, RgbImage};
+    use resnet_cpu::Cpu;
 
     fn batch() -> Batch {
         let image = |grey: u8| RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn blanks_are_zero_after_normalisation() {
-        let (images, targets) = tensors::<Flex>(&batch(), &recipe(), &Default::default()).unwrap();
+        let (images, targets) = tensors::<Cpu>(&batch(), &recipe(), &Default::default()).unwrap();
         let values = images.into_data().to_vec::<f32>().unwrap();
         assert_eq!(values[..18], [-1.0; 18]);
         for plane in values[18..].chunks(6) {
@@ -110,7 +110,7 @@ mod tests {
             blend: Some(0.75),
             ..batch()
         };
-        let (images, _) = tensors::<Flex>(&batch, &recipe(), &Default::default()).unwrap();
+        let (images, _) = tensors::<Cpu>(&batch, &recipe(), &Default::default()).unwrap();
         let values = images.into_data().to_vec::<f32>().unwrap();
         assert_eq!(
             (values[..18].to_vec(), values[18..].to_vec()),

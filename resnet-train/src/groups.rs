@@ -196,12 +196,13 @@ impl<B: AutodiffBackend> ModuleMapper<B> for Freeze<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::{Autodiff, Flex};
+    use burn::backend::Autodiff;
     use resnet_core::ResNetConfig;
+    use resnet_cpu::Cpu;
 
     fn rules(name: &str, groups: Groups) -> Vec<(String, Rule)> {
         let config = ResNetConfig::named(name).unwrap();
-        let model: ResNet<Autodiff<Flex>> = config.init(&Default::default());
+        let model: ResNet<Autodiff<Cpu>> = config.init(&Default::default());
         let keys = model.state_shapes().into_iter().map(|(key, _)| key);
         keys.zip(groups.rules(&model)).collect()
     }

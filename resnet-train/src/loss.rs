@@ -77,10 +77,10 @@ pub fn weighted<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::Flex;
+    use resnet_cpu::Cpu;
 
     fn loss(kind: LossKind, logits: [[f32; 2]; 2], targets: [[f32; 2]; 2]) -> f32 {
-        let tensor = |values| Tensor::<Flex, 2>::from_data(values, &Default::default());
+        let tensor = |values| Tensor::<Cpu, 2>::from_data(values, &Default::default());
         kind.forward(tensor(logits), tensor(targets)).into_scalar()
     }
 
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn weights_of_classes_are_those_of_pytorch() {
         let device = Default::default();
-        let logits = Tensor::<Flex, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
+        let logits = Tensor::<Cpu, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
         let hard = Tensor::from_data(targets(&[&[0], &[1]], 2), &device);
         let loss = LossKind::CrossEntropy.forward(logits, weighted(hard, &[1.0, 3.0]));
         // -ln(3/4) once and ln 2 three times, over a sum of weights of 4.
@@ -127,7 +127,7 @@ mod tests {
     fn smoothing_spreads_a_share_over_all_classes() {
         let target = targets(&[&[1]], 4);
         let smooth = smoothed(
-            Tensor::<Flex, 2>::from_data(target, &Default::default()),
+            Tensor::<Cpu, 2>::from_data(target, &Default::default()),
             0.1,
         );
         let values = smooth.into_data().to_vec::<f32>().unwrap();

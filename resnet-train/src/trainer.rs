@@ -43,12 +43,13 @@ impl Settings {
 /// A network that is being trained.
 ///
 /// ```
-/// use burn::backend::{Autodiff, Flex};
+/// use burn::backend::Autodiff;
+/// use resnet_cpu::Cpu;
 /// use burn::tensor::Tensor;
 /// use resnet_core::Arch;
 /// use resnet_train::{OptimizerConfig, Settings, Trainer, targets};
 ///
-/// type B = Autodiff<Flex>;
+/// type B = Autodiff<Cpu>;
 /// let device = Default::default();
 /// let model = Arch::CifarResNet20.config().init::<B>(&device);
 /// let mut trainer = Trainer::new(model, Settings::new(OptimizerConfig::sgd(5e-4)));
@@ -69,6 +70,7 @@ pub struct Trainer<B: AutodiffBackend> {
 impl<B: AutodiffBackend> Trainer<B> {
     /// Nothing is trained yet.
     pub fn new(model: ResNet<B>, settings: Settings) -> Self {
+        resnet_backend::register_kernels();
         let mut rules = settings.groups.rules(&model);
         if settings.norms == NormMode::Frozen {
             groups::freeze_norms(&model, &mut rules);

@@ -279,9 +279,8 @@ impl<S: Simd> Pixels<'_, S> {
         let mut grads = self.grads.as_ptr().cast::<S::f32s>();
         // SAFETY: as the caller promises. Nothing is aligned.
         unsafe {
-            let mut sums: [[S::f32s; VECTORS]; INPUTS] = array::from_fn(|input| {
-                array::from_fn(|vector| to.add(input * VECTORS + vector).read_unaligned())
-            });
+            // From zero, for few values at a time lose less by rounding than all in one sum.
+            let mut sums = [[simd.splat_f32s(0.0); VECTORS]; INPUTS];
             for first in self.firsts {
                 let x = self.x.as_ptr().add(*first);
                 let row: [S::f32s; VECTORS] =
@@ -301,8 +300,8 @@ impl<S: Simd> Pixels<'_, S> {
             }
             for input in 0..INPUTS {
                 for vector in 0..VECTORS {
-                    to.add(input * VECTORS + vector)
-                        .write_unaligned(sums[input][vector]);
+                    let to = to.add(input * VECTORS + vector);
+                    to.write_unaligned(simd.add_f32s(to.read_unaligned(), sums[input][vector]));
                 }
             }
         }

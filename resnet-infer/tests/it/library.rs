@@ -1,7 +1,7 @@
 //! The library without the command.
 
-use burn::backend::Flex;
 use resnet_core::{Arch, ResNet};
+use resnet_cpu::Cpu;
 use resnet_image::{Recipe, RgbImage};
 use resnet_infer::{Classifier, Labels, OpenError};
 
@@ -9,7 +9,7 @@ use crate::{checkpoint, image};
 
 #[test]
 fn a_checkpoint_alone_makes_a_classifier() {
-    let classifier: Classifier<Flex> =
+    let classifier: Classifier<Cpu> =
         Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
     assert_eq!(classifier.recipe(), &Recipe::cifar());
     let images = ["tiny_33x20.png", "cat_451x300.png", "tiny_33x20.png"];
@@ -29,7 +29,7 @@ fn a_checkpoint_alone_makes_a_classifier() {
 
 #[test]
 fn batches_do_not_change_predictions() {
-    let classifier: Classifier<Flex> =
+    let classifier: Classifier<Cpu> =
         Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
     let images: Vec<_> = (0..7)
         .map(|i| RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * i, y as u8 * 8, 9 * i])))
@@ -49,7 +49,7 @@ fn batches_do_not_change_predictions() {
 #[test]
 fn parts_that_do_not_fit_are_refused() {
     let refusal = |config: resnet_core::ResNetConfig, labels: Labels, recipe: Recipe| {
-        let model: ResNet<Flex> = config.init(&Default::default());
+        let model: ResNet<Cpu> = config.init(&Default::default());
         Classifier::new(model, recipe, labels, &Default::default()).unwrap_err()
     };
     let config = Arch::CifarResNet20.config();

@@ -4,17 +4,19 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Autodiff;
+
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use resnet_core::{ResNet, ResNetConfig};
+use resnet_cpu::Cpu;
 use resnet_train::{OptimizerConfig, Peers, Settings, Trainer, targets};
 
 use crate::keyed;
 
-type Train = Autodiff<Flex>;
+type Train = Autodiff<Cpu>;
 
-fn state(model: &ResNet<Flex>) -> Vec<(String, Vec<f32>)> {
+fn state(model: &ResNet<Cpu>) -> Vec<(String, Vec<f32>)> {
     let mut values = Vec::new();
     let visited: Result<(), ()> = model.visit_state(|key, data| {
         values.push((key.to_string(), data.to_vec().unwrap()));

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Autodiff;
+
 use resnet_core::{ResNet, ResNetConfig};
+use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, Dataset, Loader, Mix};
 use resnet_image::Recipe;
 use resnet_train::{
@@ -15,7 +17,7 @@ use resnet_train::{
 
 use crate::keyed;
 
-type Train = Autodiff<Flex>;
+type Train = Autodiff<Cpu>;
 
 /// The seed of the backend is one for the whole program, so one test at a time may draw from it.
 fn alone() -> MutexGuard<'static, ()> {
@@ -82,12 +84,12 @@ struct Watch {
     refuse_epoch: bool,
 }
 
-impl Observer<Flex> for Watch {
+impl Observer<Cpu> for Watch {
     fn steps(&mut self, report: &StepReport) {
         self.stretches.push(*report);
     }
 
-    fn epoch(&mut self, report: &EpochReport, _: &ResNet<Flex>) -> Result<(), String> {
+    fn epoch(&mut self, report: &EpochReport, _: &ResNet<Cpu>) -> Result<(), String> {
         self.epochs.push(report.clone());
         match self.refuse_epoch {
             true => Err("the disk of the curves is full".into()),

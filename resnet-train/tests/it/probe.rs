@@ -1,7 +1,9 @@
 //! The classifier on embeddings.
 
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Autodiff;
+
 use resnet_core::{ResNet, ResNetConfig};
+use resnet_cpu::Cpu;
 use resnet_train::{Embeddings, linear_probe};
 
 /// Three classes in as many directions, far from the origin and each feature on a scale of its own.
@@ -9,7 +11,7 @@ use resnet_train::{Embeddings, linear_probe};
 fn the_scaling_of_the_features_is_in_the_classifier() {
     let device = Default::default();
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
-    let model: ResNet<Flex> = config.init(&device);
+    let model: ResNet<Cpu> = config.init(&device);
     let features = model.config().num_features();
     let row = |image: usize| -> Vec<f32> {
         let value = |feature: usize| {
@@ -25,7 +27,7 @@ fn the_scaling_of_the_features_is_in_the_classifier() {
         features,
         labels: (0..60).map(|image| vec![image % 3]).collect(),
     };
-    let model = linear_probe::<Autodiff<Flex>>(model, &embeddings, 3, 1e-4, &device).unwrap();
+    let model = linear_probe::<Autodiff<Cpu>>(model, &embeddings, 3, 1e-4, &device).unwrap();
     let (mut weight, mut bias) = (Vec::new(), Vec::new());
     let visited: Result<(), ()> = model.visit_state(|key, data| {
         match key {
@@ -56,5 +58,5 @@ fn the_scaling_of_the_features_is_in_the_classifier() {
         }
     }
     let none = Embeddings::default();
-    assert!(linear_probe::<Autodiff<Flex>>(model, &none, 3, 0.0, &device).is_err());
+    assert!(linear_probe::<Autodiff<Cpu>>(model, &none, 3, 0.0, &device).is_err());
 }

@@ -18,7 +18,7 @@ use tch::Kind;
 type Train = Autodiff<LibTorch>;
 
 /// Networks on LibTorch train by these functions from now on.
-pub(super) fn register() {
+pub(crate) fn register() {
     let kernels = Kernels {
         takes: |_| true,
         layer,

@@ -100,7 +100,7 @@ fn a_network_for_grey_images_is_refused() {
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
         .with_in_channels(1);
-    let grey: resnet_core::ResNet<burn::backend::Flex> = config.init(&Default::default());
+    let grey: resnet_core::ResNet<resnet_cpu::Cpu> = config.init(&Default::default());
     resnet_weights::save(&grey, folder.path().join("grey.safetensors")).unwrap();
     for args in [
         &["finetune", "shapes", "--weights", "grey.safetensors"][..],
