@@ -18,14 +18,14 @@ fn block<'a>(page: &'a str, heading: &str, language: &str) -> &'a str {
 fn the_snippets_make_a_crate_that_compiles() {
     let page = fs::read_to_string(fixture("docs/src/backends.md")).unwrap();
     let heading = "## In your own crate";
-    let core = fixture("resnet-core").canonicalize().unwrap();
-    let published = "resnet-core = \"0.1\"";
-    let dependencies = block(&page, heading, "toml");
-    assert!(dependencies.contains(published));
-    let dependencies = dependencies.replace(
-        published,
-        &format!("resnet-core = {{ path = {core:?}, version = \"0.1\" }}"),
-    );
+    let mut dependencies = block(&page, heading, "toml").to_owned();
+    for name in ["resnet-backend", "resnet-core", "resnet-cpu"] {
+        let path = fixture(name).canonicalize().unwrap();
+        let published = format!("{name} = \"0.1\"");
+        assert!(dependencies.contains(&published));
+        let here = format!("{name} = {{ path = {path:?}, version = \"0.1\" }}");
+        dependencies = dependencies.replace(&published, &here);
+    }
 
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
