@@ -12,6 +12,8 @@ pub(crate) mod cuda;
 mod fallible;
 #[cfg(feature = "graphics")]
 pub(crate) mod graphics;
+#[cfg(any(feature = "cpu", feature = "tch"))]
+mod layer;
 #[cfg(feature = "rocm")]
 pub(crate) mod rocm;
 #[cfg(feature = "tch")]

@@ -66,13 +66,7 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window {
-            kernel: kernel_size,
-            stride,
-            padding,
-            dilation,
-            ceil: ceil_mode,
-        };
+        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
         pool::max_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
@@ -87,13 +81,7 @@ impl ModuleOps<Cpu> for Cpu {
         count_include_pad: bool,
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window {
-            kernel: kernel_size,
-            stride,
-            padding,
-            dilation: [1, 1],
-            ceil: ceil_mode,
-        };
+        let window = Window::new(kernel_size, stride, padding, [1, 1], ceil_mode);
         pool::avg_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::avg_pool2d(
@@ -116,13 +104,7 @@ impl ModuleOps<Cpu> for Cpu {
         count_include_pad: bool,
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window {
-            kernel: kernel_size,
-            stride,
-            padding,
-            dilation: [1, 1],
-            ceil: ceil_mode,
-        };
+        let window = Window::new(kernel_size, stride, padding, [1, 1], ceil_mode);
         pool::avg_pool2d_backward(layout::dims(&x), &grad, window).unwrap_or_else(|| {
             Flex::avg_pool2d_backward(
                 x,
@@ -144,13 +126,7 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> MaxPool2dWithIndices<Self> {
-        let window = Window {
-            kernel: kernel_size,
-            stride,
-            padding,
-            dilation,
-            ceil: ceil_mode,
-        };
+        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
         if let Some((output, indices)) = pool::max_pool2d_with_indices(&x, window) {
             return MaxPool2dWithIndices::new(output, indices);
         }
@@ -170,13 +146,7 @@ impl ModuleOps<Cpu> for Cpu {
         output_grad: FloatTensor<Self>,
         indices: IntTensor<Self>,
     ) -> MaxPool2dBackward<Self> {
-        let window = Window {
-            kernel: kernel_size,
-            stride,
-            padding,
-            dilation,
-            ceil: ceil_mode,
-        };
+        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
         let own = pool::max_pool2d_backward(layout::dims(&x), &output_grad, &indices, window);
         if let Some(x_grad) = own {
             return MaxPool2dBackward::new(x_grad);

@@ -14,12 +14,12 @@ use crate::layout::{self, Dims};
 /// A window and its steps, each for height and width.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
-    pub(crate) kernel: [usize; 2],
-    pub(crate) stride: [usize; 2],
-    pub(crate) padding: [usize; 2],
-    pub(crate) dilation: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
     /// Whether a last window that leaves the map counts.
-    pub(crate) ceil: bool,
+    ceil: bool,
 }
 
 /// The values and sizes of a map that there are kernels for.
@@ -29,6 +29,22 @@ fn map(x: &FlexTensor) -> Option<(&[f32], Dims)> {
 }
 
 impl Window {
+    pub(crate) fn new(
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        ceil: bool,
+    ) -> Self {
+        Self {
+            kernel,
+            stride,
+            padding,
+            dilation,
+            ceil,
+        }
+    }
+
     /// Height and width of what it gives; `None` if it does not fit or a last window leaves the map.
     fn output(&self, [_, _, height, width]: Dims) -> Option<[usize; 2]> {
         let side = |axis: usize, size: usize| {

@@ -5,18 +5,29 @@ use resnet_cpu::Cpu;
 
 use crate::{channels_last, difference, tensor};
 
+/// A map and the seed of its values.
+fn maps() -> impl Strategy<Value = (FlexTensor, u64)> {
+    let sizes = (1..3_usize, 1..40_usize, 4..17_usize, 0..5_usize);
+    (sizes, 0..1000_u64)
+        .prop_map(|((n, c, size, wide), seed)| (tensor([n, c, size, size + wide], seed), seed))
+}
+
+/// Kernel, stride, padding and dilation.
+fn windows() -> impl Strategy<Value = [[usize; 2]; 4]> {
+    (1..4_usize, 1..4_usize, 0..2_usize, 1..3_usize).prop_map(
+        |(kernel, stride, padding, dilation)| {
+            [kernel, stride, padding.min(kernel / 2), dilation].map(|side| [side; 2])
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_pool_is_that_of_flex(
-        n in 1..3_usize, c in 1..40_usize, size in 4..17_usize, wide in 0..5_usize,
-        kernel in 1..4_usize, stride in 1..4_usize, padding in 0..2_usize, dilation in 1..3_usize,
-        ceil: bool, include: bool, seed in 0..1000_u64,
+        (x, _) in maps(), [kernel, stride, padding, dilation] in windows(), ceil: bool, include: bool,
     ) {
-        let padding = padding.min(kernel / 2);
-        let x = tensor([n, c, size, size + wide], seed);
-        let [kernel, stride, padding, dilation] = [kernel, stride, padding, dilation].map(|side| [side; 2]);
         for given in [x.clone(), channels_last(&x)] {
             let found = Cpu::max_pool2d(given.clone(), kernel, stride, padding, dilation, ceil);
             let expected = Flex::max_pool2d(x.clone(), kernel, stride, padding, dilation, ceil);
@@ -29,13 +40,8 @@ proptest! {
 
     #[test]
     fn any_pools_gradient_is_that_of_flex(
-        n in 1..3_usize, c in 1..40_usize, size in 4..17_usize, wide in 0..5_usize,
-        kernel in 1..4_usize, stride in 1..4_usize, padding in 0..2_usize, dilation in 1..3_usize,
-        ceil: bool, include: bool, seed in 0..1000_u64,
+        (x, seed) in maps(), [kernel, stride, padding, dilation] in windows(), ceil: bool, include: bool,
     ) {
-        let padding = padding.min(kernel / 2);
-        let x = tensor([n, c, size, size + wide], seed);
-        let [kernel, stride, padding, dilation] = [kernel, stride, padding, dilation].map(|side| [side; 2]);
         let max = Flex::max_pool2d_with_indices(x.clone(), kernel, stride, padding, dilation, ceil);
         let of_max = tensor(max.output.layout().shape().to_vec(), seed + 1);
         let expected = Flex::max_pool2d_with_indices_backward(

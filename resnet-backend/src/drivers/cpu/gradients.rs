@@ -8,45 +8,19 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::ops::{ActivationOps, ConvOptions, FloatTensor, ModuleOps};
+use burn::tensor::ops::{ActivationOps, FloatTensor, ModuleOps};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Layer, LayerNorm, LayerOutput};
+use resnet_core::{Layer, LayerOutput};
 use resnet_cpu::{BatchNorm, Cpu, Normed};
+
+use crate::drivers::layer::{Form, Inputs, inputs};
 
 use super::layers::{Affine, Convolution, primitive, tensor};
 
 type Train = Autodiff<Cpu>;
 
 pub(super) fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
-    let (weight, bias, options) = match layer.conv {
-        Some(conv) => (Some(conv.weight), conv.bias, Some(conv.options)),
-        None => (None, None, None),
-    };
-    let (scale, shift, epsilon) = match layer.norm {
-        Some(LayerNorm::Batch {
-            scale,
-            shift,
-            epsilon,
-        }) => (Some(scale), Some(shift), Some(epsilon)),
-        Some(LayerNorm::Running { scale, shift }) => (Some(scale), Some(shift), None),
-        None => (None, None, None),
-    };
-    let forward = Forward {
-        options,
-        epsilon,
-        bias: bias.is_some(),
-        norm: scale.is_some(),
-        residual: layer.residual.is_some(),
-        relu: layer.relu,
-    };
-    let inputs = [
-        recorded(Some(layer.x)),
-        recorded(weight),
-        recorded(bias),
-        recorded(scale),
-        recorded(shift),
-        recorded(layer.residual),
-    ];
+    let (inputs, form) = inputs(layer);
     let nodes = inputs.each_ref().map(|input| input.node.clone());
     let values = inputs.map(|input| input.primitive);
     let step = Step
@@ -56,7 +30,7 @@ pub(super) fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     let (output, statistics) = match step {
         OpsKind::Tracked(step) => {
             let [x, weight, _, scale, ..] = values.clone();
-            let (output, normed) = forward.run(values);
+            let (output, normed) = run(&form, values);
             let statistics = normed.as_ref().map(statistics);
             let state = State {
                 x,
@@ -64,12 +38,12 @@ pub(super) fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
                 scale,
                 output: output.clone(),
                 normed,
-                forward,
+                form,
             };
             (step.finish(state, output), statistics)
         }
         OpsKind::UnTracked(step) => {
-            let (output, normed) = forward.run(values);
+            let (output, normed) = run(&form, values);
             (step.finish(output), normed.as_ref().map(statistics))
         }
     };
@@ -77,12 +51,6 @@ pub(super) fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
         output: Tensor::from_primitive(TensorPrimitive::Float(output)),
         statistics: statistics.map(|both| both.map(Tensor::from_inner)),
     }
-}
-
-/// Where there is no tensor, one without elements.
-fn recorded<const D: usize>(tensor: Option<Tensor<Train, D>>) -> FloatTensor<Train> {
-    let tensor = tensor.unwrap_or_else(|| Tensor::empty([0; D], &Default::default()));
-    tensor.into_primitive().tensor()
 }
 
 /// The mean and the unbiased variance of each channel.
@@ -93,59 +61,33 @@ fn statistics(normed: &Normed) -> [Tensor<Cpu, 1>; 2] {
     [tensor(normed.mean.clone()), unbiased]
 }
 
-/// What a layer consists of.
-#[derive(Clone, Debug)]
-struct Forward {
-    /// Of the convolution.
-    options: Option<ConvOptions<2>>,
-    /// Of a norm by the batch's own statistics.
-    epsilon: Option<f64>,
-    bias: bool,
-    norm: bool,
-    residual: bool,
-    relu: bool,
-}
-
-impl Forward {
-    fn run(&self, inputs: [FloatTensor<Cpu>; 6]) -> (FloatTensor<Cpu>, Option<Normed>) {
-        let [x, weight, bias, scale, shift, residual] = inputs;
-        let residual = self.residual.then_some(residual);
-        let conv = self.options.clone().map(|options| Convolution {
-            weight,
-            bias: self.bias.then_some(bias),
-            options,
-        });
-        let Some(epsilon) = self.epsilon else {
-            let affine = Affine {
-                scale: self.norm.then_some(scale),
-                shift: self.norm.then_some(shift),
-                residual,
-                relu: self.relu,
-            };
-            return (affine.forward(x, conv), None);
-        };
-        let x = match conv {
-            Some(_) => {
-                let plain = Affine {
-                    scale: None,
-                    shift: None,
-                    residual: None,
-                    relu: false,
-                };
-                plain.forward(x, conv)
-            }
-            None => x,
-        };
-        let norm = BatchNorm {
-            scale,
-            shift,
-            epsilon,
+fn run(form: &Form, inputs: Inputs<Cpu>) -> (FloatTensor<Cpu>, Option<Normed>) {
+    let [x, weight, bias, scale, shift, residual] = inputs;
+    let residual = form.residual.then_some(residual);
+    let conv = form.options.clone().map(|options| Convolution {
+        weight,
+        bias: form.bias.then_some(bias),
+        options,
+    });
+    let Some(epsilon) = form.epsilon else {
+        let affine = Affine {
+            scale: form.norm.then_some(scale),
+            shift: form.norm.then_some(shift),
             residual,
-            relu: self.relu,
+            relu: form.relu,
         };
-        let normed = norm.forward(x);
-        (normed.output.clone(), Some(normed))
-    }
+        return (affine.forward(x, conv), None);
+    };
+    let x = Affine::default().forward(x, conv);
+    let norm = BatchNorm {
+        scale,
+        shift,
+        epsilon,
+        residual,
+        relu: form.relu,
+    };
+    let normed = norm.forward(x);
+    (normed.output.clone(), Some(normed))
 }
 
 #[derive(Clone, Debug)]
@@ -155,7 +97,7 @@ struct State {
     scale: FloatTensor<Cpu>,
     output: FloatTensor<Cpu>,
     normed: Option<Normed>,
-    forward: Forward,
+    form: Form,
 }
 
 #[derive(Debug)]
@@ -184,7 +126,7 @@ impl Backward<Cpu, 6> for Step {
             scale,
             output,
             normed,
-            forward,
+            form,
         } = ops.state;
         let (grad, scale) = match normed {
             Some(normed) => {
@@ -198,13 +140,13 @@ impl Backward<Cpu, 6> for Step {
                 (found.x, None)
             }
             None => {
-                let grad = if forward.relu {
+                let grad = if form.relu {
                     Cpu::relu_backward(output, grad)
                 } else {
                     grad
                 };
                 register(of_residual, grad.clone());
-                (grad, forward.norm.then_some(scale))
+                (grad, form.norm.then_some(scale))
             }
         };
         // What comes before is multiplied by this constant.
@@ -216,7 +158,7 @@ impl Backward<Cpu, 6> for Step {
             None => x,
         };
         let outputs = [-1, 1, 1, 1];
-        let Some(options) = forward.options else {
+        let Some(options) = form.options else {
             return register(of_x, scaled(grad, [1, -1, 1, 1]));
         };
         if of_bias.is_some() {

@@ -51,6 +51,7 @@ pub(super) struct Convolution {
 }
 
 /// `relu(x * scale + shift + residual)`
+#[derive(Default)]
 pub(super) struct Affine {
     pub(super) scale: Option<FloatTensor<Cpu>>,
     pub(super) shift: Option<FloatTensor<Cpu>>,

@@ -12,8 +12,10 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Kernels, Layer, LayerNorm, LayerOutput};
+use resnet_core::{Kernels, Layer, LayerOutput};
 use tch::Kind;
+
+use crate::drivers::layer::inputs;
 
 type Train = Autodiff<LibTorch>;
 
@@ -27,51 +29,29 @@ pub(crate) fn register() {
 }
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
-    let (weight, bias, options) = match layer.conv {
-        Some(conv) => (Some(conv.weight), conv.bias, Some(conv.options)),
-        None => (None, None, None),
-    };
-    let (scale, shift, epsilon) = match layer.norm {
-        Some(LayerNorm::Batch {
-            scale,
-            shift,
-            epsilon,
-        }) => (Some(scale), Some(shift), Some(epsilon)),
-        Some(LayerNorm::Running { scale, shift }) => (Some(scale), Some(shift), None),
-        None => (None, None, None),
-    };
-    let [has_bias, has_norm, has_residual] =
-        [bias.is_some(), scale.is_some(), layer.residual.is_some()];
-    let inputs = [
-        primitive(Some(layer.x)),
-        primitive(weight),
-        primitive(bias),
-        primitive(scale),
-        primitive(shift),
-        primitive(layer.residual),
-    ];
+    let (inputs, form) = inputs(layer);
     // Running statistics that will be all of the batch's: its mean and its unbiased variance.
     let like = &inputs[3].primitive.tensor;
     let (mean, variance) = (like.zeros_like(), like.ones_like());
     let forward = |[x, weight, bias, scale, shift, residual]: [&tch::Tensor; 6]| {
-        let mut y = match options {
-            Some(options) => convolve(x, weight, has_bias.then_some(bias), options),
-            None if has_norm => x.shallow_clone(),
+        let mut y = match form.options {
+            Some(options) => convolve(x, weight, form.bias.then_some(bias), options),
+            None if form.norm => x.shallow_clone(),
             None => x.copy(),
         };
-        if let Some(epsilon) = epsilon {
+        if let Some(epsilon) = form.epsilon {
             let (scale, shift) = (Some(scale), Some(shift));
             let (mean, variance) = (Some(&mean), Some(&variance));
             y = y.batch_norm(scale, shift, mean, variance, true, 1.0, epsilon, true);
-        } else if has_norm {
+        } else if form.norm {
             let [scale, shift] = [scale, shift].map(|values| values.reshape([1, -1, 1, 1]));
             y = (y * scale).g_add_(&shift);
         }
         // In place: nothing else has seen `y`, and neither step before needs it for its gradients.
-        if has_residual {
+        if form.residual {
             y = y.g_add_(residual);
         }
-        match layer.relu {
+        match form.relu {
             true => y.relu_(),
             false => y,
         }
@@ -84,7 +64,7 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     };
     LayerOutput {
         output: Tensor::from_primitive(TensorPrimitive::Float(output)),
-        statistics: epsilon.map(|_| [&mean, &variance].map(outside)),
+        statistics: form.epsilon.map(|_| [&mean, &variance].map(outside)),
     }
 }
 
@@ -98,12 +78,6 @@ fn convolve(
         .map(|sizes| sizes.map(|size| size as i64));
     let groups = options.groups as i64;
     x.conv2d(weight, bias, stride, padding, dilation, groups)
-}
-
-/// Where there is no tensor, one without elements.
-fn primitive<const D: usize>(tensor: Option<Tensor<Train, D>>) -> FloatTensor<Train> {
-    let tensor = tensor.unwrap_or_else(|| Tensor::empty([0; D], &Default::default()));
-    tensor.into_primitive().tensor()
 }
 
 /// An operation on LibTorch's graph: what went in, and what came out.

@@ -1,0 +1,151 @@
+//! Batch norms by the statistics of the batch, of maps whose channels lie side by side.
+
+mod passes;
+
+use burn_backend::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+
+use crate::layout;
+use passes::{Affine, Channels, Gradient, gradient_sums, statistics};
+
+/// `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, mean and variance of each channel of `x`.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    /// `[channels]`
+    pub scale: FlexTensor,
+    /// `[channels]`
+    pub shift: FlexTensor,
+    /// Added to the variance before the root.
+    pub epsilon: f64,
+    /// Of the shape of the output.
+    pub residual: Option<FlexTensor>,
+    /// Whether the output is `max(y, 0)`.
+    pub relu: bool,
+}
+
+/// What a [`BatchNorm`] gives.
+#[derive(Clone, Debug)]
+pub struct Normed {
+    /// `[batch, channels, height, width]`, the channels side by side in memory.
+    pub output: FlexTensor,
+    /// `[channels]`
+    pub mean: FlexTensor,
+    /// `[channels]`: the mean square of the distance to the mean.
+    pub variance: FlexTensor,
+    x: FlexTensor,
+    scale: Vec<f32>,
+    epsilon: f64,
+    relu: bool,
+}
+
+/// The gradients of what went into a [`BatchNorm`].
+#[derive(Clone, Debug)]
+pub struct BatchNormGradients {
+    /// `[batch, channels, height, width]`
+    pub x: FlexTensor,
+    /// `[channels]`
+    pub scale: FlexTensor,
+    /// `[channels]`
+    pub shift: FlexTensor,
+    /// `[batch, channels, height, width]`, if asked for.
+    pub residual: Option<FlexTensor>,
+}
+
+impl BatchNorm {
+    /// Normalises a map.
+    ///
+    /// # Shapes
+    /// - `x`, output: `[batch, channels, height, width]`, `f32`
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not go together or the floats are not `f32`.
+    pub fn forward(self, x: FlexTensor) -> Normed {
+        let x = layout::into_channels_last(x);
+        let dims = layout::dims(&x);
+        let values = layout::channels_last(&x).unwrap_or_default();
+        let residual = self.residual.map(layout::into_channels_last);
+        if let Some(residual) = &residual {
+            assert_eq!(layout::dims(residual), dims, "the shape of the residual");
+        }
+        let residual = residual.as_ref().and_then(layout::channels_last);
+        let [scale, shift] = [&self.scale, &self.shift].map(vector);
+        assert_eq!([scale.len(), shift.len()], [dims[1]; 2], "channels");
+        let (mean, variance) = statistics(values, dims[1]);
+        let factor = |c: usize| f64::from(scale[c]) / (variance[c] + self.epsilon).sqrt();
+        let channels = Channels::new(dims[1]);
+        let affine = Affine {
+            factor: channels.repeat(factor),
+            sum: channels.repeat(|c| f64::from(shift[c]) - mean[c] * factor(c)),
+        };
+        let output = affine.forward(&channels, values, residual, self.relu);
+        Normed {
+            output: layout::from_channels_last(output, dims),
+            mean: of_channels(&mean),
+            variance: of_channels(&variance),
+            x,
+            scale,
+            epsilon: self.epsilon,
+            relu: self.relu,
+        }
+    }
+}
+
+impl Normed {
+    /// The gradients, by that of the output.
+    ///
+    /// # Panics
+    ///
+    /// If `grad` is not `f32` of the shape of the output.
+    pub fn backward(self, grad: FlexTensor, residual: bool) -> BatchNormGradients {
+        let dims = layout::dims(&self.x);
+        assert_eq!(layout::dims(&grad), dims, "the shape of the gradient");
+        let mut grad = layout::make_own(grad);
+        let values = layout::own_channels_last(&mut grad).unwrap_or_default();
+        let x = layout::channels_last(&self.x).unwrap_or_default();
+        let output = layout::channels_last(&self.output).filter(|_| self.relu);
+        let [mean, variance] = [&self.mean, &self.variance].map(vector);
+        let (sums, products) = gradient_sums(values, x, output, &mean);
+        // With `n = (x - mean) / deviation`: `dx = scale / deviation * (dy - mean(dy) - n * mean(dy * n))`
+        let count = (x.len() / dims[1].max(1)) as f64;
+        let deviation = |c: usize| (f64::from(variance[c]) + self.epsilon).sqrt();
+        let factor = |c: usize| f64::from(self.scale[c]) / deviation(c);
+        let scale: Vec<_> = (0..dims[1]).map(|c| products[c] / deviation(c)).collect();
+        let of_x = |c: usize| -factor(c) * scale[c] / count / deviation(c);
+        let channels = Channels::new(dims[1]);
+        let gradient = Gradient {
+            of_grad: channels.repeat(factor),
+            mean: channels.repeat(|c| f64::from(mean[c])),
+            of_x: channels.repeat(of_x),
+            sum: channels.repeat(|c| -factor(c) * sums[c] / count),
+        };
+        let [scale, shift] = [&scale, &sums].map(|sums| of_channels(sums));
+        let (x, residual) = match residual {
+            true => {
+                let mut of_x = vec![0.0; x.len()];
+                gradient.write(&channels, &mut of_x, Some(values), x);
+                (layout::from_channels_last(of_x, dims), Some(grad))
+            }
+            false => {
+                gradient.write(&channels, values, None, x);
+                (grad, None)
+            }
+        };
+        BatchNormGradients {
+            x,
+            scale,
+            shift,
+            residual,
+        }
+    }
+}
+
+fn vector(values: &FlexTensor) -> Vec<f32> {
+    values.to_contiguous().storage().to_vec()
+}
+
+fn of_channels(values: &[f64]) -> FlexTensor {
+    let values: Vec<_> = values.iter().map(|value| *value as f32).collect();
+    let layout = Layout::contiguous(Shape::from([values.len()].to_vec()));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
