@@ -4,7 +4,7 @@ use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
 use resnet_cpu::{Cpu, Epilogue, conv2d_with};
 
-use crate::{channels_last, difference, tensor, values};
+use crate::{Sums, channels_last, difference, tensor, values};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -91,11 +91,15 @@ proptest! {
     fn any_convolution_is_that_of_flex(case in cases()) {
         let (x, weight, bias) = case.tensors();
         let run = |x: FlexTensor| Cpu::conv2d(x, weight.clone(), bias.clone(), case.options.clone());
-        let expected = Flex::conv2d(x.clone(), weight.clone(), bias.clone(), case.options.clone());
-        prop_assert!(difference(run(x.clone()), expected.clone()) < 1e-5);
-        prop_assert!(difference(run(channels_last(&x)), expected.clone()) < 1e-5);
+        let given = [x.clone(), weight.clone()].into_iter().chain(bias.clone());
+        let expected = Sums::of(given, |given| {
+            let ([x, weight], bias) = given.split_first_chunk().unwrap();
+            Flex::conv2d(x.clone(), weight.clone(), bias.first().cloned(), case.options.clone())
+        });
+        prop_assert!(expected.error(run(x.clone())) < 1e-6);
+        prop_assert!(expected.error(run(channels_last(&x))) < 1e-6);
         let turned = Flex::float_swap_dims(Flex::float_swap_dims(x, 2, 3).to_contiguous(), 2, 3);
-        prop_assert!(difference(run(turned), expected) < 1e-5);
+        prop_assert!(expected.error(run(turned)) < 1e-6);
     }
 
     #[test]
@@ -104,13 +108,17 @@ proptest! {
         let options = &case.options;
         let output = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
         let grad = tensor(output.layout().shape().to_vec(), case.seed + 3);
-        let of_x = Flex::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
-        let of_weight = Flex::conv2d_weight_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+        let [of_x, of_weight] = GRADIENTS.map(|[_, flex]| {
+            Sums::of([x.clone(), weight.clone(), grad.clone()], |given| {
+                let [x, weight, grad] = given else { unreachable!() };
+                flex(x.clone(), weight.clone(), grad.clone(), options.clone())
+            })
+        });
         for (x, grad) in [(x.clone(), grad.clone()), (channels_last(&x), channels_last(&grad)), (x, channels_last(&grad))] {
             let found = Cpu::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
-            prop_assert!(difference(found, of_x.clone()) < 1e-5);
+            prop_assert!(of_x.error(found) < 1e-6);
             let found = Cpu::conv2d_weight_backward(x, weight.clone(), grad, options.clone());
-            prop_assert!(difference(found, of_weight.clone()) < 1e-5);
+            prop_assert!(of_weight.error(found) < 1e-6);
         }
     }
 
@@ -118,26 +126,36 @@ proptest! {
     fn what_follows_is_that_of_flex(case in cases(), scaled: bool, added: bool, relu: bool, side_by_side: bool) {
         let (x, weight, bias) = case.tensors();
         let scale = scaled.then(|| tensor([case.out], case.seed + 4));
-        let expected = Flex::conv2d(x.clone(), weight.clone(), None, case.options.clone());
-        let residual = added.then(|| tensor(expected.layout().shape().to_vec(), case.seed + 3));
+        let plain = Flex::conv2d(x.clone(), weight.clone(), None, case.options.clone());
+        let residual = added.then(|| tensor(plain.layout().shape().to_vec(), case.seed + 3));
         let channels = |values: &FlexTensor| values.reshape(Shape::from(vec![1, case.out, 1, 1]));
-        let expected = scale.iter().map(channels).fold(expected, Flex::float_mul);
-        let expected = bias.iter().map(channels).fold(expected, Flex::float_add);
-        let expected = residual.iter().cloned().fold(expected, Flex::float_add);
-        let expected = match relu {
-            true => Flex::float_clamp_min(expected, 0.0.into()),
-            false => expected,
-        };
+        let factors = scale.iter().map(channels);
+        let terms = bias.iter().map(channels).chain(residual.clone());
+        let given = [x.clone(), weight.clone()].into_iter().chain(factors).chain(terms);
+        let expected = Sums::of(given, |given| {
+            let ([x, weight], rest) = given.split_first_chunk().unwrap();
+            let (factors, terms) = rest.split_at(scaled as usize);
+            let y = Flex::conv2d(x.clone(), weight.clone(), None, case.options.clone());
+            let y = factors.iter().cloned().fold(y, Flex::float_mul);
+            let y = terms.iter().cloned().fold(y, Flex::float_add);
+            if relu { Flex::float_clamp_min(y, 0.0.into()) } else { y }
+        });
         let residual = residual.map(|residual| if side_by_side { channels_last(&residual) } else { residual });
         let epilogue = Epilogue { scale, bias, residual, relu };
         let shared = epilogue.clone();
         let run = |epilogue| conv2d_with(x.clone(), weight.clone(), case.options.clone(), epilogue);
         let before = shared.residual.clone().map(values);
-        prop_assert!(difference(run(shared.clone()), expected.clone()) < 1e-5);
+        prop_assert!(expected.error(run(shared.clone())) < 1e-6);
         prop_assert_eq!(shared.residual.map(values), before);
-        prop_assert!(difference(run(epilogue), expected) < 1e-5);
+        prop_assert!(expected.error(run(epilogue)) < 1e-6);
     }
 }
+
+type Gradient = fn(FlexTensor, FlexTensor, FlexTensor, ConvOptions<2>) -> FlexTensor;
+const GRADIENTS: [[Gradient; 2]; 2] = [
+    [Cpu::conv2d_x_backward, Flex::conv2d_x_backward],
+    [Cpu::conv2d_weight_backward, Flex::conv2d_weight_backward],
+];
 
 fn plain(stride: usize, padding: usize, groups: usize) -> ConvOptions<2> {
     ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups)
@@ -181,12 +199,7 @@ fn layers_of_residual_networks() {
             "{out} {options:?}"
         );
         let grad = tensor(expected.layout().shape().to_vec(), 3);
-        type Gradient = fn(FlexTensor, FlexTensor, FlexTensor, ConvOptions<2>) -> FlexTensor;
-        let gradients: [[Gradient; 2]; 2] = [
-            [Cpu::conv2d_x_backward, Flex::conv2d_x_backward],
-            [Cpu::conv2d_weight_backward, Flex::conv2d_weight_backward],
-        ];
-        for both in gradients {
+        for both in GRADIENTS {
             let run = |gradient: Gradient| {
                 gradient(x.clone(), weight.clone(), grad.clone(), options.clone())
             };

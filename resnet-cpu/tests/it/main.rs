@@ -5,8 +5,9 @@ mod elementwise;
 mod norm;
 mod pool;
 
-use burn_backend::{Bytes, DType, Shape, TensorData};
-use burn_flex::{FlexTensor, Layout};
+use burn_backend::ops::FloatTensorOps;
+use burn_backend::{Bytes, DType, FloatDType, Shape, TensorData};
+use burn_flex::{Flex, FlexTensor, Layout};
 
 /// Values between -1 and 1 that depend on the seed.
 fn tensor(shape: impl Into<Vec<usize>>, seed: u64) -> FlexTensor {
@@ -51,4 +52,43 @@ fn difference(found: FlexTensor, expected: FlexTensor) -> f32 {
         .fold(0.0_f32, |most, value| most.max(value.abs()));
     let pairs = found.iter().zip(&expected);
     pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest.max(1e-6)
+}
+
+/// Sums of products in double precision, and the sums of the products' magnitudes: what rounding may do to a sum is a share
+/// of these, however small the sum itself turns out.
+struct Sums {
+    values: Vec<f64>,
+    magnitudes: Vec<f64>,
+}
+
+impl Sums {
+    fn of(
+        given: impl IntoIterator<Item = FlexTensor>,
+        run: impl Fn(&[FlexTensor]) -> FlexTensor,
+    ) -> Self {
+        let double = |x: FlexTensor| Flex::float_cast(x, FloatDType::F64);
+        let given = given.into_iter().map(double).collect::<Vec<_>>();
+        let magnitudes = given.iter().cloned().map(Flex::float_abs);
+        let magnitudes = run(&magnitudes.collect::<Vec<_>>());
+        let [values, magnitudes] =
+            [run(&given), magnitudes].map(|sums| sums.into_data().to_vec().unwrap());
+        Self { values, magnitudes }
+    }
+
+    /// The largest error as a share of its sum of magnitudes.
+    fn error(&self, found: FlexTensor) -> f64 {
+        let found = values(found);
+        assert_eq!(found.len(), self.values.len());
+        let errors = found.iter().zip(&self.values).zip(&self.magnitudes);
+        let share = |((found, value), magnitude): ((&f32, &f64), &f64)| {
+            (f64::from(*found) - value).abs() / magnitude.max(1e-30)
+        };
+        errors.map(share).fold(0.0, |most: f64, share| {
+            if share.is_nan() {
+                f64::INFINITY
+            } else {
+                most.max(share)
+            }
+        })
+    }
 }

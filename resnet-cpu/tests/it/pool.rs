@@ -69,3 +69,22 @@ proptest! {
         }
     }
 }
+
+/// Every tap of these windows lies in the padding.
+#[test]
+fn windows_without_a_value_are_flexs() {
+    let x = tensor([1, 2, 1, 3], 1);
+    let pool = |run: fn(
+        FlexTensor,
+        [usize; 2],
+        [usize; 2],
+        [usize; 2],
+        [usize; 2],
+        bool,
+    ) -> FlexTensor,
+                x: &FlexTensor| {
+        crate::values(run(x.clone(), [2, 2], [1, 1], [1, 1], [2, 2], false))
+    };
+    let expected = pool(Flex::max_pool2d, &x);
+    assert_eq!(pool(Cpu::max_pool2d, &channels_last(&x)), expected);
+}
