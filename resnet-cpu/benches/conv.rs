@@ -8,7 +8,7 @@ use burn_backend::TensorData;
 use burn_backend::ops::{ConvOptions, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use resnet_cpu::{Cpu, Epilogue, conv2d_with};
+use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
 
 /// Name, input channels, output channels, size of the output, kernel, stride, groups.
 const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 14] = [
@@ -47,6 +47,7 @@ fn layers(criterion: &mut Criterion) {
                 weight.clone(),
                 options.clone(),
                 Epilogue::default(),
+                Phase::Inference,
             )
         };
         let side_by_side = resnet_cpu::into_channels_last(x.clone());

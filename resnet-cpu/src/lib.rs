@@ -10,6 +10,7 @@ mod pool;
 mod simd;
 
 pub use backend::Cpu;
-pub use conv::{Epilogue, conv2d_with};
+pub use conv::{Epilogue, Phase, conv2d_with};
 pub use layout::into_channels_last;
 pub use norm::{BatchNorm, BatchNormGradients, Normed};
+pub use simd::simd;

@@ -4,10 +4,33 @@ use std::sync::LazyLock;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// The widest that were found, AVX-512, AVX2 with FMA, NEON or none.
+/// The widest vectors that the processor has, or as wide as `RESNET_CPU_SIMD` allows: `none`, or `avx2` where there is AVX-512.
 pub(crate) fn arch() -> Arch {
-    static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+    static ARCH: LazyLock<Arch> =
+        LazyLock::new(|| at_most(std::env::var("RESNET_CPU_SIMD").ok().as_deref()));
     *ARCH
+}
+
+fn at_most(limit: Option<&str>) -> Arch {
+    match limit {
+        Some("none") => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Some("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        _ => Arch::new(),
+    }
+}
+
+/// The vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
+pub fn simd() -> &'static str {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "avx512",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "avx2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "neon",
+        _ => "none",
+    }
 }
 
 /// What the packing of weights depends on.

@@ -8,9 +8,10 @@ use burn_flex::FlexTensor;
 
 use super::geometry::Geometry;
 use super::packed::{Packed, Panels, Weights};
+use super::winograd::{Side, Transformed};
 use crate::simd::vectors;
 
-/// What they were made of.
+/// What they were made of, and for what.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     data: usize,
@@ -18,18 +19,30 @@ struct Key {
     shape: Vec<usize>,
     strides: Vec<isize>,
     groups: usize,
+    winograd: Option<Side>,
 }
 
 /// A weak reference keeps the address from being given to another tensor, and Flex from changing the values in place: it
 /// changes only what has no other reference, weak ones included. So a tensor at the address has the values that were packed.
 struct Entry {
     data: Weak<Bytes>,
-    packed: Arc<Packed>,
+    prepared: Prepared,
 }
 
-static PACKED: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
+/// As the kernels read them.
+#[derive(Clone)]
+pub(super) enum Prepared {
+    Direct(Arc<Packed>),
+    Winograd(Arc<Transformed>),
+}
 
-pub(super) fn packed(weight: &FlexTensor, geometry: &Geometry) -> Option<Arc<Packed>> {
+static PREPARED: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
+
+pub(super) fn prepared(
+    weight: &FlexTensor,
+    geometry: &Geometry,
+    winograd: Option<Side>,
+) -> Option<Prepared> {
     let data = weight.data_arc();
     let layout = weight.layout();
     let key = Key {
@@ -38,22 +51,29 @@ pub(super) fn packed(weight: &FlexTensor, geometry: &Geometry) -> Option<Arc<Pac
         shape: layout.shape().to_vec(),
         strides: layout.strides().to_vec(),
         groups: geometry.groups,
+        winograd,
     };
-    let lock = || PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(entry) = lock().get_or_insert_default().get(&key) {
-        return Some(entry.packed.clone());
+        return Some(entry.prepared.clone());
     }
-    let panels = Panels::new(geometry, vectors())?;
     let contiguous = weight.to_contiguous();
-    let weights = Weights::new(contiguous.storage(), geometry);
-    let packed = Arc::new(Packed::new(weights, geometry, panels));
+    let values = contiguous.storage();
+    let prepared = match winograd {
+        Some(side) => Prepared::Winograd(Arc::new(Transformed::new(side, values, geometry)?)),
+        None => {
+            let panels = Panels::new(geometry, vectors())?;
+            let weights = Weights::new(values, geometry);
+            Prepared::Direct(Arc::new(Packed::new(weights, geometry, panels)))
+        }
+    };
     let mut cache = lock();
     let cache = cache.get_or_insert_default();
     cache.retain(|_, entry| entry.data.strong_count() > 0);
     let entry = Entry {
         data: Arc::downgrade(&data),
-        packed: packed.clone(),
+        prepared: prepared.clone(),
     };
     cache.insert(key, entry);
-    Some(packed)
+    Some(prepared)
 }

@@ -62,6 +62,11 @@ impl Geometry {
         [self.batch, c, h, w]
     }
 
+    /// Values of the output.
+    pub(super) fn outputs(&self) -> usize {
+        self.output().iter().product()
+    }
+
     /// Pixels of the output, of all images.
     pub(super) fn pixels(&self) -> usize {
         self.batch * self.out[1] * self.out[2]

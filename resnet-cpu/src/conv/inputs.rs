@@ -7,9 +7,10 @@ use burn_backend::ops::ConvOptions;
 use burn_flex::FlexTensor;
 
 use super::geometry::Geometry;
-use super::kernel::Job;
+use super::kernel::Direct;
 use super::packed::{Packed, Panels, Weights};
 use super::padded;
+use super::place::{After, Job};
 use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::vectors;
@@ -152,14 +153,11 @@ fn of_phase(
     let panels = Panels::new(&geometry, vectors())?;
     let weights = Packed::new(turned, &geometry, panels);
     let padded = padded::padded(grad, &geometry);
-    let channels = geometry.out[0].next_multiple_of(vectors().lanes);
-    let job = Job {
+    let job = Direct {
         x: &padded,
         weights: &weights,
         geometry: &geometry,
-        scale: vec![1.0; channels],
-        bias: vec![0.0; channels],
-        relu: false,
+        after: After::nothing(geometry.out[0], vectors().lanes),
     };
     Some(job.run(None))
 }

@@ -8,18 +8,16 @@ use rayon::prelude::*;
 
 use super::geometry::{Geometry, Run};
 use super::packed::{Packed, Panel};
+use super::place::{After, Job, Place};
 use crate::simd::{arch, vectors};
 
 /// A convolution, ready to run.
-pub(super) struct Job<'a> {
+pub(super) struct Direct<'a> {
     /// `[batch, height, width, channels]` with padding.
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Packed,
     pub(super) geometry: &'a Geometry,
-    /// Of each output channel, to the end of the last vector, as is the bias.
-    pub(super) scale: Vec<f32>,
-    pub(super) bias: Vec<f32>,
-    pub(super) relu: bool,
+    pub(super) after: After,
 }
 
 /// What one core does at a time.
@@ -28,55 +26,13 @@ struct Part {
     panels: Range<usize>,
 }
 
-/// The output, of which every core writes its own part, and what is added to it, which may be the same memory.
-#[derive(Clone, Copy)]
-struct Place {
-    to: *mut f32,
-    residual: Option<*const f32>,
-}
-
-// SAFETY: parts do not overlap, and each is read and written by one thread.
-unsafe impl Send for Place {}
-// SAFETY: as above.
-unsafe impl Sync for Place {}
-
-impl Job<'_> {
-    /// The output as `[batch, height, width, channels]`, after `residual` of the same form was added.
-    pub(super) fn run(&self, residual: Option<&[f32]>) -> Vec<f32> {
-        let length = self.geometry.output().iter().product();
-        assert!(residual.is_none_or(|residual| residual.len() == length));
-        let mut output = Vec::with_capacity(length);
-        // SAFETY: there is room for all values, and as many in the residual; the job writes every one.
-        unsafe {
-            self.write(Place {
-                to: output.as_mut_ptr(),
-                residual: residual.map(<[f32]>::as_ptr),
-            });
-            output.set_len(length);
-        }
-        output
+// SAFETY: the parts are all pixels and all channels, and each is one thread's.
+unsafe impl Job for Direct<'_> {
+    fn geometry(&self) -> &Geometry {
+        self.geometry
     }
 
-    /// The same in the place of `residual`.
-    pub(super) fn run_over(&self, residual: &mut [f32]) {
-        assert_eq!(
-            residual.len(),
-            self.geometry.output().iter().product::<usize>()
-        );
-        let to = residual.as_mut_ptr();
-        // SAFETY: as many values are there as the job reads and writes, each read before it is written.
-        unsafe {
-            self.write(Place {
-                to,
-                residual: Some(to),
-            });
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Both pointers of `place` are to as many values as the output has.
-    unsafe fn write(&self, place: Place) {
+    fn write(&self, place: Place) {
         let runs = self.geometry.runs(self.weights.panels.channels);
         self.check(&runs);
         let work = |part: &Part| {
@@ -87,13 +43,14 @@ impl Job<'_> {
                 place,
             });
         };
-        // The parts together are all pixels and all channels.
         match self.parts().as_slice() {
             [part] => work(part),
             parts => parts.par_iter().for_each(work),
         }
     }
+}
 
+impl Direct<'_> {
     /// What the unsafe code below relies on.
     fn check(&self, runs: &[Run]) {
         let geometry = self.geometry;
@@ -118,7 +75,10 @@ impl Job<'_> {
             assert!(panel.first + panel.channels <= geometry.out[0]);
         }
         let channels = geometry.out[0].next_multiple_of(lanes);
-        assert_eq!([self.scale.len(), self.bias.len()], [channels; 2]);
+        assert_eq!(
+            [&self.after.scale, &self.after.bias].map(Vec::len),
+            [channels; 2]
+        );
     }
 
     /// Split by pixels or by channels, whichever has the cores read less.
@@ -168,7 +128,7 @@ pub(super) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<
 }
 
 struct PartOfJob<'a> {
-    job: &'a Job<'a>,
+    job: &'a Direct<'a>,
     runs: &'a [Run],
     part: &'a Part,
     place: Place,
@@ -210,7 +170,7 @@ impl WithSimd for PartOfJob<'_> {
 /// The pixels of a part for one panel.
 struct Tiles<'a, S> {
     simd: S,
-    job: &'a Job<'a>,
+    job: &'a Direct<'a>,
     runs: &'a [Run],
     firsts: &'a [usize],
     pixel: usize,
@@ -258,58 +218,22 @@ impl<S: Simd> Tiles<'_, S> {
         }
     }
 
-    /// Writes the sums of the products for some pixels.
-    ///
-    /// They go through memory to what follows, by constant places: were there any other use of the array that they are summed up
-    /// in, the compiler would keep it in memory during the sums.
-    ///
     /// # Safety
     ///
     /// There is room for all vectors of the pixels.
     #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "unrolled")]
     unsafe fn sum<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(
         &self,
         start: usize,
         to: *mut S::f32s,
     ) {
-        let (simd, job, panel) = (self.simd, self.job, self.panel);
-        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
-        let firsts: [usize; PIXELS] =
-            array::from_fn(|pixel| self.firsts[start + pixel] + panel.inputs[0]);
-        let groups: [usize; VECTORS] = array::from_fn(|v| panel.inputs[v] - panel.inputs[0]);
-        // SAFETY: `Job::check` has compared the last input and the weights of every panel with what there is. A pointer is
-        // moved only where values follow.
+        let (x, inputs) = (self.job.x.as_ptr(), &self.panel.inputs);
+        // SAFETY: `Direct::check` has compared the last input and the weights of every panel with what there is.
         unsafe {
-            let mut weights = self.weights.as_ptr().cast::<S::f32s>();
-            for run in self.runs {
-                let x: [*const f32; PIXELS] =
-                    array::from_fn(|pixel| job.x.as_ptr().add(firsts[pixel] + run.offset));
-                for input in 0..run.length {
-                    let row: [S::f32s; VECTORS] = array::from_fn(|vector| *weights.add(vector));
-                    weights = weights.add(VECTORS);
-                    if !GROUPED {
-                        prefetch::<VECTORS, S>(weights);
-                    }
-                    for pixel in 0..PIXELS {
-                        let x = x[pixel].add(input);
-                        let value = simd.splat_f32s(*x);
-                        for vector in 0..VECTORS {
-                            let value = match GROUPED {
-                                true => simd.splat_f32s(*x.add(groups[vector])),
-                                false => value,
-                            };
-                            sums[pixel][vector] =
-                                simd.mul_add_e_f32s(value, row[vector], sums[pixel][vector]);
-                        }
-                    }
-                }
-            }
-            for pixel in 0..PIXELS {
-                for vector in 0..VECTORS {
-                    to.add(pixel * VECTORS + vector).write(sums[pixel][vector]);
-                }
-            }
+            let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
+            let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);
+            let weights = self.weights.as_ptr().cast();
+            products::<S, PIXELS, VECTORS, GROUPED>(self.simd, x, groups, self.runs, weights, to);
         }
     }
 
@@ -322,42 +246,74 @@ impl<S: Simd> Tiles<'_, S> {
     unsafe fn finish(&self, start: usize, pixels: usize, vectors: usize, sums: *const S::f32s) {
         let (simd, job, panel) = (self.simd, self.job, self.panel);
         let channels = job.geometry.out[0];
-        let lowest = if job.relu { 0.0 } else { f32::NEG_INFINITY };
-        let low = simd.splat_f32s(lowest);
         for pixel in 0..pixels {
             for vector in 0..vectors {
                 let first = panel.first + vector * S::F32_LANES;
                 let at = (self.pixel + start + pixel) * channels + first;
+                let left = panel.first + panel.channels - first;
                 // SAFETY: `at` and the channels after it are of this part, which no other thread reads or writes, and inside of
-                // the output, which has room for all pixels and channels, as has the residual. Scale and bias have values to
-                // the end of the last vector.
+                // the output, which has room for all pixels and channels. Scale and bias have values to the end of the last vector.
                 unsafe {
                     let sum = *sums.add(pixel * vectors + vector);
-                    let scale = job.scale.as_ptr().add(first).cast::<S::f32s>();
-                    let bias = job.bias.as_ptr().add(first).cast::<S::f32s>();
-                    let mut sum =
-                        simd.mul_add_e_f32s(sum, scale.read_unaligned(), bias.read_unaligned());
-                    let to = self.place.to.add(at);
-                    let residual = self.place.residual.map(|residual| residual.add(at));
-                    let left = panel.first + panel.channels - first;
-                    if left >= S::F32_LANES {
-                        if let Some(residual) = residual {
-                            let residual = residual.cast::<S::f32s>().read_unaligned();
-                            sum = simd.add_f32s(sum, residual);
-                        }
-                        // What is not a number stays: where the comparison is false, the sum is kept.
-                        sum = simd.select_f32s(simd.less_than_f32s(sum, low), low, sum);
-                        to.cast::<S::f32s>().write_unaligned(sum);
-                        continue;
-                    }
-                    let sum = (&raw const sum).cast::<f32>();
-                    for channel in 0..left {
-                        let added = residual.map_or(0.0, |residual| *residual.add(channel));
-                        let sum = *sum.add(channel) + added;
-                        to.add(channel)
-                            .write(if sum < lowest { lowest } else { sum });
+                    self.place.store(simd, &job.after, sum, at, first, left);
+                }
+            }
+        }
+    }
+}
+
+/// Writes the sums of the products for some pixels, from their first inputs in `x`.
+///
+/// They go through memory to what follows, by constant places: were there any other use of the array that they are summed up
+/// in, the compiler would keep it in memory during the sums.
+///
+/// # Safety
+///
+/// From each pixel's first input, and each vector's group there, there are the inputs of all runs; there are weights for as many vectors
+/// of outputs for each of them, aligned, and there is room for all vectors of the pixels.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "unrolled")]
+pub(super) unsafe fn products<
+    S: Simd,
+    const PIXELS: usize,
+    const VECTORS: usize,
+    const GROUPED: bool,
+>(
+    simd: S,
+    x: [*const f32; PIXELS],
+    groups: [usize; VECTORS],
+    runs: &[Run],
+    mut weights: *const S::f32s,
+    to: *mut S::f32s,
+) {
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
+    // SAFETY: as the caller promises. A pointer is moved only where values follow.
+    unsafe {
+        for run in runs {
+            let x = x.map(|x| x.add(run.offset));
+            for input in 0..run.length {
+                let row: [S::f32s; VECTORS] = array::from_fn(|vector| *weights.add(vector));
+                weights = weights.add(VECTORS);
+                if !GROUPED {
+                    prefetch::<VECTORS, S>(weights);
+                }
+                for pixel in 0..PIXELS {
+                    let x = x[pixel].add(input);
+                    let value = simd.splat_f32s(*x);
+                    for vector in 0..VECTORS {
+                        let value = match GROUPED {
+                            true => simd.splat_f32s(*x.add(groups[vector])),
+                            false => value,
+                        };
+                        sums[pixel][vector] =
+                            simd.mul_add_e_f32s(value, row[vector], sums[pixel][vector]);
                     }
                 }
+            }
+        }
+        for pixel in 0..PIXELS {
+            for vector in 0..VECTORS {
+                to.add(pixel * VECTORS + vector).write(sums[pixel][vector]);
             }
         }
     }

@@ -2,7 +2,7 @@ use burn_backend::Shape;
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
-use resnet_cpu::{Cpu, Epilogue, conv2d_with};
+use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
 
 use crate::{Sums, channels_last, difference, tensor, values};
 
@@ -143,7 +143,7 @@ proptest! {
         let residual = residual.map(|residual| if side_by_side { channels_last(&residual) } else { residual });
         let epilogue = Epilogue { scale, bias, residual, relu };
         let shared = epilogue.clone();
-        let run = |epilogue| conv2d_with(x.clone(), weight.clone(), case.options.clone(), epilogue);
+        let run = |epilogue| conv2d_with(x.clone(), weight.clone(), case.options.clone(), epilogue, Phase::Inference);
         let before = shared.residual.clone().map(values);
         prop_assert!(expected.error(run(shared.clone())) < 1e-6);
         prop_assert_eq!(shared.residual.map(values), before);
@@ -184,6 +184,7 @@ fn layers_of_residual_networks() {
                 weight.clone(),
                 options.clone(),
                 Epilogue::default(),
+                Phase::Inference,
             )
         };
         let found = run();
@@ -264,7 +265,13 @@ fn not_a_number_stays() {
         relu: true,
         ..Epilogue::default()
     };
-    let found = conv2d_with(x, tensor([16, 16, 1, 1], 2), plain(1, 0, 1), epilogue);
+    let found = conv2d_with(
+        x,
+        tensor([16, 16, 1, 1], 2),
+        plain(1, 0, 1),
+        epilogue,
+        Phase::Inference,
+    );
     let found = values(found);
     assert_eq!(found.iter().filter(|value| value.is_nan()).count(), 16);
 }

@@ -92,3 +92,32 @@ impl Sums {
         })
     }
 }
+
+/// All of these tests again, on processors with less.
+#[test]
+fn narrower_vectors() {
+    const LIMIT: &str = "RESNET_CPU_SIMD";
+    if std::env::var_os(LIMIT).is_some() {
+        return;
+    }
+    let narrower: &[&str] = match resnet_cpu::simd() {
+        "avx512" => &["avx2", "none"],
+        "none" => &[],
+        _ => &["none"],
+    };
+    for limit in narrower {
+        let tests = std::process::Command::new(std::env::current_exe().unwrap())
+            .env(LIMIT, limit)
+            .output()
+            .unwrap();
+        let report = String::from_utf8_lossy(&tests.stdout);
+        assert!(tests.status.success(), "{limit}:\n{report}");
+    }
+}
+
+#[test]
+fn the_limit_is_kept() {
+    if let Ok(limit) = std::env::var("RESNET_CPU_SIMD") {
+        assert_eq!(resnet_cpu::simd(), limit);
+    }
+}

@@ -70,19 +70,14 @@ proptest! {
     }
 }
 
+type Sides = [usize; 2];
+type MaxPool = fn(FlexTensor, Sides, Sides, Sides, Sides, bool) -> FlexTensor;
+
 /// Every tap of these windows lies in the padding.
 #[test]
 fn windows_without_a_value_are_flexs() {
     let x = tensor([1, 2, 1, 3], 1);
-    let pool = |run: fn(
-        FlexTensor,
-        [usize; 2],
-        [usize; 2],
-        [usize; 2],
-        [usize; 2],
-        bool,
-    ) -> FlexTensor,
-                x: &FlexTensor| {
+    let pool = |run: MaxPool, x: &FlexTensor| {
         crate::values(run(x.clone(), [2, 2], [1, 1], [1, 1], [2, 2], false))
     };
     let expected = pool(Flex::max_pool2d, &x);

@@ -11,7 +11,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::ops::{ActivationOps, FloatTensor, ModuleOps};
 use burn::tensor::{Tensor, TensorPrimitive};
 use resnet_core::{Layer, LayerOutput};
-use resnet_cpu::{BatchNorm, Cpu, Normed};
+use resnet_cpu::{BatchNorm, Cpu, Normed, Phase};
 
 use crate::drivers::layer::{Form, Inputs, inputs};
 
@@ -68,6 +68,7 @@ fn run(form: &Form, inputs: Inputs<Cpu>) -> (FloatTensor<Cpu>, Option<Normed>) {
         weight,
         bias: form.bias.then_some(bias),
         options,
+        phase: Phase::Training,
     });
     let Some(epsilon) = form.epsilon else {
         let affine = Affine {

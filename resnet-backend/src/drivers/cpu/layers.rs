@@ -3,7 +3,7 @@
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{DType, Tensor, TensorPrimitive, activation};
 use resnet_core::{Kernels, Layer, LayerNorm, LayerOutput};
-use resnet_cpu::{Cpu, Epilogue, conv2d_with};
+use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
 
 /// Networks on `cpu` infer and train by these functions from now on.
 pub(crate) fn register() {
@@ -30,6 +30,7 @@ fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
         weight: primitive(conv.weight),
         bias: conv.bias.map(primitive),
         options: conv.options,
+        phase: Phase::Inference,
     });
     let affine = Affine {
         scale,
@@ -48,6 +49,7 @@ pub(super) struct Convolution {
     pub(super) weight: FloatTensor<Cpu>,
     pub(super) bias: Option<FloatTensor<Cpu>>,
     pub(super) options: ConvOptions<2>,
+    pub(super) phase: Phase,
 }
 
 /// `relu(x * scale + shift + residual)`
@@ -82,7 +84,7 @@ impl Affine {
                     residual: self.residual,
                     relu: self.relu,
                 };
-                conv2d_with(x, conv.weight, conv.options, epilogue)
+                conv2d_with(x, conv.weight, conv.options, epilogue, conv.phase)
             }
             None => {
                 let channels = |values| tensor::<1>(values).reshape([1, -1, 1, 1]);

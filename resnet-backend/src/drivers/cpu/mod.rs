@@ -20,9 +20,15 @@ use crate::{BackendName, DeviceReport, Hardware};
 pub(crate) fn device(name: BackendName) -> DeviceReport {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let plural = if cores == 1 { "" } else { "s" };
+    let vectors = match name {
+        #[cfg(feature = "cpu")]
+        BackendName::Cpu if resnet_cpu::simd() != "none" => format!(", {}", resnet_cpu::simd()),
+        _ => String::new(),
+    };
+    let architecture = std::env::consts::ARCH;
     DeviceReport {
         selection: name.to_string(),
         hardware: Hardware::Cpu,
-        description: format!("{cores} core{plural}, {}", std::env::consts::ARCH),
+        description: format!("{cores} core{plural}, {architecture}{vectors}"),
     }
 }
