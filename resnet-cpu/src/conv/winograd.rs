@@ -332,11 +332,7 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
     ///
     /// The inputs of all tiles are transformed, the panel has that many vectors, and there is room for the sums.
     #[inline(always)]
-    unsafe fn multiply<S: Simd, const VECTORS: usize>(
-        &self,
-        simd: S,
-        panel: usize,
-    ) {
+    unsafe fn multiply<S: Simd, const VECTORS: usize>(&self, simd: S, panel: usize) {
         let channels = self.channels();
         let tiles = self.tiles.len();
         for (value, packed) in self.job.weights.weights.iter().enumerate() {
@@ -344,7 +340,9 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
             for some in ranges(tiles, tiles.div_ceil(6)) {
                 // SAFETY: as the caller promises.
                 unsafe {
-                    let x = self.inputs.add(value * self.stride() + some.start * channels);
+                    let x = self
+                        .inputs
+                        .add(value * self.stride() + some.start * channels);
                     let to = self.sums.cast::<S::f32s>();
                     let to = to.add((value * tiles + some.start) * VECTORS);
                     let weights = weights.cast();
