@@ -102,24 +102,25 @@ impl Transformed {
         };
         let pack =
             |values: &Vec<f32>| Packed::new(Weights::new(values, &one), &one, panels.clone());
-        let weights = values.iter().map(pack).collect();
+        let weights = values.par_iter().map(pack).collect();
         Some(Self { side, weights })
     }
 }
 
 /// For each value of `G g Gᵀ`, those of all `g`.
 fn transformed<const IN: usize>(weights: &[f32], g: &[[f64; 3]; IN]) -> Vec<Vec<f32>> {
-    let of_row = |row: usize| {
-        let of_value = move |column: usize| {
-            let value = |weights: &[f32]| {
-                let term = |at: usize| g[row][at / 3] * g[column][at % 3] * f64::from(weights[at]);
-                (0..9).map(term).sum::<f64>() as f32
-            };
-            weights.chunks_exact(9).map(value).collect()
+    let of_value = |value: usize| {
+        let (row, column) = (g[value / IN], g[value % IN]);
+        let factors: [f64; 9] = array::from_fn(|at| row[at / 3] * column[at % 3]);
+        let sum = |weights: &[f32]| {
+            let terms = factors.iter().zip(weights);
+            terms
+                .map(|(factor, weight)| factor * f64::from(*weight))
+                .sum::<f64>() as f32
         };
-        (0..IN).map(of_value)
+        weights.chunks_exact(9).map(sum).collect()
     };
-    (0..IN).flat_map(of_row).collect()
+    (0..IN * IN).into_par_iter().map(of_value).collect()
 }
 
 /// A convolution, ready to run.
