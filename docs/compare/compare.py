@@ -1,7 +1,7 @@
 """Times this project's backends beside the alternatives, for docs/src/performance.md.
 
     python -m venv .venv && .venv/bin/pip install torch==2.9.0 torchvision==0.24.0 timm onnx onnxruntime numpy
-    cargo build --release -p resnet-infer --features ndarray,tch,wgpu
+    cargo build --release -p resnet-infer --features flex,ndarray,tch,wgpu
     cargo build --release --manifest-path docs/compare/rust/Cargo.toml
     .venv/bin/python docs/compare/compare.py --resnet-infer target/release/resnet-infer \
         --peers docs/compare/rust/target/release/peers [--models …] [--batch-sizes 1,8] [--rounds 3]
@@ -24,9 +24,11 @@ EAGER = "PyTorch eager"
 PLAIN = {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}
 # Name in the table, `--backend`, further flags.
 OURS = [
+    ("`cpu`, fused", "cpu", ["--fuse"]),
+    ("`cpu`", "cpu", []),
     ("`tch`, fused", "tch:cpu", ["--fuse"]),
     ("`tch`", "tch:cpu", []),
-    ("`cpu`, fused", "cpu", ["--fuse"]),
+    ("`flex`, fused", "flex", ["--fuse"]),
 ]
 SLOW = [
     ("`ndarray`, fused", "ndarray", ["--fuse"]),

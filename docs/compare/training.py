@@ -1,7 +1,7 @@
 """Times steps of training and the loading of images beside PyTorch, for docs/src/performance.md.
 
     python -m venv .venv && .venv/bin/pip install torch==2.9.0 torchvision==0.24.0 timm numpy
-    cargo build --release -p resnet-train --features tch
+    cargo build --release -p resnet-train --features flex,tch
     .venv/bin/python docs/compare/training.py --resnet-train target/release/resnet-train [--images FOLDER] [--rounds 3]
 
 Every figure comes from a process of its own; in each round all of them run once, one after the other (A B C A B C …).
@@ -113,7 +113,8 @@ def main():
         columns += [("tch", step + ["--backend", "tch:cpu"], "median_ms")]
         columns += [("tch, without our trainer", step + ["--backend", "tch:cpu", "--bare"], "median_ms")]
         few = step[:-1] + [max(2, runs // 4)]
-        columns += [("cpu", few + ["--backend", "cpu"], "median_ms")]
+        columns += [("cpu", step + ["--backend", "cpu"], "median_ms")]
+        columns += [("flex", few + ["--backend", "flex"], "median_ms")]
         table(f"{name}, batch {batch}, {size} pixels", "ms", columns, args.rounds)
     if args.images:
         load = [ours, "bench", "data", args.images, "--batch-size", 32]
