@@ -14,18 +14,17 @@ impl FloatTensorOps<Cpu> for Cpu {
         Flex::float_reshape(layout::to_channels_first(tensor), shape)
     }
 
+    arithmetic! {
+        fn float_add, float_add_scalar: |a, b| a + b;
+        fn float_sub, float_sub_scalar: |a, b| a - b;
+        fn float_mul, float_mul_scalar: |a, b| a * b;
+        fn float_div, float_div_scalar: |a, b| a / b;
+    }
+
     elementwise! {
-        fn float_add([lhs, rhs]);
-        fn float_add_scalar([lhs], rhs: Scalar);
         fn float_clamp_min([tensor], min: Scalar);
         fn float_clamp_max([tensor], max: Scalar);
         fn float_clamp([tensor], min: Scalar, max: Scalar);
-        fn float_sub([lhs, rhs]);
-        fn float_sub_scalar([lhs], rhs: Scalar);
-        fn float_mul([lhs, rhs]);
-        fn float_mul_scalar([lhs], rhs: Scalar);
-        fn float_div([lhs, rhs]);
-        fn float_div_scalar([lhs], rhs: Scalar);
         fn float_neg([tensor]);
         fn float_recip([tensor]);
         fn float_exp([tensor]);

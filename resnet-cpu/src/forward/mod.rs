@@ -24,6 +24,25 @@ macro_rules! elementwise {
     };
 }
 
+/// An operation of two tensors, and of a tensor and a number.
+macro_rules! arithmetic {
+    ($(fn $name:ident, $scalar:ident: |$a:ident, $b:ident| $operation:expr;)*) => {
+        $(
+            fn $name(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+                crate::layout::elementwise([lhs, rhs], |tensors| {
+                    crate::arithmetic::of_two(tensors, |$a, $b| $operation, Flex::$name)
+                })
+            }
+
+            fn $scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+                crate::layout::elementwise([lhs], |[lhs]| {
+                    crate::arithmetic::with_scalar(lhs, rhs, |$a, $b| $operation, Flex::$scalar)
+                })
+            }
+        )*
+    };
+}
+
 mod activation;
 mod bool;
 mod float;

@@ -1,4 +1,5 @@
 use burn_backend::ops::{ActivationOps, FloatTensorOps};
+use burn_backend::{Scalar, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use resnet_cpu::Cpu;
 
@@ -67,4 +68,60 @@ fn views_are_seen_as_such() {
     let before = crate::values(x.clone());
     let _ = Cpu::float_add(x.clone(), x.clone());
     assert_eq!(crate::values(x), before);
+}
+
+/// What all cores share is Flex's to the last bit, whoever else holds the values, and they keep theirs.
+#[test]
+fn large_arithmetic_is_exact() {
+    type Binary = fn(FlexTensor, FlexTensor) -> FlexTensor;
+    let binary: [[Binary; 2]; 4] = [
+        [Cpu::float_add, Flex::float_add],
+        [Cpu::float_sub, Flex::float_sub],
+        [Cpu::float_mul, Flex::float_mul],
+        [Cpu::float_div, Flex::float_div],
+    ];
+    type Scalars = fn(FlexTensor, Scalar) -> FlexTensor;
+    let scalar: [[Scalars; 2]; 4] = [
+        [Cpu::float_add_scalar, Flex::float_add_scalar],
+        [Cpu::float_sub_scalar, Flex::float_sub_scalar],
+        [Cpu::float_mul_scalar, Flex::float_mul_scalar],
+        [Cpu::float_div_scalar, Flex::float_div_scalar],
+    ];
+    // More than a block, and not a multiple of one.
+    let shape = [3, 7, 61, 53];
+    let special = |seed| {
+        let mut values = crate::values(tensor(shape, seed));
+        values[0] = f32::NAN;
+        values[16_385 * seed as usize] = 0.0;
+        values[50_000] = f32::INFINITY;
+        FlexTensor::from_data(TensorData::new(values, shape))
+    };
+    let bits = |x| -> Vec<u32> { crate::values(x).into_iter().map(f32::to_bits).collect() };
+    let (x, y) = (special(1), special(2));
+    let alone = |x: &FlexTensor| FlexTensor::from_data(x.clone().into_data());
+    for [own, flex] in binary {
+        let expected = bits(flex(x.clone(), y.clone()));
+        for (x, y) in [
+            (x.clone(), y.clone()),
+            (alone(&x), y.clone()),
+            (x.clone(), alone(&y)),
+            (alone(&x), alone(&y)),
+            (channels_last(&x), channels_last(&y)),
+            (channels_last(&x), y.clone()),
+        ] {
+            assert!(bits(own(x, y)) == expected);
+        }
+        assert!(bits(own(x.clone(), x.clone())) == bits(flex(x.clone(), x.clone())));
+        let row = tensor([1, 7, 1, 53], 3);
+        assert!(bits(own(x.clone(), row.clone())) == bits(flex(x.clone(), row)));
+    }
+    for [own, flex] in scalar {
+        for number in [0.1.into(), 3.into(), f64::MAX.into()] {
+            let expected = bits(flex(x.clone(), number));
+            for x in [x.clone(), alone(&x), channels_last(&x)] {
+                assert!(bits(own(x, number)) == expected);
+            }
+        }
+    }
+    assert!(bits(x) == bits(special(1)) && bits(y) == bits(special(2)));
 }

@@ -1,0 +1,89 @@
+//! Sums, differences, products and quotients of many values, on all cores: what an optimiser does with weights.
+
+use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
+use burn_flex::{FlexTensor, Layout};
+use rayon::prelude::*;
+
+use crate::simd::arch;
+
+/// Below so many values one core is as fast.
+const SMALL: usize = 64 * 1024;
+
+/// Values that one core does at a time.
+const BLOCK: usize = 16 * 1024;
+
+/// `operation` of each value of two tensors. `otherwise` does what is small, spread or broadcast, with the same result.
+pub(crate) fn of_two(
+    [mut lhs, mut rhs]: [FlexTensor; 2],
+    operation: impl Fn(f32, f32) -> f32 + Sync,
+    otherwise: impl FnOnce(FlexTensor, FlexTensor) -> FlexTensor,
+) -> FlexTensor {
+    if !is_large(&lhs) || !is_large(&rhs) || lhs.shape() != rhs.shape() {
+        return otherwise(lhs, rhs);
+    }
+    if let Some(out) = lhs.try_storage_mut() {
+        each(out, rhs.storage(), |to, b| *to = operation(*to, b));
+        return lhs;
+    }
+    if let Some(out) = rhs.try_storage_mut() {
+        each(out, lhs.storage(), |to, a| *to = operation(a, *to));
+        return rhs;
+    }
+    let mut out = lhs.storage().to_vec();
+    each(&mut out, rhs.storage(), |to, b| *to = operation(*to, b));
+    contiguous(out, &lhs)
+}
+
+/// The same of each value and one number.
+pub(crate) fn with_scalar(
+    mut lhs: FlexTensor,
+    rhs: Scalar,
+    operation: impl Fn(f32, f32) -> f32 + Sync,
+    otherwise: impl FnOnce(FlexTensor, Scalar) -> FlexTensor,
+) -> FlexTensor {
+    if !is_large(&lhs) {
+        return otherwise(lhs, rhs);
+    }
+    let number = rhs.elem::<f64>() as f32;
+    if let Some(out) = lhs.try_storage_mut::<f32>() {
+        blocks(out, |_, to| {
+            to.iter_mut().for_each(|to| *to = operation(*to, number))
+        });
+        return lhs;
+    }
+    let mut out = vec![0.0; lhs.storage::<f32>().len()];
+    each(&mut out, lhs.storage(), |to, a| *to = operation(a, number));
+    contiguous(out, &lhs)
+}
+
+/// Whether it is worth while, and the values are all that the tensor's memory holds, in their order.
+fn is_large(x: &FlexTensor) -> bool {
+    x.dtype() == DType::F32
+        && x.layout().num_elements() >= SMALL
+        && x.is_contiguous()
+        && x.storage::<f32>().len() == x.layout().num_elements()
+}
+
+fn contiguous(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
+    let layout = Layout::contiguous(like.shape());
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+#[inline(always)]
+fn each(out: &mut [f32], with: &[f32], work: impl Fn(&mut f32, f32) + Sync) {
+    blocks(out, |start, out| {
+        let pairs = out.iter_mut().zip(&with[start..]);
+        pairs.for_each(|(to, value)| work(to, *value));
+    });
+}
+
+#[inline(always)]
+fn blocks(out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
+    let blocks = out.par_chunks_mut(BLOCK).enumerate();
+    blocks.for_each(|(index, block)| {
+        arch().dispatch(
+            #[inline(always)]
+            || work(index * BLOCK, block),
+        );
+    });
+}
