@@ -64,7 +64,7 @@ pub(super) fn prepared(
         None => {
             let panels = Panels::new(geometry, vectors())?;
             let weights = Weights::new(values, geometry);
-            Prepared::Direct(Arc::new(Packed::new(weights, geometry, panels)))
+            Prepared::Direct(Arc::new(Packed::new(&weights, geometry, panels)))
         }
     };
     let mut cache = lock();

@@ -109,6 +109,13 @@ impl Phase {
             ],
         })
     }
+
+    /// The weights that meet the output's gradient, from the last to the first.
+    fn taps(&self, stride: usize) -> impl Iterator<Item = usize> {
+        (0..self.taps)
+            .rev()
+            .map(move |tap| self.first + tap * stride)
+    }
 }
 
 /// Inputs' gradients as `[batch, height, width, channels]`.
@@ -128,30 +135,21 @@ fn of_phase(
         dilation: forward.dilation,
         groups: forward.groups,
     };
-    let turned = {
-        let forwards = Weights::new(weight, forward);
-        let [group, output, input] = forwards.channels;
-        let last = [row, column].map(|side| side.first).into_iter();
-        let [down, right] = forwards.taps;
-        let steps = [
-            down * forward.stride[0] as isize,
-            right * forward.stride[1] as isize,
-        ];
-        let at = |tap: usize, step: isize| tap as isize * step;
-        let firsts: isize = last
-            .zip([down, right])
-            .map(|(first, step)| at(first, step))
-            .sum();
-        let lasts = at(row.taps - 1, steps[0]) + at(column.taps - 1, steps[1]);
-        Weights {
-            start: (firsts + lasts) as usize,
-            channels: [group, input, output],
-            taps: steps.map(|step| -step),
-            ..forwards
-        }
+    let forwards = Weights::new(weight, forward);
+    let turned = Weights {
+        output: forwards.input,
+        input: forwards.output,
+        taps: row
+            .taps(forward.stride[0])
+            .flat_map(|y| {
+                let across = column.taps(forward.stride[1]);
+                across.map(move |x| y * forward.kernel[1] + x)
+            })
+            .collect(),
+        ..forwards
     };
     let panels = Panels::new(&geometry, vectors())?;
-    let weights = Packed::new(turned, &geometry, panels);
+    let weights = Packed::new(&turned, &geometry, panels);
     let padded = padded::padded(grad, &geometry);
     let job = Direct {
         x: &padded,

@@ -80,10 +80,32 @@ impl Panels {
         panel.inputs.len() * self.lanes
     }
 
-    /// Where the weight for the first input of a group is among the inputs of the vector that has the group.
-    fn within(&self, group: usize, geometry: &Geometry) -> usize {
-        group % self.spanned * geometry.inputs_of_group()
+    fn stretches(&self, panel: &Panel, geometry: &Geometry) -> impl Iterator<Item = Stretch> {
+        let of_group = geometry.outputs_of_group();
+        let Range { start, end } = panel.outputs();
+        let (spanned, inputs) = (self.spanned, geometry.inputs_of_group());
+        (start / of_group..=(end - 1) / of_group).map(move |group| {
+            let first = start.max(group * of_group);
+            Stretch {
+                group,
+                outputs: first - group * of_group..of_group.min(end - group * of_group),
+                lane: first - start,
+                within: group % spanned * inputs,
+            }
+        })
     }
+}
+
+/// Outputs of a panel that are of one group.
+#[derive(Clone)]
+struct Stretch {
+    group: usize,
+    /// Of the group's outputs.
+    outputs: Range<usize>,
+    /// Of the first output in the panel.
+    lane: usize,
+    /// Where the group's first input is among those of the vectors.
+    within: usize,
 }
 
 /// Weights in the order in which the kernel reads them.
@@ -95,17 +117,13 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn new(weights: Weights<'_>, geometry: &Geometry, panels: Panels) -> Self {
+    pub(super) fn new(weights: &Weights<'_>, geometry: &Geometry, panels: Panels) -> Self {
         let pack = |panel: &Panel| {
-            let width = panels.width(panel);
-            let mut values = avec![0.0; panels.depth * width];
-            runs(&panels, panel, geometry, |run| {
-                let from = weights.place(geometry, run.channel, run.inputs.start, run.tap);
-                for index in 0..run.inputs.len() {
-                    values[run.place + index * width] =
-                        weights.values[from + index * weights.channels[2]];
-                }
-            });
+            let mut values = avec![0.0; panels.depth * panels.width(panel)];
+            match weights.output < weights.input {
+                true => weights.pack_inputs(&panels, panel, geometry, &mut values),
+                false => weights.pack_outputs(&panels, panel, geometry, &mut values),
+            }
             values
         };
         let values = panels.panels.par_iter().map(pack).collect();
@@ -113,49 +131,64 @@ impl Packed {
     }
 }
 
-/// Weights of a panel for one output channel and one tap.
+/// Some weights of a panel for one output channel.
 pub(super) struct Run {
-    pub(super) channel: usize,
-    pub(super) tap: [usize; 2],
-    /// Of the channel's group.
+    pub(super) group: usize,
+    /// Of the group.
+    pub(super) output: usize,
+    /// Of the output in the panel.
+    pub(super) lane: usize,
+    /// Of the group.
     pub(super) inputs: Range<usize>,
-    /// Of the first in the packed panel; from each to the next, it is the width of the panel.
-    pub(super) place: usize,
+    /// The first one among those of the vectors.
+    first: usize,
 }
 
-/// Calls `each` for all weights of a panel, in an order that is kind to caches.
-#[inline(always)]
-pub(super) fn runs(panels: &Panels, panel: &Panel, geometry: &Geometry, mut each: impl FnMut(Run)) {
-    const BLOCK: usize = 16;
-    let width = panels.width(panel);
-    let of_group = geometry.inputs_of_group();
-    let [height, across] = geometry.kernel;
-    for block in (0..of_group).step_by(BLOCK) {
-        for (lane, channel) in panel.outputs().enumerate() {
-            let within = panels.within(channel / geometry.outputs_of_group(), geometry);
-            for tap in 0..height * across {
-                let first = tap * panels.channels + within + block;
-                each(Run {
-                    channel,
-                    tap: [tap / across, tap % across],
-                    inputs: block..of_group.min(block + BLOCK),
-                    place: first * width + lane,
-                });
-            }
-        }
+impl Run {
+    /// Where the inputs' weights for a tap are in the packed panel.
+    pub(super) fn rows(&self, tap: usize, panels: &Panels, panel: &Panel) -> Range<usize> {
+        let first = tap * panels.channels + self.first;
+        let width = panels.width(panel);
+        first * width..(first + self.inputs.len()) * width
     }
 }
 
+/// All weights of a panel, in an order that is kind to caches where those of an output lie together.
+pub(super) fn runs(
+    panels: &Panels,
+    panel: &Panel,
+    geometry: &Geometry,
+) -> impl Iterator<Item = Run> {
+    const BLOCK: usize = 16;
+    let of_group = geometry.inputs_of_group();
+    let of_block = move |stretch: Stretch, block: usize| {
+        let lanes = stretch.lane..;
+        lanes.zip(stretch.outputs).map(move |(lane, output)| Run {
+            group: stretch.group,
+            output,
+            lane,
+            inputs: block..of_group.min(block + BLOCK),
+            first: stretch.within + block,
+        })
+    };
+    panels.stretches(panel, geometry).flat_map(move |stretch| {
+        let blocks = (0..of_group).step_by(BLOCK);
+        blocks.flat_map(move |block| of_block(stretch.clone(), block))
+    })
+}
+
 /// Where the weights of a convolution lie.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],
-    /// Of the first tap.
-    pub(super) start: usize,
-    /// From group to group, from output to output of a group, and from input to input.
-    pub(super) channels: [usize; 3],
-    /// From tap to tap, down and right; backwards if they are flipped.
-    pub(super) taps: [isize; 2],
+    /// From group to group.
+    pub(super) group: usize,
+    /// From output to output of a group.
+    pub(super) output: usize,
+    /// From input to input of a group.
+    pub(super) input: usize,
+    /// Of each tap from the first weight for its output and input.
+    pub(super) taps: Vec<usize>,
 }
 
 impl<'a> Weights<'a> {
@@ -164,30 +197,62 @@ impl<'a> Weights<'a> {
         let (taps, inputs) = (geometry.taps(), geometry.inputs_of_group());
         Self {
             values,
-            start: 0,
-            channels: [
-                geometry.outputs_of_group() * inputs * taps,
-                inputs * taps,
-                taps,
-            ],
-            taps: [geometry.kernel[1] as isize, 1],
+            group: geometry.outputs_of_group() * inputs * taps,
+            output: inputs * taps,
+            input: taps,
+            taps: (0..taps).collect(),
         }
     }
 
-    #[inline(always)]
-    fn place(
+    /// From weights of which those of an output lie together.
+    fn pack_outputs(
         &self,
+        panels: &Panels,
+        panel: &Panel,
         geometry: &Geometry,
-        channel: usize,
-        input: usize,
-        [y, x]: [usize; 2],
-    ) -> usize {
-        let of_group = geometry.outputs_of_group();
-        let [group, output, step] = self.channels;
-        let first =
-            self.start + channel / of_group * group + channel % of_group * output + input * step;
-        first
-            .wrapping_add_signed(y as isize * self.taps[0])
-            .wrapping_add_signed(x as isize * self.taps[1])
+        packed: &mut [f32],
+    ) {
+        let width = panels.width(panel);
+        for run in runs(panels, panel, geometry) {
+            let Run {
+                group,
+                output,
+                lane,
+                ref inputs,
+                ..
+            } = run;
+            let first = group * self.group + output * self.output + inputs.start * self.input;
+            let from = &self.values[first..][..inputs.len() * self.input];
+            for (index, tap) in self.taps.iter().enumerate() {
+                let to = packed[run.rows(index, panels, panel)].chunks_exact_mut(width);
+                for (to, from) in to.zip(from.chunks_exact(self.input)) {
+                    to[lane] = from[*tap];
+                }
+            }
+        }
+    }
+
+    /// From weights of which those of an input lie together.
+    fn pack_inputs(&self, panels: &Panels, panel: &Panel, geometry: &Geometry, packed: &mut [f32]) {
+        let width = panels.width(panel);
+        for stretch in panels.stretches(panel, geometry) {
+            let Stretch {
+                group,
+                outputs,
+                lane,
+                within,
+            } = stretch;
+            for input in 0..geometry.inputs_of_group() {
+                let first = group * self.group + outputs.start * self.output + input * self.input;
+                let from = &self.values[first..][..outputs.len() * self.output];
+                for (index, tap) in self.taps.iter().enumerate() {
+                    let row = index * panels.channels + within + input;
+                    let to = packed[row * width + lane..].iter_mut();
+                    for (to, from) in to.zip(from.chunks_exact(self.output)) {
+                        *to = from[*tap];
+                    }
+                }
+            }
+        }
     }
 }

@@ -104,13 +104,16 @@ fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
         .zip(&panels.panels)
         .for_each(|((values, sums), panel)| {
             let width = panels.width(panel);
-            packed::runs(panels, panel, geometry, |run| {
-                let [y, x] = run.tap;
-                let to = (run.channel - panel.first) * of_channel + y * geometry.kernel[1] + x;
-                for (index, input) in run.inputs.enumerate() {
-                    values[to + input * taps] = sums[run.place + index * width];
+            for run in packed::runs(panels, panel, geometry) {
+                let to = run.lane * of_channel + run.inputs.start * taps;
+                let to = &mut values[to..][..run.inputs.len() * taps];
+                for tap in 0..taps {
+                    let from = sums[run.rows(tap, panels, panel)].chunks_exact(width);
+                    for (to, from) in to.chunks_exact_mut(taps).zip(from) {
+                        to[tap] = from[run.lane];
+                    }
                 }
-            });
+            }
         });
     values
 }

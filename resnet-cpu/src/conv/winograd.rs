@@ -40,7 +40,7 @@ impl Side {
             && geometry.groups == 1
             && lanes > 1
             && inputs % lanes == 0
-            && geometry.out[0] % lanes == 0;
+            && geometry.out[0].is_multiple_of(lanes);
         let work = |side: &Option<Self>| match side {
             None => geometry.taps() * (geometry.pixels() + READ),
             Some(side) => side.inputs().pow(2) * (side.count(geometry) + READ),
@@ -101,7 +101,7 @@ impl Transformed {
             Side::Four => transformed(weights, &Four::WEIGHTS),
         };
         let pack =
-            |values: &Vec<f32>| Packed::new(Weights::new(values, &one), &one, panels.clone());
+            |values: &Vec<f32>| Packed::new(&Weights::new(values, &one), &one, panels.clone());
         let weights = values.par_iter().map(pack).collect();
         Some(Self { side, weights })
     }
