@@ -22,10 +22,10 @@ pub enum BackendName {
     WebGpu,
     /// Any GPU by the API of the system, with the shaders that the program was built for.
     Wgpu,
-    /// LibTorch.
-    Tch,
     /// `resnet-cpu`: pure Rust, every core.
     Cpu,
+    /// LibTorch.
+    Tch,
     /// Burn's Flex: pure Rust, every core, slower.
     Flex,
     /// Burn's NdArray: pure Rust, slower still.
@@ -33,7 +33,7 @@ pub enum BackendName {
 }
 
 impl BackendName {
-    /// Every backend there is, built in or not, the one that is likely to be the fastest first.
+    /// Every backend there is, built in or not, the one that is likely to be the fastest at inference first.
     pub const ALL: &[Self] = &[
         Self::Cuda,
         Self::Rocm,
@@ -41,8 +41,8 @@ impl BackendName {
         Self::Vulkan,
         Self::WebGpu,
         Self::Wgpu,
-        Self::Tch,
         Self::Cpu,
+        Self::Tch,
         Self::Flex,
         Self::NdArray,
     ];

@@ -38,7 +38,7 @@ pub struct Runtime {
     pub dtype: FloatType,
 }
 
-/// Where it runs.
+/// Where a network runs.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Device {
     /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
@@ -48,16 +48,16 @@ pub struct Device {
 }
 
 impl Runtime {
-    /// The backend asked for, or the fastest.
+    /// The backend asked for, or the fastest at inference.
     pub fn selection(self) -> Selection {
-        self.device.selection()
+        self.device.backend.unwrap_or_else(Selection::fastest)
     }
 }
 
 impl Device {
-    /// The backend asked for, or the fastest.
-    pub fn selection(self) -> Selection {
-        self.backend.unwrap_or_else(Selection::fastest)
+    /// The backend asked for, or the fastest at training.
+    pub fn selection_to_train(self) -> Selection {
+        self.backend.unwrap_or_else(Selection::fastest_to_train)
     }
 }
 
