@@ -2,8 +2,8 @@
 
 use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
-use rayon::prelude::*;
 
+use crate::parallel;
 use crate::simd::arch;
 
 /// Below so many values one core is as fast.
@@ -79,11 +79,10 @@ fn each(out: &mut [f32], with: &[f32], work: impl Fn(&mut f32, f32) + Sync) {
 
 #[inline(always)]
 fn blocks(out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
-    let blocks = out.par_chunks_mut(BLOCK).enumerate();
-    blocks.for_each(|(index, block)| {
+    parallel::chunks(out, out.len(), BLOCK, |_, start, block| {
         arch().dispatch(
             #[inline(always)]
-            || work(index * BLOCK, block),
+            || work(start, block),
         );
     });
 }

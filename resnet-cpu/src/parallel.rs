@@ -1,9 +1,65 @@
 //! Work for every core.
 
-use rayon::prelude::*;
+use core::hint;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Below so many values one core is as fast.
 const SMALL: usize = 16 * 1024;
+
+/// Parts of the work for each core, so that one that comes late leaves some to the others.
+const PARTS: usize = 4;
+
+/// How often to ask whether the others are done before this thread falls asleep.
+const SPINS: usize = 2_000;
+
+/// Those of the pool, or as few as `RAYON_NUM_THREADS` says.
+pub(crate) fn cores() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Calls `work` with each part, on this thread and the others of the pool.
+///
+/// An iterator of rayon's would have a thread from outside of the pool sleep meanwhile, and two threads wake up where here one does.
+pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
+    let others = parts.len().min(cores()).saturating_sub(1);
+    let parts = Mutex::new(parts.into_iter());
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let take = || {
+        while let Some(part) = next() {
+            work(part);
+        }
+    };
+    let busy = AtomicUsize::new(others);
+    rayon::in_place_scope(|scope| {
+        for _ in 0..others {
+            scope.spawn(|_| {
+                take();
+                busy.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        take();
+        // To fall asleep and be woken takes longer than what the others usually have left. A thread of the pool does what they have not begun.
+        let outside = rayon::current_thread_index().is_none();
+        let mut spins = if outside { SPINS } else { 0 };
+        while spins > 0 && busy.load(Ordering::Relaxed) > 0 {
+            hint::spin_loop();
+            spins -= 1;
+        }
+    });
+}
+
+/// What `work` makes of each part, in their order.
+pub(crate) fn map<T: Send, R: Send>(
+    parts: impl ExactSizeIterator<Item = T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let mut results: Vec<_> = (0..parts.len()).map(|_| None).collect();
+    each(parts.zip(&mut results).collect(), |(part, result)| {
+        *result = Some(work(part));
+    });
+    results.into_iter().flatten().collect()
+}
 
 /// Calls `work` with each image's number, a position in it, and the values of `out` from there, `step` of them or what is left.
 pub(crate) fn chunks(
@@ -15,20 +71,17 @@ pub(crate) fn chunks(
     if out.is_empty() {
         return;
     }
-    let steps = |(number, out): (usize, &mut [f32])| {
-        for (index, out) in out.chunks_mut(step).enumerate() {
-            work(number, index * step, out);
-        }
+    let size = size(out.len(), step);
+    let of_image = |(number, out)| {
+        let parts = <[f32]>::chunks_mut(out, size).enumerate();
+        parts.map(move |(index, out)| (number, index * size, out))
     };
-    if out.len() <= SMALL {
-        return out.chunks_mut(image).enumerate().for_each(steps);
-    }
-    out.par_chunks_mut(image)
-        .enumerate()
-        .for_each(|(number, out)| {
-            let steps = out.par_chunks_mut(step).enumerate();
-            steps.for_each(|(index, out)| work(number, index * step, out));
-        });
+    let parts = out.chunks_mut(image).enumerate().flat_map(of_image);
+    each(parts.collect(), |(number, start, out)| {
+        for (index, out) in out.chunks_mut(step).enumerate() {
+            work(number, start + index * step, out);
+        }
+    });
 }
 
 /// The same for two results.
@@ -42,13 +95,24 @@ pub(crate) fn chunks_of_two<A: Send, B: Send>(
     if first.is_empty() {
         return;
     }
-    let images = first
-        .par_chunks_mut(image)
-        .zip(second.par_chunks_mut(image));
-    images.enumerate().for_each(|(number, (first, second))| {
-        let steps = first.par_chunks_mut(step).zip(second.par_chunks_mut(step));
-        steps.enumerate().for_each(|(index, (first, second))| {
-            work(number, index * step, first, second);
-        });
+    let images = first.chunks_mut(image).zip(second.chunks_mut(image));
+    let of_image = |(number, (first, second))| {
+        let parts = <[A]>::chunks_mut(first, step).zip(<[B]>::chunks_mut(second, step));
+        let parts = parts.enumerate();
+        parts.map(move |(index, parts)| (number, index * step, parts))
+    };
+    let parts = images.enumerate().flat_map(of_image).collect();
+    each(parts, |(number, start, (first, second))| {
+        work(number, start, first, second);
     });
+}
+
+/// Values of a part: so many steps that every core has a few parts, or all where they are few.
+fn size(length: usize, step: usize) -> usize {
+    let steps = length.div_ceil(step);
+    let parts = match length {
+        ..=SMALL => 1,
+        _ => PARTS * cores(),
+    };
+    steps.div_ceil(parts) * step
 }

@@ -4,11 +4,11 @@ use core::array;
 use core::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::geometry::{Geometry, Run};
 use super::packed::{Packed, Panel};
 use super::place::{After, Job, Place};
+use crate::parallel;
 use crate::simd::{arch, vectors};
 
 /// A convolution, ready to run.
@@ -35,18 +35,14 @@ unsafe impl Job for Direct<'_> {
     fn write(&self, place: Place) {
         let runs = self.geometry.runs(self.weights.panels.channels);
         self.check(&runs);
-        let work = |part: &Part| {
+        parallel::each(self.parts(), |part| {
             arch().dispatch(PartOfJob {
                 job: self,
                 runs: &runs,
-                part,
+                part: &part,
                 place,
             });
-        };
-        match self.parts().as_slice() {
-            [part] => work(part),
-            parts => parts.par_iter().for_each(work),
-        }
+        });
     }
 }
 
@@ -89,7 +85,7 @@ impl Direct<'_> {
         const NEAR: usize = 128 * 1024;
         let geometry = self.geometry;
         let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
-        let cores = rayon::current_num_threads();
+        let cores = parallel::cores();
         let work = pixels * self.weights.panels.depth * geometry.out[0];
         if cores == 1 && self.x.len() <= NEAR || work <= SMALL {
             return vec![Part {

@@ -1,9 +1,9 @@
 use core::ops::Range;
 
 use aligned_vec::{AVec, avec};
-use rayon::prelude::*;
 
 use super::geometry::Geometry;
+use crate::parallel;
 use crate::simd::Vectors;
 
 /// Which output channels are computed together.
@@ -126,7 +126,7 @@ impl Packed {
             }
             values
         };
-        let values = panels.panels.par_iter().map(pack).collect();
+        let values = parallel::map(panels.panels.iter(), pack);
         Self { panels, values }
     }
 }

@@ -11,13 +11,13 @@ use burn_backend::ops::ConvOptions;
 use burn_backend::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::geometry::{Geometry, Run};
 use super::kernel::ranges;
 use super::packed::{self, Panel, Panels};
 use super::padded;
 use crate::layout::{self, Dims};
+use crate::parallel;
 use crate::simd::{arch, vectors};
 
 /// `None` where there is no kernel.
@@ -89,7 +89,7 @@ fn outputs<'a>(grad: &'a [f32], geometry: &Geometry, panels: &Panels) -> Vec<Cow
         }
         Cow::Owned(values)
     };
-    panels.panels.par_iter().map(of_panel).collect()
+    parallel::map(panels.panels.iter(), of_panel)
 }
 
 /// From panels to `[out, in / groups, height, width]`.
@@ -98,11 +98,10 @@ fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
     let of_channel = inputs * taps;
     let mut values = vec![0.0; geometry.out[0] * of_channel];
     let most = panels.width(&panels.panels[0]);
-    let of_panels = values.par_chunks_mut(most * of_channel);
-    of_panels
-        .zip(sums)
-        .zip(&panels.panels)
-        .for_each(|((values, sums), panel)| {
+    let of_panels = values.chunks_mut(most * of_channel);
+    parallel::each(
+        of_panels.zip(sums).zip(&panels.panels).collect(),
+        |((values, sums), panel)| {
             let width = panels.width(panel);
             for run in packed::runs(panels, panel, geometry) {
                 let to = run.lane * of_channel + run.inputs.start * taps;
@@ -114,7 +113,8 @@ fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
                     }
                 }
             }
-        });
+        },
+    );
     values
 }
 
@@ -144,7 +144,7 @@ impl Job<'_> {
         let zeros = |panel: &Panel| vec![0.0; self.panels.depth * self.panels.width(panel)];
         let mut sums: Vec<_> = self.panels.panels.iter().map(zeros).collect();
         let work = |part: Part<'_>| arch().dispatch(PartOfJob { job: self, part });
-        self.parts(&mut sums).into_par_iter().for_each(work);
+        parallel::each(self.parts(&mut sums), work);
         sums
     }
 
@@ -152,7 +152,7 @@ impl Job<'_> {
     fn parts<'a>(&self, sums: &'a mut [Vec<f32>]) -> Vec<Part<'a>> {
         /// Tiles that share what is near of the gradients.
         const FEW: usize = 8;
-        let wanted = (4 * rayon::current_num_threads()).div_ceil(sums.len());
+        let wanted = (4 * parallel::cores()).div_ceil(sums.len());
         let count = wanted.min(self.tiles.len().div_ceil(FEW));
         let mut parts = Vec::new();
         for (panel, mut sums) in sums.iter_mut().map(Vec::as_mut_slice).enumerate() {

@@ -11,13 +11,13 @@ use std::cell::RefCell;
 
 use aligned_vec::AVec;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::geometry::{Geometry, Run};
 use super::kernel::{products, ranges};
 use super::packed::{Packed, Panel, Panels, Weights};
 use super::place::{After, Job, Place};
 use super::tile::{Four, Tile, Two};
+use crate::parallel;
 use crate::simd::{arch, vectors};
 
 /// How many outputs a tile has in a row and in a column.
@@ -102,7 +102,7 @@ impl Transformed {
         };
         let pack =
             |values: &Vec<f32>| Packed::new(&Weights::new(values, &one), &one, panels.clone());
-        let weights = values.par_iter().map(pack).collect();
+        let weights = parallel::map(values.iter(), pack);
         Some(Self { side, weights })
     }
 }
@@ -120,7 +120,7 @@ fn transformed<const IN: usize>(weights: &[f32], g: &[[f64; 3]; IN]) -> Vec<Vec<
         };
         weights.chunks_exact(9).map(sum).collect()
     };
-    (0..IN * IN).into_par_iter().map(of_value).collect()
+    parallel::map(0..IN * IN, of_value)
 }
 
 /// A convolution, ready to run.
@@ -145,8 +145,7 @@ unsafe impl Job for Winograd<'_> {
             Side::Two => Block::<Two, 4, 2>::run(self, tiles, place),
             Side::Four => Block::<Four, 6, 4>::run(self, tiles, place),
         };
-        let parts: Vec<_> = ranges(tiles, self.parts(tiles)).collect();
-        parts.into_par_iter().for_each(work);
+        parallel::each(ranges(tiles, self.parts(tiles)).collect(), work);
     }
 }
 
@@ -167,12 +166,10 @@ impl Winograd<'_> {
 
     /// The same work for all cores, in blocks whose transformed inputs stay in a core's second cache.
     fn parts(&self, tiles: usize) -> usize {
-        const NEAR: usize = 96 * 1024;
+        const NEAR: usize = 128 * 1024;
         let of_tile = self.side().inputs().pow(2) * self.geometry.input[0];
         let count = (tiles * of_tile).div_ceil(NEAR);
-        count
-            .next_multiple_of(rayon::current_num_threads())
-            .min(tiles)
+        count.next_multiple_of(parallel::cores()).min(tiles)
     }
 
     /// What the unsafe code below relies on.

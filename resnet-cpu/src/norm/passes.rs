@@ -1,7 +1,5 @@
 //! What is done with every value of a map, in as few passes as can be.
 
-use rayon::prelude::*;
-
 use crate::parallel;
 use crate::simd::arch;
 
@@ -170,7 +168,8 @@ pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>
         );
         (sums, squares)
     };
-    let (sums, squares): (Vec<_>, Vec<_>) = values.par_chunks(channels.block).map(block).unzip();
+    let blocks = parallel::map(values.chunks(channels.block), block);
+    let (sums, squares): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
     let [sums, squares] = [sums, squares].map(|blocks| channels.add_up(&blocks));
     let count = (values.len() / channels.count).max(1) as f64;
     let distances: Vec<_> = sums.iter().map(|sum| sum / count).collect();
@@ -221,7 +220,7 @@ pub(super) fn gradient_sums(
         );
         (sums, products)
     };
-    let blocks = grad.par_chunks_mut(channels.block).enumerate();
-    let (sums, products): (Vec<_>, Vec<_>) = blocks.map(block).unzip();
+    let blocks = parallel::map(grad.chunks_mut(channels.block).enumerate(), block);
+    let (sums, products): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
     (channels.add_up(&sums), channels.add_up(&products))
 }
