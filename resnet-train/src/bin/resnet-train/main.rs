@@ -13,6 +13,10 @@ use resnet_infer::command;
 use crate::cli::{Cli, Command};
 use crate::commands::{bench, find_rate, preview, probe, recipes, train};
 
+/// Keeps freed memory for the next step, where the system's would give it back and take it anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
