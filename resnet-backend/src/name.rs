@@ -33,7 +33,7 @@ pub enum BackendName {
 }
 
 impl BackendName {
-    /// Every backend there is, built in or not, the one that is likely to be the fastest at inference first.
+    /// Every backend there is, built in or not, the one that is likely to be the fastest first.
     pub const ALL: &[Self] = &[
         Self::Cuda,
         Self::Rocm,

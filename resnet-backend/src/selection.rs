@@ -40,8 +40,8 @@ pub enum DeviceName {
 }
 
 impl Selection {
-    /// The backend that is likely to be the fastest at inference here: of those built in, the first of
-    /// [`BackendName::ALL`] that has a GPU on this machine, else [`processor`](Self::processor).
+    /// The backend that is likely to be the fastest here: of those built in, the first of [`BackendName::ALL`]
+    /// that has a GPU on this machine, else [`processor`](Self::processor).
     pub fn fastest() -> Self {
         let has_gpu = |name: &BackendName| {
             let devices = report::devices(*name).unwrap_or_default();
@@ -55,23 +55,8 @@ impl Selection {
         }
     }
 
-    /// The backend that is likely to be the fastest at training here: as [`fastest`](Self::fastest), but on a processor
-    /// LibTorch comes before `cpu`.
-    pub fn fastest_to_train() -> Self {
-        match Self::fastest() {
-            Self {
-                backend: BackendName::Cpu,
-                ..
-            } if BackendName::Tch.is_built() => Self {
-                backend: BackendName::Tch,
-                device: DeviceName::Cpu,
-            },
-            fastest => fastest,
-        }
-    }
-
-    /// The backend that is fastest at inference on the processor, for work that a GPU would not speed up. In a program
-    /// built for GPUs only, one of those.
+    /// The fastest backend that runs on the processor, for work that a GPU would not speed up. In a program built for
+    /// GPUs only, one of those.
     pub fn processor() -> Self {
         let name = built().find(|name| name.runs_on_processor());
         let device = match name {

@@ -33,18 +33,6 @@ fn the_report_names_every_backend_once_and_one_default() {
 }
 
 #[test]
-fn libtorch_trains_where_cpu_infers() {
-    let (infer, train) = (Selection::fastest(), Selection::fastest_to_train());
-    let expected = match infer.backend {
-        BackendName::Cpu if BackendName::Tch.is_built() => "tch:cpu".parse().unwrap(),
-        _ => infer,
-    };
-    assert_eq!(train, expected);
-    let processor = Selection::processor().backend;
-    assert_eq!(processor == BackendName::Cpu, BackendName::Cpu.is_built());
-}
-
-#[test]
 fn every_device_of_the_report_can_be_selected_and_opened() {
     for device in backends().iter().flat_map(|backend| &backend.devices) {
         let selection: Selection = device.selection.parse().unwrap();

@@ -38,7 +38,7 @@ pub struct Runtime {
     pub dtype: FloatType,
 }
 
-/// Where a network runs.
+/// Where it runs.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Device {
     /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
@@ -48,16 +48,16 @@ pub struct Device {
 }
 
 impl Runtime {
-    /// The backend asked for, or the fastest at inference.
+    /// The backend asked for, or the fastest.
     pub fn selection(self) -> Selection {
-        self.device.backend.unwrap_or_else(Selection::fastest)
+        self.device.selection()
     }
 }
 
 impl Device {
-    /// The backend asked for, or the fastest at training.
-    pub fn selection_to_train(self) -> Selection {
-        self.backend.unwrap_or_else(Selection::fastest_to_train)
+    /// The backend asked for, or the fastest.
+    pub fn selection(self) -> Selection {
+        self.backend.unwrap_or_else(Selection::fastest)
     }
 }
 

@@ -35,7 +35,7 @@ fn step(args: BenchStep) -> Result<Outcome> {
         args.batch_size > 1,
         "expected two images or more, found --batch-size 1: a batch norm knows no variance of one value"
     );
-    resnet_backend::with_backend(args.device.selection_to_train(), Steps { args, network })?
+    resnet_backend::with_backend(args.device.selection(), Steps { args, network })?
 }
 
 struct Steps {

@@ -25,7 +25,7 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
     let start = Start::new(&config, data[0].classes().len(), offline)?;
     let several = data[0].is_multi_label();
     let fit = config.fit(data, start.recipe)?;
-    let selection = args.device.selection_to_train();
+    let selection = args.device.selection();
     let job = Job {
         args,
         config,

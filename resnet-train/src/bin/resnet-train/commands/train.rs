@@ -50,7 +50,7 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     if args.processes.rank.unwrap_or(0) == 0 {
         prepare(&args, &numbers(&config, &data)?)?;
     }
-    let selection = args.device.selection_to_train();
+    let selection = args.device.selection();
     let job = Job {
         args,
         config,
