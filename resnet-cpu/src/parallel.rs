@@ -20,7 +20,8 @@ pub(crate) fn cores() -> usize {
 
 /// Calls `work` with each part, on this thread and the others of the pool.
 ///
-/// An iterator of rayon's would have a thread from outside of the pool sleep meanwhile, and two threads wake up where here one does.
+/// rayon's own iterators put a thread that is not of the pool to sleep until the pool is done, so that it costs two wake-ups, of a thread of the
+/// pool and of the caller, to use a second core. Here the caller works.
 pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     let others = parts.len().min(cores()).saturating_sub(1);
     let parts = Mutex::new(parts.into_iter());
@@ -39,7 +40,8 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
             });
         }
         take();
-        // To fall asleep and be woken takes longer than what the others usually have left. A thread of the pool does what they have not begun.
+        // To fall asleep and be woken takes longer than what the others usually have left. A thread of the pool must not wait: what the
+        // others have not begun is its own to do.
         let outside = rayon::current_thread_index().is_none();
         let mut spins = if outside { SPINS } else { 0 };
         while spins > 0 && busy.load(Ordering::Relaxed) > 0 {
@@ -71,7 +73,15 @@ pub(crate) fn chunks(
     if out.is_empty() {
         return;
     }
-    let size = size(out.len(), step);
+    if out.len() <= SMALL {
+        for (number, out) in out.chunks_mut(image).enumerate() {
+            for (index, out) in out.chunks_mut(step).enumerate() {
+                work(number, index * step, out);
+            }
+        }
+        return;
+    }
+    let size = out.len().div_ceil(step).div_ceil(PARTS * cores()) * step;
     let of_image = |(number, out)| {
         let parts = <[f32]>::chunks_mut(out, size).enumerate();
         parts.map(move |(index, out)| (number, index * size, out))
@@ -107,12 +117,62 @@ pub(crate) fn chunks_of_two<A: Send, B: Send>(
     });
 }
 
-/// Values of a part: so many steps that every core has a few parts, or all where they are few.
-fn size(length: usize, step: usize) -> usize {
-    let steps = length.div_ceil(step);
-    let parts = match length {
-        ..=SMALL => 1,
-        _ => PARTS * cores(),
-    };
-    steps.div_ceil(parts) * step
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn squares(count: usize) -> Vec<usize> {
+        map(0..count, |number| number * number)
+    }
+
+    #[test]
+    fn every_part_is_done_once_from_wherever() {
+        let expected: Vec<_> = (0..100).map(|number| number * number).collect();
+        assert_eq!(squares(100), expected);
+        assert_eq!(squares(1), [0]);
+        assert!(squares(0).is_empty());
+        let in_the_pool = rayon::scope(|_| squares(100));
+        assert_eq!(in_the_pool, expected);
+        let within = map(0..20, |_| squares(100));
+        assert!(within.iter().all(|found| *found == expected));
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (0..8).map(|_| scope.spawn(|| squares(100))).collect();
+            for other in others {
+                assert_eq!(other.join().unwrap(), expected);
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_is_the_callers_and_harms_nobody_else() {
+        let panics = || {
+            each((0..100).collect(), |number: usize| assert_ne!(number, 50));
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(squares(3), [0, 1, 4]);
+    }
+
+    #[test]
+    fn chunks_are_those_of_one_core() {
+        for (length, image, step) in [
+            (30, 10, 3),
+            (30, 10, 40),
+            (SMALL * 3, SMALL, 7),
+            (SMALL * 3, 16, 5),
+            (SMALL * 3 + 5, SMALL * 4, 100_000),
+            (0, 10, 3),
+        ] {
+            let mut found = vec![0.0; length];
+            chunks(&mut found, image, step, |number, start, out| {
+                assert_eq!(start % step, 0);
+                assert!(out.len() <= step);
+                for (index, out) in out.iter_mut().enumerate() {
+                    *out += (number * image + start + index) as f32;
+                }
+            });
+            assert!((0..length).all(|index| found[index] == index as f32));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Floats: Flex's, but for maps whose channels lie side by side.
+//! Floats: Flex's, but for maps whose channels lie side by side, and for sums and products of many values.
 
 use burn_backend::ops::{FloatTensorOps, GridSampleOptions};
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};

@@ -6,7 +6,7 @@ mod norm;
 mod pool;
 
 use burn_backend::ops::FloatTensorOps;
-use burn_backend::{Bytes, DType, FloatDType, Shape, TensorData};
+use burn_backend::{Bytes, DType, FloatDType, Shape, Slice, TensorData};
 use burn_flex::{Flex, FlexTensor, Layout};
 
 /// Values between -1 and 1 that depend on the seed.
@@ -37,6 +37,23 @@ fn channels_last(x: &FlexTensor) -> FlexTensor {
     let strides = [h * w * c, 1, w * c, c].map(|stride| stride as isize);
     let layout = Layout::new(Shape::from(vec![n, c, h, w]), strides.to_vec(), 0);
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// The same values in all ways in which they may lie in memory: in order, with channels side by side, with rows and columns exchanged, and as
+/// a part of a larger tensor.
+fn forms(x: &FlexTensor) -> [FlexTensor; 4] {
+    let turn = |x| Flex::float_swap_dims(x, 2, 3);
+    let shape = x.layout().shape().to_vec();
+    let [n, c, h, w]: [usize; 4] = shape.try_into().unwrap();
+    let places = [1..1 + n, 2..2 + c, 1..1 + h, 3..3 + w].map(Slice::from);
+    let larger =
+        Flex::float_slice_assign(tensor([n + 2, c + 3, h + 1, w + 4], 9), &places, x.clone());
+    [
+        x.clone(),
+        channels_last(x),
+        turn(turn(x.clone()).to_contiguous()),
+        Flex::float_slice(larger, &places),
+    ]
 }
 
 fn values(x: FlexTensor) -> Vec<f32> {

@@ -3,7 +3,7 @@ use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
 use resnet_cpu::Cpu;
 
-use crate::{channels_last, difference, tensor};
+use crate::{channels_last, difference, forms, tensor};
 
 /// A map and the seed of its values.
 fn maps() -> impl Strategy<Value = (FlexTensor, u64)> {
@@ -28,7 +28,7 @@ proptest! {
     fn any_pool_is_that_of_flex(
         (x, _) in maps(), [kernel, stride, padding, dilation] in windows(), ceil: bool, include: bool,
     ) {
-        for given in [x.clone(), channels_last(&x)] {
+        for given in forms(&x) {
             let found = Cpu::max_pool2d(given.clone(), kernel, stride, padding, dilation, ceil);
             let expected = Flex::max_pool2d(x.clone(), kernel, stride, padding, dilation, ceil);
             prop_assert!(difference(found, expected) == 0.0);
@@ -50,21 +50,18 @@ proptest! {
         let mean = Flex::avg_pool2d(x.clone(), kernel, stride, padding, include, ceil);
         let of_mean = tensor(mean.layout().shape().to_vec(), seed + 2);
         let expected_of_mean = Flex::avg_pool2d_backward(x.clone(), of_mean.clone(), kernel, stride, padding, include, ceil);
-        type Lie = fn(&FlexTensor) -> FlexTensor;
-        let lies: [Lie; 2] = [FlexTensor::clone, channels_last];
-        for lie in lies {
-            let given = lie(&x);
+        for (given, of_mean) in forms(&x).into_iter().zip(forms(&of_mean)) {
             let found = Cpu::max_pool2d_with_indices(given.clone(), kernel, stride, padding, dilation, ceil);
             prop_assert!(difference(found.output, max.output.clone()) == 0.0);
             let indices = |indices: FlexTensor| indices.into_data().to_vec::<i64>().unwrap();
             prop_assert_eq!(indices(found.indices.clone()), indices(max.indices.clone()));
-            for grad in lies.map(|lie| lie(&of_max)) {
+            for grad in forms(&of_max) {
                 let found = Cpu::max_pool2d_with_indices_backward(
                     given.clone(), kernel, stride, padding, dilation, ceil, grad, found.indices.clone(),
                 );
                 prop_assert!(difference(found.x_grad, expected.x_grad.clone()) < 1e-6);
             }
-            let found = Cpu::avg_pool2d_backward(given, lie(&of_mean), kernel, stride, padding, include, ceil);
+            let found = Cpu::avg_pool2d_backward(given, of_mean, kernel, stride, padding, include, ceil);
             prop_assert!(difference(found, expected_of_mean.clone()) < 1e-6);
         }
     }
@@ -72,6 +69,16 @@ proptest! {
 
 type Sides = [usize; 2];
 type MaxPool = fn(FlexTensor, Sides, Sides, Sides, Sides, bool) -> FlexTensor;
+
+#[test]
+fn no_image_has_no_maxima() {
+    for x in forms(&tensor([0, 16, 8, 8], 1)) {
+        let found = Cpu::max_pool2d(x.clone(), [3, 3], [2, 2], [1, 1], [1, 1], false);
+        assert_eq!(found.layout().shape().to_vec(), [0, 16, 4, 4]);
+        let found = Cpu::avg_pool2d(x, [2, 2], [2, 2], [0, 0], true, false);
+        assert_eq!(found.layout().shape().to_vec(), [0, 16, 4, 4]);
+    }
+}
 
 /// Every tap of these windows lies in the padding.
 #[test]
