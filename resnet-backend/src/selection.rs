@@ -218,7 +218,7 @@ mod tests {
             ),
             (
                 "gpu:0",
-                "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `flex`, `ndarray`",
+                "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `cpu`, `tch`, `flex`, `ndarray`",
             ),
         ];
         for (text, message) in messages {
