@@ -49,7 +49,7 @@ fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
     let cases = [
         (
             "gpu",
-            "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `tch`, `cpu`, `flex`, `ndarray`",
+            "unknown backend `gpu`: expected one of `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu`, `cpu`, `tch`, `flex`, `ndarray`",
         ),
         (
             "cpu:1",
