@@ -10,7 +10,7 @@ use resnet_image::Recipe;
 use resnet_infer::command;
 use resnet_infer::default_recipe;
 use resnet_train::{Config, Head};
-use resnet_weights::{Checkpoint, Labels, Load, Weights};
+use resnet_weights::{Checkpoint, Labels, Load, Overrides, Weights};
 
 use crate::cli::{Data, Numbers};
 
@@ -105,7 +105,11 @@ impl Named {
                 let checkpoint = Checkpoint::open(file)?;
                 let (name, network) = match arch {
                     Some(arch) => arch,
-                    None => command::guess(&checkpoint)?,
+                    None => {
+                        let inferred = command::guess(&checkpoint, &Overrides::default())?;
+                        let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
+                        (name, inferred.config)
+                    }
                 };
                 Ok(Self {
                     name,

@@ -24,10 +24,11 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
         _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
     };
     check_distinct(&args.output, &args.input)?;
-    let checkpoint = Checkpoint::open(&args.input)?;
+    let checkpoint = args.options.open(&args.input)?;
+    let overrides = args.options.overrides()?;
     let config = match &args.arch {
-        Some(name) => named(name, &checkpoint)?,
-        None => command::guess(&checkpoint)?.1,
+        Some(name) => overrides.apply(named(name, &checkpoint)?)?,
+        None => command::guess(&checkpoint, &overrides)?.config,
     };
     resnet_backend::with_backend(
         Selection::processor(),
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
             format,
             config,
             checkpoint,
+            overridden: !overrides.is_empty(),
         },
     )?
 }
@@ -55,6 +57,7 @@ struct Job {
     format: Format,
     config: ResNetConfig,
     checkpoint: Checkpoint,
+    overridden: bool,
 }
 
 impl Work for Job {
@@ -62,13 +65,26 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model: ResNet<B> = self.config.init(&device);
-        let (model, _) = Load::default().apply(model, &self.checkpoint)?;
+        let mut load = Load::default();
+        if self.config.num_classes == 0 {
+            load = load.allow_other_classes();
+        }
+        if self.overridden {
+            load = load.allow_other_options();
+        }
+        let (model, report) = load.apply(model, &self.checkpoint)?;
+        if !report.filled.is_empty() {
+            command::note(&command::filled(&report.filled));
+        }
         let mut save = Save::default().with_dtype(self.args.dtype);
         if let Some(labels) = self.checkpoint.labels() {
             save = save.with_labels(labels.clone());
         }
         if let Some(recipe) = self.checkpoint.recipe() {
             save = save.with_recipe(recipe);
+        }
+        if let Some(activation) = self.checkpoint.output_activation() {
+            save = save.with_output_activation(activation);
         }
         match self.format {
             Format::Burnpack => save.burnpack(&model, &self.args.output)?,
