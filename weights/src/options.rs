@@ -123,6 +123,12 @@ impl Overrides {
         self.0.iter().any(|(name, _)| first_part(name) == option)
     }
 
+    /// Whether the number of classes is set to 0.
+    pub fn is_headless(&self) -> bool {
+        let classes = self.0.iter().rfind(|(name, _)| name == "num_classes");
+        classes.is_some_and(|(_, value)| value == "0")
+    }
+
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -12,4 +12,4 @@ pub use evaluate::{Evaluate, evaluate};
 pub use flags::{Device, ModelOptions, Network, RecipeFlags, Runtime, positive};
 pub use memory::Memory;
 pub use messages::{Outcome, cell, error, json, note, printable, status};
-pub use network::{Classes, Resolved, filled, guess, open, with_classes};
+pub use network::{Classes, Resolved, filled, guess, load, open, with_classes};

@@ -26,8 +26,8 @@ pub struct Resolved {
     pub activation: OutputActivation,
     /// Its weights.
     pub checkpoint: Checkpoint,
-    /// Whether options were set by flags.
-    pub overridden: bool,
+    /// The options that were set by flags.
+    pub overrides: Overrides,
 }
 
 /// How many classes a named architecture has.
@@ -81,7 +81,7 @@ impl Network {
             recipe: weights.recipe,
             activation: checkpoint.output_activation().unwrap_or_default(),
             checkpoint,
-            overridden: !overrides.is_empty(),
+            overrides,
         })
     }
 
@@ -121,7 +121,7 @@ impl Network {
             activation: checkpoint.output_activation().unwrap_or_default(),
             config,
             checkpoint,
-            overridden: !overrides.is_empty(),
+            overrides,
         })
     }
 }
@@ -169,6 +169,19 @@ pub fn with_classes(
     }
 }
 
+/// How strictly a checkpoint is loaded: options that the user sets overrule those of the file, and
+/// a network whose classes the user sets to 0 leaves out the file's classifier.
+pub fn load(overrides: &Overrides) -> Load {
+    let mut load = Load::default();
+    if !overrides.is_empty() {
+        load = load.allow_other_options();
+    }
+    if overrides.is_headless() {
+        load = load.allow_other_classes();
+    }
+    load
+}
+
 /// What follows from the absence of keys.
 pub fn filled(keys: &[String]) -> String {
     match keys {
@@ -198,14 +211,8 @@ impl Resolved {
     /// If the config is invalid or the weights are of another network.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<ResNet<B>> {
         self.config.validate()?;
-        let mut load = Load::default();
-        if self.config.num_classes == 0 {
-            load = load.allow_other_classes();
-        }
-        if self.overridden {
-            load = load.allow_other_options();
-        }
-        let (model, report) = load.apply(self.config.init(device), &self.checkpoint)?;
+        let (model, report) =
+            load(&self.overrides).apply(self.config.init(device), &self.checkpoint)?;
         if !report.filled.is_empty() {
             note(&filled(&report.filled));
         }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::TensorData;
@@ -158,7 +159,18 @@ impl Checkpoint {
             ));
         }
         if !self.view.left_out.is_empty() {
-            notes.push(format!("leaves out {}", summary(&self.view.left_out)));
+            let state = self.state().unwrap_or_default();
+            notes.push(format!(
+                "leaves out {}",
+                summary(&self.view.left_out, state)
+            ));
+        }
+        if let Head::Layers { name } = self.head()
+            && !self.by_key().any(|(key, _)| key.starts_with("fc."))
+        {
+            notes.push(format!(
+                "`{name}` is more than one linear layer: reads the backbone alone"
+            ));
         }
         notes
     }
@@ -262,12 +274,15 @@ fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Keys by their first part, with the number of tensors below it.
-fn summary(keys: &[String]) -> String {
-    let mut parts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+/// Keys by the first part of their path that leads away from that of the state, with the number of
+/// tensors below it.
+fn summary(keys: &[String], state: &str) -> String {
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     for key in keys {
-        let part = key.split('.').next().unwrap_or_default();
-        *parts.entry(part).or_default() += 1;
+        let shared = key.split('.').zip(state.split('.'));
+        let shared = shared.take_while(|(a, b)| a == b).count();
+        let part: Vec<&str> = key.split('.').take(shared + 1).collect();
+        *parts.entry(part.join(".")).or_default() += 1;
     }
     const SHOWN: usize = 8;
     let shown = parts.iter().take(SHOWN).map(|(part, count)| match count {

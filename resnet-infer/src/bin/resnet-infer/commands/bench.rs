@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Distribution, FloatDType, Tensor, TensorData, backend::Backend};
 use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_weights::Load;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Bench;
@@ -230,13 +229,7 @@ impl Job<'_> {
         let model = match &self.args.weights {
             Some(file) => {
                 let checkpoint = self.args.options.open(file)?;
-                let mut load = Load::default();
-                if self.config.num_classes == 0 {
-                    load = load.allow_other_classes();
-                }
-                if !self.args.options.overrides()?.is_empty() {
-                    load = load.allow_other_options();
-                }
+                let load = command::load(&self.args.options.overrides()?);
                 load.apply(model, &checkpoint)?.0
             }
             None => {

@@ -2,7 +2,7 @@ use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_weights::{Checkpoint, Load, Save};
+use resnet_weights::{Checkpoint, Overrides, Save};
 
 use crate::cli::Convert;
 use crate::commands::check_distinct;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
             format,
             config,
             checkpoint,
-            overridden: !overrides.is_empty(),
+            overrides,
         },
     )?
 }
@@ -57,7 +57,7 @@ struct Job {
     format: Format,
     config: ResNetConfig,
     checkpoint: Checkpoint,
-    overridden: bool,
+    overrides: Overrides,
 }
 
 impl Work for Job {
@@ -65,13 +65,7 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model: ResNet<B> = self.config.init(&device);
-        let mut load = Load::default();
-        if self.config.num_classes == 0 {
-            load = load.allow_other_classes();
-        }
-        if self.overridden {
-            load = load.allow_other_options();
-        }
+        let load = command::load(&self.overrides);
         let (model, report) = load.apply(model, &self.checkpoint)?;
         if !report.filled.is_empty() {
             command::note(&command::filled(&report.filled));
