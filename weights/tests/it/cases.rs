@@ -122,23 +122,30 @@ fn norms_that_32_groups_do_not_divide_are_refused_with_the_readings() {
 
 /// The network as a file that holds tensors alone.
 fn without_metadata(model: &ResNet<Flex>) -> Checkpoint {
+    Checkpoint::from_bytes("made.safetensors", without_metadata_bytes(model)).unwrap()
+}
+
+fn without_metadata_bytes(model: &ResNet<Flex>) -> Vec<u8> {
     let mut tensors: Vec<(String, TensorData)> = Vec::new();
     let collected: Result<(), ()> = model.visit_state(|key, data| {
         tensors.push((key.into(), data));
         Ok(())
     });
     collected.unwrap();
-    from_tensors(&tensors)
+    bytes_of(&tensors)
 }
 
 fn from_tensors(tensors: &[(String, TensorData)]) -> Checkpoint {
+    Checkpoint::from_bytes("made.safetensors", bytes_of(tensors)).unwrap()
+}
+
+fn bytes_of(tensors: &[(String, TensorData)]) -> Vec<u8> {
     use safetensors::tensor::{Dtype, TensorView};
     let views = tensors.iter().map(|(key, data)| {
         let view = TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes());
         (key, view.unwrap())
     });
-    let bytes = safetensors::serialize(views, None).unwrap();
-    Checkpoint::from_bytes("made.safetensors", bytes).unwrap()
+    safetensors::serialize(views, None).unwrap()
 }
 
 #[test]
@@ -241,6 +248,79 @@ fn files_of_transformers_bring_their_config() {
             ["ant", "bee", "wasp"]
         );
     }
+}
+
+/// A folder as timm's `save_for_hf` leaves it, with this `config.json`.
+fn timm_folder(config: &serde_json::Value) -> (tempfile::TempDir, ResNet<Flex>) {
+    let folder = tempfile::tempdir().unwrap();
+    let network = resnet_core::Arch::TestResNet.config().with_num_classes(2);
+    let model: ResNet<Flex> = network.init(&Default::default());
+    let weights = folder.path().join("model.safetensors");
+    std::fs::write(weights, without_metadata_bytes(&model)).unwrap();
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    (folder, model)
+}
+
+#[test]
+fn folders_of_timm_bring_their_config() {
+    let (folder, model) = timm_folder(&serde_json::json!({
+        "architecture": "test_resnet",
+        "num_classes": 2,
+        "label_names": ["ant", "bee"],
+        "pretrained_cfg": {
+            "input_size": [3, 160, 160],
+            "crop_pct": 0.95,
+            "interpolation": "bicubic",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.25, 0.25, 0.25],
+        },
+    }));
+    let file = Checkpoint::open(folder.path()).unwrap();
+    let inferred = file.infer().unwrap();
+    assert_eq!(inferred.config, *model.config());
+    assert_eq!(inferred.assumptions, []);
+    assert_eq!(file.labels().unwrap().get(1), "bee");
+    let recipe = file.recipe().unwrap();
+    // timm: floor(160 / 0.95) = 168.
+    assert_eq!((recipe.resize, recipe.crop), (Some(168), Some(160)));
+    assert_eq!(recipe.filter, resnet_image::Filter::Bicubic);
+    let (loaded, _) = load(&file, &Overrides::default());
+    assert_eq!(logits_of(&loaded, 64), logits_of(&model, 64));
+}
+
+#[test]
+fn configs_that_change_the_network_otherwise_are_refused() {
+    for (config, part) in [
+        (
+            serde_json::json!({"architecture": "resnest50d"}),
+            "`architecture`",
+        ),
+        (
+            serde_json::json!({"architecture": "test_resnet", "model_args": {"act_layer": "gelu"}}),
+            "act_layer",
+        ),
+        (
+            serde_json::json!({"model_type": "resnet", "downsample_in_first_stage": true}),
+            "downsample_in_first_stage",
+        ),
+        (
+            serde_json::json!({"model_type": "resnet", "hidden_act": "gelu"}),
+            "hidden_act",
+        ),
+    ] {
+        let (folder, _) = timm_folder(&config);
+        let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("config.json") && error.contains(part),
+            "{error}"
+        );
+    }
+}
+
+/// Logits of an image of ones.
+fn logits_of(model: &ResNet<Flex>, side: usize) -> Vec<f32> {
+    let input = Tensor::ones([1, 3, side, side], &Default::default());
+    model.forward(input).into_data().iter().collect()
 }
 
 #[test]
