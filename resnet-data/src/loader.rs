@@ -143,6 +143,11 @@ impl Loader {
         &self.plan.recipe
     }
 
+    /// How images are mixed.
+    pub fn mix(&self) -> &Mix {
+        &self.plan.mix
+    }
+
     /// The number of batches of an epoch.
     pub fn len(&self) -> usize {
         let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);

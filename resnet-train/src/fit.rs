@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use resnet_data::{BadImage, Batch, Loader, Scores};
+use resnet_data::{BadImage, Batch, Loader, Mix, Scores};
 use resnet_image::BatchError;
 use serde::{Deserialize, Serialize};
 
+use crate::loss::{mass, scaled};
 use crate::stretch::Stretch;
+use crate::trainer::Parts;
 use crate::{
     CheckpointError, Ending, EpochReport, EvaluateError, Observer, Peers, PeersError, Plateau,
-    Schedule, StepReport, Trainer, evaluate, smoothed, tensors, weighted,
+    Schedule, StepReport, TargetKind, Trainer, evaluate, smoothed, tensors,
 };
 
 /// What a run goes through.
@@ -30,9 +32,12 @@ pub struct Fit {
     pub epochs: u64,
     /// Label smoothing.
     pub smoothing: f64,
-    /// How much each class counts in the loss; alike by default. For the cross-entropy alone.
+    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Images of one class are
+    /// class indices, which divide the loss by the weights of the true classes; images of several classes and mixed
+    /// images are class probabilities, which divide it by the number of images.
     pub class_weights: Option<Vec<f64>>,
-    /// Parts that a batch is run in, for less memory; each has two images or more, as a batch norm needs.
+    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// batch. Each part has two images or more, as a batch norm needs.
     pub parts: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
     pub checkpoint: Option<PathBuf>,
@@ -267,10 +272,10 @@ impl Fit {
         B::seed(&device, seed.wrapping_add(rank << 48));
         let parts = self.parts(batch, trainer.least_images(), &device)?;
         let Some(peers) = peers else {
-            let loss = (!parts.is_empty()).then(|| trainer.step(learning_rate, parts));
+            let loss = (!parts.is_empty()).then(|| trainer.step_batch(learning_rate, parts));
             return Ok((loss, wish));
         };
-        let among = trainer.step_among(peers, learning_rate, parts, wish)?;
+        let among = trainer.step_batch_among(peers, learning_rate, parts, wish)?;
         let loss = among
             .loss
             .map(|loss| Tensor::from_floats([loss as f32], &device));
@@ -278,27 +283,40 @@ impl Fit {
     }
 
     /// The tensors of a batch, in parts; none where it has fewer than `least` images.
-    #[allow(clippy::type_complexity, reason = "images and targets")]
     pub(crate) fn parts<B: AutodiffBackend>(
         &self,
         batch: &Batch,
         least: usize,
         device: &B::Device,
-    ) -> Result<Vec<(Tensor<B, 4>, Tensor<B, 2>)>, BatchError> {
+    ) -> Result<Parts<B>, BatchError> {
         if batch.images.len() < least {
-            return Ok(Vec::new());
+            return Ok(Parts::new([]));
         }
         let (images, targets) = tensors::<B>(batch, self.train.recipe(), device)?;
         let mut targets = smoothed(targets, self.smoothing);
         if let Some(weights) = &self.class_weights {
-            targets = weighted(targets, weights);
+            targets = scaled(targets, weights);
         }
         let sizes = part_sizes(batch.images.len(), self.parts);
         let images = images.split_with_sizes(sizes.clone(), 0);
-        Ok(images
-            .into_iter()
-            .zip(targets.split_with_sizes(sizes, 0))
-            .collect())
+        let targets = targets.split_with_sizes(sizes, 0);
+        Ok(Parts {
+            tensors: images.into_iter().zip(targets).collect(),
+            mass: mass(
+                &batch.targets,
+                self.class_weights.as_deref(),
+                self.target_kind(),
+            ),
+        })
+    }
+
+    /// As torchvision's `MixUp` and `CutMix`, which make every target of a run probabilities.
+    fn target_kind(&self) -> TargetKind {
+        let mixed = *self.train.mix() != Mix::default();
+        match self.class_weights.is_some() && (mixed || self.train.dataset().is_multi_label()) {
+            true => TargetKind::Probabilities,
+            false => TargetKind::Indices,
+        }
     }
 
     fn end_of_epoch<B: AutodiffBackend>(

@@ -28,7 +28,7 @@ pub use config::{AugmentConfig, Config, ConfigError, CropConfig, Head, ScheduleC
 pub use ema::Ema;
 pub use fit::{Fit, FitError, Position};
 pub use groups::{Groups, Part, Rule, UnknownPart};
-pub use loss::{LossKind, smoothed, targets, weighted};
+pub use loss::{LossKind, TargetKind, smoothed, targets, weighted};
 pub use observer::{Ending, EpochReport, Observer, StepReport};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use peers::{Peers, PeersError};

@@ -51,7 +51,7 @@ impl RateSearch {
                 let step = search.points.len();
                 let share = step as f64 / (steps - 1).max(1) as f64;
                 let rate = from * (to / from).powf(share);
-                let loss = trainer.step(rate, parts);
+                let loss = trainer.step_batch(rate, parts);
                 let loss: f64 = loss.into_data().iter::<f64>().sum();
                 mean = MEMORY * mean + (1.0 - MEMORY) * loss;
                 let smooth = mean / (1.0 - MEMORY.powi(step as i32 + 1));

@@ -40,6 +40,33 @@ impl Settings {
     }
 }
 
+/// A batch in parts, and what the sum of its loss is divided by.
+pub(crate) struct Parts<B: AutodiffBackend> {
+    pub(crate) tensors: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
+    /// The number of images, or the sum of the weights of their classes.
+    pub(crate) mass: f64,
+}
+
+impl<B: AutodiffBackend> Parts<B> {
+    /// A batch whose images all weigh 1.
+    pub(crate) fn new(parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>) -> Self {
+        let tensors: Vec<_> = parts.into_iter().collect();
+        let mut parts = Self { tensors, mass: 0.0 };
+        parts.mass = parts.images() as f64;
+        parts
+    }
+
+    pub(crate) fn images(&self) -> usize {
+        let images = self.tensors.iter().map(|(images, _)| images.dims()[0]);
+        images.sum()
+    }
+
+    /// Whether there is nothing to learn from.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mass <= 0.0
+    }
+}
+
 /// A network that is being trained.
 ///
 /// ```
@@ -106,8 +133,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.ema.as_ref().map(Ema::model)
     }
 
-    /// One update from a batch, given whole or in parts: of the parts' gradients the mean is taken, by their images. Gives
-    /// the loss before the update.
+    /// Takes one step from a batch, given whole or in parts (gradient accumulation), and returns the loss before it. The
+    /// gradient is that of the mean loss over all images, as if the batch were whole.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`
@@ -122,23 +149,29 @@ impl<B: AutodiffBackend> Trainer<B> {
         learning_rate: f64,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
-        let (gradients, loss) = self.gradients(parts.into_iter().collect());
+        self.step_batch(learning_rate, Parts::new(parts))
+    }
+
+    pub(crate) fn step_batch(
+        &mut self,
+        learning_rate: f64,
+        parts: Parts<B>,
+    ) -> Tensor<B::InnerBackend, 1> {
+        let (gradients, loss) = self.gradients(parts);
         self.update(learning_rate, gradients);
         loss
     }
 
-    /// The mean of the parts' gradients, by their images, and of their losses.
+    /// Gradients and loss of the parts together: their sums over all images, divided by the mass.
     pub(crate) fn gradients(
         &self,
-        parts: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
+        parts: Parts<B>,
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
         let model = self.model();
-        let count = |images: &Tensor<B, 4>| images.dims()[0] as f64;
-        let total: f64 = parts.iter().map(|(images, _)| count(images)).sum();
         let mut accumulator = GradientsAccumulator::new();
         let mut losses = Vec::new();
-        for (images, targets) in parts {
-            let share = count(&images) / total;
+        for (images, targets) in parts.tensors {
+            let share = images.dims()[0] as f64 / parts.mass;
             let logits = model.forward(images);
             let loss = self.settings.loss.forward(logits, targets) * share;
             losses.push(loss.clone().inner());

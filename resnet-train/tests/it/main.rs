@@ -7,6 +7,7 @@ mod command;
 mod fit;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
+mod losses;
 mod probe;
 mod schedules;
 mod steps;

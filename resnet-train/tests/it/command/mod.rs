@@ -1,5 +1,6 @@
 //! The command, as a user runs it.
 
+mod class_weights;
 mod data;
 mod mistakes;
 mod processes;
