@@ -3,6 +3,7 @@
 mod class_weights;
 mod data;
 mod mistakes;
+mod names;
 mod processes;
 mod runs;
 
