@@ -31,7 +31,7 @@ pub use groups::{Groups, Part, Rule, UnknownPart};
 pub use loss::{LossKind, TargetKind, smoothed, targets, weighted};
 pub use observer::{Ending, EpochReport, Observer, StepReport};
 pub use optimizer::{Optimizer, OptimizerConfig};
-pub use peers::{Peers, PeersError};
+pub use peers::{MEET_SECRET, Peers, PeersError};
 pub use probe::{Embeddings, linear_probe};
 pub use rate::RateSearch;
 pub use resnet_infer::{EvaluateError, evaluate};

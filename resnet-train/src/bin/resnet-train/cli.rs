@@ -134,9 +134,12 @@ pub(crate) struct Run {
     pub(crate) processes: Processes,
 }
 
-/// Several processes that train one network, each on its share of every batch.
+/// Several processes that train one network, each on its share of every batch, without encryption, and without
+/// authentication but a shared secret when they meet.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Several processes or machines")]
+#[command(
+    next_help_heading = "Several processes or machines (no encryption, no authentication but a shared secret)"
+)]
 pub(crate) struct Processes {
     /// How many processes train together; each is started with the same flags but for `--rank` and `--backend`.
     #[arg(long, value_name = "N", requires = "rank", requires = "meet")]
@@ -144,7 +147,9 @@ pub(crate) struct Processes {
     /// The place of this process, from 0; 0 writes all files.
     #[arg(long, value_name = "N", requires = "ranks")]
     pub(crate) rank: Option<usize>,
-    /// Address at which rank 0 waits for the others. Nothing is encrypted: for networks that you trust.
+    /// Address at which rank 0 waits for the others. What they send is neither encrypted nor authenticated: for networks
+    /// that you trust. Addresses that other machines can reach need the same secret of 16 bytes or more in
+    /// RESNET_MEET_SECRET on all of them.
     #[arg(long, value_name = "HOST:PORT", requires = "ranks")]
     pub(crate) meet: Option<String>,
     /// Seconds to wait for the others at the start.

@@ -4,6 +4,7 @@ mod folder;
 mod mistakes;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -14,7 +15,9 @@ use resnet_core::{NormMode, ResNet};
 use resnet_data::{BadImage, Dataset, Loader, Scores};
 use resnet_infer::command::Outcome;
 use resnet_train::report::{Card, Log, confusion_svg};
-use resnet_train::{Config, Ending, Fit, Peers, Position, Trainer, evaluate};
+use resnet_train::{
+    Config, Ending, Fit, MEET_SECRET, Peers, Position, Trainer, evaluate,
+};
 use resnet_weights::{Checkpoint, Load, Save};
 
 use crate::cli;
@@ -150,7 +153,10 @@ impl Job {
         let numbers = numbers(&self.config, &self.data)?;
         let greeting = format!("resnet-train {version} {}", sha256(numbers.as_bytes()));
         let patience = Duration::from_secs(*patience);
-        Ok(Some(Peers::meet(meet, rank, ranks, &greeting, patience)?))
+        let secret = std::env::var_os(MEET_SECRET);
+        let secret = secret.as_deref().map(OsStr::as_encoded_bytes);
+        let peers = Peers::meet_with(meet, rank, ranks, &greeting, patience, secret)?;
+        Ok(Some(peers))
     }
 
     fn fit(&self, config: &Config, file: &str) -> Result<Fit> {
