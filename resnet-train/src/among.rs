@@ -6,7 +6,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use resnet_core::ResNet;
 
-use crate::trainer::Parts;
+use crate::parts::Parts;
 use crate::{Peers, PeersError, Trainer};
 
 /// What a step of all processes came to.

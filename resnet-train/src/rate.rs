@@ -40,11 +40,13 @@ impl RateSearch {
         let mut epoch = 0;
         while search.points.len() < steps {
             let before = search.points.len();
-            for batch in fit.train.epoch(epoch, 0) {
+            let mut least = 1;
+            for batch in fit.train.epoch(epoch, 0)? {
                 if search.points.len() == steps {
                     break;
                 }
-                let parts = fit.parts(&batch, trainer.least_images(), device)?;
+                least = least.max(trainer.least_images(&batch));
+                let parts = fit.parts(&batch, trainer, device)?;
                 if parts.is_empty() {
                     continue;
                 }
@@ -65,6 +67,7 @@ impl RateSearch {
                 return Err(FitError::NoImages {
                     epoch,
                     batches: fit.train.len(),
+                    least,
                 });
             }
             epoch += 1;

@@ -4,9 +4,14 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use image::RgbImage;
 use resnet_core::{NormMode, ResNet};
+use resnet_data::Batch;
 
 use crate::groups::{self, Groups};
+use crate::least::least_images;
+use crate::memory::Memory;
+use crate::parts::Parts;
 use crate::{Ema, LossKind, Optimizer, OptimizerConfig, clip_global_norm};
 
 /// What a step of training does.
@@ -37,33 +42,6 @@ impl Settings {
             clip: None,
             ema: None,
         }
-    }
-}
-
-/// A batch in parts, and what the sum of its loss is divided by.
-pub(crate) struct Parts<B: AutodiffBackend> {
-    pub(crate) tensors: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
-    /// The number of images, or the sum of the weights of their classes.
-    pub(crate) mass: f64,
-}
-
-impl<B: AutodiffBackend> Parts<B> {
-    /// A batch whose images all weigh 1.
-    pub(crate) fn new(parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>) -> Self {
-        let tensors: Vec<_> = parts.into_iter().collect();
-        let mut parts = Self { tensors, mass: 0.0 };
-        parts.mass = parts.images() as f64;
-        parts
-    }
-
-    pub(crate) fn images(&self) -> usize {
-        let images = self.tensors.iter().map(|(images, _)| images.dims()[0]);
-        images.sum()
-    }
-
-    /// Whether there is nothing to learn from.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.mass <= 0.0
     }
 }
 
@@ -120,12 +98,12 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.model.as_ref().expect("the last step has ended")
     }
 
-    /// The fewest images of a step: a batch norm in training knows no variance of a single value.
-    pub(crate) fn least_images(&self) -> usize {
-        match self.settings.norms {
-            NormMode::Train => 2,
-            NormMode::Eval | NormMode::Frozen => 1,
-        }
+    /// The fewest images of the size of a batch's that a step can take.
+    pub(crate) fn least_images(&self, batch: &Batch) -> usize {
+        let size = batch.images.first().map(RgbImage::dimensions);
+        let (width, height) = size.unwrap_or((1, 1));
+        let size = [height as usize, width as usize];
+        least_images(self.model().config(), self.settings.norms, size)
     }
 
     /// Its moving average, where one is kept.
@@ -196,17 +174,18 @@ impl<B: AutodiffBackend> Trainer<B> {
         &self.optimizer
     }
 
-    /// The same settings with other values: of the network, its average, and what the optimiser remembers.
+    /// Takes over other values: of the network, its average, and what the optimizer remembers. Returns `None` where that is
+    /// of another optimizer.
     pub(crate) fn restore(
         &mut self,
         model: ResNet<B>,
         average: Option<ResNet<B::InnerBackend>>,
-        optimizer: &[u8],
-    ) -> Result<(), String> {
+        memories: Vec<Option<Memory>>,
+    ) -> Option<()> {
         let device = model.devices().into_iter().next().unwrap_or_default();
-        self.optimizer.load_bytes(optimizer, &device)?;
+        self.optimizer.remember(memories, &device)?;
         self.replace(model, average);
-        Ok(())
+        Some(())
     }
 
     pub(crate) fn replace(&mut self, model: ResNet<B>, average: Option<ResNet<B::InnerBackend>>) {

@@ -17,22 +17,22 @@ use resnet_train::{
 
 use crate::keyed;
 
-type Train = Autodiff<Cpu>;
+pub(crate) type Train = Autodiff<Cpu>;
 
 /// The seed of the backend is one for the whole program, so one test at a time may draw from it.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
+pub(crate) fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
     let mut config = config.with_num_classes(classes);
     config.drop_path = drop_path;
     keyed::fill(config.init(&Default::default()), 3)
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         groups: Groups {
             decay_norm_and_bias: false,
@@ -44,7 +44,7 @@ fn settings() -> Settings {
     }
 }
 
-fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
+pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
     let train = Loader::new(Dataset::shapes(images, 1), Recipe::cifar(), 16)
         .training(Augment::cifar(), 7)
         .unwrap()
@@ -74,7 +74,7 @@ fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
 
 /// Ends the run after so many steps; keeps what it is told.
 #[derive(Default)]
-struct Watch {
+pub(crate) struct Watch {
     stop_after: Option<u64>,
     steps: u64,
     stretches: Vec<StepReport>,
@@ -82,6 +82,15 @@ struct Watch {
     bad: Vec<BadImage>,
     refuse_bad: bool,
     refuse_epoch: bool,
+}
+
+impl Watch {
+    pub(crate) fn stopping_after(steps: u64) -> Self {
+        Self {
+            stop_after: Some(steps),
+            ..Self::default()
+        }
+    }
 }
 
 impl Observer<Cpu> for Watch {
@@ -160,7 +169,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         // Other values to begin with: all comes from the file.
         let config = model(6, 0.2).config().clone();
         let fresh = Trainer::new(keyed::fill(config.init(&device), 9), settings());
-        let (mut trainer, mut position) = fresh.resume::<Position>(&file).unwrap();
+        let (mut trainer, mut position) = cut.resume(fresh, &file).unwrap();
         assert!(position.step < 12);
         let ending = cut.run(&mut trainer, &mut position, &device, &mut Watch::default());
         assert_eq!(ending.unwrap(), Ending::Done);
@@ -192,7 +201,7 @@ fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
     );
     // Six steps: after the second and the fourth; the last comes with the end of the epoch.
     let trainer = Trainer::new(model(6, 0.0), settings());
-    let (_, position) = trainer.resume::<Position>(&file).unwrap();
+    let (_, position) = fit.resume(trainer, &file).unwrap();
     assert_eq!((position.epoch, position.batch, position.step), (0, 4, 4));
 }
 
@@ -330,7 +339,7 @@ fn an_epoch_without_a_readable_image_is_an_error() {
     );
     let error = error.unwrap_err().to_string();
     let expected =
-        "epoch 1: expected two readable images or more in a batch, found none in 1 batches";
+        "epoch 1: expected a batch with 2 readable images or more, found none in 1 batches";
     assert_eq!(error, expected);
     assert_eq!(watch.bad.len(), 2);
 }
@@ -371,7 +380,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     };
     refused(
         Trainer::new(model(6, 0.0), adamw),
-        "the optimiser `sgd` in place of `adamw`",
+        "the optimizer `sgd` in place of `adamw`",
     );
     let without_average = Settings {
         ema: None,
@@ -379,7 +388,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     };
     refused(
         Trainer::new(model(6, 0.0), without_average),
-        "other settings, or damage",
+        "the tensor `average.bn1.bias`, which such a run has not",
     );
 
     let bytes = fs::read(&file).unwrap();
@@ -537,7 +546,7 @@ fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
             norms: NormMode::Eval,
             ..settings()
         };
-        let batch = fit.train.epoch(0, 0).next().unwrap();
+        let batch = fit.train.epoch(0, 0).unwrap().next().unwrap();
         let (images, targets) = tensors::<Cpu>(&batch, fit.train.recipe(), &device).unwrap();
         let logits = model(6, 0.0)
             .valid()

@@ -2,6 +2,8 @@
 
 mod class_weights;
 mod data;
+mod extend;
+mod guards;
 mod mistakes;
 mod names;
 mod processes;
