@@ -15,6 +15,6 @@ mod split;
 
 pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
 pub use dataset::{DataError, Dataset, Sample};
-pub use loader::{BadImage, Batch, Batches, Loader};
+pub use loader::{BadImage, Batch, Batches, Loader, LoaderError};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};

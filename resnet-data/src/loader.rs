@@ -37,6 +37,20 @@ pub struct BadImage {
     pub reason: String,
 }
 
+/// Why no batches can be prepared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected {expected} threads to prepare images, found {found}: {reason}; use fewer --workers, or raise the limit on threads"
+)]
+pub struct LoaderError {
+    /// The threads asked for.
+    pub expected: usize,
+    /// Those that could be started.
+    pub found: usize,
+    /// What the operating system says.
+    pub reason: String,
+}
+
 /// Makes batches of a dataset.
 #[derive(Clone, Debug)]
 pub struct Loader {
@@ -143,6 +157,11 @@ impl Loader {
         &self.plan.recipe
     }
 
+    /// How images are mixed.
+    pub fn mix(&self) -> &Mix {
+        &self.plan.mix
+    }
+
     /// The number of batches of an epoch.
     pub fn len(&self) -> usize {
         let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
@@ -152,13 +171,28 @@ impl Loader {
         }
     }
 
+    /// Returns the images of the smallest batch of an epoch, or of its smallest share, where all can be read.
+    pub fn smallest_batch(&self) -> usize {
+        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
+        let last = match (images % size, self.plan.drop_last) {
+            (0, _) | (_, true) => size.min(images),
+            (rest, false) => rest,
+        };
+        let [_, shares] = self.plan.share;
+        last / shares
+    }
+
     /// Whether an epoch has no batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The batches of an epoch, from one of them on; each epoch is another.
-    pub fn epoch(&self, epoch: u64, first: usize) -> Batches {
+    /// Returns the batches of an epoch, from one of them on; each epoch is another.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system has not a thread for each worker.
+    pub fn epoch(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
         let order = self
             .plan
             .sampling
@@ -176,14 +210,20 @@ impl Loader {
             }),
             changed: Condvar::new(),
         });
-        let worker = |_| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.work())
-        };
-        Batches {
-            workers: (0..self.workers).map(worker).collect(),
+        let mut batches = Batches {
+            workers: Vec::new(),
             shared,
+        };
+        for found in 0..self.workers {
+            let shared = Arc::clone(&batches.shared);
+            let worker = thread::Builder::new().spawn(move || shared.work());
+            batches.workers.push(worker.map_err(|error| LoaderError {
+                expected: self.workers,
+                found,
+                reason: error.to_string(),
+            })?);
         }
+        Ok(batches)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ConfigError, ResNet};
-use resnet_data::{BadImage, Loader, Scores};
+use resnet_data::{BadImage, Loader, LoaderError, Scores};
 use resnet_image::{BatchError, to_tensor};
 
 /// Why a network could not be evaluated.
@@ -12,6 +12,9 @@ pub enum EvaluateError {
     /// Images do not make a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// No images can be prepared.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
     /// The images have a size that cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
@@ -45,7 +48,7 @@ pub fn evaluate<B: Backend>(
     let recipe = loader.recipe();
     let several = loader.dataset().is_multi_label();
     let mut scores = Scores::new(classes);
-    for batch in loader.epoch(0, 0) {
+    for batch in loader.epoch(0, 0)? {
         batch.bad.iter().for_each(&mut bad);
         if batch.images.is_empty() {
             continue;

@@ -7,6 +7,9 @@ use resnet_image::Recipe;
 use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
 use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
 
+/// Pixels of a side where nothing says how many.
+const DEFAULT_SIDE: u32 = 224;
+
 impl Config {
     /// What is done to an image in evaluation, where the network's own recipe is `own`.
     pub fn recipe(&self, own: Recipe, network: &ResNetConfig) -> Recipe {
@@ -36,7 +39,7 @@ impl Config {
             erase,
             ..
         } = self.augment;
-        let size = self.train_size.or(recipe.crop).unwrap_or(224);
+        let size = self.train_size.or(recipe.crop).unwrap_or(DEFAULT_SIDE);
         let crop = match crop {
             CropConfig::RandomResized { scale } => Crop::RandomResized {
                 size,
@@ -52,6 +55,15 @@ impl Config {
             policy,
             jitter,
             erase,
+        }
+    }
+
+    /// The side of the images in training, where in evaluation they go through `recipe`.
+    pub fn training_side(&self, recipe: &Recipe) -> u32 {
+        let evaluation = recipe.crop.unwrap_or(DEFAULT_SIDE);
+        match self.augment.crop {
+            CropConfig::Evaluation => evaluation,
+            _ => self.train_size.unwrap_or(evaluation),
         }
     }
 
@@ -82,11 +94,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If there are too few images, or a number is out of its range.
+    /// If there is no image, or a number is out of its range.
     pub fn fit(&self, [train, valid]: [Dataset; 2], recipe: Recipe) -> Result<Fit, ConfigError> {
         self.validate()?;
-        if train.len() < 2 {
-            return Err(ConfigError::TooFew { found: train.len() });
+        if train.is_empty() {
+            return Err(ConfigError::NoImages);
         }
         let loss = self.settings(train.is_multi_label()).loss;
         if self.class_weights && loss != LossKind::CrossEntropy {

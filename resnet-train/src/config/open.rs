@@ -73,17 +73,14 @@ pub enum ConfigError {
     /// The recipe for evaluation cannot be used.
     #[error("`input`")]
     Input(#[from] resnet_image::RecipeError),
-    /// Classes cannot be weighed in this loss.
+    /// Class weights have no place in this loss.
     #[error(
-        "`class-weights`: expected one class an image and the cross-entropy, found another loss"
+        "`class-weights`: expected one class an image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"
     )]
     ClassWeights,
-    /// A dataset has too few images for a step.
-    #[error("expected two images or more to train from, found {found}")]
-    TooFew {
-        /// The images.
-        found: usize,
-    },
+    /// A dataset has no images.
+    #[error("expected images to train from, found none")]
+    NoImages,
 }
 
 impl Config {

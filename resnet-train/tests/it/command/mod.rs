@@ -1,7 +1,11 @@
 //! The command, as a user runs it.
 
+mod class_weights;
 mod data;
+mod extend;
+mod guards;
 mod mistakes;
+mod names;
 mod processes;
 mod runs;
 

@@ -20,12 +20,12 @@ const FROZEN_RUN: [&str; 10] = [
 ];
 
 /// An address that nobody listens at now.
-fn address() -> String {
+pub(super) fn address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
+pub(super) fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
     let more = [
         "--output",
         "run",
@@ -46,7 +46,7 @@ fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
         .unwrap()
 }
 
-fn ended(child: Child) -> (Option<i32>, String) {
+pub(super) fn ended(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), text(&output.stderr))
 }

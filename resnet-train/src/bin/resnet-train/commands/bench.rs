@@ -130,7 +130,8 @@ fn data(args: BenchData) -> Result<Outcome> {
         None => fit.train,
     };
     let start = Instant::now();
-    let images: usize = loader.epoch(0, 0).map(|batch| batch.images.len()).sum();
+    let batches = loader.epoch(0, 0)?;
+    let images: usize = batches.map(|batch| batch.images.len()).sum();
     let seconds = start.elapsed().as_secs_f64();
     let line = json!({ "images": images, "seconds": seconds, "images_per_second": images as f64 / seconds });
     writeln!(io::stdout(), "{line}")?;
