@@ -36,6 +36,11 @@ pub struct Config {
     pub model: Option<String>,
     /// A file of weights.
     pub weights: Option<PathBuf>,
+    /// Which network of a file that holds several: a path of its keys.
+    pub state: Option<String>,
+    /// Options of the network, `OPTION=VALUE` each, that the keys of a file do not tell or that
+    /// should differ: see [`Overrides`](resnet_weights::Overrides).
+    pub set: Vec<String>,
     /// Of everything that is drawn.
     pub seed: u64,
     /// The share of the images to validate with, where they are not kept apart.
@@ -150,6 +155,8 @@ impl Default for Config {
             arch: None,
             model: None,
             weights: None,
+            state: None,
+            set: Vec::new(),
             seed: 1,
             split: 0.2,
             epochs: 10,

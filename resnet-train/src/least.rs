@@ -9,9 +9,9 @@ pub fn least_images(network: &ResNetConfig, norms: NormMode, size: [usize; 2]) -
     let pixels = height.saturating_mul(width);
     match (network.norm, norms) {
         (NormKind::Batch, NormMode::Eval | NormMode::Frozen) => 1,
-        (NormKind::Batch, NormMode::Train) if pixels > 1 => 1,
-        (NormKind::Batch, NormMode::Train) => 2,
-        (NormKind::Group { .. }, _) => 1,
+        (NormKind::Batch | NormKind::BatchStats, _) if pixels > 1 => 1,
+        (NormKind::Batch | NormKind::BatchStats, _) => 2,
+        (NormKind::Group { .. } | NormKind::Instance, _) => 1,
     }
 }
 

@@ -62,12 +62,12 @@ pub enum InferError {
     #[error(transparent)]
     Option(#[from] OptionError),
     /// The options that are set make no network.
-    #[error("`{file}`: {source}")]
+    #[error("`{file}`: {cause}")]
     Config {
         /// The file.
         file: String,
         /// What is wrong.
-        source: ConfigError,
+        cause: ConfigError,
     },
 }
 
@@ -122,9 +122,9 @@ impl Checkpoint {
         inferred.config = overrides.apply(inferred.config)?;
         if !overrides.is_empty() {
             let validated = inferred.config.validate();
-            validated.map_err(|source| InferError::Config {
+            validated.map_err(|cause| InferError::Config {
                 file: file(),
-                source,
+                cause,
             })?;
             let named = with_its_name(&inferred.config);
             inferred.name = named.name;

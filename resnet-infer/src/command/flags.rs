@@ -57,11 +57,16 @@ impl ModelOptions {
     ///
     /// If one of them is no option of a network.
     pub fn overrides(&self) -> Result<Overrides, OptionError> {
-        let norm = self.norm.iter().map(|kind| format!("norm={kind}"));
-        norm.chain(self.set.iter().cloned())
+        self.changes()
             .try_fold(Overrides::default(), |overrides, change| {
                 overrides.set(&change)
             })
+    }
+
+    /// The options that were given, `OPTION=VALUE` each.
+    pub fn changes(&self) -> impl Iterator<Item = String> {
+        let norm = self.norm.iter().map(|kind| format!("norm={kind}"));
+        norm.chain(self.set.iter().cloned())
     }
 
     /// The flags again, for another process.

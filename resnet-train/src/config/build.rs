@@ -3,6 +3,7 @@
 use resnet_core::{NormMode, ResNetConfig, StemKind};
 use resnet_data::{Augment, Crop, Dataset, Loader, Mix};
 use resnet_image::Recipe;
+use resnet_weights::{OptionError, Overrides};
 
 use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
 use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
@@ -11,6 +12,18 @@ use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
 const DEFAULT_SIDE: u32 = 224;
 
 impl Config {
+    /// The options of the network that the config sets.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is no option of a network.
+    pub fn overrides(&self) -> Result<Overrides, OptionError> {
+        let set = self.set.iter();
+        set.fold(Ok(Overrides::default()), |overrides, change| {
+            overrides?.set(change)
+        })
+    }
+
     /// What is done to an image in evaluation, where the network's own recipe is `own`.
     pub fn recipe(&self, own: Recipe, network: &ResNetConfig) -> Recipe {
         let own = self.input.unwrap_or(own);

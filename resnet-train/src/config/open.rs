@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use resnet_data::AugmentError;
+use resnet_weights::OptionError;
 
 use super::Config;
 
@@ -73,6 +74,12 @@ pub enum ConfigError {
     /// The recipe for evaluation cannot be used.
     #[error("`input`")]
     Input(#[from] resnet_image::RecipeError),
+    /// An option of the network cannot be set.
+    #[error("`set`: {cause}")]
+    Set {
+        /// What is wrong with it.
+        cause: OptionError,
+    },
     /// Class weights have no place in this loss.
     #[error(
         "`class-weights`: expected one class an image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"

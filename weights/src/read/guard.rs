@@ -47,12 +47,13 @@ fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
         .collect();
     let has = |end: &str| names.iter().any(|name| name.ends_with(end));
     if has("/models/model.json") || has("/archive_format") {
-        let advice = "in Python: `torch.save(torch.export.load(FILE).state_dict, \"out.pth\")`, and use that file";
+        let advice =
+            "save `torch.export.load(FILE).state_dict` with `torch.save` and use that file";
         return Err(foreign(file, "a program of `torch.export`", advice));
     }
     let has_code = names.iter().any(|name| name.contains("/code/"));
     if has_code || has("/constants.pkl") || has("/bytecode.pkl") || has("/model.json") {
-        let advice = "in Python: `torch.save(torch.jit.load(FILE).state_dict(), \"out.pth\")`, and use that file";
+        let advice = "save `torch.jit.load(FILE).state_dict()` with `torch.save` and use that file";
         return Err(foreign(file, "a TorchScript program", advice));
     }
     if !names.iter().any(|name| is_pickle(name)) {

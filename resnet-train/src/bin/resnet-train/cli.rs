@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use resnet_infer::command::{Device, Evaluate, Network};
+use resnet_infer::command::{Device, Evaluate, ModelOptions, Network};
 use resnet_train::{Part, limits};
 
 /// Train and fine-tune residual networks.
@@ -86,6 +86,8 @@ pub(crate) struct Numbers {
     /// File of weights to start from.
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
     /// Passes over the images. With `--resume`, more of them extend a run, also a finished one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=limits::EPOCHS))]
     pub(crate) epochs: Option<u64>,

@@ -10,7 +10,7 @@ use resnet_image::Recipe;
 use resnet_infer::command;
 use resnet_infer::default_recipe;
 use resnet_train::{Config, Head};
-use resnet_weights::{Checkpoint, Labels, Load, Overrides, Weights};
+use resnet_weights::{Checkpoint, Labels, Load, Weights};
 
 use crate::cli::{Data, Numbers};
 
@@ -41,6 +41,8 @@ impl Numbers {
             config.model.clone_from(&self.model);
             config.weights.clone_from(&self.weights);
         }
+        config.state = self.options.state.clone().or(config.state);
+        config.set.extend(self.options.changes());
         if let Some(epochs) = self.head_epochs {
             let learning_rate = config
                 .head
@@ -85,28 +87,32 @@ enum Values {
 
 impl Named {
     fn new(config: &Config) -> Result<Self> {
+        let overrides = config.overrides()?;
         if let Some(model) = &config.model {
             let weights = Weights::named(model)?;
             return Ok(Self {
                 name: weights.arch.name().to_string(),
                 origin: format!("`{}`, {}", weights.id, weights.origin),
-                network: weights.config(),
+                network: overrides.apply(weights.config())?,
                 recipe: weights.recipe,
                 values: Values::Published(weights),
             });
         }
-        let arch = config
-            .arch
-            .as_ref()
-            .map(|name| ResNetConfig::named(name).map(|network| (name.clone(), network)));
+        let arch = config.arch.as_ref().map(|name| -> Result<_> {
+            Ok((name.clone(), overrides.apply(ResNetConfig::named(name)?)?))
+        });
         let arch = arch.transpose()?;
         match (&config.weights, arch) {
             (Some(file), arch) => {
                 let checkpoint = Checkpoint::open(file)?;
+                let checkpoint = match &config.state {
+                    Some(state) => checkpoint.with_state(state)?,
+                    None => checkpoint,
+                };
                 let (name, network) = match arch {
                     Some(arch) => arch,
                     None => {
-                        let inferred = command::guess(&checkpoint, &Overrides::default())?;
+                        let inferred = command::guess(&checkpoint, &overrides)?;
                         let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
                         (name, inferred.config)
                     }
@@ -159,6 +165,8 @@ pub(crate) struct Start {
     /// What is done to an image in evaluation.
     pub(crate) recipe: Recipe,
     checkpoint: Option<Checkpoint>,
+    /// Whether options of the network were set.
+    overridden: bool,
 }
 
 impl Start {
@@ -189,6 +197,7 @@ impl Start {
             network,
             recipe,
             checkpoint,
+            overridden: !config.set.is_empty(),
         })
     }
 
@@ -203,12 +212,18 @@ impl Start {
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(model);
         };
-        let load = Load::default().allow_other_classes();
+        let mut load = Load::default().allow_other_classes();
+        if self.overridden {
+            load = load.allow_other_options();
+        }
         let (model, report) = load
             .apply(model, checkpoint)
             .context("weights to start from")?;
         if !report.fresh.is_empty() {
             command::note(&format!("fresh: {}", report.fresh.join(", ")));
+        }
+        if !report.filled.is_empty() {
+            command::note(&command::filled(&report.filled));
         }
         Ok(model)
     }
