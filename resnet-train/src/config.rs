@@ -49,13 +49,14 @@ pub struct Config {
     pub epochs: u64,
     /// Images of a step.
     pub batch_size: usize,
-    /// Parts that a batch is run in, for less memory.
+    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// batch.
     pub parts: usize,
     /// The peak of the learning rate.
     pub learning_rate: f64,
     /// Which images an epoch has, and in which order.
     pub sampling: Sampling,
-    /// Whether rare classes count for more in the loss, so that all count alike.
+    /// Whether the classes have weights in the cross-entropy, so that rare ones count as much as others.
     pub class_weights: bool,
     /// What is minimised [default: cross-entropy; binary cross-entropy where images may have several classes].
     pub loss: Option<LossKind>,

@@ -87,7 +87,8 @@ impl Fit {
     ///
     /// # Panics
     ///
-    /// If the network has not one class for each of the dataset.
+    /// If the network has not one class for each of the dataset, or [`class_weights`](Self::class_weights) not one weight
+    /// for each.
     pub fn run<B: AutodiffBackend>(
         &self,
         trainer: &mut Trainer<B>,

@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use resnet_core::{NormMode, ResNetConfig};
 use resnet_data::{Batch, Mix};
 use resnet_image::BatchError;
 
+use crate::least::least_images;
 use crate::loss::{mass, scaled};
 use crate::{Fit, TargetKind, Trainer, smoothed, tensors};
 
@@ -36,6 +38,18 @@ impl<B: AutodiffBackend> Parts<B> {
 }
 
 impl Fit {
+    /// Returns the parts that a batch of images of `height` by `width` pixels is run in: fewer than
+    /// [`parts`](Self::parts) where the norms of the network need more images in each.
+    pub fn parts_of_a_batch(
+        &self,
+        network: &ResNetConfig,
+        norms: NormMode,
+        size: [usize; 2],
+    ) -> usize {
+        let least = least_images(network, norms, size);
+        part_sizes(self.train.smallest_batch(), self.parts, least).len()
+    }
+
     /// The tensors of a batch, in parts; none where it has too few images for a step of this trainer.
     pub(crate) fn parts<B: AutodiffBackend>(
         &self,

@@ -1,12 +1,16 @@
 //! From a name or a file to a config.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use resnet_data::AugmentError;
 use resnet_weights::OptionError;
 
 use super::Config;
+
+/// The most bytes that are read of a file.
+const LARGEST: u64 = 1 << 20;
 
 /// The recipes that come along.
 const RECIPES: [(&str, &str); 8] = [
@@ -112,7 +116,9 @@ impl Config {
                 known: Self::recipes().map(|(name, _)| name).collect(),
             });
         }
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        read.map_err(|source| ConfigError::Read {
             path: path.into(),
             source,
         })?;

@@ -94,10 +94,10 @@ pub(crate) struct Numbers {
     /// Passes in which the classifier learns alone, before the others; 0 for none.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=limits::EPOCHS))]
     pub(crate) head_epochs: Option<u64>,
-    /// Images of a step.
+    /// Images of a step. Batch norm needs two values per channel: 1 is enough only where the last maps have two pixels.
     #[arg(long, value_name = "N", value_parser = to(limits::BATCH))]
     pub(crate) batch_size: Option<usize>,
-    /// Parts that a batch is run in, for less memory.
+    /// Run each batch in N parts, for less memory (gradient accumulation): loss and gradient are those of the whole batch.
     #[arg(long, value_name = "N", value_parser = to(limits::PARTS))]
     pub(crate) parts: Option<usize>,
     /// Peak of the learning rate.
@@ -115,7 +115,8 @@ pub(crate) struct Numbers {
     /// Seed of everything that is drawn.
     #[arg(long, value_name = "N", value_parser = seed())]
     pub(crate) seed: Option<u64>,
-    /// Let rare classes count for more in the loss, so that all count alike.
+    /// Weight the classes in the cross-entropy so that rare ones count as much as others: images / (classes * images of
+    /// the class).
     #[arg(long)]
     pub(crate) class_weights: bool,
 }

@@ -13,7 +13,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Dataset, Loader, Scores};
-use resnet_infer::command::Outcome;
+use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Card, Log, confusion_svg};
 use resnet_train::{Config, Ending, Fit, MEET_SECRET, Peers, Position, Trainer, evaluate};
 use resnet_weights::{Checkpoint, Load, Save};
@@ -55,7 +55,15 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     };
     // For their checks, before anything is written.
     for config in job.config.head_phase().iter().chain([&job.config]) {
-        job.fit(config, "")?;
+        let fit = job.fit(config, "")?;
+        let network = &job.start.network;
+        let parts = fit.parts_of_a_batch(network, config.norms, job.size(config));
+        if parts < config.parts {
+            note(&format!(
+                "a batch is run in {parts} parts in place of {}, as batch norm needs the images in each",
+                config.parts
+            ));
+        }
     }
     if job.writes() {
         job.folder = Some(Folder::prepare(&job.args, &job.config, &job.data)?);
@@ -165,6 +173,11 @@ impl Job {
         Ok(Some(peers))
     }
 
+    /// Height and width of the images to train from.
+    fn size(&self, config: &Config) -> [usize; 2] {
+        [config.training_side(&self.start.recipe) as usize; 2]
+    }
+
     fn fit(&self, config: &Config, file: &str) -> Result<Fit> {
         let mut fit = config.fit(self.data.clone(), self.start.recipe)?;
         if let Some(workers) = self.args.workers {
@@ -179,8 +192,7 @@ impl Job {
             );
             fit.train = fit.train.with_share(rank, ranks);
         }
-        let side = config.training_side(&self.start.recipe) as usize;
-        let checked = fit.check_batch(&self.start.network, config.norms, [side; 2]);
+        let checked = fit.check_batch(&self.start.network, config.norms, self.size(config));
         checked.with_context(|| match self.args.processes.ranks {
             Some(ranks) => format!("a batch among {ranks} processes"),
             None => "a batch".into(),
