@@ -11,6 +11,9 @@ use resnet_image::Recipe;
 use crate::random::{For, random};
 use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
 
+/// More threads than any machine has cores for.
+const MOST_WORKERS: usize = 1024;
+
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -120,10 +123,10 @@ impl Loader {
         self.with(|plan| plan.share = [place, count])
     }
 
-    /// With so many threads, at least one. They change nothing but the time it takes.
+    /// With so many threads, at least one and at most 1024. They change nothing but the time it takes.
     pub fn with_workers(self, workers: usize) -> Self {
         Self {
-            workers: workers.max(1),
+            workers: workers.clamp(1, MOST_WORKERS),
             ..self
         }
     }
@@ -157,8 +160,15 @@ impl Loader {
         self.len() == 0
     }
 
-    /// The batches of an epoch, from one of them on; each epoch is another.
+    /// The batches of an epoch, from one of them on; each epoch is another. The first has what the dataset knows as
+    /// [unreadable](Dataset::unreadable) among its bad images.
+    ///
+    /// Where the system gives no thread, fewer prepare the batches, or the one that takes them.
     pub fn epoch(&self, epoch: u64, first: usize) -> Batches {
+        self.batches(epoch, first, self.workers)
+    }
+
+    fn batches(&self, epoch: u64, first: usize, workers: usize) -> Batches {
         let order = self
             .plan
             .sampling
@@ -167,8 +177,9 @@ impl Loader {
             plan: Arc::clone(&self.plan),
             order,
             epoch,
+            first,
             total: self.len(),
-            ahead: 2 * self.workers,
+            ahead: 2 * workers,
             state: Mutex::new(State {
                 next: first,
                 taken: first,
@@ -178,10 +189,10 @@ impl Loader {
         });
         let worker = |_| {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.work())
+            thread::Builder::new().spawn(move || shared.work()).ok()
         };
         Batches {
-            workers: (0..self.workers).map(worker).collect(),
+            workers: (0..workers).map_while(worker).collect(),
             shared,
         }
     }
@@ -199,6 +210,8 @@ struct Shared {
     plan: Arc<Plan>,
     order: Vec<usize>,
     epoch: u64,
+    /// The first batch that is asked for.
+    first: usize,
     total: usize,
     /// How many batches may wait to be taken: what bounds the memory.
     ahead: usize,
@@ -229,6 +242,15 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn batch(&self, place: usize) -> Batch {
+        let mut batch = self.plan.batch(&self.order, self.epoch, place);
+        if place == self.first && self.plan.share[0] == 0 {
+            let known = self.plan.dataset.unreadable().iter().cloned();
+            batch.bad.splice(..0, known);
+        }
+        batch
+    }
+
     fn work(&self) {
         let _alarm = Alarm(self);
         let mut state = self.state();
@@ -243,7 +265,7 @@ impl Shared {
             let place = state.next;
             state.next += 1;
             drop(state);
-            let batch = self.plan.batch(&self.order, self.epoch, place);
+            let batch = self.batch(place);
             state = self.state();
             state.ready.insert(place, batch);
             self.changed.notify_all();
@@ -280,6 +302,11 @@ impl Iterator for Batches {
                 state.taken += 1;
                 self.shared.changed.notify_all();
                 return Some(batch);
+            }
+            if self.workers.is_empty() {
+                state.taken += 1;
+                drop(state);
+                return Some(self.shared.batch(place));
             }
             assert!(!state.broken, "a thread that prepares batches panicked");
             state = self.shared.wait(state);
@@ -364,4 +391,19 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_threads_whoever_takes_the_batches_prepares_them() {
+        let loader = Loader::new(Dataset::shapes(10, 1), Recipe::cifar(), 4);
+        let numbers = |batches: Batches| batches.map(|batch| batch.numbers).collect::<Vec<_>>();
+        let alone = numbers(loader.batches(0, 1, 0));
+        assert_eq!(alone, [vec![4, 5, 6, 7], vec![8, 9]]);
+        assert_eq!(alone, numbers(loader.batches(0, 1, 3)));
+        assert_eq!(loader.with_workers(usize::MAX).workers, MOST_WORKERS);
+    }
 }
