@@ -7,21 +7,29 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use resnet_backend::Work;
-use resnet_data::{BadImage, ClassScores, Dataset, Loader, Scores};
+use resnet_data::{BadImage, ClassOrder, ClassScores, Dataset, Loader, NetworkClasses, Scores};
 use resnet_image::Recipe;
 use resnet_weights::{FloatType, Labels};
 use serde::Serialize;
 
-use super::{Classes, Network, Outcome, RecipeFlags, Resolved, note, positive, printable};
+use super::{
+    Classes, DataFlags, Network, Outcome, RecipeFlags, Resolved, note, positive, printable, tell,
+};
 
 /// Labelled images and a network.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// Labelled images: a folder with one folder a class (or such a folder in `val`, `valid`, `validation` or `test`), a
-    /// `.csv` file with the columns path and label, a folder with CIFAR's binary files, or `shapes`. Classes are told by
-    /// their names, or by their numbers.
+    /// Labeled images: a folder with one folder for each class (or with such folders in `val` or `test`, in any of their
+    /// spellings), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder with CIFAR's binary files,
+    /// or `shapes`. Classes are matched by their names, by WordNet ids for ImageNet, or by their numbers.
     #[arg(value_name = "DATA")]
     data: PathBuf,
+    #[command(flatten)]
+    flags: DataFlags,
+    /// Order in which the network numbers its classes, where its weights do not name them: `lexical` (torchvision, `10`
+    /// before `2`) or `numeric` (timm, and class numbers as names) [default: refused where they differ].
+    #[arg(long, value_name = "ORDER", conflicts_with = "labels")]
+    class_order: Option<ClassOrder>,
     #[command(flatten)]
     network: Network,
     /// Text file with one label a line [default: those of the file or of `--model`].
@@ -43,7 +51,7 @@ pub struct Evaluate {
 ///
 /// If the images or the network cannot be had, or do not go together.
 pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
-    let data = Dataset::open_held_out(&args.data)?;
+    let data = args.flags.options().open_held_out(&args.data)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
     let network = args.network.resolve(Classes::OfTheFile, offline)?;
     let classes = network.config.num_classes;
@@ -70,8 +78,11 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         dtype == FloatType::F32,
         "--dtype: expected f32, as evaluation is in it, found {dtype}"
     );
-    let names: Vec<String> = (0..classes).map(|class| labels.get(class).into()).collect();
-    let data = data.with_classes(&names, &args.data)?;
+    let data = data.matched(
+        &network_classes(&labels, classes, args.class_order),
+        &args.data,
+    )?;
+    tell(&[&data]);
     let runtime = args.network.runtime;
     let job = Job {
         args,
@@ -80,6 +91,19 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         recipe,
     };
     resnet_backend::with_backend(runtime.selection(), job)?
+}
+
+/// The classes of the network, as far as their labels are more than numbers.
+fn network_classes(labels: &Labels, count: usize, order: Option<ClassOrder>) -> NetworkClasses {
+    let classes = match labels {
+        labels if *labels == Labels::numbered(count) => NetworkClasses::unnamed(count),
+        labels => NetworkClasses::named((0..count).map(|class| labels.get(class).into()).collect()),
+    };
+    let classes = classes.with_order(order);
+    match *labels == Labels::for_classes(1000) {
+        true => classes.with_imagenet(),
+        false => classes,
+    }
 }
 
 struct Job {

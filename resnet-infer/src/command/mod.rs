@@ -1,11 +1,13 @@
 //! What the commands of this workspace share. It is theirs, and changes with them: no promise is made about it.
 
+mod data;
 mod download;
 mod evaluate;
 mod flags;
 mod messages;
 mod network;
 
+pub use data::{DataFlags, tell, tell_skipped};
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
 pub use flags::{Device, Network, RecipeFlags, Runtime, positive};
