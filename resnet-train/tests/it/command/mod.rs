@@ -1,6 +1,7 @@
 //! The command, as a user runs it.
 
 mod data;
+mod folders;
 mod mistakes;
 mod processes;
 mod runs;
