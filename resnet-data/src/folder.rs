@@ -17,7 +17,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be searched, has no folder inside, or one of those has no image.
+    /// If the folder cannot be searched, has no folder inside, one of those has no image at all, or nothing can be read.
     pub fn folder(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref();
         fs::read_dir(folder).map_err(|source| unsearchable(folder, source))?;
@@ -57,11 +57,11 @@ impl Dataset {
                     Err(image) => unreadable.push(image),
                 }
             }
-            if samples.len() == before {
+            if samples.len() == before && unreadable.is_empty() {
                 return Err(DataError::Form {
                     path: class.path().into(),
                     expected: "images of the class that the folder is named after".into(),
-                    found: none(&unreadable, &skipped),
+                    found: none(&skipped),
                 });
             }
             findings.skipped.merge(&skipped);
@@ -83,6 +83,15 @@ impl Dataset {
                 found: "no folder inside".into(),
             });
         }
+        if let (true, [BadImage { name, reason }, ..]) =
+            (samples.is_empty(), findings.unreadable.as_slice())
+        {
+            return Err(DataError::Form {
+                path: folder.into(),
+                expected: "images that can be read".into(),
+                found: format!("none: `{name}`: {reason}"),
+            });
+        }
         let mut data = Self::new(classes, samples);
         data.findings = findings;
         Ok(data)
@@ -90,11 +99,10 @@ impl Dataset {
 }
 
 /// What a folder has in place of images.
-fn none(unreadable: &[BadImage], skipped: &Skipped) -> String {
-    match unreadable {
-        [BadImage { name, reason }, ..] => format!("none that can be read: `{name}`: {reason}"),
-        [] if skipped.is_empty() => "none".into(),
-        [] => format!("none: {skipped}"),
+fn none(skipped: &Skipped) -> String {
+    match skipped.is_empty() {
+        true => "none".into(),
+        false => format!("none: {skipped}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::dataset::DataError;
 use crate::layout::{Folders, Purpose, folders, is_cifar};
-use crate::{DataOptions, Dataset, Layout, table};
+use crate::{BadImage, DataOptions, Dataset, Layout, table};
 
 /// The name of the drawn shapes, and how many of them there are.
 const SHAPES: &str = "shapes";
@@ -86,6 +86,7 @@ impl DataOptions {
                     notes,
                 } = folders(path, self.layout, Purpose::Train)?;
                 let train = several(Dataset::folder(&first)?, &first)?;
+                check_readable(&train, &first)?;
                 let [train, valid] = match valid {
                     None => train.split(share, seed)?,
                     Some(folder) => {
@@ -154,6 +155,25 @@ fn several(data: Dataset, path: &Path) -> Result<Dataset, DataError> {
         }),
         _ => Ok(data),
     }
+}
+
+/// That no class is left without images to train from.
+fn check_readable(train: &Dataset, folder: &Path) -> Result<(), DataError> {
+    let counts = train.counts();
+    let Some(class) = counts.iter().position(|&count| count == 0) else {
+        return Ok(());
+    };
+    let path = folder.join(&train.classes()[class]);
+    let mut unreadable = train.unreadable().iter();
+    let first = unreadable.find(|image| Path::new(&image.name).starts_with(&path));
+    Err(DataError::Unclear {
+        path,
+        expected: "images of the class that the folder is named after".into(),
+        found: first.map_or("none".into(), |BadImage { name, reason }| {
+            format!("none that can be read: `{name}`: {reason}")
+        }),
+        advice: "restore the images, or remove the folder".into(),
+    })
 }
 
 fn with_notes(data: Dataset, notes: Vec<String>) -> Dataset {

@@ -214,11 +214,15 @@ fn check_classes(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(
     };
     let advice = advice::paths(folder);
     let advice = advice.unwrap_or_else(|| SORT.into());
+    let classes = match listing.folders.len() {
+        1 => "",
+        _ => ", or add `--layout classes` if each of these folders is a class",
+    };
     Err(DataError::Unclear {
         path: folder.into(),
         expected: "one folder of images for each class".into(),
         found,
-        advice: format!("{advice}, or add `--layout classes` if each of these folders is a class"),
+        advice: advice + classes,
     })
 }
 
@@ -231,7 +235,8 @@ fn check_count(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(),
         path: folder.into(),
         expected: "two classes or more".into(),
         found: format!("one: {}", excerpt(listing)),
-        advice: "pass a folder with one folder of images for each class".into(),
+        advice: advice::table(&listing.tables)
+            .unwrap_or_else(|| "pass a folder with one folder of images for each class".into()),
     })
 }
 

@@ -10,6 +10,8 @@ use super::rows::Row;
 use crate::DataOptions;
 use crate::dataset::DataError;
 
+const FLAGS: &str = "pass `--path-column NAME --label-column NAME`";
+
 /// Columns that errors show.
 const SHOWN: usize = 12;
 
@@ -100,7 +102,7 @@ impl Search<'_> {
                     Some(column) => column,
                     None => return Err(self.no_files(&(0..self.columns).collect::<Vec<_>>())),
                 },
-                _ => return Err(self.unclear("paths", "--path-column")),
+                _ => return Err(self.unclear("paths")),
             },
         };
         let others: Vec<usize> = (0..self.columns).filter(|&column| column != path).collect();
@@ -194,7 +196,7 @@ impl Search<'_> {
             .filter(|&column| is_label(body, column));
         match fit.collect::<Vec<_>>().as_slice() {
             &[column] => Ok(column),
-            _ => Err(self.unclear("labels", "--label-column")),
+            _ => Err(self.unclear("labels")),
         }
     }
 
@@ -215,8 +217,8 @@ impl Search<'_> {
         }
         let table = self.path.display();
         let name = |column: usize| match header {
-            true => format!("`{}`", first.cell(column)),
-            false => format!("{}", column + 1),
+            true if !first.cell(column).is_empty() => format!("`{}`", first.cell(column)),
+            _ => format!("{}", column + 1),
         };
         let others = (0..self.columns).filter(|column| ![path, label].contains(column));
         let others: Vec<String> = others.map(name).collect();
@@ -244,9 +246,8 @@ impl Search<'_> {
         let found = body
             .first()
             .map(|row| format!(", beginning with {} in line {}", cells(row), row.line));
-        let advice = files::near_miss(self.folder, body, columns).unwrap_or_else(|| {
-            "correct the paths, or pass `--path-column NAME` and `--label-column NAME`".into()
-        });
+        let advice = files::near_miss(self.folder, body, columns)
+            .unwrap_or_else(|| format!("correct the paths, or {FLAGS}"));
         DataError::Unclear {
             path: self.path.into(),
             expected: "paths of files, from the folder of the table on".into(),
@@ -255,18 +256,12 @@ impl Search<'_> {
         }
     }
 
-    fn unclear(&self, what: &str, flag: &str) -> DataError {
+    fn unclear(&self, what: &str) -> DataError {
         DataError::Unclear {
             path: self.path.into(),
             expected: format!("one column that can be the one with the {what}"),
             found: format!("the columns {}", self.listed()),
-            advice: format!(
-                "pass `{flag} NAME`; the other one is `{}`",
-                match flag {
-                    "--path-column" => "--label-column NAME",
-                    _ => "--path-column NAME",
-                }
-            ),
+            advice: FLAGS.into(),
         }
     }
 

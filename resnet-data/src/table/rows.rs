@@ -16,8 +16,8 @@ const LOOKED_AT: usize = 200;
 const SEPARATORS: [(u8, &str); 4] = [
     (b',', "commas"),
     (b'\t', "tabs"),
-    (b';', "`;`"),
-    (b'|', "`|`"),
+    (b';', "semicolons"),
+    (b'|', "vertical bars"),
 ];
 
 /// One row of a table.
@@ -65,12 +65,8 @@ pub(super) fn read(path: &Path) -> Result<Rows, DataError> {
         }
         rows.push(Row { line, cells });
     }
-    let note = (separator != b',').then(|| {
-        format!(
-            "`{}`: {name} are taken to stand between the columns",
-            path.display()
-        )
-    });
+    let note =
+        (separator != b',').then(|| format!("`{}`: {name} separate the columns", path.display()));
     Ok(Rows {
         rows,
         columns,

@@ -168,7 +168,7 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
     is_usual(&data);
     assert!(
         data.notes()[0].ends_with(
-            "paths from column `image`, labels from column `label`; not used: ``, `mask`, `weight`"
+            "paths from column `image`, labels from column `label`; not used: 1, `mask`, `weight`"
         ),
         "{:?}",
         data.notes()
@@ -176,7 +176,7 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
     let message = tables.message(&format!(",one,two,label,weight\n{rows}"));
     assert!(
         message.contains(
-            "found the columns ``, `one`, `two`, `label`, `weight`; pass `--path-column NAME`"
+            "found the columns ``, `one`, `two`, `label`, `weight`; pass `--path-column NAME --label-column NAME`"
         ),
         "{message}"
     );
@@ -186,7 +186,10 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
         .unwrap();
     is_usual(&data);
     let message = tables.message("foto,kind,sort\na.png,x,u\nb.png,x,u\nc.png,y,v\nd.png,y,v\n");
-    assert!(message.contains("pass `--label-column NAME`"), "{message}");
+    assert!(
+        message.contains("pass `--path-column NAME --label-column NAME`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn other_separators_are_told() {
     let text = "path;label\na.png;x\nb.png;x\nc.png;y\nd.png;y\n";
     let data = tables.open(text).unwrap();
     is_usual(&data);
-    assert!(data.notes()[0].ends_with("table.csv`: `;` are taken to stand between the columns"));
+    assert!(data.notes()[0].ends_with("table.csv`: semicolons separate the columns"));
     is_usual(&tables.open(&text.replace(';', "\t")).unwrap());
     is_usual(&tables.open(&text.replace(';', "|")).unwrap());
     let tabs = text.replace(';', "\t");

@@ -113,6 +113,24 @@ fn a_class_without_a_readable_image_is_refused() {
             && message.contains("none that can be read: `"),
         "{message}"
     );
+    // For evaluation it is an image that cannot be read.
+    let data = Dataset::open_held_out(folder.path()).unwrap();
+    assert_eq!((data.counts(), data.unreadable().len()), (vec![2, 0], 1));
+    let message = Dataset::open_held_out(folder.path().join("b")).unwrap_err();
+    assert!(
+        message.to_string().contains("no folder inside"),
+        "{message}"
+    );
+    let alone = tempfile::tempdir().unwrap();
+    fs::create_dir(alone.path().join("b")).unwrap();
+    symlink("gone.png", alone.path().join("b/dead.png")).unwrap();
+    let message = Dataset::open_held_out(alone.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("expected images that can be read, found none: `"),
+        "{message}"
+    );
     // A link to nothing in place of a class is told.
     fs::remove_dir_all(folder.path().join("b")).unwrap();
     files(folder.path(), &["b/1.png", "b/2.png"]);

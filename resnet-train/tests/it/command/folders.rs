@@ -193,7 +193,7 @@ fn tables_of_other_forms_are_read_or_explained() {
     let message = refused(folder.path(), &train("more.csv", &["--output", "more"]));
     assert!(
         message
-            .contains("found the columns `id`, `file`, `form`, `odd`; pass `--label-column NAME`"),
+            .contains("found the columns `id`, `file`, `form`, `odd`; pass `--path-column NAME --label-column NAME`"),
         "{message}"
     );
     let flags = ["--label-column", "form", "--output", "more"];
