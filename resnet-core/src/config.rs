@@ -151,6 +151,11 @@ pub enum NormKind {
         /// Groups of channels.
         groups: usize,
     },
+    /// Instance normalization: group normalization with one channel per group (Ulyanov et al. 2016).
+    Instance,
+    /// Batch normalization by the statistics of the batch, also in evaluation: PyTorch's
+    /// `track_running_stats=False`.
+    BatchStats,
 }
 
 /// The activation function.
@@ -245,6 +250,9 @@ pub struct ResNetConfig {
     /// The normalisation.
     #[config(default = "NormKind::Batch")]
     pub norm: NormKind,
+    /// Epsilon of every norm, added to the variance before the root.
+    #[config(default = 1e-5)]
+    pub norm_eps: f64,
     /// The activation.
     #[config(default = "Activation::Relu")]
     pub activation: Activation,

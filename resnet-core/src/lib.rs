@@ -10,6 +10,7 @@ mod config;
 mod cost;
 mod kernels;
 mod layers;
+mod memory;
 mod names;
 mod plan;
 mod resnet;
@@ -27,8 +28,8 @@ pub use config::{
 pub use cost::Cost;
 pub use kernels::{Kernels, Layer, LayerConv, LayerNorm, LayerOutput};
 pub use layers::{
-    Attention, BatchNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode, RunningStat,
-    SqueezeExcite,
+    Attention, BatchNorm, BatchStatsNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode,
+    RunningStat, SqueezeExcite,
 };
 pub use names::UnknownArch;
 pub use plan::{BlockPlan, Feature};

@@ -70,7 +70,7 @@ impl ResNetConfig {
         };
         ResNet {
             conv1: Stem::new(self, device),
-            bn1: Some(Norm::new(self.norm, last, device)),
+            bn1: Some(Norm::new(self, last, device)),
             maxpool: ConvPool::new(self, device),
             layer1: stage(),
             layer2: stage(),

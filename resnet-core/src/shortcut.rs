@@ -52,7 +52,7 @@ impl<B: Backend> Shortcut<B> {
             _ => ShortcutPool::AvgSame,
         };
         let conv = ConvPlan::new(block.in_channels, block.out_channels, 1);
-        let bn = || Some(Norm::new(config.norm, block.out_channels, device));
+        let bn = || Some(Norm::new(config, block.out_channels, device));
         block.changes_shape().then(|| match config.shortcut {
             ShortcutKind::Projection => {
                 let conv = conv.stride(block.stride).init(device);

@@ -31,7 +31,7 @@ impl<B: Backend> Stem<B> {
     pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Self {
         let [first, second, third] = config.stem_channels();
         let input = config.in_channels;
-        let norm = |channels| Some(Norm::new(config.norm, channels, device));
+        let norm = |channels| Some(Norm::new(config, channels, device));
         match config.stem {
             StemKind::Conv7x7 { .. } => {
                 Self::Single(ConvPlan::new(input, third, 7).stride(2).init(device))
@@ -138,7 +138,7 @@ impl<B: Backend> ConvPool<B> {
         let channels = config.stem.out_channels();
         (config.stem_pool == StemPool::Conv).then(|| Self {
             conv: ConvPlan::new(channels, channels, 3).stride(2).init(device),
-            bn: Some(Norm::new(config.norm, channels, device)),
+            bn: Some(Norm::new(config, channels, device)),
             act: config.activation,
         })
     }

@@ -6,13 +6,18 @@
 use burn_backend::{Bytes, DType, Shape, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
 
-use crate::parallel;
+use crate::{check, parallel};
 
 /// `[batch, channels, height, width]`
 pub(crate) type Dims = [usize; 4];
 
+/// # Panics
+///
+/// If the tensor is no map.
 pub(crate) fn dims(x: &FlexTensor) -> Dims {
     let shape = x.shape();
+    let axes = shape.num_dims();
+    assert_eq!(axes, 4, "expected a map of 4 axes, found {axes}: {shape:?}");
     core::array::from_fn(|axis| shape[axis])
 }
 
@@ -55,7 +60,7 @@ fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
         return None;
     }
     let start = layout.start_offset();
-    Some(&x.storage::<f32>()[start..start + dims.iter().product::<usize>()])
+    Some(&x.storage::<f32>()[start..][..check::count(&dims)?])
 }
 
 /// A map of values that lie as `[batch, height, width, channels]`.
@@ -77,6 +82,10 @@ pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`, `f32`
+///
+/// # Panics
+///
+/// If the tensor has other axes or its floats are not `f32`.
 pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     if channels_last(&x).is_some() {
         return x;

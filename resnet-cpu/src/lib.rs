@@ -2,9 +2,11 @@
 
 mod arithmetic;
 mod backend;
+mod check;
 mod conv;
 mod forward;
 mod layout;
+mod memory;
 mod norm;
 mod parallel;
 mod pool;

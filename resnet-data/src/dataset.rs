@@ -169,6 +169,16 @@ impl Dataset {
         self.samples.iter().any(several)
     }
 
+    /// Returns the same images, each of which may have any number of classes, so that each class is decided by itself.
+    pub fn with_several_labels(mut self) -> Self {
+        for sample in &mut self.samples {
+            if let Labels::One(label) = sample.labels {
+                sample.labels = Labels::Several(vec![label]);
+            }
+        }
+        self
+    }
+
     /// Returns the files that were skipped because their names do not end as those of images do. Of two parts of one
     /// dataset, the first has them.
     pub fn skipped(&self) -> &Skipped {

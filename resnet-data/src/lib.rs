@@ -22,7 +22,7 @@ mod wordnet;
 pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
 pub use classes::{ClassOrder, NetworkClasses};
 pub use dataset::{DataError, Dataset, Sample};
-pub use loader::{BadImage, Batch, Batches, Loader};
+pub use loader::{BadImage, Batch, Batches, Loader, LoaderError};
 pub use options::{DataOptions, Layout, ParseOptionError};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};

@@ -11,9 +11,6 @@ use resnet_image::Recipe;
 use crate::random::{For, random};
 use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
 
-/// More threads than any machine has cores for.
-const MOST_WORKERS: usize = 1024;
-
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -37,6 +34,20 @@ pub struct BadImage {
     /// Its path.
     pub name: String,
     /// Why.
+    pub reason: String,
+}
+
+/// Why no batches can be prepared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected {expected} threads to prepare images, found {found}: {reason}; use fewer --workers, or raise the limit on threads"
+)]
+pub struct LoaderError {
+    /// The threads asked for.
+    pub expected: usize,
+    /// Those that could be started.
+    pub found: usize,
+    /// What the operating system says.
     pub reason: String,
 }
 
@@ -123,10 +134,10 @@ impl Loader {
         self.with(|plan| plan.share = [place, count])
     }
 
-    /// With so many threads, at least one and at most 1024. They change nothing but the time it takes.
+    /// With so many threads, at least one. They change nothing but the time it takes.
     pub fn with_workers(self, workers: usize) -> Self {
         Self {
-            workers: workers.clamp(1, MOST_WORKERS),
+            workers: workers.max(1),
             ..self
         }
     }
@@ -146,6 +157,11 @@ impl Loader {
         &self.plan.recipe
     }
 
+    /// How images are mixed.
+    pub fn mix(&self) -> &Mix {
+        &self.plan.mix
+    }
+
     /// The number of batches of an epoch.
     pub fn len(&self) -> usize {
         let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
@@ -155,20 +171,29 @@ impl Loader {
         }
     }
 
+    /// Returns the images of the smallest batch of an epoch, or of its smallest share, where all can be read.
+    pub fn smallest_batch(&self) -> usize {
+        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
+        let last = match (images % size, self.plan.drop_last) {
+            (0, _) | (_, true) => size.min(images),
+            (rest, false) => rest,
+        };
+        let [_, shares] = self.plan.share;
+        last / shares
+    }
+
     /// Whether an epoch has no batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The batches of an epoch, from one of them on; each epoch is another. The first has what the dataset knows as
-    /// [unreadable](Dataset::unreadable) among its bad images.
+    /// Returns the batches of an epoch, from one of them on; each epoch is another. The first has what the dataset knows
+    /// as [unreadable](Dataset::unreadable) among its bad images.
     ///
-    /// Where the system gives no thread, fewer prepare the batches, or the one that takes them.
-    pub fn epoch(&self, epoch: u64, first: usize) -> Batches {
-        self.batches(epoch, first, self.workers)
-    }
-
-    fn batches(&self, epoch: u64, first: usize, workers: usize) -> Batches {
+    /// # Errors
+    ///
+    /// Returns an error if the operating system has not a thread for each worker.
+    pub fn epoch(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
         let order = self
             .plan
             .sampling
@@ -179,7 +204,7 @@ impl Loader {
             epoch,
             first,
             total: self.len(),
-            ahead: 2 * workers,
+            ahead: self.workers.saturating_mul(2),
             state: Mutex::new(State {
                 next: first,
                 taken: first,
@@ -187,14 +212,20 @@ impl Loader {
             }),
             changed: Condvar::new(),
         });
-        let worker = |_| {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().spawn(move || shared.work()).ok()
-        };
-        Batches {
-            workers: (0..workers).map_while(worker).collect(),
+        let mut batches = Batches {
+            workers: Vec::new(),
             shared,
+        };
+        for found in 0..self.workers {
+            let shared = Arc::clone(&batches.shared);
+            let worker = thread::Builder::new().spawn(move || shared.work());
+            batches.workers.push(worker.map_err(|error| LoaderError {
+                expected: self.workers,
+                found,
+                reason: error.to_string(),
+            })?);
         }
+        Ok(batches)
     }
 }
 
@@ -303,11 +334,6 @@ impl Iterator for Batches {
                 self.shared.changed.notify_all();
                 return Some(batch);
             }
-            if self.workers.is_empty() {
-                state.taken += 1;
-                drop(state);
-                return Some(self.shared.batch(place));
-            }
             assert!(!state.broken, "a thread that prepares batches panicked");
             state = self.shared.wait(state);
         }
@@ -391,19 +417,4 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_threads_whoever_takes_the_batches_prepares_them() {
-        let loader = Loader::new(Dataset::shapes(10, 1), Recipe::cifar(), 4);
-        let numbers = |batches: Batches| batches.map(|batch| batch.numbers).collect::<Vec<_>>();
-        let alone = numbers(loader.batches(0, 1, 0));
-        assert_eq!(alone, [vec![4, 5, 6, 7], vec![8, 9]]);
-        assert_eq!(alone, numbers(loader.batches(0, 1, 3)));
-        assert_eq!(loader.with_workers(usize::MAX).workers, MOST_WORKERS);
-    }
 }

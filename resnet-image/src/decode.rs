@@ -1,17 +1,31 @@
-use std::error::Error;
-use std::fs::File;
-use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
-use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::{ColorType, ImageDecoder, ImageFormat, RgbImage};
+use image::RgbImage;
 
+use self::budget::Share;
+use self::job::Job;
+use self::names::{Format, foreign_format};
 use crate::limits::MAX_PIXELS;
+use crate::pixels::{Channels, Pixels};
 
 mod bmp;
+mod budget;
+mod canvas;
+mod error;
+mod file;
 mod gif;
+mod job;
 mod jpeg;
+mod names;
+mod png;
+mod pnm;
 mod tiff;
+mod webp;
+
+pub use self::budget::{memory_limit, set_memory_limit};
+pub use self::error::{DecodeError, OpenError};
+pub use self::names::{IMAGE_ENDINGS, foreign_image_ending, has_image_ending};
 
 /// Decodes an image to RGB, as `PIL.Image.open(…).convert("RGB")`, with the default limit.
 ///
@@ -44,21 +58,21 @@ pub fn open(path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
     Decoder::default().open(path)
 }
 
-/// How the names of image files end, in lower case. A file may have any other name: its content tells the format.
-pub const IMAGE_ENDINGS: [&str; 9] = [
-    "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe",
-];
-
-/// Whether a file of this name is likely an image: for folders with other files in them.
+/// Reads and decodes the image at `path` into these channels, with the default limit.
+///
+/// Short for [`Decoder::open_as`] of the default [`Decoder`].
+///
+/// # Errors
+/// As for [`Decoder::open_as`].
 ///
 /// ```
-/// use resnet_image::has_image_ending;
+/// use resnet_image::{Channels, open_as};
 ///
-/// assert!(has_image_ending("photos/IMG_0001.JPG") && !has_image_ending("photos/notes.txt"));
+/// let error = open_as("no/such.png", Channels::Gray).unwrap_err();
+/// assert_eq!(error.to_string(), "cannot read `no/such.png`");
 /// ```
-pub fn has_image_ending(path: impl AsRef<Path>) -> bool {
-    let ending = path.as_ref().extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+pub fn open_as(path: impl AsRef<Path>, channels: Channels) -> Result<Pixels, OpenError> {
+    Decoder::default().open_as(path, channels)
 }
 
 /// Decodes images of at most so many pixels.
@@ -88,73 +102,61 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Decodes PNG, JPEG, WebP, BMP, GIF (the first frame) or TIFF; the content decides which.
+    /// Decodes PNG, JPEG, WebP, BMP, GIF (the first frame), TIFF or PNM to RGB; the content decides which.
     ///
-    /// Grey is spread over the channels, palettes are resolved, alpha is dropped (not blended),
+    /// Gray is spread over the channels, palettes are resolved, alpha is dropped (not blended),
     /// the high byte is taken of 16-bit channels, and the EXIF orientation is not applied.
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes are no such image, are cut short, use a feature that is not
-    /// supported, or announce more than [`max_pixels`](Self::max_pixels).
+    /// supported, announce more than [`max_pixels`](Self::max_pixels), or need more than the
+    /// [memory limit](set_memory_limit).
     pub fn decode(&self, bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-        if bytes.is_empty() {
-            return Err(DecodeError::Empty);
-        }
-        let format = image::guess_format(bytes).map_err(|_| DecodeError::unknown(bytes))?;
-        let reader = Cursor::new(bytes);
-        let failed = |source| DecodeError::malformed(format, source);
-        match format {
-            ImageFormat::Png => {
-                let limits = self.allocation_limits();
-                let decoder = PngDecoder::with_limits(reader, limits).map_err(failed)?;
-                self.read(format, decoder)
-            }
-            ImageFormat::Jpeg => {
-                if !jpeg::is_whole(bytes) {
-                    return Err(DecodeError::Truncated { format: "JPEG" });
-                }
-                self.read(format, JpegDecoder::new(reader).map_err(failed)?)
-            }
-            ImageFormat::WebP => {
-                let announced = bytes[4..]
-                    .first_chunk()
-                    .map(|&size| u32::from_le_bytes(size));
-                if announced.is_some_and(|size| bytes.len() - 8 < size as usize) {
-                    return Err(DecodeError::Truncated { format: "WebP" });
-                }
-                self.read(format, WebPDecoder::new(reader).map_err(failed)?)
-            }
-            ImageFormat::Bmp => {
-                let mut image = self.read(format, BmpDecoder::new(reader).map_err(failed)?)?;
-                bmp::scale_as_pillow(bytes, &mut image);
-                Ok(image)
-            }
-            ImageFormat::Gif => gif::decode(self, bytes),
-            ImageFormat::Tiff => tiff::decode(self, bytes),
-            _ => Err(DecodeError::unknown(bytes)),
-        }
+        rgb(self.decode_as(bytes, Channels::Rgb)?)
+    }
+
+    /// Decodes as [`decode`](Self::decode) does, into these channels by the rules of Pillow's `convert`.
+    ///
+    /// [`Channels::Gray`] keeps the samples of gray images, and takes the luma of others. [`Channels::Rgba`] keeps alpha
+    /// and transparent colors, and makes all other pixels opaque.
+    ///
+    /// # Errors
+    /// As for [`decode`](Self::decode).
+    ///
+    /// ```
+    /// use resnet_image::{Channels, Decoder, Pixels};
+    ///
+    /// let pixmap = b"P3 2 1 255  255 0 0  0 0 255";
+    /// let gray = Decoder::default().decode_as(pixmap, Channels::Gray)?;
+    /// assert_eq!(gray.as_raw(), [76, 29]);
+    /// # Ok::<(), resnet_image::DecodeError>(())
+    /// ```
+    pub fn decode_as(&self, bytes: &[u8], channels: Channels) -> Result<Pixels, DecodeError> {
+        let mut job = Job::new(channels, self.max_pixels, Share::default(), 0);
+        run(&mut job, bytes)
     }
 
     /// Reads the file at `path` and [decodes](Self::decode) it.
     ///
     /// # Errors
-    /// [`OpenError`], which names the path.
+    /// [`OpenError`], which names the path. Anything but a regular file, such as a named pipe or a device, is an error.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
         let path = path.as_ref();
-        let failed = |source| OpenError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let bytes = self
-            .read_bytes(File::open(path).map_err(failed)?)
-            .map_err(failed)?;
-        self.decode(&bytes).map_err(|source| OpenError::Decode {
+        rgb(self.open_as(path, Channels::Rgb)?).map_err(|source| OpenError::Decode {
             path: path.to_owned(),
             source,
         })
     }
 
-    /// Everything that `reader` holds, for [`decode`](Self::decode).
+    /// Reads the file at `path` and decodes it [into these channels](Self::decode_as).
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_as(&self, path: impl AsRef<Path>, channels: Channels) -> Result<Pixels, OpenError> {
+        file::open(*self, path.as_ref(), channels)
+    }
+
+    /// Returns everything that `reader` holds, for [`decode`](Self::decode).
     ///
     /// # Errors
     /// What the reader says, and an error beyond the bytes that an allowed image can take.
@@ -165,207 +167,47 @@ impl Decoder {
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
-            let text = format!("expected an image of at most {limit} bytes, found more");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+            return Err(file::too_large(limit));
         }
         Ok(bytes)
     }
 
-    fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            let max_pixels = self.max_pixels;
-            return Err(DecodeError::TooManyPixels {
-                width,
-                height,
-                max_pixels,
-            });
-        }
-        Ok(())
-    }
-
-    /// The most bytes that the pixels of an allowed image take in any format.
+    /// The most bytes that the pixels of an allowed image take in any format, and its metadata besides.
     fn max_bytes(&self) -> u64 {
-        self.max_pixels.saturating_mul(8)
-    }
-
-    fn allocation_limits(&self) -> image::Limits {
-        /// Room for what is not pixels, such as a colour profile.
-        const OVERHEAD_BYTES: u64 = 64 << 20;
-        let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(self.max_bytes().saturating_add(OVERHEAD_BYTES));
-        limits
-    }
-
-    fn read(
-        &self,
-        format: ImageFormat,
-        mut decoder: impl ImageDecoder,
-    ) -> Result<RgbImage, DecodeError> {
-        let failed = |source| DecodeError::malformed(format, source);
-        let (width, height) = decoder.dimensions();
-        self.check(width, height)?;
-        let color = decoder.color_type();
-        let bytes = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
-        decoder
-            .set_limits(self.allocation_limits())
-            .map_err(failed)?;
-        let mut samples = vec![0; bytes];
-        decoder.read_image(&mut samples).map_err(failed)?;
-        let samples = match color {
-            ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => samples,
-            ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
-                let words = samples.as_chunks().0.iter();
-                words
-                    .map(|&word| high_byte(u16::from_ne_bytes(word)))
-                    .collect()
-            }
-            other => {
-                let what = format!("colour type `{other:?}`");
-                return Err(DecodeError::unsupported(format, what));
-            }
-        };
-        let channels = usize::from(color.channel_count());
-        rgb_image(format, (width, height), to_rgb(samples, channels))
+        self.max_pixels.saturating_mul(8).saturating_add(1 << 20)
     }
 }
 
-/// The rule for 16-bit channels, grey ones too: the high byte, as Pillow reads 16-bit RGB.
-fn high_byte(word: u16) -> u8 {
-    (word >> 8) as u8
-}
-
-/// Spreads grey (1 or 2 channels) and drops alpha (2 or 4 channels).
-fn to_rgb(samples: Vec<u8>, channels: usize) -> Vec<u8> {
-    if channels == 3 {
-        return samples;
-    }
-    let picked = if channels < 3 { [0; 3] } else { [0, 1, 2] };
-    let mut rgb = vec![0; samples.len() / channels * 3];
-    for (out, pixel) in rgb.chunks_exact_mut(3).zip(samples.chunks_exact(channels)) {
-        out.copy_from_slice(&picked.map(|channel| pixel[channel]));
-    }
-    rgb
-}
-
-/// The image of `pixels`, unless a decoder gave fewer than it announced.
-fn rgb_image(
-    format: ImageFormat,
-    (width, height): (u32, u32),
-    pixels: Vec<u8>,
-) -> Result<RgbImage, DecodeError> {
-    let truncated = DecodeError::Truncated {
-        format: name(format),
+fn rgb(pixels: Pixels) -> Result<RgbImage, DecodeError> {
+    let other = |pixels: Pixels| DecodeError::Unsupported {
+        format: "image",
+        what: format!("{:?} in place of RGB", pixels.channels()),
     };
-    RgbImage::from_raw(width, height, pixels).ok_or(truncated)
+    pixels.into_rgb().map_err(other)
 }
 
-/// Why bytes could not be decoded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// There are no bytes.
-    #[error("the file is empty: expected an image, found 0 bytes")]
-    Empty,
-    /// The first bytes belong to none of the formats.
-    #[error("not a known image: expected PNG, JPEG, WebP, BMP, GIF or TIFF, found bytes `{found}`")]
-    UnknownFormat {
-        /// The first bytes, escaped.
-        found: String,
-    },
-    /// The header announces more pixels than are allowed.
-    #[error(
-        "the image is too large: expected at most {max_pixels} pixels, found {width}x{height}; \
-         raise the limit if the file is to be trusted"
-    )]
-    TooManyPixels {
-        /// Columns in the header.
-        width: u32,
-        /// Rows in the header.
-        height: u32,
-        /// The limit in force.
-        max_pixels: u64,
-    },
-    /// The data ends before the image does.
-    #[error(
-        "the {format} data is cut short: expected more, found the end of the file; fetch the file again"
-    )]
-    Truncated {
-        /// Name of the format.
-        format: &'static str,
-    },
-    /// The image uses something of its format that is not supported.
-    #[error("unsupported {format} image: found {what}; convert it to 8-bit RGB first")]
-    Unsupported {
-        /// Name of the format.
-        format: &'static str,
-        /// What is not supported.
-        what: String,
-    },
-    /// The decoder of the format refused the data.
-    #[error("cannot decode the {format} data: expected a whole, valid image")]
-    Malformed {
-        /// Name of the format.
-        format: &'static str,
-        /// What the decoder says.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl DecodeError {
-    fn unknown(bytes: &[u8]) -> Self {
-        let start = &bytes[..bytes.len().min(12)];
-        Self::UnknownFormat {
-            found: start.escape_ascii().to_string(),
-        }
+/// Decodes the bytes into the channels that the job asks for.
+fn run(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
     }
-
-    fn unsupported(format: ImageFormat, what: String) -> Self {
-        Self::Unsupported {
-            format: name(format),
-            what,
-        }
-    }
-
-    fn malformed(format: ImageFormat, source: impl Error + Send + Sync + 'static) -> Self {
-        Self::Malformed {
-            format: name(format),
-            source: Box::new(source),
-        }
-    }
-}
-
-fn name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Png => "PNG",
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Gif => "GIF",
-        _ => "TIFF",
-    }
-}
-
-/// Why the image at a path could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The file could not be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The path given.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file was read, but is no image that can be used.
-    #[error("cannot use `{}` as an image", path.display())]
-    Decode {
-        /// The path given.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: DecodeError,
-    },
+    let Some(format) = Format::of(bytes) else {
+        return Err(match foreign_format(bytes) {
+            Some(format) => DecodeError::ForeignFormat { format },
+            None => DecodeError::unknown(bytes),
+        });
+    };
+    let canvas = match format {
+        Format::Bmp => bmp::decode(job, bytes),
+        Format::Gif => gif::decode(job, bytes),
+        Format::Jpeg => jpeg::decode(job, bytes),
+        Format::Png => png::decode(job, bytes),
+        Format::Pnm => pnm::decode(job, bytes),
+        Format::Tiff => return tiff::decode(job, bytes),
+        Format::WebP => webp::decode(job, bytes),
+    }?;
+    let format = format.name();
+    canvas
+        .into_pixels()
+        .ok_or(DecodeError::Truncated { format })
 }

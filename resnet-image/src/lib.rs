@@ -6,15 +6,20 @@ mod crop;
 mod decode;
 mod filter;
 mod limits;
+mod pixels;
 mod recipe;
 mod resize;
 
 pub use batch::{BatchError, normalised, to_tensor};
 pub use crop::center_crop;
 #[cfg(feature = "decode")]
-pub use decode::{DecodeError, Decoder, IMAGE_ENDINGS, OpenError, decode, has_image_ending, open};
+pub use decode::{
+    DecodeError, Decoder, IMAGE_ENDINGS, OpenError, decode, foreign_image_ending, has_image_ending,
+    memory_limit, open, open_as, set_memory_limit,
+};
 pub use filter::{Filter, ParseFilterError};
 pub use image::RgbImage;
 pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};
+pub use pixels::{Channels, ChannelsError, Pixels};
 pub use recipe::{IMAGENET_MEAN, IMAGENET_STD, Recipe, RecipeError};
 pub use resize::{resize, resize_shorter_side};

@@ -6,9 +6,12 @@ use burn::tensor::{FloatDType, backend::Backend};
 use resnet_core::{ConfigError, ResNet, ResNetConfig, StemKind, UnsupportedFloat};
 use resnet_image::{BatchError, Recipe, RecipeError, RgbImage, TransformError, to_tensor};
 use resnet_weights::{
-    Checkpoint, InferError, Labels, LabelsError, Load, LoadError, PretrainedError, ReadError,
+    Checkpoint, InferError, Labels, LabelsError, Load, LoadError, OutputActivation,
+    PretrainedError, ReadError,
 };
 use serde::Serialize;
+
+use crate::memory::{default_limit, readable};
 
 /// A network with all it needs to name what is in an image: weights, recipe, labels.
 ///
@@ -28,8 +31,12 @@ pub struct Classifier<B: Backend> {
     model: ResNet<B>,
     recipe: Recipe,
     labels: Labels,
+    activation: OutputActivation,
     top_k: usize,
+    threshold: Option<f32>,
     batch_size: usize,
+    memory_limit: u64,
+    notes: Vec<String>,
     dtype: FloatDType,
     device: B::Device,
 }
@@ -37,7 +44,8 @@ pub struct Classifier<B: Backend> {
 /// What a network sees in an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The most probable classes, the first most.
+    /// The most probable classes, the first most. A network with a single logit has two outcomes:
+    /// class 1, whose probability is the sigmoid of the logit, and class 0.
     pub top: Vec<ClassScore>,
 }
 
@@ -48,7 +56,7 @@ pub struct ClassScore {
     pub class: usize,
     /// Its name.
     pub label: String,
-    /// Softmax over all classes, 0 to 1.
+    /// Softmax over all classes, or sigmoid of each: see [`OutputActivation`]. 0 to 1.
     pub probability: f32,
 }
 
@@ -97,22 +105,23 @@ pub enum PrepareError {
     /// Its size cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
-    /// It is larger than any network was made for, and would take all memory.
+    /// The feature maps of the network would take too much memory.
     #[error(
-        "expected at most {limit} pixels after resize and crop, found {width}x{height}; crop or resize to less"
+        "{width}x{height} pixels after resize and crop take about {} in the network, expected at most {}; crop or \
+         resize to less (--crop), or raise --memory-limit",
+        readable(*.needed), readable(*.limit)
     )]
     TooLarge {
         /// Columns.
         width: u32,
         /// Rows.
         height: u32,
-        /// The most pixels.
+        /// Bytes that the network is estimated to take.
+        needed: u64,
+        /// Bytes that it may take.
         limit: u64,
     },
 }
-
-/// The most pixels of a batch: a first map of 16 channels in `f32` then takes a gigabyte.
-const MAX_BATCH_PIXELS: u64 = 1 << 24;
 
 /// Why images could not be classified.
 #[derive(Debug, thiserror::Error)]
@@ -176,8 +185,12 @@ impl<B: Backend> Classifier<B> {
             model,
             recipe,
             labels,
+            activation: OutputActivation::Softmax,
             top_k: 5,
+            threshold: None,
             batch_size: 16,
+            memory_limit: default_limit(),
+            notes: Vec::new(),
             dtype: FloatDType::F32,
             device: device.clone(),
         })
@@ -208,24 +221,62 @@ impl<B: Backend> Classifier<B> {
     }
 
     /// A classifier from a checkpoint alone: architecture, recipe and labels from its metadata where
-    /// [`Save`](resnet_weights::Save) wrote them, else the architecture from its keys, and the customary recipe and labels. An anti-aliased network has the
-    /// keys of the plain one and is taken for it: see [`Checkpoint::infer`].
+    /// [`Save`](resnet_weights::Save) wrote them, else the architecture from its keys, the customary
+    /// recipe, and numbers for labels. [`notes`](Self::notes) tells what is assumed.
     ///
     /// # Errors
     ///
     /// If the file cannot be read, is of no known network, or does not fit.
     pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
-        let config = checkpoint.infer()?.config;
+        let inferred = checkpoint.infer()?;
+        let mut notes = checkpoint.notes();
+        notes.extend(inferred.note(checkpoint.name()));
+        let config = inferred.config;
         let (model, _) = Load::default().apply(config.init(device), &checkpoint)?;
         let recipe = checkpoint.recipe();
         let labels = checkpoint.labels().cloned();
-        Self::new(
-            model,
-            recipe.unwrap_or_else(|| default_recipe(&config)),
-            labels.unwrap_or_else(|| Labels::for_classes(config.num_classes)),
-            device,
-        )
+        let labels = labels
+            .unwrap_or_else(|| Labels::of_network(inferred.name.as_deref(), config.num_classes));
+        let recipe = recipe.unwrap_or_else(|| default_recipe(&config));
+        let classifier = Self::new(model, recipe, labels, device)?;
+        Ok(Self {
+            activation: checkpoint.output_activation().unwrap_or_default(),
+            notes,
+            ..classifier
+        })
+    }
+
+    /// With what turns logits into probabilities; softmax unless the file says otherwise.
+    pub fn with_activation(self, activation: OutputActivation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// With only those classes in a prediction that are at least so probable.
+    pub fn with_threshold(self, threshold: f32) -> Self {
+        Self {
+            threshold: Some(threshold),
+            ..self
+        }
+    }
+
+    /// With so many bytes that feature maps may take, as estimated before the network runs; by
+    /// default 4 GiB, or half of the machine's memory. Batches are made smaller to keep the limit.
+    pub fn with_memory_limit(self, bytes: u64) -> Self {
+        Self {
+            memory_limit: bytes,
+            ..self
+        }
+    }
+
+    /// What is assumed about a file that does not tell all of its network, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What turns logits into probabilities.
+    pub fn activation(&self) -> OutputActivation {
+        self.activation
     }
 
     /// With `top_k` guesses an image, at least one.
@@ -289,11 +340,13 @@ impl<B: Backend> Classifier<B> {
     pub fn prepare(&self, image: RgbImage) -> Result<RgbImage, PrepareError> {
         let image = self.recipe.apply(image)?;
         let (width, height) = image.dimensions();
-        if pixels(&image) > MAX_BATCH_PIXELS {
+        let needed = self.bytes(1, &image);
+        if needed > self.memory_limit {
             return Err(PrepareError::TooLarge {
                 width,
                 height,
-                limit: MAX_BATCH_PIXELS,
+                needed,
+                limit: self.memory_limit,
             });
         }
         self.model
@@ -311,13 +364,14 @@ impl<B: Backend> Classifier<B> {
         let mut predictions = Vec::with_capacity(images.len());
         // A batch has one size; without a crop, sizes may change from image to image.
         for same_size in images.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
-            let most = MAX_BATCH_PIXELS / pixels(&same_size[0]).max(1);
-            let batch_size = self.batch_size.min(most as usize).max(1);
+            let fits = |batch: &usize| self.bytes(*batch, &same_size[0]) <= self.memory_limit;
+            let sizes = std::iter::successors(Some(self.batch_size), |size| Some(size / 2));
+            let batch_size = sizes.take_while(|size| *size > 0).find(fits).unwrap_or(1);
             for batch in same_size.chunks(batch_size) {
                 let x = to_tensor::<B>(batch, self.recipe.mean, self.recipe.std, &self.device)?;
                 let logits = self.model.forward(x.cast(self.dtype)).into_data();
                 let logits: Vec<f32> = logits.iter().collect();
-                for logits in logits.chunks(self.labels.len()) {
+                for logits in logits.chunks(self.model.config().num_classes) {
                     predictions.push(self.prediction(logits)?);
                 }
             }
@@ -329,43 +383,44 @@ impl<B: Backend> Classifier<B> {
         if !logits.iter().all(|logit| logit.is_finite()) {
             return Err(ClassifyError::NonFinite);
         }
-        let probabilities = softmax(logits);
-        let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        let probabilities = self.activation.probabilities(logits);
         let score = |class: usize| ClassScore {
             class,
             label: self.labels.get(class).to_string(),
             probability: probabilities[class],
         };
-        Ok(Prediction {
-            top: order.into_iter().take(self.top_k).map(score).collect(),
-        })
+        let mut scores: Vec<ClassScore> = match probabilities[..] {
+            [probability] => self.outcomes(probability).into(),
+            _ => (0..logits.len()).map(score).collect(),
+        };
+        scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        scores.truncate(self.top_k);
+        let threshold = self.threshold.unwrap_or(0.0);
+        scores.retain(|score| score.probability >= threshold);
+        Ok(Prediction { top: scores })
     }
-}
 
-fn pixels(image: &RgbImage) -> u64 {
-    u64::from(image.width()) * u64::from(image.height())
-}
+    /// The two outcomes of a network with a single logit, whose sigmoid is `probability`.
+    fn outcomes(&self, probability: f32) -> [ClassScore; 2] {
+        let [no, yes] = match self.labels.len() {
+            2 => [self.labels.get(0).into(), self.labels.get(1).into()],
+            _ if self.labels.are_numbers() => ["class 0".to_string(), "class 1".to_string()],
+            _ => {
+                let name = self.labels.get(0);
+                [format!("not {name}"), name.to_string()]
+            }
+        };
+        let score = |class, label, probability| ClassScore {
+            class,
+            label,
+            probability,
+        };
+        [score(0, no, 1.0 - probability), score(1, yes, probability)]
+    }
 
-/// `exp(x - max) / sum(exp(x - max))`, which cannot overflow.
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
-    let sum: f32 = exponentials.iter().sum();
-    exponentials.iter().map(|e| e / sum).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn softmax_of_large_logits_is_finite() {
-        // e^0 / (e^0 + e^-ln3) = 3/4
-        let p = softmax(&[1000.0, 1000.0 - 3.0_f32.ln()]);
-        assert!(
-            (p[0] - 0.75).abs() < 1e-4 && (p[1] - 0.25).abs() < 1e-4,
-            "{p:?}"
-        );
+    fn bytes(&self, batch: usize, image: &RgbImage) -> u64 {
+        let (width, height) = image.dimensions();
+        let config = self.model.config();
+        config.inference_bytes(batch, [height as usize, width as usize])
     }
 }

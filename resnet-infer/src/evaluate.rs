@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ConfigError, ResNet};
-use resnet_data::{BadImage, Loader, Scores};
+use resnet_data::{BadImage, Loader, LoaderError, Scores};
 use resnet_image::{BatchError, to_tensor};
 
 /// Why a network could not be evaluated.
@@ -12,6 +12,9 @@ pub enum EvaluateError {
     /// Images do not make a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// No images can be prepared.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
     /// The images have a size that cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
@@ -33,7 +36,8 @@ pub enum EvaluateError {
 ///
 /// # Panics
 ///
-/// If the network has not one class for each of the dataset.
+/// If the network has not one class for each of the dataset. A single logit stands for two classes:
+/// its sigmoid is the probability of the second.
 pub fn evaluate<B: Backend>(
     model: &ResNet<B>,
     loader: &Loader,
@@ -44,8 +48,9 @@ pub fn evaluate<B: Backend>(
     let classes = loader.dataset().classes().len();
     let recipe = loader.recipe();
     let several = loader.dataset().is_multi_label();
+    let outputs = model.config().num_classes;
     let mut scores = Scores::new(classes);
-    for batch in loader.epoch(0, 0) {
+    for batch in loader.epoch(0, 0)? {
         batch.bad.iter().for_each(&mut bad);
         if batch.images.is_empty() {
             continue;
@@ -56,7 +61,16 @@ pub fn evaluate<B: Backend>(
             .check_input([height as usize, width as usize])?;
         let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
         let logits: Vec<f32> = model.forward(images).into_data().iter().collect();
-        for (&number, logits) in batch.numbers.iter().zip(logits.chunks(classes)) {
+        for (&number, logits) in batch.numbers.iter().zip(logits.chunks(outputs)) {
+            // The sigmoid of a single logit is the softmax of 0 and that logit.
+            let pair;
+            let logits = match *logits {
+                [logit] if classes == 2 => {
+                    pair = [0.0, logit];
+                    &pair
+                }
+                _ => logits,
+            };
             let sample = &loader.dataset().samples()[number];
             if !logits.iter().all(|logit| logit.is_finite()) {
                 let image = sample.name().into_owned();

@@ -4,12 +4,13 @@ mod classifier;
 #[doc(hidden)]
 pub mod command;
 mod evaluate;
+mod memory;
 
 pub use classifier::{
     ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
 };
 pub use evaluate::{EvaluateError, evaluate};
-pub use resnet_weights::{Labels, LabelsError};
+pub use resnet_weights::{Labels, LabelsError, OutputActivation};
 
 /// The examples of the README and of the book, as tests.
 #[cfg(doctest)]

@@ -6,6 +6,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use resnet_core::ResNet;
 
+use crate::parts::Parts;
 use crate::{Peers, PeersError, Trainer};
 
 /// What a step of all processes came to.
@@ -17,7 +18,7 @@ pub struct StepAmong {
     pub stop: bool,
 }
 
-/// Numbers sent beside the gradients: images, loss, wish to stop.
+/// Numbers sent beside the gradients: what the sums are divided by, loss, wish to stop.
 const BESIDE: usize = 3;
 
 impl<B: AutodiffBackend> Trainer<B> {
@@ -38,32 +39,42 @@ impl<B: AutodiffBackend> Trainer<B> {
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
         stop: bool,
     ) -> Result<StepAmong, PeersError> {
-        let parts: Vec<_> = parts.into_iter().collect();
-        let images: usize = parts.iter().map(|(images, _)| images.dims()[0]).sum();
-        let (gradients, loss) = match images {
-            0 => (GradientsParams::new(), 0.0),
-            _ => {
-                let (gradients, loss) = self.gradients(parts);
+        self.step_batch_among(peers, learning_rate, Parts::new(parts), stop)
+    }
+
+    pub(crate) fn step_batch_among(
+        &mut self,
+        peers: &mut Peers,
+        learning_rate: f64,
+        parts: Parts<B>,
+        stop: bool,
+    ) -> Result<StepAmong, PeersError> {
+        let (count, mass) = (parts.images() as f32, parts.mass as f32);
+        let (gradients, loss) = match parts.tensors.is_empty() {
+            true => (GradientsParams::new(), 0.0),
+            false => {
+                // The mean over its own images: what sums are divided by, all processes know together.
+                let mass = f64::from(count);
+                let (gradients, loss) = self.gradients(Parts { mass, ..parts });
                 (gradients, loss.into_data().iter::<f32>().sum())
             }
         };
-        let count = images as f32;
-        let mut values = vec![count, count * loss, f32::from(u8::from(stop))];
+        let mut values = vec![mass, count * loss, f32::from(u8::from(stop))];
         self.model().visit(&mut Gather {
             gradients,
             scale: count,
             values: &mut values,
         });
         peers.sum(&mut values)?;
-        let [count, loss, stop] = [values[0], values[1], values[2]];
+        let [mass, loss, stop] = [values[0], values[1], values[2]];
         let among = StepAmong {
-            loss: (count > 0.0).then(|| f64::from(loss) / f64::from(count)),
+            loss: (mass > 0.0).then(|| f64::from(loss) / f64::from(mass)),
             stop: stop > 0.0,
         };
-        if count > 0.0 {
+        if mass > 0.0 {
             let mut scatter = Scatter {
                 values: &values[BESIDE..],
-                scale: 1.0 / count,
+                scale: 1.0 / mass,
                 gradients: GradientsParams::new(),
             };
             self.model().visit(&mut scatter);

@@ -1,31 +1,34 @@
 //! The state of a run, in one file.
 
-use std::collections::HashMap;
+mod container;
+mod reader;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
 use resnet_core::ResNet;
 use resnet_weights::write_atomically;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::Trainer;
+use crate::memory::{Memory, SQUARES};
+use container::{State, Tensors};
+use reader::{Reader, short};
 
-/// Where the tensors of the network, its average, and what the optimiser remembers are in the file.
+/// Where the tensors of the network, its average, and what the optimizer remembers are in the file.
 const MODEL: &str = "model.";
 const AVERAGE: &str = "average.";
-const OPTIMIZER: &str = "optimizer";
+const OPTIMIZER: &str = "optimizer.";
 
-/// Keys of the metadata.
-const POSITION: &str = "position";
-const KIND: &str = "optimizer";
-const DIGEST: &str = "sha256";
+/// Bytes that the header of a file may have beside 1 KiB for each entry of the state dict.
+const HEADER: u64 = 1 << 20;
 
 /// Why the state of a run could not be saved, or taken up again.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,7 @@ pub enum CheckpointError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The network holds no numbers any more, so it is not written.
+    /// The network or the optimizer holds infinities or NaN, so they are not written.
     #[error("`{}`: the checkpoint is not written, and stays as it was: `{key}` holds infinities or NaN; lower the learning rate, or clip gradients", .path.display())]
     NonFinite {
         /// The file.
@@ -55,8 +58,18 @@ pub enum CheckpointError {
         /// The tensor.
         key: String,
     },
+    /// The run has more epochs behind it than it shall have.
+    #[error("`{}`: expected {epochs} epochs or fewer behind the run, found {done}; pass --epochs {done} or more", .path.display())]
+    Epochs {
+        /// The file.
+        path: PathBuf,
+        /// The epochs that have begun.
+        done: u64,
+        /// The epochs asked for.
+        epochs: u64,
+    },
     /// The file is no checkpoint of such a run.
-    #[error("`{}`: expected a checkpoint of this run, found {found}", .path.display())]
+    #[error("`{}`: expected a checkpoint of this run, found {found}; resume with the same version, flags and files, or start anew in another folder", .path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -66,25 +79,33 @@ pub enum CheckpointError {
 }
 
 impl<B: AutodiffBackend> Trainer<B> {
-    /// A sha256 of the network's values and of a text: the same for trainers that start alike.
+    /// Returns a SHA-256 of the network's values and of a text: the same for trainers that start alike.
     ///
     /// # Panics
     ///
     /// If a step panicked before.
     pub fn fingerprint(&self, text: &str) -> String {
-        digest(&entries(MODEL, self.model()), text)
+        let mut hash = Sha256::new();
+        hash.update(text);
+        for (key, data) in entries(MODEL, self.model()) {
+            hash.update(key);
+            hash.update(data.as_bytes());
+        }
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Writes network, average, what the optimiser remembers, and `position` (anything that the caller needs to go on)
-    /// into one file: whole or not at all.
+    /// Writes network, average, what the optimizer remembers, and `position` (anything that the caller needs to go on)
+    /// into one file: whole or not at all. The same state gives the same bytes.
     ///
     /// # Errors
     ///
-    /// If the network holds infinities or NaN, or the file cannot be written; an older one is still there then.
+    /// Returns an error if network or optimizer hold infinities or NaN, or the file cannot be written; an older one is
+    /// still there then.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if a step panicked before.
     pub fn checkpoint(
         &self,
         path: impl AsRef<Path>,
@@ -95,9 +116,18 @@ impl<B: AutodiffBackend> Trainer<B> {
             path: path.into(),
             source,
         };
-        let mut tensors = entries(MODEL, self.model());
+        let mut tensors: Tensors = entries(MODEL, self.model()).collect();
         if let Some(average) = self.average() {
             tensors.extend(entries(AVERAGE, average));
+        }
+        let mut steps = BTreeMap::new();
+        let memories = self.optimizer().memories();
+        for ((key, _), memory) in self.model().state_shapes().into_iter().zip(memories) {
+            let Some(memory) = memory else { continue };
+            for (name, data) in self.optimizer().names().iter().zip(memory.tensors) {
+                tensors.insert(format!("{OPTIMIZER}{key}.{name}"), data);
+            }
+            steps.insert(key, memory.steps as u64);
         }
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if let Some((key, _)) = tensors.iter().find(|(_, data)| !finite(data)) {
@@ -106,43 +136,23 @@ impl<B: AutodiffBackend> Trainer<B> {
                 key: key.clone(),
             });
         }
-        let optimizer = self
-            .optimizer()
-            .to_bytes()
-            .map_err(|error| write(io::Error::other(error)))?;
-        tensors.push((OPTIMIZER.into(), TensorData::from(&optimizer[..])));
-        let views = tensors.iter().map(|(key, data)| {
-            let dtype = match key.as_str() {
-                OPTIMIZER => Dtype::U8,
-                _ => Dtype::F32,
-            };
-            let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
-            view.map(|view| (key.as_str(), view))
-        });
-        let views = views.collect::<Result<Vec<_>, _>>();
-        let views = views.map_err(|error| write(io::Error::other(error)))?;
-        let position = serde_json::to_string(position);
-        let position = position.map_err(|error| write(error.into()))?;
-        let metadata = HashMap::from([
-            (DIGEST.to_string(), digest(&tensors, &position)),
-            (POSITION.to_string(), position),
-            (KIND.to_string(), self.optimizer().name().to_string()),
-        ]);
-        let bytes = safetensors::serialize(views, Some(metadata));
-        let bytes = bytes.map_err(|error| write(io::Error::other(error)))?;
+        let position = serde_json::to_value(position).map_err(|error| write(error.into()))?;
+        let state = State::new(self.optimizer().name(), steps, position);
+        let bytes = state.to_bytes(&tensors);
+        let bytes = bytes.map_err(|error| write(error.into()))?;
         write_atomically(path, &bytes).map_err(write)
     }
 
-    /// The trainer as it was when the file was written, and the position written with it. It must have been made of a
-    /// network of the same config and with the same settings.
+    /// Returns the trainer as it was when the file was written, and the position written with it. It must have been made
+    /// of a network of the same config and with the same settings.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is damaged, or is of another run.
+    /// Returns an error if the file cannot be read, is damaged, or is of another run.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if a step panicked before.
     pub fn resume<P: DeserializeOwned>(
         mut self,
         path: impl AsRef<Path>,
@@ -150,7 +160,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let path = path.as_ref();
         let form = |found: String| CheckpointError::Form {
             path: path.into(),
-            found,
+            found: short(&found, 400),
         };
         let read = |source: io::Error| CheckpointError::Read {
             path: path.into(),
@@ -159,93 +169,111 @@ impl<B: AutodiffBackend> Trainer<B> {
         if !fs::metadata(path).map_err(read)?.is_file() {
             return Err(form("no regular file".into()));
         }
-        let bytes = fs::read(path).map_err(read)?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| form(e.to_string()))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| form(e.to_string()))?;
-        let entry = |key: &str| {
-            let found = metadata.metadata().as_ref().and_then(|map| map.get(key));
-            found.ok_or_else(|| form(format!("no `{key}` in its header")))
-        };
+        let most = self.largest_file();
+        let bytes = container::read(path, most).map_err(read)?;
+        let bytes = bytes.ok_or_else(|| form(format!("a file of more than {most} bytes")))?;
+        let position = self.restore_from(&bytes).map_err(form)?;
+        Ok((self, position))
+    }
 
-        // Burn panics on the record of another optimiser, or a damaged one: kind and hash are checked before it is read.
-        let (expected, found) = (self.optimizer().name(), entry(KIND)?);
+    /// More bytes than any state of this trainer takes.
+    fn largest_file(&self) -> u64 {
+        let entries = self.model().state_shapes();
+        let values = |shape: &[usize]| shape.iter().map(|&side| side as u64).product::<u64>();
+        let values: u64 = entries.iter().map(|(_, shape)| values(shape)).sum();
+        // Network, average and two moments.
+        4 * 4 * values + 1024 * 4 * entries.len() as u64 + HEADER
+    }
+
+    /// Takes over what the bytes of a file say, and returns the position in it; otherwise says what was found.
+    fn restore_from<P: DeserializeOwned>(&mut self, bytes: &[u8]) -> Result<P, String> {
+        let (state, file) = State::from_bytes(bytes)?;
+        let (expected, found) = (self.optimizer().name(), &state.optimizer);
         if found != expected {
-            return Err(form(format!(
-                "the optimiser `{found}` in place of `{expected}`"
-            )));
-        }
-        let model = load(self.model().clone(), MODEL, &file).map_err(form)?;
-        let mut tensors = entries(MODEL, &model);
-        let average = match self.average() {
-            Some(average) => Some(load(average.clone(), AVERAGE, &file).map_err(form)?),
-            None => None,
-        };
-        if let Some(average) = &average {
-            tensors.extend(entries(AVERAGE, average));
-        }
-        let view = file
-            .tensor(OPTIMIZER)
-            .map_err(|error| form(error.to_string()))?;
-        tensors.push((OPTIMIZER.into(), TensorData::from(view.data())));
-        let position = entry(POSITION)?;
-        if digest(&tensors, position) != *entry(DIGEST)? {
-            return Err(form(
-                "other settings, or damage: its sha256 does not fit".into(),
+            return Err(format!(
+                "the optimizer `{}` in place of `{expected}`",
+                short(found, 80)
             ));
         }
-        let position = serde_json::from_str(position);
-        let position = position.map_err(|error| form(format!("another position: {error}")))?;
-        self.restore(model, average, view.data()).map_err(form)?;
-        Ok((self, position))
+        let mut file = Reader::new(&file);
+        let model = file.network(self.model().clone(), MODEL)?;
+        let average = match self.average() {
+            Some(average) => Some(file.network(average.clone(), AVERAGE)?),
+            None => None,
+        };
+        let memories = self.memories(&state.steps, &mut file)?;
+        file.end()?;
+        let position = serde_json::from_value(state.position)
+            .map_err(|error| format!("another position: {error}"))?;
+        self.restore(model, average, memories)
+            .ok_or("the memory of another optimizer")?;
+        Ok(position)
+    }
+
+    fn memories(
+        &self,
+        steps: &BTreeMap<String, u64>,
+        file: &mut Reader<'_>,
+    ) -> Result<Vec<Option<Memory>>, String> {
+        let keys = self.model().state_shapes().into_iter().map(|(key, _)| key);
+        // Parameters may lie in another order than the state dict has them: what is remembered of them does too.
+        let mut shapes = Shapes(Vec::new());
+        self.model().visit(&mut shapes);
+        let entries: Vec<(String, Vec<usize>)> = keys.zip(shapes.0).collect();
+        let known: BTreeSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        if let Some(key) = steps.keys().find(|key| !known.contains(key.as_str())) {
+            return Err(format!("steps of the unknown entry `{}`", short(key, 80)));
+        }
+        let memory = |((key, shape), rule): (&(String, Vec<usize>), &crate::Rule)| {
+            let Some(&steps) = steps.get(key) else {
+                return Ok(None);
+            };
+            if !rule.learns {
+                return Err(format!("steps of `{key}`, which does not learn"));
+            }
+            let tensor = |name: &&str| {
+                let tensor = file.tensor(
+                    &format!("{OPTIMIZER}{key}.{name}"),
+                    shape,
+                    **name == *SQUARES,
+                );
+                tensor.map(|values| TensorData::new(values, shape.clone()))
+            };
+            let tensors: Result<_, String> = self.optimizer().names().iter().map(tensor).collect();
+            let tensors = tensors?;
+            match i32::try_from(steps) {
+                Ok(steps) if steps > 0 => Ok(Some(Memory {
+                    steps: steps as usize,
+                    tensors,
+                })),
+                _ => Err(format!("{steps} steps of `{key}`")),
+            }
+        };
+        entries
+            .iter()
+            .zip(self.optimizer().rules())
+            .map(memory)
+            .collect()
+    }
+}
+
+struct Shapes(Vec<Vec<usize>>);
+
+impl<B: Backend> ModuleVisitor<B> for Shapes {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.0.push(param.lazy_shape().to_vec());
     }
 }
 
 /// The entries of the state dict, in `f32`.
-fn entries<B: Backend>(prefix: &str, model: &ResNet<B>) -> Vec<(String, TensorData)> {
+fn entries<B: Backend>(
+    prefix: &str,
+    model: &ResNet<B>,
+) -> impl Iterator<Item = (String, TensorData)> {
     let mut entries = Vec::new();
     let Ok(()) = model.visit_state(|key, data| -> Result<(), std::convert::Infallible> {
         entries.push((format!("{prefix}{key}"), data.convert::<f32>()));
         Ok(())
     });
-    entries
-}
-
-fn load<B: Backend>(
-    model: ResNet<B>,
-    prefix: &str,
-    file: &SafeTensors<'_>,
-) -> Result<ResNet<B>, String> {
-    model.load_state(|key, shape| {
-        let key = format!("{prefix}{key}");
-        let view = file
-            .tensor(&key)
-            .map_err(|_| format!("no tensor `{key}`"))?;
-        if view.dtype() != Dtype::F32 || view.shape() != shape {
-            let (dtype, found) = (view.dtype(), view.shape());
-            return Err(format!(
-                "`{key}` of {dtype} {found:?} in place of F32 {shape:?}"
-            ));
-        }
-        let values = view.data().chunks_exact(4);
-        let values =
-            values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-        Ok(Some(TensorData::new(
-            values.collect::<Vec<f32>>(),
-            shape.to_vec(),
-        )))
-    })
-}
-
-/// Of all keys and values, and the position.
-fn digest(tensors: &[(String, TensorData)], position: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(position);
-    for (key, data) in tensors {
-        hash.update(key);
-        hash.update(data.as_bytes());
-    }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    entries.into_iter()
 }

@@ -36,6 +36,11 @@ pub struct Config {
     pub model: Option<String>,
     /// A file of weights.
     pub weights: Option<PathBuf>,
+    /// Which network of a file that holds several: a path of its keys.
+    pub state: Option<String>,
+    /// Options of the network, `OPTION=VALUE` each, that the keys of a file do not tell or that
+    /// should differ: see [`Overrides`](resnet_weights::Overrides).
+    pub set: Vec<String>,
     /// Of everything that is drawn.
     pub seed: u64,
     /// The share of the images to validate with, where they are not kept apart.
@@ -44,13 +49,14 @@ pub struct Config {
     pub epochs: u64,
     /// Images of a step.
     pub batch_size: usize,
-    /// Parts that a batch is run in, for less memory.
+    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// batch.
     pub parts: usize,
     /// The peak of the learning rate.
     pub learning_rate: f64,
     /// Which images an epoch has, and in which order.
     pub sampling: Sampling,
-    /// Whether rare classes count for more in the loss, so that all count alike.
+    /// Whether the classes have weights in the cross-entropy, so that rare ones count as much as others.
     pub class_weights: bool,
     /// What is minimised [default: cross-entropy; binary cross-entropy where images may have several classes].
     pub loss: Option<LossKind>,
@@ -150,6 +156,8 @@ impl Default for Config {
             arch: None,
             model: None,
             weights: None,
+            state: None,
+            set: Vec::new(),
             seed: 1,
             split: 0.2,
             epochs: 10,

@@ -1,19 +1,23 @@
 //! Epochs of training, with validation and checkpoints between them.
 
+mod error;
+
 use std::path::{Path, PathBuf};
 
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use resnet_data::{BadImage, Batch, Loader, Scores};
-use resnet_image::BatchError;
-use serde::{Deserialize, Serialize};
+use resnet_core::{NormMode, ResNetConfig};
+use resnet_data::{BadImage, Batch, Loader};
 
+use crate::least::{last_map, least_images};
 use crate::stretch::Stretch;
 use crate::{
-    CheckpointError, Ending, EpochReport, EvaluateError, Observer, Peers, PeersError, Plateau,
-    Schedule, StepReport, Trainer, evaluate, smoothed, tensors, weighted,
+    CheckpointError, Ending, EpochReport, Observer, Peers, Position, Schedule, StepReport, Trainer,
+    evaluate,
 };
+
+pub use error::FitError;
 
 /// What a run goes through.
 #[derive(Clone, Debug)]
@@ -30,9 +34,12 @@ pub struct Fit {
     pub epochs: u64,
     /// Label smoothing.
     pub smoothing: f64,
-    /// How much each class counts in the loss; alike by default. For the cross-entropy alone.
+    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Images of one class are
+    /// class indices, which divide the loss by the weights of the true classes; images of several classes and mixed
+    /// images are class probabilities, which divide it by the number of images.
     pub class_weights: Option<Vec<f64>>,
-    /// Parts that a batch is run in, for less memory; each has two images or more, as a batch norm needs.
+    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// batch. There are fewer parts where batch norm would see a single value per channel.
     pub parts: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
     pub checkpoint: Option<PathBuf>,
@@ -42,75 +49,35 @@ pub struct Fit {
     pub seed: u64,
 }
 
-/// How far a run has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Position {
-    /// Epochs that are over.
-    pub epoch: u64,
-    /// Batches of the next that are over.
-    pub batch: usize,
-    /// Steps since the start.
-    pub step: u64,
-    /// The sum of the losses of the epoch so far, and how many they are.
-    loss: f64,
-    losses: u64,
-    /// The best share of validation images whose class was predicted.
-    pub best: Option<f64>,
-    plateau: Plateau,
-}
-
-/// Why a run could not go on. Its last checkpoint is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FitError {
-    /// The loss is no number any more.
-    #[error("the loss is {loss} at step {step} of epoch {}: expected a finite number; lower the learning rate, or clip gradients", .epoch + 1)]
-    NonFinite {
-        /// The epoch, from 0.
-        epoch: u64,
-        /// Steps since the start.
-        step: u64,
-        /// The loss.
-        loss: f64,
-    },
-    /// There was nothing to learn from.
-    #[error("epoch {}: expected two readable images or more in a batch, found none in {batches} batches", .epoch + 1)]
-    NoImages {
-        /// The epoch, from 0.
-        epoch: u64,
-        /// Its batches.
-        batches: usize,
-    },
-    /// Images do not make a batch.
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-    /// The validation failed.
-    #[error("validation")]
-    Evaluate(#[from] EvaluateError),
-    /// The state cannot be written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A process that trains along is gone.
-    #[error(transparent)]
-    Peers(#[from] PeersError),
-    /// The observer ended the run.
-    #[error("{0}")]
-    Observer(String),
-}
-
 /// Steps between two looks at the loss: to look is to wait for the device.
 const STRETCH: usize = 10;
 
-impl Position {
-    /// More losses of the epoch.
-    fn note(&mut self, losses: &[f64]) {
-        self.loss += losses.iter().sum::<f64>();
-        self.losses += losses.len() as u64;
-    }
-}
-
 impl Fit {
+    /// Checks that a batch of images of `height` by `width` pixels has enough of them to train the norms of a network.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where PyTorch refuses the batch: batch norm in training has no variance of a single value.
+    pub fn check_batch(
+        &self,
+        network: &ResNetConfig,
+        norms: NormMode,
+        [height, width]: [usize; 2],
+    ) -> Result<(), FitError> {
+        let least = least_images(network, norms, [height, width]);
+        let found = self.train.smallest_batch();
+        if found >= least {
+            return Ok(());
+        }
+        let [last_height, last_width] = last_map(network, [height, width]);
+        Err(FitError::TooFew {
+            least,
+            found,
+            size: [width, height],
+            last_map: [last_width, last_height],
+        })
+    }
+
     /// Trains from `position` on. The same position, trainer and seed give the same steps, so a run that was cut off and
     /// resumed ends as one that was not.
     ///
@@ -120,7 +87,8 @@ impl Fit {
     ///
     /// # Panics
     ///
-    /// If the network has not one class for each of the dataset.
+    /// If the network has not one class for each of the dataset, or [`class_weights`](Self::class_weights) not one weight
+    /// for each.
     pub fn run<B: AutodiffBackend>(
         &self,
         trainer: &mut Trainer<B>,
@@ -149,6 +117,8 @@ impl Fit {
         device: &B::Device,
         observer: &mut impl Observer<B::InnerBackend>,
     ) -> Result<Ending, FitError> {
+        self.check(position).map_err(FitError::Position)?;
+        self.claim(position);
         while position.epoch < self.epochs {
             let ending = self.epoch(peers.as_deref_mut(), trainer, position, device, observer);
             if let Err(FitError::Peers(_)) = &ending {
@@ -170,12 +140,14 @@ impl Fit {
         observer: &mut impl Observer<B::InnerBackend>,
     ) -> Result<Ending, FitError> {
         let batches = self.train.len();
+        let mut least = 1;
         let mut stretch = Stretch::new();
         let mut wished = false;
-        for batch in self.train.epoch(position.epoch, position.batch) {
+        for batch in self.train.epoch(position.epoch, position.batch)? {
             for bad in &batch.bad {
                 observer.bad_image(bad).map_err(FitError::Observer)?;
             }
+            least = least.max(trainer.least_images(&batch));
             let step = position.step;
             let share = self.schedule.rate(step) * position.plateau.factor;
             let learning_rate = self.learning_rate * share;
@@ -233,6 +205,7 @@ impl Fit {
             return Err(FitError::NoImages {
                 epoch: position.epoch,
                 batches,
+                least,
             });
         }
         if let Some(peers) = &mut peers {
@@ -265,40 +238,16 @@ impl Fit {
         let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
         let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
         B::seed(&device, seed.wrapping_add(rank << 48));
-        let parts = self.parts(batch, trainer.least_images(), &device)?;
+        let parts = self.parts(batch, trainer, &device)?;
         let Some(peers) = peers else {
-            let loss = (!parts.is_empty()).then(|| trainer.step(learning_rate, parts));
+            let loss = (!parts.is_empty()).then(|| trainer.step_batch(learning_rate, parts));
             return Ok((loss, wish));
         };
-        let among = trainer.step_among(peers, learning_rate, parts, wish)?;
+        let among = trainer.step_batch_among(peers, learning_rate, parts, wish)?;
         let loss = among
             .loss
             .map(|loss| Tensor::from_floats([loss as f32], &device));
         Ok((loss, among.stop))
-    }
-
-    /// The tensors of a batch, in parts; none where it has fewer than `least` images.
-    #[allow(clippy::type_complexity, reason = "images and targets")]
-    pub(crate) fn parts<B: AutodiffBackend>(
-        &self,
-        batch: &Batch,
-        least: usize,
-        device: &B::Device,
-    ) -> Result<Vec<(Tensor<B, 4>, Tensor<B, 2>)>, BatchError> {
-        if batch.images.len() < least {
-            return Ok(Vec::new());
-        }
-        let (images, targets) = tensors::<B>(batch, self.train.recipe(), device)?;
-        let mut targets = smoothed(targets, self.smoothing);
-        if let Some(weights) = &self.class_weights {
-            targets = weighted(targets, weights);
-        }
-        let sizes = part_sizes(batch.images.len(), self.parts);
-        let images = images.split_with_sizes(sizes.clone(), 0);
-        Ok(images
-            .into_iter()
-            .zip(targets.split_with_sizes(sizes, 0))
-            .collect())
     }
 
     fn end_of_epoch<B: AutodiffBackend>(
@@ -321,12 +270,10 @@ impl Fit {
         for image in &bad {
             observer.bad_image(image).map_err(FitError::Observer)?;
         }
-        let loss = position.loss / position.losses.max(1) as f64;
-        let top1 = valid.as_ref().map(Scores::top1);
-        let best = top1.is_some_and(|top1| position.best.is_none_or(|best| top1 > best));
-        if best {
-            position.best = top1;
-        }
+        let loss = position.mean_loss();
+        let best = valid
+            .as_ref()
+            .is_some_and(|scores| position.improve(scores.top1(), scores.loss()));
         if let Some(valid) = &valid {
             position.plateau.note(&self.schedule.decay, valid.loss());
         }
@@ -337,10 +284,7 @@ impl Fit {
             best,
         };
         observer.epoch(&report, model).map_err(FitError::Observer)?;
-        position.epoch += 1;
-        position.batch = 0;
-        position.loss = 0.0;
-        position.losses = 0;
+        position.end_epoch();
         self.keep(trainer, position).map_err(FitError::from)
     }
 
@@ -351,27 +295,5 @@ impl Fit {
     ) -> Result<(), CheckpointError> {
         let path: Option<&Path> = self.checkpoint.as_deref();
         path.map_or(Ok(()), |path| trainer.checkpoint(path, position))
-    }
-}
-
-/// As many parts as there may be of two images or more, alike but for one image.
-fn part_sizes(images: usize, parts: usize) -> Vec<usize> {
-    let parts = parts.clamp(1, (images / 2).max(1));
-    let larger = images % parts;
-    (0..parts)
-        .map(|part| images / parts + usize::from(part < larger))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::part_sizes;
-
-    #[test]
-    fn parts_differ_by_one_image_and_have_two_at_least() {
-        assert_eq!(part_sizes(16, 4), [4; 4]);
-        assert_eq!(part_sizes(10, 4), [3, 3, 2, 2]);
-        assert_eq!(part_sizes(5, 8), [3, 2]);
-        assert_eq!(part_sizes(2, 0), [2]);
     }
 }

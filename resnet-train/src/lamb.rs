@@ -17,9 +17,9 @@ pub(crate) struct Lamb {
 /// What is remembered of one tensor.
 #[derive(Record, Clone)]
 pub(crate) struct LambState<B: Backend, const D: usize> {
-    step: usize,
-    mean: Tensor<B, D>,
-    square: Tensor<B, D>,
+    pub(crate) step: usize,
+    pub(crate) mean: Tensor<B, D>,
+    pub(crate) square: Tensor<B, D>,
 }
 
 impl<B: Backend> SimpleOptimizer<B> for Lamb {

@@ -59,19 +59,63 @@ pub fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 
     }
 }
 
-/// Targets whose classes count by their weights: `targets * weights`, scaled so that they sum up to the batch. With hard
-/// targets the cross-entropy is then PyTorch's with `weight`: divided by the sum of the weights, not by the batch.
+/// How the classes of images are given. It decides what a cross-entropy with class weights is divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetKind {
+    /// One class an image: PyTorch's class indices. The loss is divided by the sum of the weights of the true classes.
+    #[default]
+    Indices,
+    /// A share of each class: PyTorch's class probabilities, as mixup, CutMix and soft labels give them. The loss is
+    /// divided by the number of images.
+    Probabilities,
+}
+
+/// Applies label smoothing and class weights to the targets of a whole batch, so that [`LossKind::CrossEntropy`] of the
+/// result is PyTorch's `CrossEntropyLoss(weight=weights, label_smoothing=smoothing)`.
 ///
 /// # Panics
 ///
-/// If there is not one weight for each class.
-pub fn weighted<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
-    let [batch, classes] = targets.dims();
+/// Panics if there is not one weight for each class.
+pub fn weighted<B: Backend>(
+    targets: Tensor<B, 2>,
+    smoothing: f64,
+    weights: &[f64],
+    kind: TargetKind,
+) -> Tensor<B, 2> {
+    let [batch, _] = targets.dims();
+    match kind {
+        TargetKind::Probabilities => scaled(smoothed(targets, smoothing), weights),
+        TargetKind::Indices => {
+            let sum = scaled(targets.clone(), weights).sum().reshape([1, 1]);
+            scaled(smoothed(targets, smoothing), weights) * batch as f64 / sum
+        }
+    }
+}
+
+/// Multiplies each class by its weight.
+pub(crate) fn scaled<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
+    let [_, classes] = targets.dims();
     assert_eq!(weights.len(), classes, "one weight a class");
     let weights = TensorData::new(weights.to_vec(), [1, classes]);
-    let targets = targets.clone() * Tensor::from_data(weights, &targets.device());
-    let sum = targets.clone().sum().reshape([1, 1]);
-    targets * batch as f64 / sum
+    let weights = Tensor::from_data(weights, (&targets.device(), targets.dtype()));
+    targets * weights
+}
+
+/// What the sum of a weighted cross-entropy over these targets is divided by.
+pub(crate) fn mass(targets: &[Vec<f32>], weights: Option<&[f64]>, kind: TargetKind) -> f64 {
+    match (weights, kind) {
+        (Some(weights), TargetKind::Indices) => {
+            let weight = |row: &Vec<f32>| -> f64 {
+                let shares = row.iter().map(|&share| f64::from(share));
+                shares
+                    .zip(weights)
+                    .map(|(share, weight)| share * weight)
+                    .sum()
+            };
+            targets.iter().map(weight).sum()
+        }
+        _ => targets.len() as f64,
+    }
 }
 
 #[cfg(test)]
@@ -107,11 +151,21 @@ mod tests {
         let device = Default::default();
         let logits = Tensor::<Cpu, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
         let hard = Tensor::from_data(targets(&[&[0], &[1]], 2), &device);
-        let loss = LossKind::CrossEntropy.forward(logits, weighted(hard, &[1.0, 3.0]));
-        // -ln(3/4) once and ln 2 three times, over a sum of weights of 4.
-        let expected = (-0.75_f32.ln() + 3.0 * 2.0_f32.ln()) / 4.0;
-        let found = loss.into_scalar();
-        assert!((found - expected).abs() < 1e-6, "{found}");
+        let loss = |kind| {
+            let targets = weighted(hard.clone(), 0.0, &[1.0, 3.0], kind);
+            LossKind::CrossEntropy
+                .forward(logits.clone(), targets)
+                .into_scalar()
+        };
+        // -ln(3/4) once and ln 2 three times: over a sum of weights of 4, or over 2 images.
+        let sum = -0.75_f32.ln() + 3.0 * 2.0_f32.ln();
+        for (kind, divisor) in [(TargetKind::Indices, 4.0), (TargetKind::Probabilities, 2.0)] {
+            let found = loss(kind);
+            assert!((found - sum / divisor).abs() < 1e-6, "{kind:?}: {found}");
+            let rows = [vec![1.0, 0.0], vec![0.0, 1.0]];
+            assert_eq!(f64::from(divisor), mass(&rows, Some(&[1.0, 3.0]), kind));
+            assert_eq!(mass(&rows, None, kind), 2.0);
+        }
     }
 
     #[test]

@@ -1,111 +1,29 @@
 //! From gradients to new parameters.
 
+mod config;
+
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
 use burn::optim::record::AdaptorRecordV1;
-use burn::optim::{AdamW, AdamWConfig, GradientsParams, Sgd, SgdConfig, SimpleOptimizer};
-use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
+use burn::optim::{AdamW, AdamWConfig, GradientsParams, SimpleOptimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_core::ResNet;
-use serde::{Deserialize, Serialize};
+
+pub use config::OptimizerConfig;
 
 use crate::Rule;
 use crate::lamb::Lamb;
+use crate::memory::{Memory, Remembers};
+use crate::sgd::Sgd;
 
-/// An optimiser with PyTorch's meaning of each number.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "name",
-    rename_all = "lowercase",
-    rename_all_fields = "kebab-case",
-    deny_unknown_fields
-)]
-pub enum OptimizerConfig {
-    /// Stochastic gradient descent; the decay is added to the gradient.
-    Sgd {
-        /// Share of the last step in the next.
-        momentum: f64,
-        /// Nesterov's look ahead.
-        nesterov: bool,
-        /// L2 penalty.
-        weight_decay: f64,
-    },
-    /// Adam with decoupled decay (Loshchilov & Hutter 2017).
-    AdamW {
-        /// Decay of the mean of gradients and of that of their squares.
-        #[serde(default = "betas")]
-        betas: [f64; 2],
-        /// Added to the root of the second.
-        #[serde(default = "adamw_epsilon")]
-        epsilon: f64,
-        /// Share of a weight that is taken off at a learning rate of 1.
-        weight_decay: f64,
-    },
-    /// Adam whose step has the length of the weight that it changes (You et al. 2019): timm's `Lamb`, whose clipping is
-    /// [`Settings::clip`](crate::Settings::clip) here. Entries without decay take Adam's step.
-    Lamb {
-        /// Decay of the mean of gradients and of that of their squares.
-        #[serde(default = "betas")]
-        betas: [f64; 2],
-        /// Added to the root of the second.
-        #[serde(default = "lamb_epsilon")]
-        epsilon: f64,
-        /// Share of a weight that is added to the step.
-        weight_decay: f64,
-    },
-}
-
-fn betas() -> [f64; 2] {
-    [0.9, 0.999]
-}
-
-fn adamw_epsilon() -> f64 {
-    1e-8
-}
-
-fn lamb_epsilon() -> f64 {
-    1e-6
-}
-
-impl OptimizerConfig {
-    /// SGD with Nesterov's momentum of 0.9.
-    pub fn sgd(weight_decay: f64) -> Self {
-        Self::Sgd {
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay,
-        }
-    }
-
-    /// PyTorch's defaults: betas 0.9 and 0.999, epsilon 1e-8.
-    pub fn adamw(weight_decay: f64) -> Self {
-        Self::AdamW {
-            betas: betas(),
-            epsilon: adamw_epsilon(),
-            weight_decay,
-        }
-    }
-
-    /// timm's defaults: betas 0.9 and 0.999, epsilon 1e-6.
-    pub fn lamb(weight_decay: f64) -> Self {
-        Self::Lamb {
-            betas: betas(),
-            epsilon: lamb_epsilon(),
-            weight_decay,
-        }
-    }
-}
-
-/// An optimiser at work: Burn's step for each tensor, with a rate and a decay for each by its [`Rule`].
+/// An optimizer at work: a step for each tensor, with a rate and a decay for each by its [`Rule`].
 pub struct Optimizer<B: Backend> {
     rules: Vec<Rule>,
     kind: Kind<B>,
 }
 
 enum Kind<B: Backend> {
-    Sgd(Steps<Sgd<B>, B>),
+    Sgd(Steps<Sgd, B>),
     AdamW(Steps<AdamW, B>),
     Lamb(Steps<Lamb, B>),
 }
@@ -126,17 +44,10 @@ impl<B: Backend> Optimizer<B> {
                 nesterov,
                 weight_decay,
             } => {
-                // Burn's default dampening is 0.1; PyTorch's is 0.
-                let momentum = MomentumConfig::new()
-                    .with_momentum(momentum)
-                    .with_dampening(0.0)
-                    .with_nesterov(nesterov);
-                let sgd = |decay: f64| {
-                    let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
-                    SgdConfig::new()
-                        .with_momentum((momentum.momentum > 0.0).then(|| momentum.clone()))
-                        .with_weight_decay(decay)
-                        .build()
+                let sgd = |weight_decay: f64| Sgd {
+                    momentum,
+                    nesterov,
+                    weight_decay,
                 };
                 Kind::Sgd(Steps::new(sgd, weight_decay, rules.len()))
             }
@@ -195,49 +106,66 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// What it remembers of each entry.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        match &self.kind {
-            Kind::Sgd(steps) => steps.to_bytes(),
-            Kind::AdamW(steps) => steps.to_bytes(),
-            Kind::Lamb(steps) => steps.to_bytes(),
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The names of the tensors that it remembers of each entry.
+    pub(crate) fn names(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Sgd(_) => <Sgd as Remembers<B>>::NAMES,
+            Kind::AdamW(_) => <AdamW as Remembers<B>>::NAMES,
+            Kind::Lamb(_) => <Lamb as Remembers<B>>::NAMES,
         }
     }
 
-    /// Remembers what `bytes` say, which [`to_bytes`](Self::to_bytes) of such an optimiser wrote.
-    pub(crate) fn load_bytes(&mut self, bytes: &[u8], device: &B::Device) -> Result<(), String> {
+    /// The most steps that an entry has taken.
+    pub(crate) fn steps(&self) -> usize {
+        let memories = self.memories();
+        let steps = memories.iter().flatten().map(|memory| memory.steps);
+        steps.max().unwrap_or(0)
+    }
+
+    /// What it remembers of each entry, in the order of the state dict.
+    pub(crate) fn memories(&self) -> Vec<Option<Memory>> {
+        match &self.kind {
+            Kind::Sgd(steps) => steps.memories(),
+            Kind::AdamW(steps) => steps.memories(),
+            Kind::Lamb(steps) => steps.memories(),
+        }
+    }
+
+    /// Remembers what [`memories`](Self::memories) of such an optimizer returned; `None` if it is of another.
+    pub(crate) fn remember(
+        &mut self,
+        memories: Vec<Option<Memory>>,
+        device: &B::Device,
+    ) -> Option<()> {
         match &mut self.kind {
-            Kind::Sgd(steps) => steps.load_bytes(bytes, device),
-            Kind::AdamW(steps) => steps.load_bytes(bytes, device),
-            Kind::Lamb(steps) => steps.load_bytes(bytes, device),
+            Kind::Sgd(steps) => steps.remember(memories, device),
+            Kind::AdamW(steps) => steps.remember(memories, device),
+            Kind::Lamb(steps) => steps.remember(memories, device),
         }
     }
 }
 
-/// Burn's binary form of records.
-type Bytes = BinBytesRecorder<FullPrecisionSettings>;
+impl<O: Remembers<B>, B: Backend> Steps<O, B> {
+    fn memories(&self) -> Vec<Option<Memory>> {
+        let states = self.states.iter().cloned();
+        states.map(|state| state.map(Memory::of)).collect()
+    }
+
+    fn remember(&mut self, memories: Vec<Option<Memory>>, device: &B::Device) -> Option<()> {
+        let state = |memory: Option<Memory>| match memory {
+            Some(memory) => memory.together(device).map(Some),
+            None => Some(None),
+        };
+        let states: Vec<_> = memories.into_iter().map(state).collect::<Option<_>>()?;
+        (states.len() == self.states.len()).then(|| self.states = states)
+    }
+}
 
 impl<O: SimpleOptimizer<B>, B: Backend> Steps<O, B> {
-    fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let record = Recorder::<B>::record(&Bytes::default(), self.states.clone(), ());
-        record.map_err(|error| error.to_string())
-    }
-
-    fn load_bytes(&mut self, bytes: &[u8], device: &B::Device) -> Result<(), String> {
-        let states: Vec<Option<AdaptorRecordV1<O, B>>> =
-            Recorder::<B>::load(&Bytes::default(), bytes.to_vec(), device)
-                .map_err(|error| error.to_string())?;
-        if states.len() != self.states.len() {
-            return Err(format!(
-                "an optimiser of {} entries in place of {}",
-                states.len(),
-                self.states.len()
-            ));
-        }
-        self.states = states;
-        Ok(())
-    }
-
     fn new(with_decay: impl Fn(f64) -> O, decay: f64, entries: usize) -> Self {
         Self {
             decaying: with_decay(decay),

@@ -1,11 +1,20 @@
-//! Several processes that train one network, each on its share of every batch.
+//! Several processes that train one network, each on its share of every batch. There is no encryption, and no
+//! authentication but a shared secret that is proven when they meet: for networks that you trust.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+mod error;
+mod go;
+mod greeting;
+mod wait;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+pub use error::PeersError;
 
 /// One of the processes, connected to the others: to all of them for the first, to the first for the others.
+///
+/// What they send is neither encrypted nor authenticated; a [secret](Self::meet_with) is only proven when they meet.
 ///
 /// Every process takes the same step: gradients are summed up by the first, in the order of the ranks, and handed out. It is
 /// written on sockets of the standard library, not on burn-collective 0.21: see decision 36.
@@ -16,77 +25,21 @@ pub struct Peers {
     links: Vec<TcpStream>,
 }
 
-/// Why processes cannot train together, or not any more.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PeersError {
-    /// The place makes no sense.
-    #[error(
-        "expected a rank below the number of processes, 2 to 1024 of them, found rank {rank} of {count}"
-    )]
-    Rank {
-        /// The rank.
-        rank: usize,
-        /// The processes.
-        count: usize,
-    },
-    /// The first process cannot wait for the others there, or another cannot reach it.
-    #[error("`{address}`: expected an address where rank 0 waits for the others (`HOST:PORT`)")]
-    Address {
-        /// The address.
-        address: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// Not all of them came.
-    #[error("`{address}`: expected {expected} processes within {} s, found {found}; start the others with the same --meet and --ranks", .patience.as_secs())]
-    Missing {
-        /// The address.
-        address: String,
-        /// How many there should be.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-        /// How long they were waited for.
-        patience: Duration,
-    },
-    /// A process has another version, start or config.
-    #[error(
-        "rank {rank} does not fit: expected {expected}, found {found}; start all with the same flags and files"
-    )]
-    Different {
-        /// The rank.
-        rank: usize,
-        /// What it should say.
-        expected: String,
-        /// What it says.
-        found: String,
-    },
-    /// A process ended, or cannot be reached any more.
-    #[error(
-        "rank {rank} is gone; the others cannot go on without it: start all again with --resume"
-    )]
-    Gone {
-        /// The rank.
-        rank: usize,
-        /// What the operating system says.
-        source: io::Error,
-    },
-}
+/// The environment variable in which the command looks for the secret.
+pub const MEET_SECRET: &str = "RESNET_MEET_SECRET";
+
+/// The fewest bytes of a secret.
+const LEAST_SECRET: usize = 16;
 
 /// How long a process may take for a step before it counts as gone.
 const SILENCE: Duration = Duration::from_secs(600);
 
-/// The longest greeting.
-const MAX_GREETING: u64 = 1024;
-
 impl Peers {
-    /// Meets the others: rank 0 waits at the address, the others go there. `greeting` must be the same for all; it tells the
-    /// config and the start.
+    /// Meets the others on this machine, without a secret: see [`meet_with`](Self::meet_with).
     ///
     /// # Errors
     ///
-    /// If the address is of no use, not all come within `patience`, or one has another greeting.
+    /// As [`meet_with`](Self::meet_with).
     pub fn meet(
         address: &str,
         rank: usize,
@@ -94,12 +47,69 @@ impl Peers {
         greeting: &str,
         patience: Duration,
     ) -> Result<Self, PeersError> {
+        Self::meet_with(address, rank, count, greeting, patience, None)
+    }
+
+    /// Meets the others: rank 0 waits at the address, the others go there. `greeting` must be the same for all; it tells the
+    /// config and the start. With a secret, each proves to rank 0 and rank 0 to each that it knows it, without saying it.
+    ///
+    /// Rank 0 passes over connections that are silent, say something else or do not know the secret. Without a secret, a
+    /// process with another greeting may be a stranger too: rank 0 tells it so and waits on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the address is of no use, or open to other machines while there is no secret; if the secret has
+    /// fewer than 16 bytes; if not all come within `patience`, or one has another greeting.
+    pub fn meet_with(
+        address: &str,
+        rank: usize,
+        count: usize,
+        greeting: &str,
+        patience: Duration,
+        secret: Option<&[u8]>,
+    ) -> Result<Self, PeersError> {
         if !(2..=1024).contains(&count) || rank >= count {
             return Err(PeersError::Rank { rank, count });
         }
+        if let Some(found) = secret
+            .map(<[u8]>::len)
+            .filter(|found| *found < LEAST_SECRET)
+        {
+            let least = LEAST_SECRET;
+            return Err(PeersError::Secret { least, found });
+        }
+        let failed = |source| PeersError::Address {
+            address: address.into(),
+            source,
+        };
+        let resolved: Vec<SocketAddr> = address.to_socket_addrs().map_err(failed)?.collect();
+        let here = |place: &SocketAddr| place.ip().to_canonical().is_loopback();
+        if secret.is_none() && !resolved.iter().all(here) {
+            let address = address.into();
+            return Err(PeersError::Open { address });
+        }
+        let secret = secret.unwrap_or_default();
         let links = match rank {
-            0 => wait(address, count, greeting, patience)?,
-            _ => vec![go(address, rank, count, greeting, patience)?],
+            0 => wait::Door {
+                address,
+                places: &resolved,
+                count,
+                greeting,
+                secret,
+                patience,
+            }
+            .wait()?,
+            _ => vec![
+                go::Way {
+                    address,
+                    rank,
+                    count,
+                    greeting,
+                    secret,
+                    patience,
+                }
+                .go(&resolved)?,
+            ],
         };
         for link in &links {
             let set = link
@@ -187,204 +197,5 @@ fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.chunks_exact(4).map(float)
 }
 
-/// What is said first: `RANK COUNT GREETING`.
-fn greet(link: &mut TcpStream, rank: usize, count: usize, greeting: &str) -> io::Result<()> {
-    let text = format!("{rank} {count} {greeting}");
-    link.write_all(&(text.len() as u64).to_le_bytes())?;
-    link.write_all(text.as_bytes())
-}
-
-fn greeted(link: &mut TcpStream) -> io::Result<String> {
-    let mut length = [0; 8];
-    link.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length).min(MAX_GREETING);
-    let mut text = vec![0; length as usize];
-    link.read_exact(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
-/// The links to all others, by their ranks.
-fn wait(
-    address: &str,
-    count: usize,
-    greeting: &str,
-    patience: Duration,
-) -> Result<Vec<TcpStream>, PeersError> {
-    let failed = |source| PeersError::Address {
-        address: address.into(),
-        source,
-    };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let start = Instant::now();
-    let mut links: Vec<Option<TcpStream>> = (1..count).map(|_| None).collect();
-    while links.iter().any(Option::is_none) {
-        let left = patience.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Err(PeersError::Missing {
-                address: address.into(),
-                expected: count,
-                found: 1 + links.iter().flatten().count(),
-                patience,
-            });
-        }
-        let Ok((mut link, _)) = listener.accept() else {
-            sleep(Duration::from_millis(20));
-            continue;
-        };
-        // Whoever else knocks at the port is not one of ours, and no reason to end.
-        let heard = link
-            .set_nonblocking(false)
-            .and_then(|()| link.set_read_timeout(Some(left.min(Duration::from_secs(5)))))
-            .and_then(|()| greeted(&mut link));
-        let Ok(heard) = heard else { continue };
-        let Some((rank, said)) = heard.split_once(' ') else {
-            continue;
-        };
-        let Some(rank) = rank.parse().ok().filter(|rank| (1..count).contains(rank)) else {
-            continue;
-        };
-        let expected = format!("{count} {greeting}");
-        // It is told, so that both sides know.
-        let _ = greet(&mut link, 0, count, greeting);
-        if said != expected {
-            return Err(PeersError::Different {
-                rank,
-                expected,
-                found: said.into(),
-            });
-        }
-        links[rank - 1] = Some(link);
-    }
-    Ok(links.into_iter().flatten().collect())
-}
-
-fn go(
-    address: &str,
-    rank: usize,
-    count: usize,
-    greeting: &str,
-    patience: Duration,
-) -> Result<TcpStream, PeersError> {
-    let start = Instant::now();
-    let mut link = loop {
-        let places = address.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        let link = places.and_then(|places| TcpStream::connect(&places[..]));
-        match link {
-            Ok(link) => break link,
-            Err(source) if start.elapsed() >= patience => {
-                return Err(PeersError::Address {
-                    address: address.into(),
-                    source,
-                });
-            }
-            Err(_) => sleep(Duration::from_millis(50)),
-        }
-    };
-    let gone = |source| PeersError::Gone { rank: 0, source };
-    link.set_read_timeout(Some(patience.max(Duration::from_secs(1))))
-        .map_err(gone)?;
-    greet(&mut link, rank, count, greeting).map_err(gone)?;
-    let heard = greeted(&mut link).map_err(gone)?;
-    let expected = format!("0 {count} {greeting}");
-    match heard == expected {
-        true => Ok(link),
-        false => Err(PeersError::Different {
-            rank: 0,
-            expected,
-            found: heard,
-        }),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::thread;
-
-    /// A port that is free now.
-    fn address() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    }
-
-    fn meet(
-        address: &str,
-        rank: usize,
-        greeting: &str,
-        patience: u64,
-    ) -> Result<Peers, PeersError> {
-        Peers::meet(address, rank, 3, greeting, Duration::from_millis(patience))
-    }
-
-    #[test]
-    fn three_processes_have_the_same_sums_again_and_again() {
-        let address = address();
-        let work = |rank: usize| {
-            let address = address.clone();
-            thread::spawn(move || {
-                let mut peers = meet(&address, rank, "a", 20_000).unwrap();
-                let mut sums = Vec::new();
-                for step in 0..4 {
-                    let mut values = vec![rank as f32, step as f32, 0.1];
-                    peers.sum(&mut values).unwrap();
-                    sums.push(values);
-                }
-                sums
-            })
-        };
-        // The first comes last.
-        let threads = [2, 1, 0].map(work);
-        let sums = threads.map(|thread| thread.join().unwrap());
-        assert!(sums[0] == sums[1] && sums[1] == sums[2]);
-        assert_eq!(sums[0][3], [3.0, 9.0, 0.1 + 0.1 + 0.1]);
-    }
-
-    #[test]
-    fn whoever_is_missing_different_or_gone_is_told() {
-        let error = meet(&address(), 0, "a", 50).unwrap_err().to_string();
-        assert!(
-            error.contains("expected 3 processes within 0 s, found 1"),
-            "{error}"
-        );
-        let error = meet(&address(), 1, "a", 50).unwrap_err().to_string();
-        assert!(
-            error.contains("expected an address where rank 0 waits"),
-            "{error}"
-        );
-        assert!(matches!(
-            meet("nowhere", 0, "a", 50),
-            Err(PeersError::Address { .. })
-        ));
-        assert!(matches!(
-            meet(&address(), 3, "a", 50),
-            Err(PeersError::Rank { .. })
-        ));
-
-        let place = address();
-        let other = thread::spawn({
-            let place = place.clone();
-            move || meet(&place, 2, "epochs 3", 20_000).unwrap_err().to_string()
-        });
-        let error = meet(&place, 0, "epochs 4", 20_000).unwrap_err().to_string();
-        assert!(
-            error.starts_with("rank 2 does not fit: expected 3 epochs 4, found 3 epochs 3"),
-            "{error}"
-        );
-        let error = other.join().unwrap();
-        assert!(error.starts_with("rank 0 does not fit"), "{error}");
-
-        let place = address();
-        let leave = |rank: usize| {
-            let place = place.clone();
-            thread::spawn(move || drop(meet(&place, rank, "a", 20_000).unwrap()))
-        };
-        let others = [1, 2].map(leave);
-        let mut peers = meet(&place, 0, "a", 20_000).unwrap();
-        for thread in others {
-            thread.join().unwrap();
-        }
-        let error = peers.sum(&mut [1.0]).unwrap_err().to_string();
-        assert!(error.starts_with("rank 1 is gone"), "{error}");
-    }
-}
+mod tests;

@@ -38,7 +38,7 @@ impl Embeddings {
             features: model.config().num_features(),
             ..Self::default()
         };
-        for batch in loader.epoch(0, 0) {
+        for batch in loader.epoch(0, 0)? {
             batch.bad.iter().for_each(&mut bad);
             if batch.images.is_empty() {
                 continue;

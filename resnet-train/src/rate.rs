@@ -40,18 +40,20 @@ impl RateSearch {
         let mut epoch = 0;
         while search.points.len() < steps {
             let before = search.points.len();
-            for batch in fit.train.epoch(epoch, 0) {
+            let mut least = 1;
+            for batch in fit.train.epoch(epoch, 0)? {
                 if search.points.len() == steps {
                     break;
                 }
-                let parts = fit.parts(&batch, trainer.least_images(), device)?;
+                least = least.max(trainer.least_images(&batch));
+                let parts = fit.parts(&batch, trainer, device)?;
                 if parts.is_empty() {
                     continue;
                 }
                 let step = search.points.len();
                 let share = step as f64 / (steps - 1).max(1) as f64;
                 let rate = from * (to / from).powf(share);
-                let loss = trainer.step(rate, parts);
+                let loss = trainer.step_batch(rate, parts);
                 let loss: f64 = loss.into_data().iter::<f64>().sum();
                 mean = MEMORY * mean + (1.0 - MEMORY) * loss;
                 let smooth = mean / (1.0 - MEMORY.powi(step as i32 + 1));
@@ -65,6 +67,7 @@ impl RateSearch {
                 return Err(FitError::NoImages {
                     epoch,
                     batches: fit.train.len(),
+                    least,
                 });
             }
             epoch += 1;

@@ -116,6 +116,13 @@ impl Default for Plateau {
 }
 
 impl Plateau {
+    /// Whether it can be so after some epochs.
+    pub(crate) fn is_plausible(&self, epochs: u64) -> bool {
+        (0.0..=1.0).contains(&self.factor)
+            && self.best.is_none_or(f64::is_finite)
+            && self.bad_epochs <= epochs
+    }
+
     /// Notes the validation loss of an epoch. Lower is: by more than a ten-thousandth of the best.
     pub fn note(&mut self, decay: &Decay, loss: f64) {
         let &Decay::Plateau { patience, factor } = decay else {

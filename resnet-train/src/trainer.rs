@@ -4,9 +4,14 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use image::RgbImage;
 use resnet_core::{NormMode, ResNet};
+use resnet_data::Batch;
 
 use crate::groups::{self, Groups};
+use crate::least::least_images;
+use crate::memory::Memory;
+use crate::parts::Parts;
 use crate::{Ema, LossKind, Optimizer, OptimizerConfig, clip_global_norm};
 
 /// What a step of training does.
@@ -93,12 +98,12 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.model.as_ref().expect("the last step has ended")
     }
 
-    /// The fewest images of a step: a batch norm in training knows no variance of a single value.
-    pub(crate) fn least_images(&self) -> usize {
-        match self.settings.norms {
-            NormMode::Train => 2,
-            NormMode::Eval | NormMode::Frozen => 1,
-        }
+    /// The fewest images of the size of a batch's that a step can take.
+    pub(crate) fn least_images(&self, batch: &Batch) -> usize {
+        let size = batch.images.first().map(RgbImage::dimensions);
+        let (width, height) = size.unwrap_or((1, 1));
+        let size = [height as usize, width as usize];
+        least_images(self.model().config(), self.settings.norms, size)
     }
 
     /// Its moving average, where one is kept.
@@ -106,8 +111,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.ema.as_ref().map(Ema::model)
     }
 
-    /// One update from a batch, given whole or in parts: of the parts' gradients the mean is taken, by their images. Gives
-    /// the loss before the update.
+    /// Takes one step from a batch, given whole or in parts (gradient accumulation), and returns the loss before it. The
+    /// gradient is that of the mean loss over all images, as if the batch were whole.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`
@@ -122,23 +127,29 @@ impl<B: AutodiffBackend> Trainer<B> {
         learning_rate: f64,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
-        let (gradients, loss) = self.gradients(parts.into_iter().collect());
+        self.step_batch(learning_rate, Parts::new(parts))
+    }
+
+    pub(crate) fn step_batch(
+        &mut self,
+        learning_rate: f64,
+        parts: Parts<B>,
+    ) -> Tensor<B::InnerBackend, 1> {
+        let (gradients, loss) = self.gradients(parts);
         self.update(learning_rate, gradients);
         loss
     }
 
-    /// The mean of the parts' gradients, by their images, and of their losses.
+    /// Gradients and loss of the parts together: their sums over all images, divided by the mass.
     pub(crate) fn gradients(
         &self,
-        parts: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
+        parts: Parts<B>,
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
         let model = self.model();
-        let count = |images: &Tensor<B, 4>| images.dims()[0] as f64;
-        let total: f64 = parts.iter().map(|(images, _)| count(images)).sum();
         let mut accumulator = GradientsAccumulator::new();
         let mut losses = Vec::new();
-        for (images, targets) in parts {
-            let share = count(&images) / total;
+        for (images, targets) in parts.tensors {
+            let share = images.dims()[0] as f64 / parts.mass;
             let logits = model.forward(images);
             let loss = self.settings.loss.forward(logits, targets) * share;
             losses.push(loss.clone().inner());
@@ -163,17 +174,18 @@ impl<B: AutodiffBackend> Trainer<B> {
         &self.optimizer
     }
 
-    /// The same settings with other values: of the network, its average, and what the optimiser remembers.
+    /// Takes over other values: of the network, its average, and what the optimizer remembers. Returns `None` where that is
+    /// of another optimizer.
     pub(crate) fn restore(
         &mut self,
         model: ResNet<B>,
         average: Option<ResNet<B::InnerBackend>>,
-        optimizer: &[u8],
-    ) -> Result<(), String> {
+        memories: Vec<Option<Memory>>,
+    ) -> Option<()> {
         let device = model.devices().into_iter().next().unwrap_or_default();
-        self.optimizer.load_bytes(optimizer, &device)?;
+        self.optimizer.remember(memories, &device)?;
         self.replace(model, average);
-        Ok(())
+        Some(())
     }
 
     pub(crate) fn replace(&mut self, model: ResNet<B>, average: Option<ResNet<B::InnerBackend>>) {

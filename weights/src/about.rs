@@ -7,12 +7,14 @@ use resnet_image::Recipe;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Labels;
+use crate::options::config_from_json;
+use crate::{Labels, OutputActivation, Overrides};
 
 /// The keys of the metadata; each value is JSON.
 const CONFIG: &str = "resnet_config";
 const LABELS: &str = "resnet_labels";
 const RECIPE: &str = "resnet_recipe";
+const ACTIVATION: &str = "resnet_output_activation";
 
 /// The network, the names of its classes and how it wants its images, as far as a file tells.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,11 @@ pub(crate) struct About {
     pub(crate) config: Option<ResNetConfig>,
     pub(crate) labels: Option<Labels>,
     pub(crate) recipe: Option<Recipe>,
+    pub(crate) activation: Option<OutputActivation>,
+    /// Options of a network that is otherwise told from keys and shapes.
+    pub(crate) options: Overrides,
+    /// What users should know of where all this comes from.
+    pub(crate) notes: Vec<String>,
 }
 
 impl About {
@@ -28,15 +35,20 @@ impl About {
         put(&mut metadata, CONFIG, self.config.as_ref())?;
         put(&mut metadata, LABELS, self.labels.as_ref())?;
         put(&mut metadata, RECIPE, self.recipe.as_ref())?;
+        put(&mut metadata, ACTIVATION, self.activation.as_ref())?;
         Ok(metadata)
     }
 
     /// What the metadata tells, or what is wrong with it.
     pub(crate) fn from_metadata(metadata: &HashMap<String, String>) -> Result<Self, String> {
+        let config: Option<serde_json::Value> = get(metadata, CONFIG)?;
+        let config = config.map(config_from_json).transpose();
         let about = Self {
-            config: get(metadata, CONFIG)?,
+            config: config.map_err(|cause| format!("the `{CONFIG}` in its header: {cause}"))?,
             labels: get(metadata, LABELS)?,
             recipe: get(metadata, RECIPE)?,
+            activation: get(metadata, ACTIVATION)?,
+            ..Self::default()
         };
         let wrong = |key: &str, cause: String| format!("the `{key}` in its header: {cause}");
         if let Some(config) = &about.config {

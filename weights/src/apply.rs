@@ -1,13 +1,12 @@
 //! From a checkpoint into a network: all of it, or an error that says all that is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::{ResNet, ResNetConfig};
 
-use crate::aliases::entries_by_key;
-use crate::{Checkpoint, Entry, ReadError};
+use crate::{Checkpoint, Entry, InferError, ReadError};
 
 /// What may differ between a checkpoint and the network it is loaded into. By default nothing.
 ///
@@ -35,6 +34,7 @@ use crate::{Checkpoint, Entry, ReadError};
 pub struct Load {
     other_classes: bool,
     other_in_channels: bool,
+    other_options: bool,
 }
 
 /// How a checkpoint and a network fit.
@@ -47,8 +47,14 @@ pub struct Report {
     pub fresh: Vec<String>,
     /// Keys that were loaded and then adapted to the network's input channels.
     pub adapted: Vec<String>,
-    /// Keys of the file that were left out: `num_batches_tracked`, and what [`Load`] allows.
+    /// Keys of the network that the file lacks and whose values follow from that: the bias of a
+    /// classifier without one is 0, norms without parameters have weight 1 and bias 0.
+    pub filled: Vec<String>,
+    /// Keys of the network's state dict that were left out: `num_batches_tracked`, and what
+    /// [`Load`] allows.
     pub skipped: Vec<String>,
+    /// Keys of the file outside the network's state dict: an optimizer, another network, a queue.
+    pub left_out: Vec<String>,
     /// Keys of the network that the file lacks.
     pub missing: Vec<String>,
     /// Keys of the file that the network lacks.
@@ -77,6 +83,20 @@ pub enum LoadError {
     /// The file, or a tensor of it, cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The file holds several networks.
+    #[error(transparent)]
+    Several(InferError),
+    /// The file has a head of several layers where the network has a classifier of one.
+    #[error(
+        "`{file}`: `{head}` is more than one linear layer, expected a classifier of one; load the network without its \
+         classifier: `--set num_classes=0`, or `Load::allow_other_classes` for a network of 0 classes"
+    )]
+    LayeredHead {
+        /// The file.
+        file: String,
+        /// The part with the head.
+        head: String,
+    },
     /// The file does not fit the network.
     #[error("`{file}`: does not fit the network: {report}{}", hint(.report))]
     Rejected {
@@ -105,6 +125,15 @@ impl Load {
         }
     }
 
+    /// Lets options differ that the file tells and that its keys and shapes do not show, such as
+    /// the epsilon of the norms: those of the network count then.
+    pub fn allow_other_options(self) -> Self {
+        Self {
+            other_options: true,
+            ..self
+        }
+    }
+
     /// The network with the values of the checkpoint, cast to the float type of the backend.
     ///
     /// # Errors
@@ -115,7 +144,24 @@ impl Load {
         model: ResNet<B>,
         checkpoint: &Checkpoint,
     ) -> Result<(ResNet<B>, Report), LoadError> {
-        let entries = entries_by_key(checkpoint);
+        if checkpoint.is_ambiguous()
+            && let Err(error) = checkpoint.infer()
+        {
+            return Err(LoadError::Several(error));
+        }
+        let entries: BTreeMap<String, &Entry> = checkpoint
+            .by_key()
+            .map(|(key, entry)| (key.to_string(), entry))
+            .collect();
+        if let Some(head) = checkpoint.layered_head()
+            && !self.other_classes
+            && entries.keys().any(|key| is_classifier(key))
+        {
+            return Err(LoadError::LayeredHead {
+                file: checkpoint.name().to_string(),
+                head: head.to_string(),
+            });
+        }
         let wanted = model.config().in_channels;
         let mut adapted = Vec::new();
         let mut model = model;
@@ -134,6 +180,7 @@ impl Load {
                 .extend(self.differing_options(model.config(), found));
         }
         report.adapted = adapted;
+        report.left_out = checkpoint.left_out().to_vec();
         let rejected = |report| LoadError::Rejected {
             file: checkpoint.name().to_string(),
             report: Box::new(report),
@@ -141,9 +188,18 @@ impl Load {
         if !report.fits() {
             return Err(rejected(report));
         }
-        let model = model.load_state(|key, _| {
+        let model = model.load_state(|key, shape| {
             if report.fresh.iter().any(|fresh| fresh == key) {
                 return Ok::<_, ReadError>(None);
+            }
+            if report.filled.iter().any(|filled| filled == key) {
+                let value = if key.ends_with("weight") {
+                    1.0_f32
+                } else {
+                    0.0
+                };
+                let count = shape.iter().product();
+                return Ok(Some(TensorData::new(vec![value; count], shape.to_vec())));
             }
             let data = checkpoint.read(entries.get(key).map_or(key, |entry| entry.key()))?;
             let negative = key.ends_with("running_var") && data.iter::<f32>().any(|var| var < 0.0);
@@ -165,9 +221,18 @@ impl Load {
         mut entries: BTreeMap<String, &Entry>,
     ) -> Report {
         let mut report = Report::default();
+        let has = |key: &str| entries.contains_key(key);
+        let bare_classifier = has("fc.weight") && !has("fc.bias");
+        let norms = norm_parameters(expected);
+        let bare_norms = !norms.iter().any(|key| has(key));
         for (key, shape) in expected {
             let Some(entry) = entries.remove(key.as_str()) else {
+                let follows = bare_classifier && key == "fc.bias"
+                    || bare_norms && norms.contains(key.as_str());
                 match self.other_classes && is_classifier(key) {
+                    _ if follows && !report.fresh.iter().any(|key| key == "fc.weight") => {
+                        report.filled.push(key.clone());
+                    }
                     true => report.fresh.push(key.clone()),
                     false => report.missing.push(key.clone()),
                 }
@@ -228,16 +293,26 @@ impl Load {
             option("anti_alias", &a.anti_alias, &b.anti_alias),
             option("global_pool", &a.global_pool, &b.global_pool),
             option("norm", &a.norm, &b.norm),
+            option("norm_eps", &a.norm_eps, &b.norm_eps),
             option("shortcut", &a.shortcut, &b.shortcut),
             option("stem_pool", &a.stem_pool, &b.stem_pool),
             option("stride_placement", &a.stride_placement, &b.stride_placement),
         ];
         options
             .into_iter()
-            .filter(move |option| option.expected != option.found)
+            .filter(move |option| option.expected != option.found && !self.other_options)
             // A fresh classifier learns from any pool.
             .filter(move |option| !(self.other_classes && option.key == "global_pool"))
     }
+}
+
+/// The keys of the weights and biases of norms: a vector `weight` has a vector `bias` beside it.
+fn norm_parameters(expected: &[(String, Vec<usize>)]) -> BTreeSet<String> {
+    let vectors = expected.iter().filter(|(_, shape)| shape.len() == 1);
+    let norms = vectors.filter_map(|(key, _)| key.strip_suffix("weight"));
+    norms
+        .flat_map(|norm| [format!("{norm}weight"), format!("{norm}bias")])
+        .collect()
 }
 
 fn is_classifier(key: &str) -> bool {

@@ -13,8 +13,8 @@ use resnet_core::ResNet;
 use resnet_image::Recipe;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
-use crate::Labels;
 use crate::about::About;
+use crate::{Labels, OutputActivation};
 
 pub use atomic::write_atomically;
 pub use float::{FloatType, UnknownFloatType};
@@ -113,6 +113,7 @@ pub struct Save {
     dtype: Option<FloatType>,
     labels: Option<Labels>,
     recipe: Option<Recipe>,
+    activation: Option<OutputActivation>,
 }
 
 impl Save {
@@ -136,6 +137,14 @@ impl Save {
     pub fn with_recipe(self, recipe: Recipe) -> Self {
         Self {
             recipe: Some(recipe),
+            ..self
+        }
+    }
+
+    /// With what turns logits into probabilities, in the metadata.
+    pub fn with_output_activation(self, activation: OutputActivation) -> Self {
+        Self {
+            activation: Some(activation),
             ..self
         }
     }
@@ -177,6 +186,8 @@ impl Save {
             config: Some(model.config().clone()),
             labels: self.labels.clone(),
             recipe: self.recipe,
+            activation: self.activation,
+            ..About::default()
         };
         about.to_metadata().map_err(|source| SaveError::Config {
             path: path.into(),

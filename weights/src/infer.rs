@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use resnet_core::{
-    AntiAlias, Arch, AttentionKind, BlockKind, NormKind, ResNetConfig, ShortcutKind, StageConfig,
-    StemKind, StemPool,
+    AntiAlias, Arch, AttentionKind, BlockKind, ConfigError, GlobalPool, ResNetConfig, ShortcutKind,
+    StageConfig, StemKind, StemPool,
 };
 
-use crate::Checkpoint;
-use crate::aliases::entries_by_key;
+use crate::layout::Head;
+use crate::{Checkpoint, OptionError, Overrides};
+
+mod assume;
+
+pub use assume::Assumption;
 
 /// The network that a checkpoint is of.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,28 +24,70 @@ pub struct Inferred {
     /// Other named networks with the same keys and shapes, which only their author can tell apart:
     /// those that differ by anti-aliasing.
     pub alternatives: Vec<Arch>,
+    /// What the keys do not tell and is assumed.
+    pub assumptions: Vec<Assumption>,
 }
 
 /// Why no network can be told from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{file}`: not a residual network of this zoo: {cause}; name the architecture")]
-pub struct InferError {
-    /// The file.
-    pub file: String,
-    /// What a residual network would have.
-    pub cause: String,
+#[non_exhaustive]
+pub enum InferError {
+    /// The keys are those of no network.
+    #[error("`{file}`: not a residual network of this zoo: {cause}; name the architecture")]
+    Unknown {
+        /// The file.
+        file: String,
+        /// What a residual network would have.
+        cause: String,
+    },
+    /// The file holds several networks.
+    #[error("`{file}`: holds the networks {states}; choose one with --state")]
+    Several {
+        /// The file.
+        file: String,
+        /// The paths of their state dicts.
+        states: String,
+    },
+    /// The keys have several readings with different numbers, and none is customary.
+    #[error("`{file}`: {cause}; {advice}")]
+    Ambiguous {
+        /// The file.
+        file: String,
+        /// What is open.
+        cause: String,
+        /// The flags that settle it.
+        advice: String,
+    },
+    /// An option cannot be set.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The options that are set make no network.
+    #[error("`{file}`: {cause}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        cause: ConfigError,
+    },
+}
+
+impl Inferred {
+    /// Says in one line which of the assumptions users should check, if any. `file` stands for a
+    /// network without a name.
+    pub fn note(&self, file: &str) -> Option<String> {
+        assume::note(self.name.as_deref().unwrap_or(file), &self.assumptions)
+    }
 }
 
 impl Checkpoint {
-    /// The network whose keys and shapes the file has.
+    /// Tells the network from the keys and shapes of the file.
     ///
     /// An ONNX graph shows all of it, and a file of [`Save`](crate::Save) holds its config. The keys of other files do
-    /// not show where a bottleneck has its stride (taken to be the 3x3 convolution), the activation (ReLU) and the
-    /// anti-aliasing (none).
+    /// not show everything: [`Inferred::assumptions`] lists what is assumed.
     ///
     /// # Errors
     ///
-    /// If the keys are not those of a residual network.
+    /// If the keys are not those of a residual network, or have several readings.
     ///
     /// ```
     /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
@@ -51,39 +97,102 @@ impl Checkpoint {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn infer(&self) -> Result<Inferred, InferError> {
-        if let Some(config) = self.config() {
-            return self.described(config.clone());
+        self.infer_with(&Overrides::default())
+    }
+
+    /// Tells the network as [`infer`](Self::infer) does, with the options that the user knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`infer`](Self::infer), and if an option has no such value.
+    pub fn infer_with(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
+        let file = || self.name().to_string();
+        if self.is_ambiguous() {
+            let states: Vec<String> = self.states().map(|state| format!("`{state}`")).collect();
+            return Err(InferError::Several {
+                file: file(),
+                states: states.join(", "),
+            });
         }
-        let entries = entries_by_key(self);
-        let shapes = entries
-            .iter()
-            .map(|(key, entry)| (key.as_str(), entry.shape()));
-        let shapes = Shapes(shapes.collect());
-        let error = |cause| InferError {
+        let overrides = self.about().options.clone().and(overrides);
+        let mut inferred = match self.config() {
+            Some(config) => self.described(config.clone())?,
+            None => self.from_keys(&overrides)?,
+        };
+        inferred.config = overrides.apply(inferred.config)?;
+        if !overrides.is_empty() {
+            let validated = inferred.config.validate();
+            validated.map_err(|cause| InferError::Config {
+                file: file(),
+                cause,
+            })?;
+            let named = with_its_name(&inferred.config);
+            inferred.name = named.name;
+            let open = |arch: &Arch| {
+                !overrides.has("anti_alias") && Some(arch.name()) != inferred.name.as_deref()
+            };
+            inferred.alternatives.retain(open);
+            let settled = |assumption: &Assumption| overrides.has(assumption.option);
+            inferred
+                .assumptions
+                .retain(|assumption| !settled(assumption));
+        }
+        Ok(inferred)
+    }
+
+    /// The head of several layers that the file has in place of a classifier: the name of its part.
+    pub fn layered_head(&self) -> Option<&str> {
+        match self.head() {
+            Head::Layers { name } => Some(name),
+            Head::None | Head::Linear => None,
+        }
+    }
+
+    fn from_keys(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
+        let shapes = Shapes(
+            self.by_key()
+                .map(|(key, entry)| (key, entry.shape()))
+                .collect(),
+        );
+        let unknown = |cause| InferError::Unknown {
             file: self.name().to_string(),
             cause,
         };
-        let config = shapes.config().map_err(error)?;
-        config
-            .validate()
-            .map_err(|cause| error(cause.to_string()))?;
+        let mut config = shapes.config().map_err(unknown)?;
+        if let StemKind::Conv3x3 { .. } = config.stem
+            && self.stem_pool() == Some(true)
+        {
+            config.stem_pool = StemPool::Max;
+        }
+        let norm = match overrides.norm()? {
+            Some(norm) => norm,
+            None => assume::norm(&shapes, &config).map_err(|cause| InferError::Ambiguous {
+                file: self.name().to_string(),
+                cause,
+                advice: assume::NORMS.to_string(),
+            })?,
+        };
+        let config = config.with_norm(norm);
+        let valid = config.validate();
+        valid.map_err(|cause| unknown(cause.to_string()))?;
         let (name, alternatives) = names(&config);
+        let assumptions = assume::all(self, &config, name.as_deref(), &alternatives);
         Ok(Inferred {
             config,
             name,
             alternatives,
+            assumptions,
         })
     }
-}
 
-impl Checkpoint {
     /// The network that a file describes itself, which leaves nothing to guess. Its head and its input may have been
     /// replaced since.
     fn described(&self, config: ResNetConfig) -> Result<Inferred, InferError> {
-        let extent = |key, axis: usize| {
-            self.get(key)
-                .and_then(|entry| entry.shape().get(axis).copied())
-        };
+        let shapes: BTreeMap<&str, &[usize]> = self
+            .by_key()
+            .map(|(key, entry)| (key, entry.shape()))
+            .collect();
+        let extent = |key, axis: usize| shapes.get(key).and_then(|shape| shape.get(axis).copied());
         let in_channels = extent("conv1.weight", 1).or_else(|| extent("conv1.0.weight", 1));
         let in_channels = in_channels.unwrap_or(config.in_channels);
         let config = config
@@ -91,7 +200,7 @@ impl Checkpoint {
             .with_in_channels(in_channels);
         match config.validate() {
             Ok(()) => Ok(with_its_name(&config)),
-            Err(cause) => Err(InferError {
+            Err(cause) => Err(InferError::Unknown {
                 file: self.name().to_string(),
                 cause: cause.to_string(),
             }),
@@ -117,6 +226,7 @@ fn with_its_name(config: &ResNetConfig) -> Inferred {
             |arch| Some(arch.to_string()),
         ),
         alternatives: Vec::new(),
+        assumptions: Vec::new(),
     }
 }
 
@@ -179,14 +289,19 @@ impl Shapes<'_> {
         }
         config.shortcut = self.shortcut();
         config.attention = self.attention()?;
-        if !self.has("bn1.running_mean") {
-            config.norm = NormKind::Group { groups: 32 };
+        config.num_classes = 0;
+        if self.has("fc.weight") {
+            let shape = self.get("fc.weight")?;
+            let &[classes, inputs] = shape else {
+                return Err(format!(
+                    "`fc.weight`: expected two extents, found {shape:?}"
+                ));
+            };
+            if inputs == config.num_features().saturating_mul(2) {
+                config.global_pool = GlobalPool::CatAvgMax;
+            }
+            config.num_classes = classes;
         }
-        config.num_classes = if self.has("fc.weight") {
-            self.len("fc.bias")?
-        } else {
-            0
-        };
         Ok(config)
     }
 
@@ -221,7 +336,10 @@ impl Shapes<'_> {
         }
         let [out, input, ..] = self.conv(&block(0, "conv1.weight"))?;
         let pre_activation = match out == input {
-            false => self.len(&block(0, "bn1.weight"))? == input,
+            false => {
+                let norm = block(0, "bn1.weight");
+                self.has(&norm) && self.len(&norm)? == input
+            }
             true => {
                 self.has("layer1.0.downsample.weight") || self.has("layer2.0.downsample.weight")
             }

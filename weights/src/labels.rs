@@ -37,13 +37,18 @@ pub enum LabelsError {
 }
 
 impl Labels {
-    /// The labels of a text file, one a line; empty lines at the end are left out.
+    /// Reads the labels of a text file, one a line; a byte order mark and empty lines at the end are
+    /// left out. Where no such file exists, the names of [`named`](Self::named) work as well.
     ///
     /// # Errors
     ///
     /// If the file cannot be read as UTF-8 text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LabelsError> {
         let path = path.as_ref();
+        let built_in = path.to_str().filter(|_| !path.exists());
+        if let Some(labels) = built_in.and_then(Self::named) {
+            return Ok(labels);
+        }
         let text = read(path).map_err(|source| LabelsError::Read {
             path: path.into(),
             source,
@@ -51,23 +56,37 @@ impl Labels {
         Ok(Self::from_lines(&text))
     }
 
-    /// The built-in labels for a number of classes: ImageNet-1k for 1000, ImageNet-12k
-    /// for 11821, CIFAR-10 for 10, numbers (`class 7`) for any other.
+    /// Returns built-in labels by name: `imagenet1k`, `imagenet12k` or `cifar10`.
     ///
     /// ```
     /// use resnet_weights::Labels;
     ///
-    /// assert_eq!(Labels::for_classes(1000).get(281), "tabby");
-    /// assert_eq!(Labels::for_classes(10).get(3), "cat");
-    /// assert_eq!(Labels::for_classes(4).get(3), "class 3");
+    /// assert_eq!(Labels::named("imagenet1k").unwrap().get(281), "tabby");
+    /// assert_eq!(Labels::named("cifar10").unwrap().get(3), "cat");
+    /// assert!(Labels::named("pets").is_none());
     /// ```
-    pub fn for_classes(classes: usize) -> Self {
-        match classes {
-            1000 => Self::from_lines(include_str!("labels/imagenet1k.txt")),
-            11_821 => Self::from_lines(include_str!("labels/imagenet12k.txt")),
-            10 => Self::from_lines(include_str!("labels/cifar10.txt")),
+    pub fn named(name: &str) -> Option<Self> {
+        Some(Self::from_lines(match name {
+            "imagenet1k" => include_str!("labels/imagenet1k.txt"),
+            "imagenet12k" => include_str!("labels/imagenet12k.txt"),
+            "cifar10" => include_str!("labels/cifar10.txt"),
+            _ => return None,
+        }))
+    }
+
+    /// Returns the labels that a network's name implies: CIFAR-10's for a `cifar_` network of ten
+    /// classes, and numbers for any other. A number of classes alone tells nothing.
+    pub fn of_network(name: Option<&str>, classes: usize) -> Self {
+        let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
+        match (cifar, classes) {
+            (true, 10) => Self::named("cifar10").unwrap_or_else(|| Self::numbered(10)),
             _ => Self::numbered(classes),
         }
+    }
+
+    /// Whether these are numbers in place of names.
+    pub fn are_numbers(&self) -> bool {
+        *self == Self::numbered(self.len())
     }
 
     /// Numbers in place of names: `class 0`, `class 1`, ….
@@ -79,10 +98,12 @@ impl Labels {
     ///
     /// # Errors
     ///
-    /// If their number is another; the message begins with `origin`.
+    /// If their number is another; the message begins with `origin`. A network with a single
+    /// logit may have two labels, one for each of its outcomes.
     pub fn check(self, classes: usize, origin: &str) -> Result<Self, LabelsError> {
         match self.len() {
             found if found == classes => Ok(self),
+            2 if classes == 1 => Ok(self),
             found => Err(LabelsError::Count {
                 origin: origin.into(),
                 expected: classes,

@@ -39,7 +39,7 @@ impl<B: Backend> BasicBlock<B> {
                 .stride(stride)
                 .dilation(plan.first_dilation)
                 .init(device),
-            bn1: Some(Norm::new(config.norm, width, device)),
+            bn1: Some(Norm::new(config, width, device)),
             conv2: ConvPlan::new(width, out_channels, 3)
                 .dilation(plan.dilation)
                 .init(device),

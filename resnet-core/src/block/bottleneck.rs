@@ -46,13 +46,13 @@ impl<B: Backend> Bottleneck<B> {
             conv1: ConvPlan::new(in_channels, width, 1)
                 .stride(first_stride)
                 .init(device),
-            bn1: Some(Norm::new(config.norm, width, device)),
+            bn1: Some(Norm::new(config, width, device)),
             conv2: ConvPlan::new(width, width, 3)
                 .stride(stride)
                 .dilation(plan.first_dilation)
                 .groups(config.cardinality)
                 .init(device),
-            bn2: Some(Norm::new(config.norm, width, device)),
+            bn2: Some(Norm::new(config, width, device)),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),
             bn3: Some(Norm::last(config, out_channels, device)),
             se: Attention::new(config.attention, out_channels, device),

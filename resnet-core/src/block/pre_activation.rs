@@ -32,7 +32,7 @@ impl<B: Backend> PreActBasicBlock<B> {
             ..
         } = plan;
         Self {
-            bn1: Some(Norm::new(config.norm, in_channels, device)),
+            bn1: Some(Norm::new(config, in_channels, device)),
             conv1: ConvPlan::new(in_channels, width, 3)
                 .stride(stride)
                 .init(device),
@@ -98,11 +98,11 @@ impl<B: Backend> PreActBottleneck<B> {
             crate::StridePlacement::Conv3x3 => (1, stride),
         };
         Self {
-            bn1: Some(Norm::new(config.norm, in_channels, device)),
+            bn1: Some(Norm::new(config, in_channels, device)),
             conv1: ConvPlan::new(in_channels, width, 1)
                 .stride(first_stride)
                 .init(device),
-            bn2: Some(Norm::new(config.norm, width, device)),
+            bn2: Some(Norm::new(config, width, device)),
             conv2: ConvPlan::new(width, width, 3).stride(stride).init(device),
             bn3: Some(Norm::last(config, width, device)),
             conv3: ConvPlan::new(width, out_channels, 1).init(device),

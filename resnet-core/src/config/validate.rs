@@ -73,6 +73,10 @@ impl ResNetConfig {
                 ));
             }
         }
+        if !(self.norm_eps > 0.0 && self.norm_eps <= 1.0) {
+            let expected = "a number in (0, 1]";
+            return Err(ConfigError::new("norm_eps", expected, self.norm_eps));
+        }
         if let AttentionKind::SqueezeExcite { ratio } = self.attention
             && !(ratio > 0.0 && ratio <= 1.0)
         {

@@ -2,6 +2,7 @@
 
 mod attention;
 mod batch_norm;
+mod batch_stats;
 mod conv;
 mod drop_path;
 mod group_norm;
@@ -12,6 +13,7 @@ mod step;
 
 pub use attention::{Attention, EfficientChannelAttention, SqueezeExcite};
 pub use batch_norm::{BatchNorm, NormMode};
+pub use batch_stats::BatchStatsNorm;
 pub use group_norm::GroupNorm;
 pub use norm::Norm;
 pub use running_stat::RunningStat;

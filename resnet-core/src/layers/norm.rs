@@ -2,29 +2,44 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{BatchNorm, GroupNorm, NormMode};
+use super::{BatchNorm, BatchStatsNorm, GroupNorm, NormMode};
 use crate::{NormKind, ResNetConfig};
 
-/// The normalisation of a network.
+/// The normalization of a network.
 #[derive(Module, Debug)]
 pub enum Norm<B: Backend> {
-    /// Batch normalisation.
+    /// Batch normalization.
     Batch(BatchNorm<B>),
-    /// Group normalisation.
+    /// Group normalization; instance normalization has one channel per group.
     Group(GroupNorm<B>),
+    /// Batch normalization without running statistics.
+    BatchStats(BatchStatsNorm<B>),
 }
 
 impl<B: Backend> Norm<B> {
-    pub(crate) fn new(kind: NormKind, channels: usize, device: &B::Device) -> Self {
-        match kind {
-            NormKind::Batch => Self::Batch(BatchNorm::new(channels, device)),
-            NormKind::Group { groups } => Self::Group(GroupNorm::new(channels, groups, device)),
+    pub(crate) fn new(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
+        let epsilon = config.norm_eps;
+        let group = |groups| GroupNorm {
+            epsilon,
+            ..GroupNorm::new(channels, groups, device)
+        };
+        match config.norm {
+            NormKind::Batch => Self::Batch(BatchNorm {
+                epsilon,
+                ..BatchNorm::new(channels, device)
+            }),
+            NormKind::Group { groups } => Self::Group(group(groups)),
+            NormKind::Instance => Self::Group(group(channels)),
+            NormKind::BatchStats => Self::BatchStats(BatchStatsNorm {
+                epsilon,
+                ..BatchStatsNorm::new(channels, device)
+            }),
         }
     }
 
     /// The last norm of a residual branch: its weight starts at 0 where the config asks for it.
     pub(crate) fn last(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
-        let norm = Self::new(config.norm, channels, device);
+        let norm = Self::new(config, channels, device);
         if config.zero_init_last {
             norm.zero_init()
         } else {
@@ -45,6 +60,10 @@ impl<B: Backend> Norm<B> {
                 weight: zeros(norm.weight),
                 ..norm
             }),
+            Self::BatchStats(norm) => Self::BatchStats(BatchStatsNorm {
+                weight: zeros(norm.weight),
+                ..norm
+            }),
         }
     }
 
@@ -54,6 +73,7 @@ impl<B: Backend> Norm<B> {
         match self {
             Self::Batch(norm) => norm.forward(x),
             Self::Group(norm) => norm.forward(x),
+            Self::BatchStats(norm) => norm.forward(x),
         }
     }
 
@@ -65,7 +85,7 @@ impl<B: Backend> Norm<B> {
 }
 
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
-/// A group norm depends on its input and stays.
+/// Other norms depend on their input and stay.
 pub(crate) fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
     let Some(Norm::Batch(batch_norm)) = norm else {
         return;

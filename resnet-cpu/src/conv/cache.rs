@@ -38,6 +38,7 @@ pub(super) enum Prepared {
 
 static PREPARED: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
 
+/// For sums of products, or for Winograd's algorithm if the weights allow it.
 pub(super) fn prepared(
     weight: &FlexTensor,
     geometry: &Geometry,
@@ -59,8 +60,12 @@ pub(super) fn prepared(
     }
     let contiguous = weight.to_contiguous();
     let values = contiguous.storage();
-    let prepared = match winograd {
-        Some(side) => Prepared::Winograd(Arc::new(Transformed::new(side, values, geometry)?)),
+    let transformed = match winograd {
+        Some(side) => Transformed::new(side, values, geometry),
+        None => None,
+    };
+    let prepared = match transformed {
+        Some(transformed) => Prepared::Winograd(Arc::new(transformed)),
         None => {
             let panels = Panels::new(geometry, vectors())?;
             let weights = Weights::new(values, geometry);

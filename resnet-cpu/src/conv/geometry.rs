@@ -1,10 +1,13 @@
+use core::ops::{Deref, Range};
+
 use burn_backend::ops::ConvOptions;
 
 use crate::layout::Dims;
+use crate::{check, memory};
 
 /// The sizes of a convolution.
 #[derive(Clone, Debug)]
-pub(super) struct Geometry {
+pub(super) struct Sizes {
     pub(super) batch: usize,
     /// Channels, height and width of the input.
     pub(super) input: [usize; 3],
@@ -18,7 +21,19 @@ pub(super) struct Geometry {
     pub(super) groups: usize,
 }
 
-/// Values of the input that lie in a row, as do the weights for them.
+/// Sizes that go together, which the unsafe code of the kernels relies on:
+///
+/// - none of them is zero, and the groups divide the channels;
+/// - every tap of every output is inside of the padded input;
+/// - the values of the padded input, of the output and of the weights are at most [`MOST`], so that no place among them wraps
+///   around.
+#[derive(Clone, Debug)]
+pub(super) struct Geometry(Sizes);
+
+/// Far more values than fit into memory, and few enough to be multiplied by what vectors and tiles hold.
+const MOST: usize = isize::MAX as usize / 1024;
+
+/// Values that lie in a row, of the input and of the weights for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     /// From the first input of a pixel.
@@ -26,9 +41,17 @@ pub(super) struct Run {
     pub(super) length: usize,
 }
 
+impl Deref for Geometry {
+    type Target = Sizes;
+
+    fn deref(&self) -> &Sizes {
+        &self.0
+    }
+}
+
 impl Geometry {
-    /// `None` where something is empty or does not fit: that is Burn's to explain.
-    pub(super) fn new(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
+    /// Those of a convolution. `None` where something is empty or does not fit: that is Flex's.
+    pub(super) fn of_conv(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
         let [batch, channels, height, width] = x;
         let [out_channels, group_channels, kernel @ ..] = weight;
         let ConvOptions {
@@ -37,24 +60,84 @@ impl Geometry {
             dilation,
             groups,
         } = *options;
-        let fits = channels == group_channels * groups && out_channels % groups == 0;
         let side = |axis: usize, size: usize| {
-            let spanned = dilation[axis] * (kernel[axis].checked_sub(1)?) + 1;
-            let free = (size + 2 * padding[axis]).checked_sub(spanned)?;
-            Some(free / stride[axis] + 1)
+            let [kernel, stride] = [kernel, stride].map(|sides| sides[axis]);
+            check::places(size, kernel, stride, padding[axis], dilation[axis])
         };
-        let out = [out_channels, side(0, height)?, side(1, width)?];
-        let full = batch * channels * height * width * out_channels > 0;
-        (fits && full).then_some(Self {
+        let sizes = Sizes {
             batch,
             input: [channels, height, width],
-            out,
+            out: [out_channels, side(0, height)?, side(1, width)?],
             kernel,
             stride,
             padding: padding.map(|zeros| [zeros; 2]),
             dilation,
             groups,
-        })
+        };
+        (group_channels.checked_mul(groups) == Some(channels)).then(|| Self::new(sizes))?
+    }
+
+    /// `None` where the sizes do not go together, or what a kernel needs does not fit into memory.
+    pub(super) fn new(sizes: Sizes) -> Option<Self> {
+        let Sizes {
+            batch,
+            input,
+            out,
+            kernel,
+            stride,
+            dilation,
+            groups,
+            ..
+        } = sizes;
+        let empty = [
+            &input[..],
+            &out,
+            &kernel,
+            &stride,
+            &dilation,
+            &[batch, groups],
+        ]
+        .iter()
+        .any(|sizes| sizes.contains(&0));
+        if empty || input[0] % groups != 0 || out[0] % groups != 0 {
+            return None;
+        }
+        let mut padded = [0; 2];
+        for (axis, padded) in padded.iter_mut().enumerate() {
+            let [before, after] = sizes.padding[axis];
+            *padded = input[1 + axis].checked_add(before)?.checked_add(after)?;
+            let first = (out[1 + axis] - 1).checked_mul(stride[axis])?;
+            let last = first.checked_add((kernel[axis] - 1).checked_mul(dilation[axis])?)?;
+            if last >= *padded {
+                return None;
+            }
+        }
+        let [padded, inputs, outputs, weights] = [
+            [batch, input[0], padded[0], padded[1]],
+            [batch, input[0], input[1], input[2]],
+            [batch, out[0], out[1], out[2]],
+            [out[0], input[0] / groups, kernel[0], kernel[1]],
+        ]
+        .map(|sizes| check::count(&sizes).filter(|count| *count <= MOST));
+        Self(sizes).within_memory(padded?, inputs?, outputs?, weights?)
+    }
+
+    fn within_memory(
+        self,
+        padded: usize,
+        inputs: usize,
+        outputs: usize,
+        weights: usize,
+    ) -> Option<Self> {
+        /// How much larger than input and output the padded input may be.
+        const LARGER: usize = 64;
+        /// Zeros that are worth their copy, whatever the input.
+        const FEW: usize = 1 << 22;
+        /// Weights are packed to whole vectors for several groups, or transformed.
+        const PACKED: usize = 16;
+        let much = padded > LARGER * (inputs + outputs) + FEW;
+        let values = padded + outputs + PACKED * weights;
+        (!much && memory::has(values * size_of::<f32>())).then_some(self)
     }
 
     pub(super) fn output(&self) -> Dims {
@@ -86,13 +169,19 @@ impl Geometry {
         self.out[0] / self.groups
     }
 
+    /// Values of the padded input.
+    pub(super) fn inputs(&self) -> usize {
+        let [height, width] = self.padded();
+        self.batch * height * width * self.input[0]
+    }
+
     /// Height and width of the padded input.
     pub(super) fn padded(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
     }
 
     /// Where the first input of each of `pixels` is in the padded input.
-    pub(super) fn first_inputs(&self, pixels: core::ops::Range<usize>) -> Vec<usize> {
+    pub(super) fn first_inputs(&self, pixels: Range<usize>) -> Vec<usize> {
         let [channels, ..] = self.input;
         let [_, out_height, out_width] = self.out;
         let [height, width] = self.padded();

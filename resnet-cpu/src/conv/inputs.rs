@@ -6,7 +6,7 @@
 use burn_backend::ops::ConvOptions;
 use burn_flex::FlexTensor;
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Sizes};
 use super::kernel::Direct;
 use super::packed::{Packed, Panels, Weights};
 use super::padded;
@@ -22,15 +22,17 @@ pub(super) fn gradient(
     grad: &FlexTensor,
     options: &ConvOptions<2>,
 ) -> Option<FlexTensor> {
-    let forward = Geometry::new(x, layout::dims(weight), options)?;
+    let forward = Geometry::of_conv(x, layout::dims(weight), options)?;
     if forward.output() != layout::dims(grad) {
         return None;
     }
-    let [down, right] = forward.stride;
+    // A phase from beyond the input has no input.
+    let steps = [0, 1].map(|axis| forward.stride[axis].min(forward.input[1 + axis]));
     let sides = [0, 1].map(|axis| {
-        let phases = (0..forward.stride[axis]).map(|phase| Phase::new(&forward, axis, phase));
+        let phases = (0..steps[axis]).map(|phase| Phase::new(&forward, axis, phase));
         phases.collect::<Option<Vec<_>>>()
     });
+    let [down, right] = steps;
     let [rows, columns] = sides;
     let (rows, columns) = (rows?, columns?);
     let weight = weight.to_contiguous();
@@ -125,7 +127,7 @@ fn of_phase(
     grad: &FlexTensor,
     [row, column]: [&Phase; 2],
 ) -> Option<Vec<f32>> {
-    let geometry = Geometry {
+    let geometry = Geometry::new(Sizes {
         batch: forward.batch,
         input: forward.out,
         out: [forward.input[0], row.size, column.size],
@@ -134,7 +136,7 @@ fn of_phase(
         padding: [row.padding, column.padding],
         dilation: forward.dilation,
         groups: forward.groups,
-    };
+    })?;
     let forwards = Weights::new(weight, forward);
     let turned = Weights {
         output: forwards.input,
@@ -149,8 +151,8 @@ fn of_phase(
         ..forwards
     };
     let panels = Panels::new(&geometry, vectors())?;
+    let padded = padded::for_panels(grad, &geometry, &panels)?;
     let weights = Packed::new(&turned, &geometry, panels);
-    let padded = padded::padded(grad, &geometry);
     let job = Direct {
         x: &padded,
         weights: &weights,

@@ -6,7 +6,7 @@ use core::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::geometry::{Geometry, Run};
-use super::packed::{Packed, Panel};
+use super::packed::{Packed, Panel, Panels};
 use super::place::{After, Job, Place};
 use crate::parallel;
 use crate::simd::{arch, vectors};
@@ -47,28 +47,29 @@ unsafe impl Job for Direct<'_> {
 }
 
 impl Direct<'_> {
-    /// What the unsafe code below relies on.
+    /// What the unsafe code below relies on, beside what [`Geometry`] is.
     fn check(&self, runs: &[Run]) {
-        let geometry = self.geometry;
-        let last = geometry.first_inputs(geometry.pixels() - 1..geometry.pixels())[0];
-        let end = runs.iter().map(|run| run.offset + run.length).max();
-        let inputs = self
-            .weights
-            .panels
-            .panels
-            .iter()
-            .flat_map(|panel| &panel.inputs);
-        let end = last + end.unwrap_or(0) + inputs.max().unwrap_or(&0);
-        assert!(end <= self.x.len());
-        let depth: usize = runs.iter().map(|run| run.length).sum();
-        assert_eq!(depth, self.weights.panels.depth);
-        let lanes = vectors().lanes;
-        let panels = &self.weights.panels.panels;
+        let (geometry, lanes) = (self.geometry, vectors().lanes);
+        let Panels {
+            panels,
+            channels,
+            depth,
+            ..
+        } = &self.weights.panels;
+        // Every tap of every pixel is in the padded input, so that its channels are among the values.
+        assert_eq!(self.x.len(), geometry.inputs());
+        let firsts = panels.iter().flat_map(|panel| &panel.inputs);
+        assert!(
+            firsts
+                .max()
+                .is_some_and(|first| first + channels <= geometry.input[0])
+        );
+        let inputs: usize = runs.iter().map(|run| run.length).sum();
+        assert_eq!([inputs, geometry.taps() * channels], [*depth; 2]);
+        assert!(Panel::are_all(panels, geometry.out[0], lanes));
         assert_eq!(panels.len(), self.weights.values.len());
         for (panel, values) in panels.iter().zip(&self.weights.values) {
             assert_eq!(panel.inputs.len() * lanes * depth, values.len());
-            assert!(panel.channels <= panel.inputs.len() * lanes);
-            assert!(panel.first + panel.channels <= geometry.out[0]);
         }
         let channels = geometry.out[0].next_multiple_of(lanes);
         assert_eq!(
@@ -86,7 +87,8 @@ impl Direct<'_> {
         let geometry = self.geometry;
         let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
         let cores = parallel::cores();
-        let work = pixels * self.weights.panels.depth * geometry.out[0];
+        let outputs = pixels * geometry.out[0];
+        let work = outputs.saturating_mul(self.weights.panels.depth);
         if cores == 1 && self.x.len() <= NEAR || work <= SMALL {
             return vec![Part {
                 pixels: 0..pixels,
@@ -119,7 +121,12 @@ impl Direct<'_> {
 
 /// `count` ranges, as even as can be, that are `0..length` together.
 pub(super) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
-    let at = move |index: usize| length * index / count;
+    // `length * index / count`, where the product may be too large.
+    let (whole, rest) = match count {
+        0 => (0, 0),
+        count => (length / count, length % count),
+    };
+    let at = move |index: usize| whole * index + rest * index / count;
     (0..count).map(move |index| at(index)..at(index + 1))
 }
 
@@ -224,7 +231,8 @@ impl<S: Simd> Tiles<'_, S> {
         to: *mut S::f32s,
     ) {
         let (x, inputs) = (self.job.x.as_ptr(), &self.panel.inputs);
-        // SAFETY: `Direct::check` has compared the last input and the weights of every panel with what there is.
+        // SAFETY: by `Geometry`, every tap of every pixel is in the padded input; `Direct::check` has compared its length, the
+        // panels' channels and their weights with what there is.
         unsafe {
             let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
             let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);

@@ -15,17 +15,21 @@ mod tile;
 mod weights;
 mod winograd;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use burn_backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn_backend::{DType, Shape};
 use burn_flex::{Flex, FlexTensor};
 
-use crate::layout;
 use crate::simd::vectors;
+use crate::{check, layout};
 use cache::Prepared;
 use geometry::Geometry;
 use kernel::Direct;
+use packed::Packed;
 use place::{After, Job};
-use winograd::{Side, Winograd};
+use winograd::{Side, Transformed, Winograd};
 
 /// What a convolution is made part of in the same pass: `y = relu(scale * conv(x) + bias + residual)`.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +48,8 @@ pub struct Epilogue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The weights stay the same from call to call, so that work on them pays: Winograd's algorithm where it takes less time. Its
-    /// outputs are the same sums, but for rounding: errors of some 1e-6 of the largest. In a tile of 16 outputs, all are not numbers
-    /// where one input is none.
+    /// outputs are the same sums, but for rounding: errors of some 1e-6 of the largest. An input with a NaN, an infinity or a
+    /// value above 1e15 is convolved without it, so that NaN reaches the outputs over it and no others.
     Inference,
     /// The weights change: no work on them but their packing.
     Training,
@@ -61,7 +65,7 @@ pub enum Phase {
 ///
 /// # Panics
 ///
-/// As Flex does, where the shapes do not go together.
+/// If the shapes do not go together, an option is zero that must not be, or the output does not fit into memory.
 pub fn conv2d_with(
     x: FlexTensor,
     weight: FlexTensor,
@@ -69,6 +73,12 @@ pub fn conv2d_with(
     epilogue: Epilogue,
     phase: Phase,
 ) -> FlexTensor {
+    const NAME: &str = "conv2d";
+    let output = check::conv(NAME, [&x, &weight], epilogue.bias.as_ref(), &options);
+    check::vector(NAME, "a scale", epilogue.scale.as_ref(), output[1]);
+    if let Some(residual) = &epilogue.residual {
+        check::same(NAME, "a residual", residual, &output);
+    }
     by_kernel(&x, &weight, &options, epilogue, phase)
         .unwrap_or_else(|epilogue| by_flex(x, weight, options, *epilogue))
 }
@@ -80,7 +90,7 @@ pub(crate) fn conv2d(
     bias: Option<FlexTensor>,
     options: ConvOptions<2>,
 ) -> FlexTensor {
-    let stays = layout::is_channels_last(&x);
+    let stays = x.layout().num_dims() == 4 && layout::is_channels_last(&x);
     let epilogue = Epilogue {
         bias,
         ..Epilogue::default()
@@ -104,13 +114,18 @@ pub(crate) fn x_backward(
     grad: FlexTensor,
     options: ConvOptions<2>,
 ) -> FlexTensor {
+    const NAME: &str = "conv2d_x_backward";
+    check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let stays = layout::is_channels_last(&grad);
     let floats = [&weight, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
     let own = || inputs::gradient(layout::dims(&x), &weight, &grad, &options);
     match floats.then(own).flatten() {
         Some(gradient) if stays => gradient,
         Some(gradient) => layout::to_channels_first(gradient),
-        None => Flex::conv2d_x_backward(x, weight, grad, options),
+        None => {
+            check::x_gradient(NAME, [&x, &weight, &grad], &options);
+            Flex::conv2d_x_backward(x, weight, grad, options)
+        }
     }
 }
 
@@ -121,9 +136,12 @@ pub(crate) fn weight_backward(
     grad: FlexTensor,
     options: ConvOptions<2>,
 ) -> FlexTensor {
+    const NAME: &str = "conv2d_weight_backward";
+    check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let floats = [&x, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
     let own = || weights::gradient(&x, layout::dims(&weight), &grad, &options);
     floats.then(own).flatten().unwrap_or_else(|| {
+        check::weight_gradient(NAME, [&x, &weight, &grad], &options);
         let [x, grad] = [x, grad].map(layout::to_channels_first);
         Flex::conv2d_weight_backward(x, weight, grad, options)
     })
@@ -137,32 +155,32 @@ fn by_kernel(
     epilogue: Epilogue,
     phase: Phase,
 ) -> Result<FlexTensor, Box<Epilogue>> {
-    let Some((geometry, weights)) = prepare(x, weight, options, &epilogue, phase) else {
+    let Some(ready) = prepare(x, weight, options, &epilogue, phase) else {
         return Err(Box::new(epilogue));
     };
+    let geometry = &ready.geometry;
     let after = After {
-        scale: of_channels(&epilogue.scale, 1.0, &geometry),
-        bias: of_channels(&epilogue.bias, 0.0, &geometry),
+        scale: of_channels(&epilogue.scale, 1.0, geometry),
+        bias: of_channels(&epilogue.bias, 0.0, geometry),
         relu: epilogue.relu,
     };
     let residual = epilogue.residual.map(layout::into_channels_last);
-    Ok(match weights {
-        Prepared::Direct(weights) => {
-            let padded = padded::padded(x, &geometry);
+    Ok(match &ready.weights {
+        Weights::Direct(weights) => {
             let job = Direct {
-                x: &padded,
-                weights: &weights,
-                geometry: &geometry,
+                x: &ready.x,
+                weights,
+                geometry,
                 after,
             };
             output(&job, residual)
         }
-        Prepared::Winograd(weights) => {
-            let padded = padded::padded(x, &weights.side.whole(&geometry));
+        Weights::Winograd(weights, whole) => {
             let job = Winograd {
-                x: &padded,
-                weights: &weights,
-                geometry: &geometry,
+                x: &ready.x,
+                weights,
+                geometry,
+                whole,
                 after,
             };
             output(&job, residual)
@@ -194,36 +212,66 @@ fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry)
     channels
 }
 
-/// The sizes and the packed weights, if there is a kernel for them.
-fn prepare(
-    x: &FlexTensor,
+/// What a kernel needs.
+struct Ready<'a> {
+    geometry: Geometry,
+    weights: Weights,
+    /// With padding.
+    x: Cow<'a, [f32]>,
+}
+
+enum Weights {
+    Direct(Arc<Packed>),
+    /// With the sizes of whole tiles.
+    Winograd(Arc<Transformed>, Geometry),
+}
+
+/// `None` where there is no kernel.
+fn prepare<'a>(
+    x: &'a FlexTensor,
     weight: &FlexTensor,
     options: &ConvOptions<2>,
     epilogue: &Epilogue,
     phase: Phase,
-) -> Option<(Geometry, Prepared)> {
+) -> Option<Ready<'a>> {
     let Epilogue {
         scale,
         bias,
         residual,
         ..
     } = epilogue;
-    let vectors = [scale, bias].into_iter().flatten();
-    let mut floats = vectors.clone().chain(residual).chain([x, weight]);
+    let mut floats = [scale, bias, residual]
+        .into_iter()
+        .flatten()
+        .chain([x, weight]);
     if !floats.all(|tensor| tensor.dtype() == DType::F32) {
         return None;
     }
-    let geometry = Geometry::new(layout::dims(x), layout::dims(weight), options)?;
-    let mut lengths = vectors.map(|vector| vector.layout().num_elements());
-    let mut sizes = residual.iter().map(layout::dims);
-    let fits = lengths.all(|length| length == geometry.out[0])
-        && sizes.all(|size| size == geometry.output());
-    let winograd = match phase {
+    let geometry = Geometry::of_conv(layout::dims(x), layout::dims(weight), options)?;
+    let tiles = match phase {
         Phase::Inference => Side::of(&geometry),
         Phase::Training => None,
     };
-    let weights = fits.then(|| cache::prepared(weight, &geometry, winograd))??;
-    Some((geometry, weights))
+    if let Some((side, whole)) = tiles
+        && let Some(Prepared::Winograd(weights)) = cache::prepared(weight, &geometry, Some(side))
+        && let Some(x) = padded::padded_within(x, &whole, winograd::LARGEST)
+    {
+        let weights = Weights::Winograd(weights, whole);
+        return Some(Ready {
+            geometry,
+            weights,
+            x,
+        });
+    }
+    let Prepared::Direct(weights) = cache::prepared(weight, &geometry, None)? else {
+        return None;
+    };
+    let x = padded::for_panels(x, &geometry, &weights.panels)?;
+    Some(Ready {
+        geometry,
+        weights: Weights::Direct(weights),
+        x,
+    })
 }
 
 fn by_flex(

@@ -31,6 +31,22 @@ pub(super) struct Panel {
 }
 
 impl Panel {
+    /// Whether panels have all of so many channels, in their order, in vectors of so many lanes. Kernels write what panels have.
+    pub(super) fn are_all(panels: &[Self], channels: usize, lanes: usize) -> bool {
+        let mut next = 0;
+        let follows = |panel: &Self| {
+            let vectors = panel.channels.div_ceil(lanes);
+            let follows = panel.first == next
+                && next % lanes == 0
+                && vectors == panel.inputs.len()
+                && (1..=4).contains(&vectors)
+                && panel.inputs.is_sorted();
+            next += panel.channels;
+            follows
+        };
+        panels.iter().all(follows) && next == channels
+    }
+
     pub(super) fn outputs(&self) -> Range<usize> {
         self.first..self.first + self.channels
     }
@@ -73,6 +89,11 @@ impl Panels {
             lanes,
             spanned,
         })
+    }
+
+    /// Whether a vector has outputs of several groups.
+    pub(super) fn span_groups(&self) -> bool {
+        self.spanned > 1
     }
 
     /// Channels of a panel, to the end of its last vector.

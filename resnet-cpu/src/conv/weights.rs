@@ -27,7 +27,7 @@ pub(super) fn gradient(
     grad: &FlexTensor,
     options: &ConvOptions<2>,
 ) -> Option<FlexTensor> {
-    let geometry = Geometry::new(layout::dims(x), weight, options)?;
+    let geometry = Geometry::of_conv(layout::dims(x), weight, options)?;
     if geometry.output() != layout::dims(grad) {
         return None;
     }
@@ -174,21 +174,31 @@ impl Job<'_> {
         parts
     }
 
-    /// What the unsafe code below relies on.
+    /// What the unsafe code below relies on, beside what [`Geometry`] is.
     fn check(&self) {
-        let last = self.firsts.iter().max().unwrap_or(&0);
-        let end = self
-            .tiles
-            .iter()
-            .map(|tile| tile.offset + tile.inputs)
-            .max();
-        let inputs = self.panels.panels.iter().flat_map(|panel| &panel.inputs);
-        assert!(last + end.unwrap_or(0) + inputs.max().unwrap_or(&0) <= self.x.len());
-        assert_eq!(self.firsts.len(), self.geometry.pixels());
+        let (geometry, lanes) = (self.geometry, vectors().lanes);
+        let Panels {
+            panels,
+            channels,
+            depth,
+            ..
+        } = self.panels;
+        // Every tap of every pixel is in the padded input, so that its channels are among the values.
+        assert_eq!(self.x.len(), geometry.inputs());
+        let firsts = panels.iter().flat_map(|panel| &panel.inputs);
+        assert!(
+            firsts
+                .max()
+                .is_some_and(|first| first + channels <= geometry.input[0])
+        );
         let inputs: usize = self.tiles.iter().map(|tile| tile.inputs).sum();
-        assert_eq!(inputs, self.panels.depth);
-        for (panel, grads) in self.panels.panels.iter().zip(&self.grads) {
-            assert_eq!(grads.len(), self.firsts.len() * self.panels.width(panel));
+        assert_eq!([inputs, geometry.taps() * channels], [*depth; 2]);
+        assert!(Panel::are_all(panels, geometry.out[0], lanes));
+        assert_eq!(self.firsts.len(), geometry.pixels());
+        assert_eq!(panels.len(), self.grads.len());
+        for (panel, grads) in panels.iter().zip(&self.grads) {
+            assert_eq!(self.panels.width(panel), panel.inputs.len() * lanes);
+            assert_eq!(grads.len(), self.firsts.len() * panel.inputs.len() * lanes);
         }
     }
 }
@@ -237,8 +247,8 @@ impl PartOfJob<'_> {
                     grads,
                     inputs: &panel.inputs,
                 };
-                // SAFETY: `Job::check` has compared the last input with what there is, and every pixel's gradients and every
-                // input's sums are of `width` values.
+                // SAFETY: by `Geometry`, every tap of every pixel is in the padded input, whose length `Job::check` has compared with
+                // what there is, as it has the gradients of every pixel; every input's sums are of `width` values.
                 unsafe {
                     match tile.inputs {
                         1 => pixels.add::<1, VECTORS, GROUPED>(own),

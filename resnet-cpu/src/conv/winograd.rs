@@ -12,13 +12,18 @@ use std::cell::RefCell;
 use aligned_vec::AVec;
 use pulp::{Simd, WithSimd};
 
-use super::geometry::{Geometry, Run};
+use super::geometry::{Geometry, Run, Sizes};
 use super::kernel::{products, ranges};
 use super::packed::{Packed, Panel, Panels, Weights};
+use super::padded::are_within;
 use super::place::{After, Job, Place};
 use super::tile::{Four, Tile, Two};
 use crate::parallel;
 use crate::simd::{arch, vectors};
+
+/// The largest input or weight that is transformed: sums of products of larger ones may be too large for a float where the
+/// outputs are not. An infinite one, or NaN, would reach all outputs of its tiles.
+pub(super) const LARGEST: f32 = 1e15;
 
 /// How many outputs a tile has in a row and in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,8 +33,9 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// `None` where sums of products take less time, or another convolution than this is asked for.
-    pub(super) fn of(geometry: &Geometry) -> Option<Self> {
+    /// With the sizes of whole tiles. `None` where sums of products take less time, or another convolution than this is asked
+    /// for.
+    pub(super) fn of(geometry: &Geometry) -> Option<(Self, Geometry)> {
         /// A weight that is read from memory takes the time of so many multiply-adds.
         const READ: usize = 36;
         let lanes = vectors().lanes;
@@ -46,7 +52,8 @@ impl Side {
             Some(side) => side.inputs().pow(2) * (side.count(geometry) + READ),
         };
         let sides = [None, Some(Self::Two), Some(Self::Four)];
-        sides.into_iter().filter(|_| fits).min_by_key(work)?
+        let side = sides.into_iter().filter(|_| fits).min_by_key(work)??;
+        Some((side, side.whole(geometry)?))
     }
 
     fn outputs(self) -> usize {
@@ -72,12 +79,14 @@ impl Side {
     }
 
     /// With zeros to the end of the last tiles.
-    pub(super) fn whole(self, geometry: &Geometry) -> Geometry {
-        let mut whole = geometry.clone();
+    fn whole(self, geometry: &Geometry) -> Option<Geometry> {
+        let mut sizes = Sizes::clone(geometry);
         for (axis, tiles) in self.tiles(geometry).into_iter().enumerate() {
-            whole.padding[axis][1] += tiles * self.outputs() - geometry.out[1 + axis];
+            let outputs = tiles * self.outputs();
+            sizes.padding[axis][1] += outputs - geometry.out[1 + axis];
+            sizes.out[1 + axis] = outputs;
         }
-        whole
+        Geometry::new(sizes)
     }
 }
 
@@ -89,12 +98,15 @@ pub(super) struct Transformed {
 }
 
 impl Transformed {
-    /// Of `[out, in, 3, 3]`.
+    /// Of `[out, in, 3, 3]`. `None` where a weight is larger than [`LARGEST`] or NaN.
     pub(super) fn new(side: Side, weights: &[f32], geometry: &Geometry) -> Option<Self> {
-        let one = Geometry {
+        if !are_within(weights, LARGEST) {
+            return None;
+        }
+        let one = Geometry::new(Sizes {
             kernel: [1, 1],
-            ..geometry.clone()
-        };
+            ..Sizes::clone(geometry)
+        })?;
         let panels = Panels::new(&one, vectors())?;
         let values = match side {
             Side::Two => transformed(weights, &Two::WEIGHTS),
@@ -125,10 +137,12 @@ fn transformed<const IN: usize>(weights: &[f32], g: &[[f64; 3]; IN]) -> Vec<Vec<
 
 /// A convolution, ready to run.
 pub(super) struct Winograd<'a> {
-    /// `[batch, height, width, channels]` with the padding of [`Side::whole`].
+    /// `[batch, height, width, channels]` with padding to whole tiles.
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Transformed,
     pub(super) geometry: &'a Geometry,
+    /// The same with whole tiles.
+    pub(super) whole: &'a Geometry,
     pub(super) after: After,
 }
 
@@ -172,11 +186,11 @@ impl Winograd<'_> {
         count.next_multiple_of(parallel::cores()).min(tiles)
     }
 
-    /// What the unsafe code below relies on.
+    /// What the unsafe code below relies on, beside what [`Geometry`] is.
     fn check(&self) {
         let (geometry, side, lanes) = (self.geometry, self.side(), vectors().lanes);
         let [inputs, outputs] = [geometry.input, geometry.out].map(|[channels, ..]| channels);
-        let [height, width] = side.whole(geometry).padded();
+        let [height, width] = self.whole.padded();
         assert_eq!(self.x.len(), geometry.batch * height * width * inputs);
         let tiles = side.tiles(geometry).map(|tiles| tiles * side.outputs() + 2);
         assert_eq!(tiles, [height, width]);
@@ -186,12 +200,12 @@ impl Winograd<'_> {
             [outputs; 2]
         );
         assert_eq!(self.weights.weights.len(), side.inputs().pow(2));
+        assert!(Panel::are_all(self.panels(), outputs, lanes));
         for packed in &self.weights.weights {
             assert_eq!(packed.panels.depth, inputs);
-            for (panel, values) in packed.panels.panels.iter().zip(&packed.values) {
-                assert_eq!(values.len(), panel.channels * inputs);
-                assert_eq!(panel.channels, panel.inputs.len() * lanes);
-                assert!(panel.first + panel.channels <= outputs);
+            assert_eq!(packed.values.len(), self.panels().len());
+            for (panel, values) in self.panels().iter().zip(&packed.values) {
+                assert_eq!(values.len(), panel.inputs.len() * lanes * inputs);
             }
         }
     }
@@ -289,7 +303,7 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
     #[allow(clippy::needless_range_loop, reason = "unrolled")]
     unsafe fn transform<S: Simd>(&self, simd: S) {
         let job = self.job;
-        let [height, width] = job.side().whole(job.geometry).padded();
+        let [height, width] = job.whole.padded();
         let (channels, stride) = (self.channels(), self.stride());
         for (index, tile) in self.tiles.clone().enumerate() {
             let [image, y, x] = self.at(tile);

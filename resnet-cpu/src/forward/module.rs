@@ -7,8 +7,67 @@ use burn_backend::ops::{
 use burn_backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
-use crate::pool::Window;
+use crate::check::{self, Pool};
 use crate::{Cpu, conv, layout, pool};
+
+/// Convolutions that are Flex's, where the sizes allow them.
+macro_rules! checked {
+    ($($check:ident $options:ty: $forward:ident $(, $x_backward:ident, $weight_backward:ident)?;)*) => {
+        $(
+            fn $forward(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: Option<FloatTensor<Self>>,
+                options: $options,
+            ) -> FloatTensor<Self> {
+                check::$check(stringify!($forward), [&x, &weight], bias.as_ref(), &options);
+                Flex::$forward(x, weight, bias, options)
+            }
+
+            $(
+                fn $x_backward(
+                    x: FloatTensor<Self>,
+                    weight: FloatTensor<Self>,
+                    output_grad: FloatTensor<Self>,
+                    options: $options,
+                ) -> FloatTensor<Self> {
+                    const NAME: &str = stringify!($x_backward);
+                    check::conv_backward(NAME, [&x, &weight, &output_grad], &options);
+                    check::x_gradient(NAME, [&x, &weight, &output_grad], &options);
+                    Flex::$x_backward(x, weight, output_grad, options)
+                }
+
+                fn $weight_backward(
+                    x: FloatTensor<Self>,
+                    weight: FloatTensor<Self>,
+                    output_grad: FloatTensor<Self>,
+                    options: $options,
+                ) -> FloatTensor<Self> {
+                    const NAME: &str = stringify!($weight_backward);
+                    check::conv_backward(NAME, [&x, &weight, &output_grad], &options);
+                    check::weight_gradient(NAME, [&x, &weight, &output_grad], &options);
+                    Flex::$weight_backward(x, weight, output_grad, options)
+                }
+            )?
+        )*
+    };
+}
+
+fn window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    ceil: bool,
+) -> Pool {
+    Pool {
+        kernel,
+        stride,
+        padding,
+        dilation,
+        ceil,
+    }
+}
 
 impl ModuleOps<Cpu> for Cpu {
     fn conv2d(
@@ -66,7 +125,8 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
+        let window = window(kernel_size, stride, padding, dilation, ceil_mode);
+        window.check("max_pool2d", &x);
         pool::max_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
@@ -81,7 +141,8 @@ impl ModuleOps<Cpu> for Cpu {
         count_include_pad: bool,
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window::new(kernel_size, stride, padding, [1, 1], ceil_mode);
+        let window = window(kernel_size, stride, padding, [1, 1], ceil_mode);
+        window.check("avg_pool2d", &x);
         pool::avg_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::avg_pool2d(
@@ -104,7 +165,8 @@ impl ModuleOps<Cpu> for Cpu {
         count_include_pad: bool,
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let window = Window::new(kernel_size, stride, padding, [1, 1], ceil_mode);
+        let window = window(kernel_size, stride, padding, [1, 1], ceil_mode);
+        window.check_gradient("avg_pool2d_backward", &x, &grad);
         pool::avg_pool2d_backward(layout::dims(&x), &grad, window).unwrap_or_else(|| {
             Flex::avg_pool2d_backward(
                 x,
@@ -126,7 +188,8 @@ impl ModuleOps<Cpu> for Cpu {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> MaxPool2dWithIndices<Self> {
-        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
+        let window = window(kernel_size, stride, padding, dilation, ceil_mode);
+        window.check("max_pool2d_with_indices", &x);
         if let Some((output, indices)) = pool::max_pool2d_with_indices(&x, window) {
             return MaxPool2dWithIndices::new(output, indices);
         }
@@ -146,7 +209,10 @@ impl ModuleOps<Cpu> for Cpu {
         output_grad: FloatTensor<Self>,
         indices: IntTensor<Self>,
     ) -> MaxPool2dBackward<Self> {
-        let window = Window::new(kernel_size, stride, padding, dilation, ceil_mode);
+        const NAME: &str = "max_pool2d_with_indices_backward";
+        let window = window(kernel_size, stride, padding, dilation, ceil_mode);
+        window.check_gradient(NAME, &x, &output_grad);
+        check::same(NAME, "indices", &indices, output_grad.layout().shape());
         let own = pool::max_pool2d_backward(layout::dims(&x), &output_grad, &indices, window);
         if let Some(x_grad) = own {
             return MaxPool2dBackward::new(x_grad);
@@ -164,18 +230,33 @@ impl ModuleOps<Cpu> for Cpu {
         MaxPool2dBackward::new(found.x_grad)
     }
 
+    fn adaptive_avg_pool2d(x: FloatTensor<Self>, output_size: [usize; 2]) -> FloatTensor<Self> {
+        check::resized("adaptive_avg_pool2d", &x, output_size);
+        Flex::adaptive_avg_pool2d(x, output_size)
+    }
+
+    fn interpolate(
+        x: FloatTensor<Self>,
+        output_size: [usize; 2],
+        options: InterpolateOptions,
+    ) -> FloatTensor<Self> {
+        check::resized("interpolate", &x, output_size);
+        Flex::interpolate(x, output_size, options)
+    }
+
+    checked! {
+        conv ConvOptions<1>: conv1d, conv1d_x_backward, conv1d_weight_backward;
+        conv ConvOptions<3>: conv3d, conv3d_x_backward, conv3d_weight_backward;
+        conv_transpose ConvTransposeOptions<1>: conv_transpose1d;
+        conv_transpose ConvTransposeOptions<2>: conv_transpose2d;
+        conv_transpose ConvTransposeOptions<3>: conv_transpose3d;
+    }
+
     forward! {
         fn embedding(weights: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
         fn embedding_backward(weights: FloatTensor<Self>, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
-        fn conv1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvOptions<1>) -> FloatTensor<Self>;
         fn deform_conv2d(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, options: DeformConvOptions<2>) -> FloatTensor<Self>;
-        fn conv3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvOptions<3>) -> FloatTensor<Self>;
-        fn conv_transpose1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>;
-        fn conv_transpose2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>;
-        fn conv_transpose3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>;
-        fn adaptive_avg_pool2d(x: FloatTensor<Self>, output_size: [usize; 2]) -> FloatTensor<Self>;
         fn adaptive_avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn interpolate(x: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>;
         fn interpolate_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>;
         fn attention(query: FloatTensor<Self>, key: FloatTensor<Self>, value: FloatTensor<Self>, mask: Option<BoolTensor<Self>>, attn_bias: Option<FloatTensor<Self>>, options: AttentionModuleOptions) -> FloatTensor<Self>;
         fn layer_norm(tensor: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: Option<FloatTensor<Self>>, epsilon: f64) -> FloatTensor<Self>;

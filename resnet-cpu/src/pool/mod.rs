@@ -9,18 +9,8 @@ use burn_flex::FlexTensor;
 pub(crate) use backward::{avg_pool2d_backward, max_pool2d_backward};
 pub(crate) use forward::{avg_pool2d, max_pool2d, max_pool2d_with_indices};
 
+use crate::check::{self, Pool as Window};
 use crate::layout::{self, Dims};
-
-/// A window and its steps, each for height and width.
-#[derive(Clone, Copy)]
-pub(crate) struct Window {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
-    dilation: [usize; 2],
-    /// Whether a last window that leaves the map counts.
-    ceil: bool,
-}
 
 /// The values and sizes of a map that there are kernels for.
 fn map(x: &FlexTensor) -> Option<(&[f32], Dims)> {
@@ -28,30 +18,16 @@ fn map(x: &FlexTensor) -> Option<(&[f32], Dims)> {
     fits.then(|| Some((layout::channels_last(x)?, layout::dims(x))))?
 }
 
+/// As [`Window::check`] has seen it: sums of its sizes do not wrap around.
 impl Window {
-    pub(crate) fn new(
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
-        dilation: [usize; 2],
-        ceil: bool,
-    ) -> Self {
-        Self {
-            kernel,
-            stride,
-            padding,
-            dilation,
-            ceil,
-        }
-    }
-
     /// Height and width of what it gives; `None` if it does not fit or a last window leaves the map.
     fn output(&self, [_, _, height, width]: Dims) -> Option<[usize; 2]> {
         let side = |axis: usize, size: usize| {
-            let spanned = self.dilation[axis] * self.kernel[axis].checked_sub(1)? + 1;
-            let free = (size + 2 * self.padding[axis]).checked_sub(spanned)?;
-            let whole = !self.ceil || free % self.stride[axis] == 0;
-            whole.then_some(free / self.stride[axis] + 1)
+            let [kernel, stride, padding, dilation] =
+                [self.kernel, self.stride, self.padding, self.dilation].map(|sides| sides[axis]);
+            let places = check::places(size, kernel, stride, padding, dilation)?;
+            let whole = check::places(size, kernel, 1, padding, dilation)? - 1;
+            (!self.ceil || whole.is_multiple_of(stride)).then_some(places)
         };
         Some([side(0, height)?, side(1, width)?])
     }

@@ -2,6 +2,8 @@
 
 mod conv;
 mod elementwise;
+mod extremes;
+mod nan;
 mod norm;
 mod pool;
 

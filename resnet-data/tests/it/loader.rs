@@ -48,6 +48,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
             .unwrap()
             .with_workers(workers)
             .epoch(epoch, 0)
+            .unwrap()
             .collect()
     };
     let one = epoch(1, 3);
@@ -62,6 +63,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
         .unwrap()
         .with_workers(3)
         .epoch(3, 7)
+        .unwrap()
         .collect();
     assert!(same(&rest, &one[7..]));
 }
@@ -70,7 +72,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
 fn an_image_is_changed_otherwise_in_every_epoch() {
     let loader = loader().with_sampling(Sampling::Sequential);
     let images = |epoch: u64| {
-        let batch = loader.epoch(epoch, 0).next().unwrap();
+        let batch = loader.epoch(epoch, 0).unwrap().next().unwrap();
         assert_eq!(batch.numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
         batch.images
     };
@@ -83,7 +85,7 @@ fn an_image_is_changed_otherwise_in_every_epoch() {
 #[test]
 fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
     let loader = Loader::new(Dataset::shapes(10, 1), Recipe::cifar(), 4);
-    let batches: Vec<Batch> = loader.epoch(0, 0).collect();
+    let batches: Vec<Batch> = loader.epoch(0, 0).unwrap().collect();
     let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.numbers.clone()).collect();
     assert_eq!(numbers, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
     assert_eq!(batches[2].targets[0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
@@ -94,6 +96,7 @@ fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
 fn an_epoch_of_training_has_no_image_twice() {
     let mut numbers: Vec<usize> = loader()
         .epoch(0, 0)
+        .unwrap()
         .flat_map(|batch| batch.numbers)
         .collect();
     assert_eq!(numbers.len(), 96);
@@ -121,7 +124,7 @@ fn balanced_epochs_see_rare_classes_as_often() {
         .unwrap()
         .with_sampling(Sampling::Balanced);
     let targets: Vec<Vec<f32>> = (0..5)
-        .flat_map(|epoch| loader.epoch(epoch, 0))
+        .flat_map(|epoch| loader.epoch(epoch, 0).unwrap())
         .flat_map(|batch| batch.targets)
         .collect();
     let few = targets.iter().filter(|target| target[0] == 1.0).count();
@@ -143,7 +146,10 @@ fn a_bad_image_is_told_and_left_out() {
     }
     fs::write(folder.path().join("b/1.gif"), "<html>not found</html>").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
-    let batches: Vec<Batch> = Loader::new(data, Recipe::cifar(), 4).epoch(0, 0).collect();
+    let batches: Vec<Batch> = Loader::new(data, Recipe::cifar(), 4)
+        .epoch(0, 0)
+        .unwrap()
+        .collect();
     let counts: Vec<usize> = batches.iter().map(|batch| batch.images.len()).collect();
     assert_eq!(counts, [4, 2]);
     let [bad] = &batches[1].bad[..] else {
@@ -159,7 +165,7 @@ fn a_bad_image_is_told_and_left_out() {
 fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
     // To prepare all of a million images would take minutes.
     let loader = Loader::new(Dataset::shapes(1_000_000, 1), Recipe::cifar(), 64).with_workers(2);
-    let mut batches = loader.epoch(0, 0);
+    let mut batches = loader.epoch(0, 0).unwrap();
     assert_eq!(batches.len(), 15_625);
     assert_eq!(batches.next().unwrap().images.len(), 64);
     assert_eq!(batches.len(), 15_624);
@@ -317,6 +323,7 @@ fn the_wildest_augmentation_that_is_allowed_runs() {
             .with_mix(mix)
             .unwrap()
             .epoch(0, 0)
+            .unwrap()
             .map(|batch| batch.images.len());
         assert_eq!(images.sum::<usize>(), 35);
     }
@@ -330,7 +337,7 @@ fn images_without_a_class_need_no_balance() {
     let none = Dataset::csv(&file).unwrap().take_per_class(0);
     assert_eq!((none.len(), none.counts()), (2, vec![0]));
     let loader = Loader::new(none, Recipe::cifar(), 1).with_sampling(Sampling::Balanced);
-    assert_eq!(loader.epoch(0, 0).count(), 2);
+    assert_eq!(loader.epoch(0, 0).unwrap().count(), 2);
 }
 
 #[test]
@@ -339,6 +346,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     let numbers = |epoch: u64| -> Vec<usize> {
         loader
             .epoch(epoch, 0)
+            .unwrap()
             .flat_map(|batch| batch.numbers)
             .collect()
     };
@@ -352,15 +360,15 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     assert_eq!(distinct.len(), 24);
     assert_ne!(numbers(1), first);
     // Each time changed in another way.
-    let batch = loader.epoch(0, 0).next().unwrap();
+    let batch = loader.epoch(0, 0).unwrap().next().unwrap();
     assert_ne!(batch.images[0], batch.images[1]);
 }
 
 #[test]
 fn shares_of_a_batch_are_the_batch() {
-    let whole: Vec<Batch> = loader().epoch(2, 0).collect();
+    let whole: Vec<Batch> = loader().epoch(2, 0).unwrap().collect();
     let shares: Vec<Vec<Batch>> = (0..3)
-        .map(|place| loader().with_share(place, 3).epoch(2, 0).collect())
+        .map(|place| loader().with_share(place, 3).epoch(2, 0).unwrap().collect())
         .collect();
     for (place, whole) in whole.iter().enumerate() {
         let batches = shares.iter().map(|share| &share[place]);

@@ -85,6 +85,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
     for (first, batches) in [(0, 2), (1, 1)] {
         let bad: Vec<usize> = loader
             .epoch(0, first)
+            .unwrap()
             .map(|batch| batch.bad.len())
             .collect();
         assert_eq!(bad, [7, 0][..batches]);
@@ -93,6 +94,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
         loader
             .with_share(1, 2)
             .epoch(0, 0)
+            .unwrap()
             .map(|batch| batch.bad.len())
             .sum::<usize>(),
         0
@@ -164,6 +166,7 @@ fn only_regular_files_are_opened() {
     let data = Dataset::open_held_out(folder.path().join("table.csv")).unwrap();
     let batch = Loader::new(data, Recipe::cifar(), 4)
         .epoch(0, 0)
+        .unwrap()
         .next()
         .unwrap();
     assert_eq!((batch.images.len(), batch.bad.len()), (2, 2));
@@ -182,6 +185,7 @@ fn files_that_vanish_are_told() {
     fs::remove_dir_all(folder.path()).unwrap();
     let batch = Loader::new(data, Recipe::cifar(), 2)
         .epoch(0, 0)
+        .unwrap()
         .next()
         .unwrap();
     assert_eq!((batch.images.len(), batch.bad.len()), (0, 2));

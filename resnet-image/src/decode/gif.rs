@@ -1,46 +1,124 @@
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
 use gif::{DecodeOptions, MemoryLimit};
-use image::{ImageFormat, RgbImage};
 
-use super::{DecodeError, Decoder, rgb_image};
+use super::DecodeError;
+use super::canvas::{Canvas, Layout};
+use super::job::Job;
+
+const FORMAT: &str = "GIF";
+const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
 /// The first frame on its canvas: a canvas that the frame overruns grows, and what the frame does
-/// not cover has the transparent colour, or the first of the palette, as in Pillow.
-pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-    let failed = |source| DecodeError::malformed(ImageFormat::Gif, source);
-    let mut options = DecodeOptions::new();
-    // The canvas is checked below, before anything of its size is allocated.
-    options.set_memory_limit(MemoryLimit::Unlimited);
-    let mut reader = options.read_info(Cursor::new(bytes)).map_err(failed)?;
-    let (screen_width, screen_height) = (reader.width(), reader.height());
-    let Some(frame) = reader.next_frame_info().map_err(failed)? else {
-        return Err(DecodeError::Truncated { format: "GIF" });
-    };
-    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
-    let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
-    let background = frame.transparent.unwrap_or(0);
-    let width = usize::from(screen_width).max(left + frame_width);
-    let height = usize::from(screen_height).max(top + frame_height);
-    limit.check(width as u32, height as u32)?;
+/// not cover has the transparent color, or the first of the palette, as in Pillow.
+pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
+    let failed = |source| DecodeError::malformed(FORMAT, source);
+    let FirstFrame {
+        screen,
+        control,
+        frame,
+        size,
+    } = first_frame(bytes).ok_or(TRUNCATED)?;
+    let [left, top, frame_width, frame_height] = size;
+    let (width, height) = (
+        screen.0.max(left + frame_width),
+        screen.1.max(top + frame_height),
+    );
+    job.check(width as u32, height as u32)?;
+    job.reserve((width as u32, height as u32), 1, 0)?;
 
-    let mut indices = vec![background; frame_width * frame_height];
+    let mut options = DecodeOptions::new();
+    options.set_memory_limit(MemoryLimit::Unlimited);
+    let reader = Cursor::new(&bytes[..screen.2]).chain(control).chain(frame);
+    let mut reader = options.read_info(reader).map_err(failed)?;
+    let first = reader.next_frame_info().map_err(failed)?.ok_or(TRUNCATED)?;
+    let transparent = first.transparent;
+    let mut indices = vec![0; frame_width * frame_height];
     reader.read_into_buffer(&mut indices).map_err(failed)?;
-    let mut canvas = vec![background; width * height];
+
+    let palette = reader.palette().map_err(failed)?.as_chunks::<3>().0;
+    let is_gray = (0..).zip(palette).all(|(i, color)| *color == [i; 3]);
+    let colors: [[u8; 4]; 256] = std::array::from_fn(|index| {
+        let byte = index as u8;
+        // A palette of all grays is none for Pillow, which has no end of it then.
+        let missing = if is_gray { [byte; 3] } else { [0; 3] };
+        let [r, g, b] = palette.get(index).copied().unwrap_or(missing);
+        [r, g, b, if transparent == Some(byte) { 0 } else { 255 }]
+    });
+
+    let mut canvas = Canvas::new(width as u32, height as u32, job.channels);
+    let background = colors[usize::from(transparent.unwrap_or(0))];
+    let mut line = background.repeat(width);
+    let is_covered = [left, top, frame_width, frame_height] == [0, 0, width, height];
+    for y in (0..height).filter(|_| !is_covered) {
+        canvas.put_row(y, 0, &line, Layout::Rgba);
+    }
     if frame_width > 0 {
-        let rows = canvas.chunks_exact_mut(width).skip(top);
-        for (row, line) in rows.zip(indices.chunks_exact(frame_width)) {
-            row[left..left + frame_width].copy_from_slice(line);
+        line.truncate(4 * frame_width);
+        for (y, row) in (top..).zip(indices.chunks_exact(frame_width)) {
+            for (pixel, &index) in line.as_chunks_mut().0.iter_mut().zip(row) {
+                *pixel = colors[usize::from(index)];
+            }
+            canvas.put_row(y, left, &line, Layout::Rgba);
         }
     }
+    Ok(canvas)
+}
 
-    let colors = reader.palette().map_err(failed)?.as_chunks::<3>().0;
-    let pixels = canvas
-        .iter()
-        .flat_map(|&i| colors.get(usize::from(i)).copied().unwrap_or_default());
-    rgb_image(
-        ImageFormat::Gif,
-        (width as u32, height as u32),
-        pixels.collect(),
-    )
+struct FirstFrame<'a> {
+    /// Width and height, and where the blocks begin.
+    screen: (usize, usize, usize),
+    /// The last control block before the frame.
+    control: &'a [u8],
+    /// From its descriptor on.
+    frame: &'a [u8],
+    /// Left, top, width and height.
+    size: [usize; 4],
+}
+
+/// Finds the first frame, past comments and whatever else an application has put before it.
+fn first_frame(bytes: &[u8]) -> Option<FirstFrame<'_>> {
+    const EXTENSION: u8 = 0x21;
+    const CONTROL: u8 = 0xF9;
+    const DESCRIPTOR: u8 = 0x2C;
+    let word = |at: usize| -> Option<usize> {
+        Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?).into())
+    };
+    let flags = *bytes.get(10)?;
+    let colors = if flags & 0x80 == 0 {
+        0
+    } else {
+        3 * (2 << (flags & 7))
+    };
+    let screen = (word(6)?, word(8)?, 13 + colors);
+    let mut at = screen.2;
+    let mut control: &[u8] = &[];
+    loop {
+        match *bytes.get(at)? {
+            DESCRIPTOR => {
+                let size = [word(at + 1)?, word(at + 3)?, word(at + 5)?, word(at + 7)?];
+                let frame = bytes.get(at..)?;
+                bytes.get(..screen.2)?;
+                return Some(FirstFrame {
+                    screen,
+                    control,
+                    frame,
+                    size,
+                });
+            }
+            EXTENSION => {
+                let start = at;
+                at += 2;
+                while let length @ 1.. = usize::from(*bytes.get(at)?) {
+                    at += 1 + length;
+                }
+                at += 1;
+                if bytes[start + 1] == CONTROL {
+                    control = bytes.get(start..at)?;
+                }
+            }
+            // The end of the file, or no block.
+            _ => return None,
+        }
+    }
 }

@@ -1,41 +1,98 @@
-/// Whether the data has its end marker, without which Pillow refuses a JPEG as truncated.
-///
-/// The decoder fills what is missing with grey and reports nothing
-/// (<https://github.com/etemesi254/zune-image>, non-strict mode).
-pub(super) fn is_whole(bytes: &[u8]) -> bool {
-    const END_OF_IMAGE: u8 = 0xD9;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    while let Some(at) = rest.iter().position(|&byte| byte == 0xFF) {
-        let Some(&marker) = rest.get(at + 1) else {
-            return false;
-        };
-        let skip = match marker {
-            END_OF_IMAGE => return true,
-            // A second 0xFF is filling: the marker follows it.
-            0xFF => 1,
-            // A stuffed zero, TEM and restarts stand alone.
-            0x00 | 0x01 | 0xD0..=0xD8 => 2,
-            _ => match rest.get(at + 2..at + 4) {
-                Some(&[high, low]) => 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return false,
-            },
-        };
-        rest = rest.get(at + skip..).unwrap_or_default();
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use self::frame::Color;
+use self::stream::Stream;
+use super::DecodeError;
+use super::canvas::{Canvas, Layout};
+use super::job::Job;
+
+mod bits;
+mod frame;
+mod idct;
+mod planes;
+mod scan;
+mod source;
+mod standard;
+mod stream;
+mod tables;
+
+const FORMAT: &str = "JPEG";
+
+/// The most scans of an image, which each may take the time of the whole image and few bytes.
+const MAX_SCANS: usize = 100;
+
+pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
+    let Stream {
+        data,
+        frame,
+        color,
+        planes,
+    } = Stream::read(job, bytes)?;
+    if let Some(planes) = planes {
+        return Ok(planes.finish(color, &frame, job));
     }
-    false
+    let (layout, output) = match color {
+        Color::Gray => (Layout::Gray, ColorSpace::Luma),
+        Color::YCbCr | Color::Rgb => (Layout::Rgb, ColorSpace::RGB),
+        Color::Cmyk | Color::Ycck => (Layout::Cmyk, ColorSpace::CMYK),
+    };
+    let (width, height) = (frame.width.into(), frame.height.into());
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_max_scans(MAX_SCANS)
+        .jpeg_set_out_colorspace(output);
+    let mut samples = vec![0; width as usize * height as usize * layout.samples()];
+    zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&data[..]), options)
+        .decode_into(&mut samples)
+        .map_err(|error| DecodeError::malformed(FORMAT, error))?;
+    drop(data);
+    if layout == Layout::Cmyk {
+        convert_line(&mut samples, color);
+    }
+    let canvas = Canvas::from_samples((width, height), samples, layout, job.channels);
+    canvas.ok_or(DecodeError::Truncated { format: FORMAT })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Width and height of the frame, as the header has them.
+pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
+    source::frame_header(bytes)
+        .map(|[_, h1, h0, w1, w0]| (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0])))
+}
 
-    #[test]
-    fn end_marker_inside_a_segment_or_stuffed_does_not_count() {
-        let head = [0xFF, 0xD8, 0xFF, 0xE1, 0, 4, 0xFF, 0xD9];
-        assert!(!is_whole(&head));
-        let scan = [0xFF, 0xDA, 0, 2, 7, 0xFF, 0, 0xD9, 0xFF, 0xD0, 1];
-        assert!(!is_whole(&[&head[..], &scan].concat()));
-        assert!(is_whole(&[&head[..], &scan, &[0xFF, 0xFF, 0xD9]].concat()));
-        assert!(!is_whole(&[0xFF, 0xD8, 0xFF, 0xE0]));
+/// What libjpeg and Pillow do with the samples of pixels, where the decoder has not done it.
+fn convert_line(samples: &mut [u8], color: Color) {
+    match color {
+        Color::Gray | Color::Rgb => {}
+        Color::YCbCr => {
+            for pixel in samples.as_chunks_mut::<3>().0 {
+                *pixel = to_rgb(*pixel);
+            }
+        }
+        // Pillow takes four components for inverted, with an Adobe marker or without.
+        Color::Cmyk => samples
+            .iter_mut()
+            .for_each(|sample| *sample = 255 - *sample),
+        Color::Ycck => {
+            // libjpeg inverts RGB for ink, and Pillow inverts once more.
+            for [y, cb, cr, black] in samples.as_chunks_mut().0 {
+                [*y, *cb, *cr] = to_rgb([*y, *cb, *cr]);
+                *black = 255 - *black;
+            }
+        }
     }
+}
+
+/// libjpeg's `ycc_rgb_convert`.
+fn to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    // Factors of 16 bits after the point: 1.402, 0.34414, 0.71414 and 1.772.
+    let half = 1 << 15;
+    let [y, cb, cr] = [y.into(), i32::from(cb) - 128, i32::from(cr) - 128];
+    let red = y + ((91881 * cr + half) >> 16);
+    let green = y + ((-22554 * cb - 46802 * cr + half) >> 16);
+    let blue = y + ((116130 * cb + half) >> 16);
+    [red, green, blue].map(|light| light.clamp(0, 255) as u8)
 }

@@ -1,44 +1,72 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
+use image::DynamicImage;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat, RgbImage};
 use tiff::ColorType;
 use tiff::decoder::{BufferLayoutPreference, Decoder as Reader, DecodingResult, Limits};
 use tiff::tags::Tag;
 
-use super::{DecodeError, Decoder, high_byte, rgb_image, to_rgb};
+use self::directory::Directory;
+use super::DecodeError;
+use super::canvas::{Canvas, Layout};
+use super::job::Job;
+use crate::pixels::Pixels;
+
+mod directory;
+
+const FORMAT: &str = "TIFF";
+const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
 /// The first image, turned by its orientation tag: Pillow does so for TIFF, and only for TIFF.
-pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-    let failed = |source| DecodeError::malformed(ImageFormat::Tiff, source);
-    let (bytes, has_palette) = palette_as_grey(bytes);
+pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError> {
+    let failed = |source| DecodeError::malformed(FORMAT, source);
+    let directory = Directory::read(bytes)?;
+    job.check(directory.width, directory.height)?;
+    directory.check(bytes)?;
+    let is_jpeg = directory.check_jpegs(bytes)?;
+    let size = (directory.width, directory.height);
+    let stored = directory.bytes_per_pixel(bytes);
+    // The samples at first, those of 8 bits, and those without padding; JPEG has its own.
+    let working = 2 * stored + if is_jpeg { 8 } else { 4 };
+    let fixed = bytes.len() as u64 + 80 * directory.listed();
+    job.reserve(size, working, fixed)?;
+
+    let (bytes, has_palette) = palette_as_gray(bytes, &directory);
     let mut reader = Reader::new(Cursor::new(&bytes[..])).map_err(failed)?;
     let (width, height) = reader.dimensions().map_err(failed)?;
-    limit.check(width, height)?;
-    let max_bytes = usize::try_from(limit.max_bytes()).unwrap_or(usize::MAX);
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = max_bytes;
-    limits.intermediate_buffer_size = max_bytes;
+    limits.decoding_buffer_size = usize::MAX;
+    limits.intermediate_buffer_size = usize::MAX;
     let mut reader = reader.with_limits(limits);
 
     let color = reader.colortype().map_err(failed)?;
+    let is_known = match color {
+        ColorType::Gray(1 | 2 | 4 | 8) => true,
+        ColorType::Gray(16) => !has_palette,
+        ColorType::GrayA(8 | 16)
+        | ColorType::RGB(8 | 16)
+        | ColorType::RGBA(8 | 16)
+        | ColorType::CMYK(8 | 16) => true,
+        ColorType::Multiband {
+            bit_depth: 8 | 16,
+            num_samples: 2,
+        } => true,
+        _ => false,
+    };
+    let unsupported = || DecodeError::unsupported(FORMAT, format!("color type `{color:?}`"));
+    if !is_known {
+        return Err(unsupported());
+    }
     let mut buffer = DecodingResult::U8(Vec::new());
     let layout = reader.read_image_to_buffer(&mut buffer).map_err(failed)?;
-    let unsupported = || {
-        let what = format!(
-            "colour type `{color:?}` of format `{:?}`",
-            layout.sample_format
-        );
-        DecodeError::unsupported(ImageFormat::Tiff, what)
-    };
     let samples = match buffer {
         DecodingResult::U8(samples) => samples,
         DecodingResult::U16(words) => words.into_iter().map(high_byte).collect(),
         _ => return Err(unsupported()),
     };
     let samples = interleave(samples, &layout);
-    let pixels: Vec<u8> = match color {
+    let (samples, layout) = match color {
         ColorType::Gray(bits @ (1 | 2 | 4 | 8)) if has_palette => {
             let colors = reader.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
             let count = 1 << bits;
@@ -46,103 +74,85 @@ pub(super) fn decode(limit: &Decoder, bytes: &[u8]) -> Result<RgbImage, DecodeEr
                 let channel = |c: usize| colors.get(c * count + usize::from(i)).copied();
                 Some([channel(0)?, channel(1)?, channel(2)?].map(high_byte))
             };
+            let colors: Vec<[u8; 3]> = (0..=255).map(|i| color(i).unwrap_or_default()).collect();
             let indices = unpack(&samples, width as usize, bits);
-            indices
-                .into_iter()
-                .flat_map(|i| color(i).unwrap_or_default())
-                .collect()
+            let pixels = indices.into_iter().flat_map(|i| colors[usize::from(i)]);
+            (pixels.collect(), Layout::Rgb)
         }
         ColorType::Gray(bits @ (1 | 2 | 4)) => {
             let step = 255 / ((1 << bits) - 1);
             let values = unpack(&samples, width as usize, bits);
-            values
-                .into_iter()
-                .flat_map(|value| [value * step; 3])
-                .collect()
+            (
+                values.into_iter().map(|value| value * step).collect(),
+                Layout::Gray,
+            )
         }
-        ColorType::Gray(8 | 16) if !has_palette => to_rgb(samples, 1),
+        ColorType::Gray(8 | 16) if !has_palette => (samples, Layout::Gray),
         ColorType::GrayA(8 | 16)
         | ColorType::Multiband {
             bit_depth: 8 | 16,
             num_samples: 2,
-        } => to_rgb(samples, 2),
-        ColorType::RGB(8 | 16) => samples,
+        } => (samples, Layout::GrayAlpha),
+        ColorType::RGB(8 | 16) => (samples, Layout::Rgb),
         ColorType::RGBA(8 | 16) => {
             const ASSOCIATED: u16 = 1;
             let extra = reader
                 .find_tag_unsigned_vec(Tag::ExtraSamples)
                 .map_err(failed)?;
             let premultiplied = extra.as_deref() == Some(&[ASSOCIATED]);
-            to_rgb(
-                if premultiplied {
-                    divide_by_alpha(samples)
-                } else {
-                    samples
-                },
-                4,
-            )
+            let samples = if premultiplied {
+                divide_by_alpha(samples)
+            } else {
+                samples
+            };
+            (samples, Layout::Rgba)
         }
-        ColorType::CMYK(8 | 16) => samples.as_chunks().0.iter().flat_map(cmyk_to_rgb).collect(),
+        ColorType::CMYK(8 | 16) => (samples, Layout::Cmyk),
         _ => return Err(unsupported()),
     };
-    if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
-        return Err(DecodeError::Truncated { format: "TIFF" });
-    }
+    let canvas = Canvas::from_samples((width, height), samples, layout, job.channels);
+    let pixels = canvas.and_then(Canvas::into_pixels).ok_or(TRUNCATED)?;
     let orientation = reader
         .find_tag_unsigned::<u8>(Tag::Orientation)
         .ok()
         .flatten();
-    let mut image = DynamicImage::ImageRgb8(rgb_image(ImageFormat::Tiff, (width, height), pixels)?);
-    image.apply_orientation(
-        orientation
-            .and_then(Orientation::from_exif)
-            .unwrap_or(Orientation::NoTransforms),
-    );
-    Ok(image.into_rgb8())
+    Ok(match orientation.and_then(Orientation::from_exif) {
+        Some(orientation) => turn(pixels, orientation),
+        None => pixels,
+    })
+}
+
+fn turn(pixels: Pixels, orientation: Orientation) -> Pixels {
+    let mut image = match pixels {
+        Pixels::Gray(image) => DynamicImage::ImageLuma8(image),
+        Pixels::Rgb(image) => DynamicImage::ImageRgb8(image),
+        Pixels::Rgba(image) => DynamicImage::ImageRgba8(image),
+    };
+    image.apply_orientation(orientation);
+    match image {
+        DynamicImage::ImageLuma8(image) => Pixels::from(image),
+        DynamicImage::ImageRgba8(image) => Pixels::from(image),
+        other => Pixels::from(other.into_rgb8()),
+    }
+}
+
+/// The rule for 16-bit channels, gray ones too: the high byte, as Pillow reads 16-bit RGB.
+fn high_byte(word: u16) -> u8 {
+    (word >> 8) as u8
 }
 
 /// The file with "palette" replaced by "black is zero", and whether it was there.
 ///
-/// The decoder knows no palettes: read as grey, the image gives the indices.
-fn palette_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
-    let photometric = photometric_value(bytes);
-    let Some((at, [3, 0] | [0, 3])) = photometric else {
+/// The decoder knows no palettes: read as gray, the image gives the indices.
+fn palette_as_gray<'a>(bytes: &'a [u8], directory: &Directory) -> (Cow<'a, [u8]>, bool) {
+    const PALETTE: u16 = 3;
+    let Some((at, PALETTE)) = directory.photometric else {
         return (bytes.into(), false);
     };
     let mut patched = bytes.to_owned();
-    for (byte, grey) in patched[at..]
-        .iter_mut()
-        .zip(if bytes[0] == b'I' { [1, 0] } else { [0, 1] })
-    {
-        *byte = grey;
-    }
+    let gray = if directory.is_little { [1, 0] } else { [0, 1] };
+    patched[at..at + 2].copy_from_slice(&gray);
     (patched.into(), true)
-}
-
-/// Where the first directory keeps the photometric interpretation, and its two bytes.
-fn photometric_value(bytes: &[u8]) -> Option<(usize, [u8; 2])> {
-    const PHOTOMETRIC_INTERPRETATION: u16 = 262;
-    const ENTRY_BYTES: usize = 12;
-    let little = bytes.first()? == &b'I';
-    let word = |at: usize| -> Option<u16> {
-        let raw = *bytes.get(at..)?.first_chunk()?;
-        Some(if little {
-            u16::from_le_bytes(raw)
-        } else {
-            u16::from_be_bytes(raw)
-        })
-    };
-    let raw = *bytes.get(4..)?.first_chunk()?;
-    let start = if little {
-        u32::from_le_bytes(raw)
-    } else {
-        u32::from_be_bytes(raw)
-    } as usize;
-    let entries = (0..usize::from(word(start)?)).map(|i| start + 2 + i * ENTRY_BYTES);
-    let entry = entries
-        .take_while(|&at| at < bytes.len())
-        .find(|&at| word(at) == Some(PHOTOMETRIC_INTERPRETATION))?;
-    Some((entry + 8, *bytes.get(entry + 8..)?.first_chunk()?))
 }
 
 /// Samples stored plane after plane, brought together pixel by pixel.
@@ -151,27 +161,29 @@ fn interleave(samples: Vec<u8>, layout: &BufferLayoutPreference) -> Vec<u8> {
         return samples;
     }
     let plane = samples.len() / layout.planes;
-    (0..plane)
-        .flat_map(|i| samples[i..].iter().step_by(plane).copied())
-        .collect()
+    let mut pixels = Vec::with_capacity(samples.len());
+    for i in 0..plane {
+        pixels.extend(samples[i..].iter().step_by(plane).copied());
+    }
+    pixels
 }
 
 /// Values of 1, 2, 4 or 8 bits from rows that start on a byte.
 fn unpack(packed: &[u8], width: usize, bits: u8) -> Vec<u8> {
     let per_byte = 8 / usize::from(bits);
     let mask = (1u16 << bits) - 1;
-    packed
-        .chunks_exact(width.div_ceil(per_byte).max(1))
-        .flat_map(|row| {
-            (0..width).map(move |x| {
-                let shift = 8 - usize::from(bits) * (x % per_byte + 1);
-                ((u16::from(row[x / per_byte]) >> shift) & mask) as u8
-            })
-        })
-        .collect()
+    let row_bytes = width.div_ceil(per_byte).max(1);
+    let mut values = Vec::with_capacity(packed.len() / row_bytes * width);
+    for row in packed.chunks_exact(row_bytes) {
+        values.extend((0..width).map(|x| {
+            let shift = 8 - usize::from(bits) * (x % per_byte + 1);
+            ((u16::from(row[x / per_byte]) >> shift) & mask) as u8
+        }));
+    }
+    values
 }
 
-/// Pillow's `unpackRGBa`: premultiplied colour back to plain colour.
+/// Pillow's `unpackRGBa`: premultiplied color back to plain color.
 fn divide_by_alpha(mut samples: Vec<u8>) -> Vec<u8> {
     for pixel in samples.chunks_exact_mut(4) {
         let alpha = u32::from(pixel[3]);
@@ -183,13 +195,4 @@ fn divide_by_alpha(mut samples: Vec<u8>) -> Vec<u8> {
         }
     }
     samples
-}
-
-/// Pillow's `cmyk2rgb`: what is left of the white after black, less the ink's share of it.
-fn cmyk_to_rgb(&[c, m, y, k]: &[u8; 4]) -> [u8; 3] {
-    let white = u32::from(255 - k);
-    [c, m, y].map(|ink| {
-        let product = u32::from(ink) * white + 128;
-        (white - (((product >> 8) + product) >> 8)) as u8
-    })
 }

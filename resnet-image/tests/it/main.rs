@@ -6,8 +6,10 @@
 )]
 
 mod batch;
+mod cases;
 mod errors;
 mod formats;
+mod jpeg;
 mod reference;
 mod resampling;
 

@@ -1,11 +1,14 @@
 //! Flags that several commands have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use resnet_backend::Selection;
+use resnet_core::ResNetConfig;
 use resnet_image::{Filter, Recipe};
-use resnet_weights::FloatType;
+use resnet_weights::{Checkpoint, FloatType, OptionError, Overrides, ReadError};
+
+use super::memory::Memory;
 
 /// Which network, with which weights, where.
 #[derive(Debug, Args)]
@@ -25,7 +28,93 @@ pub struct Network {
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
     #[command(flatten)]
+    pub options: ModelOptions,
+    #[command(flatten)]
     pub runtime: Runtime,
+}
+
+/// What the keys of a checkpoint do not tell.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ModelOptions {
+    /// Network to read from a checkpoint that holds several: a path of its keys, as `resnet-infer
+    /// inspect` lists them.
+    #[arg(long, value_name = "KEY", help_heading = "Model")]
+    pub state: Option<String>,
+    /// Norm layers, where the checkpoint has no running statistics: `group:N`, `instance` or
+    /// `batch-stats` [default: group:32].
+    #[arg(long, value_name = "KIND", value_parser = norm, help_heading = "Model")]
+    norm: Option<String>,
+    /// Option of the network, by its name in saved configs: `stride_placement=conv1x1`,
+    /// `norm_eps=1e-3`, `num_classes=0`. May be repeated.
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = option, help_heading = "Model")]
+    set: Vec<String>,
+}
+
+impl ModelOptions {
+    /// The options that were given.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is no option of a network.
+    pub fn overrides(&self) -> Result<Overrides, OptionError> {
+        self.changes()
+            .try_fold(Overrides::default(), |overrides, change| {
+                overrides.set(&change)
+            })
+    }
+
+    /// The options that were given, `OPTION=VALUE` each.
+    pub fn changes(&self) -> impl Iterator<Item = String> {
+        let norm = self.norm.iter().map(|kind| format!("norm={kind}"));
+        norm.chain(self.set.iter().cloned())
+    }
+
+    /// The flags again, for another process.
+    pub fn arguments(&self) -> Vec<String> {
+        let flag = |name: &str, value: &String| format!("--{name}={value}");
+        let state = self.state.iter().map(|value| flag("state", value));
+        let norm = self.norm.iter().map(|value| flag("norm", value));
+        let set = self.set.iter().map(|value| flag("set", value));
+        state.chain(norm).chain(set).collect()
+    }
+
+    /// Opens a checkpoint and enters the network that `--state` names.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or has no such network.
+    pub fn open(&self, file: &Path) -> Result<Checkpoint, ReadError> {
+        self.enter(Checkpoint::open(file)?)
+    }
+
+    /// Enters the network that `--state` names.
+    ///
+    /// # Errors
+    ///
+    /// If the file has no such network.
+    pub fn enter(&self, checkpoint: Checkpoint) -> Result<Checkpoint, ReadError> {
+        match &self.state {
+            Some(state) => checkpoint.with_state(state),
+            None => Ok(checkpoint),
+        }
+    }
+}
+
+fn norm(text: &str) -> Result<String, String> {
+    option(&format!("norm={text}"))?;
+    Ok(text.into())
+}
+
+/// Values are checked on a network without stages, which has every other option.
+fn option(text: &str) -> Result<String, String> {
+    let overrides = Overrides::default()
+        .set(text)
+        .map_err(|error| error.to_string())?;
+    if !text.starts_with("stages") {
+        let none = ResNetConfig::new(Vec::new());
+        overrides.apply(none).map_err(|error| error.to_string())?;
+    }
+    Ok(text.into())
 }
 
 /// On what it runs.
@@ -36,6 +125,8 @@ pub struct Runtime {
     /// Float type to compute in: `f32`, `f16` or `bf16`, where the backend can.
     #[arg(long, value_name = "TYPE", default_value_t)]
     pub dtype: FloatType,
+    #[command(flatten)]
+    pub memory: Memory,
 }
 
 /// Where it runs.

@@ -4,12 +4,14 @@ mod data;
 mod download;
 mod evaluate;
 mod flags;
+mod memory;
 mod messages;
 mod network;
 
 pub use data::{DataFlags, tell, tell_skipped};
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
-pub use flags::{Device, Network, RecipeFlags, Runtime, positive};
-pub use messages::{Outcome, error, note, printable, status};
-pub use network::{Classes, Resolved, guess, open, with_classes};
+pub use flags::{Device, ModelOptions, Network, RecipeFlags, Runtime, positive};
+pub use memory::Memory;
+pub use messages::{Outcome, cell, error, json, note, printable, status};
+pub use network::{Classes, Resolved, filled, guess, load, open, with_classes};

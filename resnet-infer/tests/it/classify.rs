@@ -89,7 +89,8 @@ fn json_has_the_documented_form() {
         predictions[0]["label"],
         cifar.split(' ').nth(class).unwrap()
     );
-    assert_eq!(line.as_object().unwrap().len(), 3);
+    assert_eq!(line["activation"], "softmax");
+    assert_eq!(line.as_object().unwrap().len(), 4);
     assert_eq!(stderr(&assert), "");
 }
 
@@ -335,18 +336,20 @@ fn a_guess_that_keys_cannot_decide_is_said_aloud() {
         "--crop",
         "64",
     ];
-    // A file of ours says what it is.
-    assert_eq!(stderr(&run(args).success()), "");
+    // A file of ours says what it is, all but the names of its classes.
+    let numbers = "note: neither the file nor the catalogue names the classes: shows their numbers; name them with \
+                   --labels FILE\n";
+    assert_eq!(stderr(&run(args).success()), numbers);
     let mut bytes = std::fs::read(&weights).unwrap();
     let key = b"resnet_config";
     let at = bytes.windows(key.len()).position(|window| window == key);
     bytes[at.unwrap()] = b'R';
     std::fs::write(&weights, bytes).unwrap();
     let text = stderr(&run(args).success());
-    assert_eq!(
-        text,
-        "note: taken for resnet50; if it is one of resnetaa50, resnetblur50, say so with --arch\n"
-    );
+    let note = "note: taken for resnet50; the keys do not tell stride_placement=conv3x3 (else `--set \
+                stride_placement=conv1x1` (v1, as in Caffe and detection code)), anti_alias=none (else `--arch \
+                resnetaa50` or `--arch resnetblur50`)\n";
+    assert_eq!(text, format!("{note}{numbers}"));
 }
 
 #[cfg(unix)]
@@ -443,13 +446,16 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 #[test]
 fn absurd_sizes_fail_for_the_image_not_the_program() {
     let weights = checkpoint("good/zip.pth");
-    for flags in [
-        ["--resize", "4294967295"],
-        ["--crop", "4000000"],
-        ["--crop", "13000"],
-    ] {
-        let args = ["classify", &image("tiny_33x20.png"), "--weights", &weights];
-        let assert = run(args.iter().chain(&flags)).code(1);
-        assert!(stdout(&assert).contains("failed: `"), "{}", stdout(&assert));
+    let args = ["classify", &image("tiny_33x20.png"), "--weights", &weights];
+    let flags = ["--resize", "4294967295"];
+    let assert = run(args.iter().chain(&flags)).code(1);
+    assert!(stdout(&assert).contains("failed: `"), "{}", stdout(&assert));
+    for crop in ["4000000", "13000"] {
+        let assert = run(args.iter().chain(&["--crop", crop])).code(2);
+        let text = stderr(&assert);
+        assert!(
+            text.contains("zip.pth") && text.contains("--memory-limit"),
+            "{text}"
+        );
     }
 }

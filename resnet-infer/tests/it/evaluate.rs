@@ -91,6 +91,52 @@ fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
     );
 }
 
+#[test]
+fn a_single_logit_tells_two_folders_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    cat_as(folder.path(), "cat");
+    let data = cat_as(folder.path(), "dog");
+    let weights = fixture("weights/tests/fixtures/cases/binary.pth");
+    let args = [
+        "evaluate",
+        &data,
+        "--backend",
+        "cpu",
+        "--json",
+        "--weights",
+        weights.to_str().unwrap(),
+    ];
+    let assert = run(args).success();
+    let report: Value = serde_json::from_str(&stdout(&assert)).unwrap();
+    // One image in both folders: right once.
+    assert_eq!(
+        (&report["images"], &report["top1"]),
+        (&2.into(), &0.5.into())
+    );
+    assert!(
+        stderr(&assert).contains("`cat` is class 0, `dog` is class 1"),
+        "{}",
+        stderr(&assert)
+    );
+    // Three folders are too many.
+    cat_as(folder.path(), "fox");
+    assert!(stderr(&run(args).code(2)).contains("expected 2 classes"));
+}
+
+#[test]
+fn a_sigmoid_decides_each_class_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = cat_as(folder.path(), "cat");
+    let loss = |more: &[&str]| {
+        let text = stdout(&run(evaluate(&data, &[&["--json"], more].concat())).success());
+        serde_json::from_str::<Value>(&text).unwrap()["loss"]
+            .as_f64()
+            .unwrap()
+    };
+    // The mean over ten classes is less than the cross-entropy of one.
+    assert!((loss(&["--activation", "sigmoid"]) - loss(&[])).abs() > 1e-3);
+}
+
 /// The network of 12 colours that PyTorch trained on folders `0` to `11`, and such folders.
 fn twelve_colours() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -53,7 +53,7 @@ fn parts_that_do_not_fit_are_refused() {
         Classifier::new(model, recipe, labels, &Default::default()).unwrap_err()
     };
     let config = Arch::CifarResNet20.config();
-    let ten = || Labels::for_classes(10);
+    let ten = || Labels::named("cifar10").unwrap();
     let headless = refusal(config.clone().with_num_classes(0), ten(), Recipe::cifar());
     assert!(matches!(headless, OpenError::NoClasses));
     let grey = refusal(config.clone().with_in_channels(1), ten(), Recipe::cifar());

@@ -65,7 +65,7 @@ fn inspect_tells_container_tensors_and_architecture() {
     );
     for expected in [
         "PyTorch legacy",
-        "nested under  state_dict",
+        "state         state_dict.module",
         "47 tensors, 78714 elements",
         "architecture  cifar_resnet8_b",
         "classes       10",
@@ -86,7 +86,9 @@ fn inspect_tells_what_is_wrong_with_a_file() {
     let expected = crate::fixture("resnet-core/tests/fixtures/parity/expected.safetensors");
     let text = stdout(&run(["inspect", expected.to_str().unwrap()]).success());
     assert!(
-        text.contains("architecture  unknown: no `conv1.weight`"),
+        text.contains(
+            "architecture  unknown: not a residual network of this zoo: no `conv1.weight`"
+        ),
         "{text}"
     );
 }

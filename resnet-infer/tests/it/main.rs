@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod cases;
 mod classify;
 mod compare;
 mod evaluate;

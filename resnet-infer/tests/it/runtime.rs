@@ -273,7 +273,7 @@ fn bench_refuses_what_it_cannot_run() {
         ),
         (
             &["resnet18", "--batch-size", "1000000"],
-            "--batch-size 1000000 --size 224: expected at most 268435456 pixels a batch",
+            "raise --memory-limit",
         ),
         (
             &["resnet18", "resnet34", "--weights", &weights],

@@ -3,11 +3,27 @@
 use resnet_core::{NormMode, ResNetConfig, StemKind};
 use resnet_data::{Augment, Crop, Dataset, Loader, Mix};
 use resnet_image::Recipe;
+use resnet_weights::{OptionError, Overrides};
 
 use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
 use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
 
+/// Pixels of a side where nothing says how many.
+const DEFAULT_SIDE: u32 = 224;
+
 impl Config {
+    /// The options of the network that the config sets.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is no option of a network.
+    pub fn overrides(&self) -> Result<Overrides, OptionError> {
+        let set = self.set.iter();
+        set.fold(Ok(Overrides::default()), |overrides, change| {
+            overrides?.set(change)
+        })
+    }
+
     /// What is done to an image in evaluation, where the network's own recipe is `own`.
     pub fn recipe(&self, own: Recipe, network: &ResNetConfig) -> Recipe {
         let own = self.input.unwrap_or(own);
@@ -36,7 +52,7 @@ impl Config {
             erase,
             ..
         } = self.augment;
-        let size = self.train_size.or(recipe.crop).unwrap_or(224);
+        let size = self.train_size.or(recipe.crop).unwrap_or(DEFAULT_SIDE);
         let crop = match crop {
             CropConfig::RandomResized { scale } => Crop::RandomResized {
                 size,
@@ -52,6 +68,15 @@ impl Config {
             policy,
             jitter,
             erase,
+        }
+    }
+
+    /// The side of the images in training, where in evaluation they go through `recipe`.
+    pub fn training_side(&self, recipe: &Recipe) -> u32 {
+        let evaluation = recipe.crop.unwrap_or(DEFAULT_SIDE);
+        match self.augment.crop {
+            CropConfig::Evaluation => evaluation,
+            _ => self.train_size.unwrap_or(evaluation),
         }
     }
 
@@ -82,11 +107,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If there are too few images, or a number is out of its range.
+    /// If there is no image, or a number is out of its range.
     pub fn fit(&self, [train, valid]: [Dataset; 2], recipe: Recipe) -> Result<Fit, ConfigError> {
         self.validate()?;
-        if train.len() < 2 {
-            return Err(ConfigError::TooFew { found: train.len() });
+        if train.is_empty() {
+            return Err(ConfigError::NoImages);
         }
         let loss = self.settings(train.is_multi_label()).loss;
         if self.class_weights && loss != LossKind::CrossEntropy {

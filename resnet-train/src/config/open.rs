@@ -1,11 +1,16 @@
 //! From a name or a file to a config.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use resnet_data::AugmentError;
+use resnet_weights::OptionError;
 
 use super::Config;
+
+/// The most bytes that are read of a file.
+const LARGEST: u64 = 1 << 20;
 
 /// The recipes that come along.
 const RECIPES: [(&str, &str); 8] = [
@@ -73,17 +78,20 @@ pub enum ConfigError {
     /// The recipe for evaluation cannot be used.
     #[error("`input`")]
     Input(#[from] resnet_image::RecipeError),
-    /// Classes cannot be weighed in this loss.
+    /// An option of the network cannot be set.
+    #[error("`set`: {cause}")]
+    Set {
+        /// What is wrong with it.
+        cause: OptionError,
+    },
+    /// Class weights have no place in this loss.
     #[error(
-        "`class-weights`: expected one class an image and the cross-entropy, found another loss"
+        "`class-weights`: expected one class an image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"
     )]
     ClassWeights,
-    /// A dataset has too few images for a step.
-    #[error("expected two images or more to train from, found {found}")]
-    TooFew {
-        /// The images.
-        found: usize,
-    },
+    /// A dataset has no images.
+    #[error("expected images to train from, found none")]
+    NoImages,
 }
 
 impl Config {
@@ -108,7 +116,9 @@ impl Config {
                 known: Self::recipes().map(|(name, _)| name).collect(),
             });
         }
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        read.map_err(|source| ConfigError::Read {
             path: path.into(),
             source,
         })?;

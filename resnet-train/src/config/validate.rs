@@ -1,9 +1,10 @@
 //! What the types of a config cannot say.
 
+use resnet_data::Sampling;
 use resnet_image::Recipe;
 
 use super::{Config, ConfigError};
-use crate::Decay;
+use crate::{Decay, OptimizerConfig, limits};
 
 impl Config {
     /// Checks what the types cannot.
@@ -15,23 +16,27 @@ impl Config {
         let above =
             |field, found: f64| in_range(field, found, f64::MIN_POSITIVE..=1e6, "a number above 0");
         let share = |field, found: f64| in_range(field, found, 0.0..=1.0, "a number from 0 to 1");
-        let most = |field, found: usize| {
-            in_range(
-                field,
-                found as f64,
-                1.0..=1e6,
-                "a whole number from 1 to 1,000,000",
-            )
+        let epochs = |field, found: u64| {
+            let most = limits::EPOCHS as f64;
+            let expected = "a whole number from 1 to 1,000,000";
+            in_range(field, found as f64, 1.0..=most, expected)
         };
+        let images = |field, found: usize| {
+            let most = limits::BATCH as f64;
+            let expected = "a whole number from 1 to 65,536";
+            in_range(field, found as f64, 1.0..=most, expected)
+        };
+        let options = self.overrides();
+        options.map_err(|cause| ConfigError::Set { cause })?;
         in_range(
             "split",
             self.split,
             0.001..=0.999,
             "a number between 0 and 1",
         )?;
-        most("epochs", self.epochs as usize)?;
-        most("batch-size", self.batch_size)?;
-        most("parts", self.parts)?;
+        epochs("epochs", self.epochs)?;
+        images("batch-size", self.batch_size)?;
+        images("parts", self.parts)?;
         above("learning-rate", self.learning_rate)?;
         share("smoothing", self.smoothing)?;
         share("drop-path", self.drop_path)?;
@@ -42,7 +47,7 @@ impl Config {
             share("ema", ema)?;
         }
         if let Some(head) = self.head {
-            most("head.epochs", head.epochs as usize)?;
+            epochs("head.epochs", head.epochs)?;
             above("head.learning-rate", head.learning_rate)?;
         }
         for (field, size) in [("size", self.size), ("train-size", self.train_size)] {
@@ -50,7 +55,7 @@ impl Config {
                 in_range(
                     field,
                     size.into(),
-                    8.0..=4096.0,
+                    limits::LEAST_SIDE.into()..=limits::SIDE.into(),
                     "a whole number from 8 to 4096",
                 )?;
             }
@@ -69,13 +74,91 @@ impl Config {
             least,
             "a number from 0 on",
         )?;
-        if let Decay::OneCycle { rise } = self.schedule.decay {
-            share("schedule.decay.one-cycle.rise", rise)?;
+        self.validate_decay()?;
+        self.validate_optimizer()?;
+        if let Sampling::Repeated { times } = self.sampling {
+            images("sampling.repeated.times", times)?;
         }
         self.mix().validate()?;
         Ok(self.augment(&Recipe::imagenet()).validate()?)
     }
+
+    fn validate_decay(&self) -> Result<(), ConfigError> {
+        let share = |field, found: f64| in_range(field, found, 0.0..=1.0, "a number from 0 to 1");
+        match &self.schedule.decay {
+            Decay::Constant | Decay::Cosine => Ok(()),
+            Decay::Steps { epochs, factor } => {
+                for &epoch in epochs {
+                    in_range(
+                        "schedule.decay.steps.epochs",
+                        epoch,
+                        0.0..=limits::EPOCHS as f64,
+                        "numbers from 0 to 1,000,000",
+                    )?;
+                }
+                share("schedule.decay.steps.factor", *factor)
+            }
+            Decay::OneCycle { rise } => share("schedule.decay.one-cycle.rise", *rise),
+            Decay::Plateau { patience, factor } => {
+                in_range(
+                    "schedule.decay.plateau.patience",
+                    *patience as f64,
+                    0.0..=limits::EPOCHS as f64,
+                    "a whole number from 0 to 1,000,000",
+                )?;
+                share("schedule.decay.plateau.factor", *factor)
+            }
+        }
+    }
+
+    fn validate_optimizer(&self) -> Result<(), ConfigError> {
+        let below_one = |field, found: f64| {
+            in_range(field, found, 0.0..=BELOW_ONE, "a number from 0 to below 1")
+        };
+        let decay = |found| {
+            in_range(
+                "optimizer.weight-decay",
+                found,
+                0.0..=1e3,
+                "a number from 0 to 1000",
+            )
+        };
+        match self.optimizer {
+            OptimizerConfig::Sgd {
+                momentum,
+                weight_decay,
+                ..
+            } => {
+                below_one("optimizer.momentum", momentum)?;
+                decay(weight_decay)
+            }
+            OptimizerConfig::AdamW {
+                betas,
+                epsilon,
+                weight_decay,
+            }
+            | OptimizerConfig::Lamb {
+                betas,
+                epsilon,
+                weight_decay,
+            } => {
+                for beta in betas {
+                    below_one("optimizer.betas", beta)?;
+                }
+                in_range(
+                    "optimizer.epsilon",
+                    epsilon,
+                    0.0..=1.0,
+                    "a number from 0 to 1",
+                )?;
+                decay(weight_decay)
+            }
+        }
+    }
 }
+
+/// The largest number below 1.
+const BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
 
 fn in_range(
     field: &'static str,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use resnet_data::Scores;
 
+use super::escape::markdown;
 use crate::Config;
 
 /// What a model card tells.
@@ -28,7 +29,7 @@ pub struct Card<'a> {
 }
 
 impl Card<'_> {
-    /// The page, in Markdown.
+    /// Returns the page, in Markdown; names and paths are plain words in it, whatever they hold.
     pub fn to_markdown(&self) -> String {
         let Self {
             network,
@@ -40,12 +41,13 @@ impl Card<'_> {
             config,
             parameters,
         } = self;
+        let [network, start, data] = [network, start, data].map(|text| markdown(text));
         let percent = |share: f64| format!("{:.2} %", 100.0 * share);
         let mut text = format!(
             "# {network}\n\n\
              A residual network of {parameters} parameters and {} classes, trained by resnet-train {}.\n\n\
              * Start: {start}\n\
-             * Images: {train} to train from, {valid} to validate with, from `{data}`\n\
+             * Images: {train} to train from, {valid} to validate with, from {data}\n\
              * Seed: {}\n\
              * Licence: not stated; it is for you to state one that the images and the start allow\n\n\
              ## How good it is\n\n\
@@ -64,7 +66,7 @@ impl Card<'_> {
         );
         for row in scores.per_class() {
             let share = |share: Option<f64>| share.map_or("-".into(), percent);
-            let name = classes[row.class].replace('|', "\\|");
+            let name = markdown(&classes[row.class]);
             let (recall, precision) = (share(row.recall), share(row.precision));
             let _ = writeln!(text, "| {name} | {} | {recall} | {precision} |", row.images);
         }

@@ -4,6 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use resnet_data::Scores;
 
+use super::escape::visible;
+
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
 /// Classes above which a cell is too small for words.
@@ -27,7 +29,7 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
     };
     let longest = classes
         .iter()
-        .map(|name| name.chars().count())
+        .map(|name| visible(name).chars().count())
         .max()
         .unwrap_or(0);
     let margin = if words {
@@ -63,7 +65,7 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
             }
         }
         if words {
-            let name: String = name.chars().take(24).collect();
+            let name: String = visible(name).chars().take(24).collect();
             let right = font(12).pos(Pos::new(HPos::Right, VPos::Center));
             root.draw_text(&name, &right, (margin - 6, start(class) + cell / 2))?;
             let up = font(12)

@@ -1,7 +1,8 @@
 //! The figures of each epoch, as CSV and as JSON lines.
 
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use resnet_weights::write_atomically;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,11 @@ pub struct Row {
     /// Of the epoch, with the validation.
     pub seconds: f64,
 }
+
+const PHASES: [&str; 2] = ["head", "all"];
+
+/// The most bytes of a file that is read again.
+const LARGEST: u64 = 1 << 30;
 
 /// The figures of a run, in two files that are written anew after each epoch.
 #[derive(Debug)]
@@ -61,6 +67,16 @@ pub enum LogError {
     },
 }
 
+/// The text of a regular file.
+fn text(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl Log {
     /// No figures yet, in `metrics.csv` and `metrics.jsonl` of a folder.
     pub fn new(folder: &Path) -> Self {
@@ -82,7 +98,7 @@ impl Log {
             path: log.jsonl.clone(),
             source,
         };
-        let text = match fs::read_to_string(&log.jsonl) {
+        let text = match text(&log.jsonl) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(log),
             text => text.map_err(read)?,
         };
@@ -90,6 +106,10 @@ impl Log {
         let rows: Vec<Row> = rows
             .collect::<Result<_, _>>()
             .map_err(|error| read(error.into()))?;
+        if let Some(row) = rows.iter().find(|row| !PHASES.contains(&&*row.phase)) {
+            let found = format!("expected the phase head or all, found {:?}", row.phase);
+            return Err(read(io::Error::other(found)));
+        }
         log.rows = rows.into_iter().filter(keep).collect();
         Ok(log)
     }

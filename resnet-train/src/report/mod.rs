@@ -3,6 +3,7 @@
 mod card;
 mod confusion;
 mod curves;
+mod escape;
 mod log;
 mod rate;
 mod sheet;

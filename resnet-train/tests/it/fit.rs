@@ -5,34 +5,34 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::Autodiff;
-
-use resnet_core::{ResNet, ResNetConfig};
+use burn::module::AutodiffModule;
+use resnet_core::{NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, Dataset, Loader, Mix};
 use resnet_image::Recipe;
 use resnet_train::{
     Decay, Ending, EpochReport, Fit, FitError, Groups, Observer, OptimizerConfig, Position,
-    Schedule, Settings, StepReport, Trainer,
+    Schedule, Settings, StepReport, Trainer, tensors,
 };
 
 use crate::keyed;
 
-type Train = Autodiff<Cpu>;
+pub(crate) type Train = Autodiff<Cpu>;
 
 /// The seed of the backend is one for the whole program, so one test at a time may draw from it.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
+pub(crate) fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
     let mut config = config.with_num_classes(classes);
     config.drop_path = drop_path;
     keyed::fill(config.init(&Default::default()), 3)
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         groups: Groups {
             decay_norm_and_bias: false,
@@ -44,7 +44,7 @@ fn settings() -> Settings {
     }
 }
 
-fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
+pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
     let train = Loader::new(Dataset::shapes(images, 1), Recipe::cifar(), 16)
         .training(Augment::cifar(), 7)
         .unwrap()
@@ -74,7 +74,7 @@ fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
 
 /// Ends the run after so many steps; keeps what it is told.
 #[derive(Default)]
-struct Watch {
+pub(crate) struct Watch {
     stop_after: Option<u64>,
     steps: u64,
     stretches: Vec<StepReport>,
@@ -82,6 +82,15 @@ struct Watch {
     bad: Vec<BadImage>,
     refuse_bad: bool,
     refuse_epoch: bool,
+}
+
+impl Watch {
+    pub(crate) fn stopping_after(steps: u64) -> Self {
+        Self {
+            stop_after: Some(steps),
+            ..Self::default()
+        }
+    }
 }
 
 impl Observer<Cpu> for Watch {
@@ -160,7 +169,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         // Other values to begin with: all comes from the file.
         let config = model(6, 0.2).config().clone();
         let fresh = Trainer::new(keyed::fill(config.init(&device), 9), settings());
-        let (mut trainer, mut position) = fresh.resume::<Position>(&file).unwrap();
+        let (mut trainer, mut position) = cut.resume(fresh, &file).unwrap();
         assert!(position.step < 12);
         let ending = cut.run(&mut trainer, &mut position, &device, &mut Watch::default());
         assert_eq!(ending.unwrap(), Ending::Done);
@@ -192,7 +201,7 @@ fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
     );
     // Six steps: after the second and the fourth; the last comes with the end of the epoch.
     let trainer = Trainer::new(model(6, 0.0), settings());
-    let (_, position) = trainer.resume::<Position>(&file).unwrap();
+    let (_, position) = fit.resume(trainer, &file).unwrap();
     assert_eq!((position.epoch, position.batch, position.step), (0, 4, 4));
 }
 
@@ -330,7 +339,7 @@ fn an_epoch_without_a_readable_image_is_an_error() {
     );
     let error = error.unwrap_err().to_string();
     let expected =
-        "epoch 1: expected two readable images or more in a batch, found none in 1 batches";
+        "epoch 1: expected a batch with 2 readable images or more, found none in 1 batches";
     assert_eq!(error, expected);
     assert_eq!(watch.bad.len(), 2);
 }
@@ -371,7 +380,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     };
     refused(
         Trainer::new(model(6, 0.0), adamw),
-        "the optimiser `sgd` in place of `adamw`",
+        "the optimizer `sgd` in place of `adamw`",
     );
     let without_average = Settings {
         ema: None,
@@ -379,7 +388,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     };
     refused(
         Trainer::new(model(6, 0.0), without_average),
-        "other settings, or damage",
+        "the tensor `average.bn1.bias`, which such a run has not",
     );
 
     let bytes = fs::read(&file).unwrap();
@@ -479,4 +488,83 @@ fn weights_of_classes_weigh_the_loss() {
     let plain = loss(None);
     assert!((loss(Some([2.0; 6])) - plain).abs() < 1e-5 * plain);
     assert!((loss(Some([9.0, 1.0, 1.0, 1.0, 1.0, 1.0])) - plain).abs() > 1e-3 * plain);
+}
+
+/// PyTorch's `cross_entropy_loss_label_smoothing` and, for mixed targets, `cross_entropy_loss_prob_target`.
+fn reference(
+    logits: &[f64],
+    targets: &[f64],
+    weights: [f64; 6],
+    smoothing: f64,
+    mixed: bool,
+) -> f64 {
+    let rows = logits.chunks(6).zip(targets.chunks(6));
+    let (mut sum, mut true_weights) = (0.0, 0.0);
+    for (logits, target) in rows {
+        let norm = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+        for class in 0..6 {
+            let share = target[class] * (1.0 - smoothing) + smoothing / 6.0;
+            sum -= (logits[class] - norm) * share * weights[class];
+            true_weights += target[class] * weights[class];
+        }
+    }
+    match mixed {
+        true => sum / (targets.len() / 6) as f64,
+        false => sum / true_weights,
+    }
+}
+
+#[test]
+fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
+    let _alone = alone();
+    let device = Default::default();
+    let weights = [3.0, 0.2, 1.0, 0.5, 2.0, 0.7];
+    let (mixup, cutmix) = (0.8, 1.0);
+    let mixes = [
+        Mix::default(),
+        Mix { mixup, cutmix: 0.0 },
+        Mix { mixup: 0.0, cutmix },
+        Mix { mixup, cutmix },
+    ];
+    for (mix, smoothing, parts) in mixes
+        .into_iter()
+        .flat_map(|mix| [0.0, 0.1].map(|smoothing| (mix, smoothing)))
+        .flat_map(|(mix, smoothing)| [1, 3].map(|parts| (mix, smoothing, parts)))
+    {
+        let train = Loader::new(Dataset::shapes(22, 4), Recipe::cifar(), 22);
+        let train = train.training(Augment::cifar(), 7).unwrap();
+        let fit = Fit {
+            train: train.with_mix(mix).unwrap(),
+            valid: None,
+            class_weights: Some(weights.into()),
+            smoothing,
+            parts,
+            learning_rate: 1e-9,
+            ..fit(22, 1, None)
+        };
+        let settings = Settings {
+            norms: NormMode::Eval,
+            ..settings()
+        };
+        let batch = fit.train.epoch(0, 0).unwrap().next().unwrap();
+        let (images, targets) = tensors::<Cpu>(&batch, fit.train.recipe(), &device).unwrap();
+        let logits = model(6, 0.0)
+            .valid()
+            .with_norm_mode(NormMode::Eval)
+            .forward(images);
+        let logits: Vec<f64> = logits.into_data().iter().collect();
+        let targets: Vec<f64> = targets.into_data().iter().collect();
+        let mixed = mix != Mix::default();
+        let expected = reference(&logits, &targets, weights, smoothing, mixed);
+
+        let mut trainer = Trainer::new(model(6, 0.0), settings);
+        let mut watch = Watch::default();
+        fit.run(&mut trainer, &mut Position::default(), &device, &mut watch)
+            .unwrap();
+        let found = watch.epochs[0].loss;
+        assert!(
+            (found - expected).abs() < 1e-5 * expected,
+            "{mix:?}, {smoothing}, {parts}: expected {expected}, found {found}"
+        );
+    }
 }

@@ -3,10 +3,12 @@
 #![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 
 mod among;
+mod checkpoints;
 mod command;
 mod fit;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
+mod losses;
 mod probe;
 mod schedules;
 mod steps;

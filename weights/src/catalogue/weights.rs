@@ -136,7 +136,12 @@ impl Weights {
 
     /// The names of its classes.
     pub fn labels(&self) -> Labels {
-        Labels::for_classes(self.classes)
+        let named = match self.classes {
+            1000 => Labels::named("imagenet1k"),
+            11_821 => Labels::named("imagenet12k"),
+            classes => return Labels::of_network(Some(self.arch.name()), classes),
+        };
+        named.unwrap_or_else(|| Labels::numbered(self.classes))
     }
 
     /// What to tell someone before they use it, if its licence restricts that.

@@ -72,7 +72,7 @@ impl Cache<'_> {
             Place::Url { pin, .. } => Some(pin.clone()),
             Place::Hub { .. } => None,
         };
-        let pins: Vec<Pin> = published.into_iter().chain(recorded(path)).collect();
+        let pins: Vec<Pin> = published.into_iter().chain(recorded(path)?).collect();
         if pins.is_empty() {
             return Ok(Look::NoHash { sha256: found });
         }
@@ -152,15 +152,30 @@ pub(super) fn hash_line(sha256: &str, name: &str) -> String {
     format!("{sha256}  {name}\n")
 }
 
-/// The hash in the file beside this one.
-pub(super) fn recorded(path: &Path) -> Option<Pin> {
-    let name = path.file_name()?.to_str()?;
-    let mut text = String::new();
+/// The hash in the file beside this one, if that file is there. One that holds anything else is an
+/// error: taken for missing, it would let any weights pass unchecked.
+pub(super) fn recorded(path: &Path) -> Result<Option<Pin>, FetchError> {
+    let hash_file = hash_file(path);
+    let file = match open(&hash_file) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(source) => {
+            let path = hash_file;
+            return Err(FetchError::Read { path, source });
+        }
+    };
     const MAX_BYTES: u64 = 4096;
-    let file = open(&hash_file(path)).ok()?;
-    file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    let (digits, rest) = text.lines().next()?.split_once(' ')?;
-    // `sha256sum` writes a second space, or a star.
-    let named = rest.strip_prefix([' ', '*'])?;
-    Pin::whole(digits).filter(|_| named == name)
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES).read_to_string(&mut text);
+    let name = path.file_name().and_then(|name| name.to_str());
+    let pin = read.ok().and_then(|_| {
+        let (digits, rest) = text.lines().next()?.split_once(' ')?;
+        // `sha256sum` writes a second space, or a star.
+        let named = rest.strip_prefix([' ', '*'])?;
+        Pin::whole(digits).filter(|_| Some(named) == name)
+    });
+    match pin {
+        Some(pin) => Ok(Some(pin)),
+        None => Err(FetchError::Recorded { path: hash_file }),
+    }
 }

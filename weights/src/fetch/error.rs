@@ -47,6 +47,13 @@ pub enum FetchError {
     #[error("`{id}`: its source has the sha256 {sha256:?}, expected 8 to 64 hexadecimal digits")]
     Pin { id: String, sha256: String },
 
+    /// The file that records the hash of another holds something else.
+    #[error(
+        "`{}`: holds no hash of the file beside it, expected a line as `sha256sum` writes it; remove it, and the weights \
+         too unless you know where they come from", .path.display()
+    )]
+    Recorded { path: PathBuf },
+
     /// A file that is there cannot be read.
     #[error("`{}`: cannot be read; check your right to read it, or remove it", .path.display())]
     Read { path: PathBuf, source: io::Error },

@@ -10,6 +10,7 @@ mod fetcher;
 mod neighbours;
 mod patience;
 mod progress;
+mod recognize;
 mod settings;
 mod verify;
 mod wanted;

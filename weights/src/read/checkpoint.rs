@@ -1,41 +1,43 @@
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
 
 use burn::tensor::TensorData;
 use resnet_core::ResNetConfig;
 use resnet_image::Recipe;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use super::container::{self, Container, HEAD_BYTES};
-use super::mapped::Content;
-use super::{Entry, ReadError, nesting, pytorch, safetensors};
+use super::container::Container;
+use super::{Entry, ReadError, pytorch, safetensors};
 use crate::about::About;
-use crate::{Labels, onnx};
+use crate::layout::{self, Choice, Head, State, View};
+use crate::{Labels, OutputActivation, onnx};
+
+mod open;
 
 /// An open file of weights: its index, and its tensors one at a time.
 ///
-/// # Unwrapping
+/// # The network in the file
 ///
-/// A training checkpoint holds the state dict under a key, beside the optimizer and other things.
-/// Of `state_dict_ema`, `model_ema`, `state_dict`, `model_state` and `model` the first dictionary
-/// with tensors is entered, and all outside is ignored: the order of timm's
-/// `load_state_dict(use_ema=True)`, which prefers averaged weights. Then `module.`
-/// (`DataParallel`) and `_orig_mod.` (`torch.compile`) are taken off where every key has them.
-///
-/// `num_batches_tracked` entries are kept.
+/// A training checkpoint holds the state dict below a key, often behind a prefix, beside the
+/// optimizer and other things: `model_state_dict` and `module.`, `state_dict` and `model.`. The
+/// checkpoint enters the only path below which a residual network lies, whatever its name and
+/// depth. It knows the keys of torchvision and timm, of OpenMMLab, of the transformers library,
+/// and of `Sequential(*model.children())`. If there are several networks and the path of exactly
+/// one names a moving average (`model_ema`, `state_dict_ema`), it takes that one. Otherwise
+/// [`with_state`](Self::with_state) chooses. [`notes`](Self::notes) tells what was left out.
 pub struct Checkpoint {
     file: String,
     container: Container,
-    nesting: Option<&'static str>,
-    stripped: Option<String>,
-    entries: Vec<Entry>,
+    /// All tensors of the file under the file's keys.
+    all: Vec<Entry>,
+    states: Vec<State>,
+    choice: Choice,
+    view: View,
     /// What the file says about the network, beside its tensors.
     about: About,
     source: Source,
-    /// Deleted after `source` is dropped, which keeps the file open.
-    _temporary: Option<TempPath>,
+    /// Deleted after `source` is dropped, which keeps the files open.
+    _temporaries: Vec<TempPath>,
 }
 
 enum Source {
@@ -45,137 +47,73 @@ enum Source {
 }
 
 impl Checkpoint {
-    /// Opens the file at `path`, whatever its name, and reads its index.
-    ///
-    /// Tensors are read from the file when [`read`](Self::read) asks for them. Do not shorten or
-    /// overwrite the file until then: safetensors and ONNX files are mapped into memory. An ONNX
-    /// file may keep its weights in other files of its folder, which are mapped as well.
-    ///
-    /// # Errors
-    ///
-    /// A file that cannot be read, is no checkpoint, is damaged, or asks to run code.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        let path = path.as_ref();
-        let file = path.display().to_string();
-        let io_error = |error| ReadError::io(&file, error);
-        // Windows cannot open a folder at all, so it is asked for first.
-        let metadata = std::fs::metadata(path).map_err(io_error)?;
-        if metadata.is_dir() {
-            return Err(ReadError::Folder { file });
-        }
-        // A pipe cannot be read twice, and a device has no end.
-        if !metadata.is_file() {
-            return Err(ReadError::NotACheckpoint {
-                file,
-                found: "a device or a pipe".into(),
-                advice: "save it as a file first",
-            });
-        }
-        let mut handle = File::open(path).map_err(io_error)?;
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        (&mut handle)
-            .take(HEAD_BYTES as u64)
-            .read_to_end(&mut head)
-            .map_err(io_error)?;
-        match detect(&file, &head)? {
-            Container::Safetensors => {
-                let content = Content::map(&handle).map_err(io_error)?;
-                Self::from_safetensors(file, content)
-            }
-            Container::Onnx => {
-                let content = Content::map(&handle).map_err(io_error)?;
-                Self::from_onnx(file, content, path.parent())
-            }
-            container => Self::from_pytorch(file, path, container, None),
-        }
-    }
-
-    /// Opens a file held in memory, called `name` in messages.
-    ///
-    /// The bytes of a PyTorch file go through a temporary file.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, ReadError> {
-        let file = name.into();
-        match detect(&file, &bytes[..bytes.len().min(HEAD_BYTES)])? {
-            Container::Safetensors => Self::from_safetensors(file, Content::Owned(bytes)),
-            Container::Onnx => Self::from_onnx(file, Content::Owned(bytes), None),
-            container => {
-                let io_error = |error| ReadError::io(&file, error);
-                let mut temporary = NamedTempFile::new().map_err(io_error)?;
-                temporary.write_all(&bytes).map_err(io_error)?;
-                drop(bytes);
-                let path = temporary.into_temp_path();
-                let opened = path.to_path_buf();
-                Self::from_pytorch(file, &opened, container, Some(path))
-            }
-        }
-    }
-
-    fn from_safetensors(file: String, content: Content) -> Result<Self, ReadError> {
-        let opened = safetensors::open(&file, content)?;
-        let source = Source::Safetensors(opened.tensors);
-        let container = Container::Safetensors;
-        let checkpoint = Self::new(file, container, None, opened.entries, source, None)?;
-        let about = opened.about;
-        Ok(Checkpoint {
-            about,
-            ..checkpoint
-        })
-    }
-
-    /// An ONNX file with its external data in `folder`.
-    fn from_onnx(file: String, content: Content, folder: Option<&Path>) -> Result<Self, ReadError> {
-        let opened = onnx::open(&file, content, folder)?;
-        let source = Source::Onnx(opened.tensors);
-        let checkpoint = Self::new(file, Container::Onnx, None, opened.entries, source, None)?;
-        let about = About {
-            config: Some(opened.config),
-            ..About::default()
-        };
-        Ok(Checkpoint {
-            about,
-            ..checkpoint
-        })
-    }
-
-    fn from_pytorch(
-        file: String,
-        path: &Path,
-        container: Container,
-        temporary: Option<TempPath>,
-    ) -> Result<Self, ReadError> {
-        let opened = pytorch::open(path, &file, container)?;
-        let source = Source::Pytorch(opened.tensors);
-        let (nesting, entries) = (opened.nesting, opened.entries);
-        Self::new(file, container, nesting, entries, source, temporary)
-    }
-
     fn new(
         file: String,
         container: Container,
-        nesting: Option<&'static str>,
-        mut entries: Vec<Entry>,
+        all: Vec<Entry>,
         source: Source,
-        temporary: Option<TempPath>,
+        temporaries: Vec<TempPath>,
     ) -> Result<Self, ReadError> {
-        let stripped = nesting::unwrap(&mut entries);
-        if entries.is_empty() {
+        if all.is_empty() {
             return Err(ReadError::NoTensors { file });
         }
-        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let states = match container {
+            // The reader of graphs has named the tensors itself.
+            Container::Onnx => Vec::new(),
+            _ => layout::find(&all),
+        };
+        let choice = layout::choose(&states);
+        let view = match choice {
+            Choice::One(place) => states[place].view(&all),
+            Choice::None | Choice::Several => View::of_all(&all),
+        };
         Ok(Checkpoint {
             file,
             container,
-            nesting,
-            stripped,
-            entries,
+            all,
+            states,
+            choice,
+            view,
             about: About::default(),
             source,
-            _temporary: temporary,
+            _temporaries: temporaries,
         })
+    }
+
+    /// Reads the file as the network below `name`, one of [`states`](Self::states) or a part of
+    /// its path that no other has.
+    ///
+    /// # Errors
+    ///
+    /// If the file has no such network, or several.
+    pub fn with_state(mut self, name: &str) -> Result<Self, ReadError> {
+        let part = |state: &State| {
+            let path = format!(".{}.", state.name());
+            path.contains(&format!(".{name}."))
+        };
+        let exact = |state: &State| state.name() == name;
+        let places = |wanted: &dyn Fn(&State) -> bool| -> Vec<usize> {
+            (0..self.states.len())
+                .filter(|&place| wanted(&self.states[place]))
+                .collect()
+        };
+        let found = match places(&exact)[..] {
+            [place] => Some(place),
+            _ => match places(&part)[..] {
+                [place] => Some(place),
+                _ => None,
+            },
+        };
+        let Some(place) = found else {
+            return Err(ReadError::UnknownState {
+                file: self.file,
+                name: name.to_string(),
+                found: quoted(self.states.iter().map(State::name)),
+            });
+        };
+        self.choice = Choice::One(place);
+        self.view = self.states[place].view(&self.all);
+        Ok(self)
     }
 
     /// The path or name the checkpoint was opened by.
@@ -188,19 +126,83 @@ impl Checkpoint {
         self.container
     }
 
-    /// The key of the dictionary that was entered: `state_dict`, `model`, ….
-    pub fn prefix(&self) -> Option<&str> {
-        self.nesting
+    /// The path of dictionaries and prefixes below which the network lies:
+    /// `state_dict.module`, or `.` for the whole file. None if there is no network, or several.
+    pub fn state(&self) -> Option<&str> {
+        match self.choice {
+            Choice::One(place) => Some(self.states[place].name()),
+            Choice::None | Choice::Several => None,
+        }
     }
 
-    /// What was taken off the front of every key: `module.`, `_orig_mod.`, or both.
-    pub fn stripped(&self) -> Option<&str> {
-        self.stripped.as_deref()
+    /// The paths of all networks in the file.
+    pub fn states(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.states.iter().map(State::name)
     }
 
-    /// The tensors of the file, sorted by key.
+    /// Keys of the file that do not belong to the network.
+    pub fn left_out(&self) -> &[String] {
+        &self.view.left_out
+    }
+
+    /// What users should know about how the file was read, a line each: which of several networks
+    /// it is, what was left out, what other files say.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.about.notes.clone();
+        if self.states.len() > 1
+            && let Some(state) = self.state()
+        {
+            let others = self.states().filter(|other| *other != state);
+            notes.push(format!(
+                "reads the network at `{state}`; the file also holds {}: choose with --state",
+                quoted(others)
+            ));
+        }
+        if !self.view.left_out.is_empty() {
+            let state = self.state().unwrap_or_default();
+            notes.push(format!(
+                "leaves out {}",
+                summary(&self.view.left_out, state)
+            ));
+        }
+        if let Head::Layers { name } = self.head()
+            && !self.by_key().any(|(key, _)| key.starts_with("fc."))
+        {
+            notes.push(format!(
+                "`{name}` is more than one linear layer: reads the backbone alone"
+            ));
+        }
+        notes
+    }
+
+    /// The tensors of the network, sorted by key, without the path before their keys; those of
+    /// the whole file if there is no network, or several.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.iter()
+        self.view.entries.iter()
+    }
+
+    /// Key and tensor under the names of torchvision and timm.
+    pub(crate) fn by_key(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        let entry = |place: usize| self.view.entries.get(place);
+        let places = self.view.places.iter();
+        places.filter_map(move |(key, place)| Some((key.as_str(), entry(*place)?)))
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.view.head
+    }
+
+    pub(crate) fn stem_pool(&self) -> Option<bool> {
+        self.view.stem_pool
+    }
+
+    /// Whether the file holds several networks and none was chosen.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.choice == Choice::Several
+    }
+
+    pub(crate) fn about(&self) -> &About {
+        &self.about
     }
 
     /// The network that the file describes beside its tensors: ONNX files do, and what [`Save`](crate::Save) wrote.
@@ -215,15 +217,22 @@ impl Checkpoint {
 
     /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
     pub fn recipe(&self) -> Option<Recipe> {
-        self.about.recipe
+        self.about.recipe.clone()
+    }
+
+    /// What turns logits into probabilities, where the file tells it: files that
+    /// [`Save`](crate::Save) wrote may.
+    pub fn output_activation(&self) -> Option<OutputActivation> {
+        self.about.activation
     }
 
     /// The tensor of this name, if the file has it.
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries
+        let entries = &self.view.entries;
+        entries
             .binary_search_by(|entry| entry.key.as_str().cmp(key))
             .ok()
-            .and_then(|index| self.entries.get(index))
+            .and_then(|index| entries.get(index))
     }
 
     /// Reads a tensor in the file's element type, in row-major order.
@@ -246,22 +255,43 @@ impl Checkpoint {
     }
 }
 
-fn detect(file: &str, head: &[u8]) -> Result<Container, ReadError> {
-    if head.is_empty() {
-        let file = file.to_string();
-        return Err(ReadError::Empty { file });
-    }
-    container::detect(file, head)
-}
-
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checkpoint")
             .field("file", &self.file)
             .field("container", &self.container)
-            .field("nesting", &self.nesting)
-            .field("stripped", &self.stripped)
-            .field("entries", &self.entries.len())
+            .field("state", &self.state())
+            .field("entries", &self.view.entries.len())
             .finish_non_exhaustive()
+    }
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => "none".into(),
+        false => names.join(", "),
+    }
+}
+
+/// Keys by the first part of their path that leads away from that of the state, with the number of
+/// tensors below it.
+fn summary(keys: &[String], state: &str) -> String {
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
+    for key in keys {
+        let shared = key.split('.').zip(state.split('.'));
+        let shared = shared.take_while(|(a, b)| a == b).count();
+        let part: Vec<&str> = key.split('.').take(shared + 1).collect();
+        *parts.entry(part.join(".")).or_default() += 1;
+    }
+    const SHOWN: usize = 8;
+    let shown = parts.iter().take(SHOWN).map(|(part, count)| match count {
+        1 => format!("`{part}`"),
+        count => format!("`{part}` ({count} tensors)"),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match parts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

@@ -17,8 +17,10 @@ pub enum ReadError {
         source: io::Error,
     },
 
-    /// The path leads to a folder.
-    #[error("`{file}`: is a folder; give the path of a checkpoint file")]
+    /// The path leads to a folder without weights.
+    #[error(
+        "`{file}`: is a folder without `model.safetensors` or `pytorch_model.bin`; give the path of a checkpoint file"
+    )]
     Folder { file: String },
 
     /// The file holds nothing.
@@ -90,6 +92,14 @@ pub enum ReadError {
     #[error("`{file}`: {cause}; save `model.state_dict()` with a recent PyTorch and use that file")]
     Unsupported { file: String, cause: String },
 
+    /// A valid file whose tensors, or some of them, are no plain arrays of numbers.
+    #[error("`{file}`: {cause}; {advice}")]
+    Unrepresentable {
+        file: String,
+        cause: String,
+        advice: &'static str,
+    },
+
     /// A valid file that this build was made not to read.
     #[error(
         "`{file}`: is {found}, and this program was built without the feature `{feature}`; build it with \
@@ -121,6 +131,20 @@ pub enum ReadError {
     /// A valid file without a single tensor.
     #[error("`{file}`: holds no tensors; give a file that holds a state dict")]
     NoTensors { file: String },
+
+    /// The `config.json` beside the weights cannot be used.
+    #[error("`{file}`: {cause}")]
+    Config { file: String, cause: String },
+
+    /// The file has no such network, or several.
+    #[error(
+        "`{file}`: expected `{name}` to be one of its networks, found {found}; choose one with --state"
+    )]
+    UnknownState {
+        file: String,
+        name: String,
+        found: String,
+    },
 
     /// The tensor asked for is not in the file.
     #[error("`{file}`: has no tensor `{key}`; list the keys of the file to see what it holds")]

@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use zip::ZipArchive;
-
 use super::container::{Container, foreign};
 use super::pickle::{ScanError, Scanner};
-use super::{ReadError, tar};
+use super::{ReadError, archive, tar};
 
 /// Entries of a zip archive may unpack to this many times the size of the file, and a mebibyte.
 /// `torch.save` does not compress.
@@ -38,7 +36,7 @@ pub(super) fn check(path: &Path, file: &str, container: Container) -> Result<(),
 fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
     let io_error = |error| ReadError::io(file, error);
     let file_size = input.seek(SeekFrom::End(0)).map_err(io_error)?;
-    let mut archive = ZipArchive::new(input).map_err(|error| {
+    let mut archive = archive::open(input).map_err(|error| {
         let cause = format!("the table of contents at its end cannot be read ({error})");
         ReadError::truncated(file, cause)
     })?;
@@ -47,8 +45,15 @@ fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
         .file_names_raw()
         .map(|name| String::from_utf8_lossy(name).into_owned())
         .collect();
-    if names.iter().any(|name| name.contains("/code/__torch__")) {
-        let advice = "save `model.state_dict()` with `torch.save` and use that file";
+    let has = |end: &str| names.iter().any(|name| name.ends_with(end));
+    if has("/models/model.json") || has("/archive_format") {
+        let advice =
+            "save `torch.export.load(FILE).state_dict` with `torch.save` and use that file";
+        return Err(foreign(file, "a program of `torch.export`", advice));
+    }
+    let has_code = names.iter().any(|name| name.contains("/code/"));
+    if has_code || has("/constants.pkl") || has("/bytecode.pkl") || has("/model.json") {
+        let advice = "save `torch.jit.load(FILE).state_dict()` with `torch.save` and use that file";
         return Err(foreign(file, "a TorchScript program", advice));
     }
     if !names.iter().any(|name| is_pickle(name)) {
@@ -137,6 +142,12 @@ fn refuse(file: &str, error: ScanError, early_end: impl Fn(&str) -> ReadError) -
             let cause = format!("its pickle has the unknown operation {byte:#04x}");
             ReadError::damaged(file, cause)
         }
+        ScanError::Inconsistent => ReadError::damaged(file, "its pickle contradicts itself"),
+        ScanError::Refused(refusal) => ReadError::Unrepresentable {
+            file: file.to_string(),
+            cause: refusal.cause,
+            advice: refusal.advice,
+        },
         ScanError::TooManyOperations => ReadError::TooLarge {
             file: file.to_string(),
             what: "the description of the tensors".to_string(),

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::ops::Deref;
 
 use memmap2::Mmap;
@@ -10,13 +10,27 @@ pub(crate) enum Content {
     Owned(Vec<u8>),
 }
 
+/// Files up to this size are read, not mapped: nobody can shorten what is in memory.
+const MAX_READ_BYTES: u64 = 16 << 20;
+
 impl Content {
+    /// Reads a small file, and maps a large one.
+    pub(crate) fn of(mut file: File) -> io::Result<Self> {
+        if file.metadata()?.len() > MAX_READ_BYTES {
+            return Self::map(&file);
+        }
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.take(MAX_READ_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(Content::Owned(bytes))
+    }
+
     /// Maps `file` for reading.
     #[expect(
         unsafe_code,
         reason = "a map is the only way to read a large file without a copy"
     )]
-    pub(crate) fn map(file: &File) -> io::Result<Self> {
+    fn map(file: &File) -> io::Result<Self> {
         // SAFETY: the map is read-only and never leaves this crate but through copies. Another
         // process that shortens the file while it is mapped could end this one with a signal
         // (SIGBUS), as with every reader that maps files; the documentation of

@@ -1,13 +1,14 @@
 //! Reading of checkpoint files: container, index, tensors.
 
+mod archive;
 mod checkpoint;
 mod container;
 mod dtype;
 mod entry;
 mod error;
+mod folder;
 mod guard;
 mod mapped;
-mod nesting;
 mod pickle;
 mod pytorch;
 mod safetensors;

@@ -1,11 +1,11 @@
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use pytorch_reader::{DType, PickleError, PickleValue, PytorchError, PytorchReader, Tensor};
+use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
+use tempfile::TempPath;
 
 use super::container::Container;
-use super::nesting::{self, NESTINGS};
-use super::{Dtype, Entry, ReadError, guard};
+use super::{Dtype, Entry, ReadError, archive, guard};
 
 /// The values of an open PyTorch file.
 pub(super) struct Tensors {
@@ -16,13 +16,21 @@ pub(super) struct Tensors {
 /// What opening a PyTorch file gives.
 pub(super) struct Opened {
     pub(super) entries: Vec<Entry>,
-    pub(super) nesting: Option<&'static str>,
     pub(super) tensors: Tensors,
+    /// The copy that is read in place of the file, if there is one.
+    pub(super) copy: Option<TempPath>,
 }
 
 /// Reads the index of the file at `path`, which messages call `file`.
 pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Opened, ReadError> {
     guard::check(path, file, container)?;
+    let copy = match container {
+        Container::Zip => {
+            archive::readable_copy(path).map_err(|error| ReadError::io(file, error))?
+        }
+        _ => None,
+    };
+    let path = copy.as_deref().unwrap_or(path);
     let reader = PytorchReader::new(path).map_err(|error| refuse(file, error))?;
     let file_size = std::fs::metadata(path)
         .map_err(|error| ReadError::io(file, error))?
@@ -42,40 +50,11 @@ pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Open
         });
         tensors.push(tensor);
     }
-    let nesting = find_nesting(path, file, &entries)?;
-    if let Some(nesting) = nesting {
-        nesting::enter(&mut entries, nesting);
-    }
     Ok(Opened {
         entries,
-        nesting,
         tensors: Tensors { tensors, file_size },
+        copy,
     })
-}
-
-/// The names of tensors come joined by dots, so that only the pickle tells `{"model": {"fc": …}}`
-/// from `{"model.fc": …}`. It is parsed again, without values, where that matters.
-fn find_nesting(
-    path: &Path,
-    file: &str,
-    entries: &[Entry],
-) -> Result<Option<&'static str>, ReadError> {
-    let is_below = |nesting: &str, entry: &Entry| {
-        let inner = entry.key.strip_prefix(nesting);
-        inner.is_some_and(|key| key.starts_with('.'))
-    };
-    let mut candidates = NESTINGS
-        .into_iter()
-        .filter(|nesting| entries.iter().any(|entry| is_below(nesting, entry)))
-        .peekable();
-    if candidates.peek().is_none() {
-        return Ok(None);
-    }
-    let root = PytorchReader::read_pickle_data(path, None).map_err(|error| refuse(file, error))?;
-    let PickleValue::Dict(root) = root else {
-        return Ok(None);
-    };
-    Ok(candidates.find(|nesting| matches!(root.get(*nesting), Some(PickleValue::Dict(_)))))
 }
 
 impl Tensors {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use resnet_core::Arch;
-use resnet_weights::{Labels, Licence, Source, UnknownWeights, Weights, ids};
+use resnet_weights::{Licence, Source, UnknownWeights, Weights, ids};
 
 #[test]
 fn every_row_agrees_with_its_network() {
@@ -21,7 +21,7 @@ fn every_row_agrees_with_its_network() {
         );
         assert!(config.check_input([crop as usize; 2]).is_ok(), "{id}");
         assert!(id.starts_with(&format!("{}.", weights.arch)), "{id}");
-        assert_eq!(Labels::for_classes(weights.classes).len(), weights.classes);
+        assert_eq!(weights.labels().len(), weights.classes);
         // Four bytes a value, two for half floats, and the size is stated in MiB of 2^20 bytes.
         if let Some(mib) = weights.mib {
             let bytes = mib * f64::from(1 << 20) / weights.parameters as f64;

@@ -101,38 +101,6 @@ fn refusal(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn averaged_weights_come_first() {
-    let checkpoint = open(legacy(&dict(&[
-        ("epoch", b"K\x03".to_vec()),
-        ("state_dict", dict(&[("fc.bias", tensor(1))])),
-        ("state_dict_ema", dict(&[("module.fc.bias", tensor(2))])),
-        ("optimizer", dict(&[("0", tensor(3))])),
-    ])));
-    let checkpoint = checkpoint.unwrap();
-    assert_eq!(checkpoint.prefix(), Some("state_dict_ema"));
-    assert_eq!(checkpoint.stripped(), Some("module."));
-    assert_eq!(checkpoint.entries().len(), 1);
-    assert_eq!(checkpoint.get("fc.bias").unwrap().shape(), [2]);
-}
-
-#[test]
-fn averaged_weights_that_are_none_are_passed_over() {
-    let model = dict(&[("fc.bias", tensor(1))]);
-    let checkpoint = open(legacy(&dict(&[
-        ("model_ema", b"N".to_vec()),
-        ("model", model),
-    ])));
-    assert_eq!(checkpoint.unwrap().prefix(), Some("model"));
-}
-
-#[test]
-fn a_key_that_starts_like_a_nesting_is_a_key() {
-    let checkpoint = open(legacy(&dict(&[("model.fc.bias", tensor(1))]))).unwrap();
-    assert_eq!(checkpoint.prefix(), None);
-    assert!(checkpoint.get("model.fc.bias").is_some());
-}
-
-#[test]
 fn objects_beside_the_weights_are_ignored() {
     let scalar = b"cnumpy.core.multiarray\nscalar\nK\x01\x85R".to_vec();
     let checkpoint = open(legacy(&dict(&[

@@ -1,6 +1,7 @@
 //! Integration tests, as one binary: linking Burn takes long.
 
 mod apply;
+mod cases;
 mod catalogue;
 mod export;
 mod families;

@@ -41,7 +41,7 @@ fn a_network_comes_with_recipe_labels_and_report() {
     let resnet = loader(&path).load::<Flex>(&Default::default()).unwrap();
     let expected = keyed_test_resnet().forward(images()).into_data();
     assert_eq!(resnet.model.forward(images()).into_data(), expected);
-    assert_eq!(resnet.labels, Labels::for_classes(1000));
+    assert_eq!(resnet.labels, Labels::named("imagenet1k").unwrap());
     assert_eq!(resnet.weights.id, "test_resnet.r160_in1k");
     assert_eq!(
         (resnet.recipe.crop, resnet.recipe.mean),

@@ -20,46 +20,32 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(fixture(name)).unwrap()
 }
 
-/// Name, container, entered dictionary, stripped prefix, number of keys.
-type Good = (
-    &'static str,
-    Container,
-    Option<&'static str>,
-    Option<&'static str>,
-    usize,
-);
+/// Name, container, path of the state dict, number of keys.
+type Good = (&'static str, Container, &'static str, usize);
 
 const GOOD: [Good; 12] = [
-    ("zip.pth", Container::Zip, None, None, 56),
-    ("legacy.pth", Container::Legacy, None, None, 56),
-    (
-        "without_num_batches_tracked.pth",
-        Container::Zip,
-        None,
-        None,
-        47,
-    ),
-    ("f16_convolutions.pth", Container::Zip, None, None, 56),
-    ("channels_last.pth", Container::Zip, None, None, 56),
-    ("views_of_one_storage.pth", Container::Zip, None, None, 47),
+    ("zip.pth", Container::Zip, ".", 56),
+    ("legacy.pth", Container::Legacy, ".", 56),
+    ("without_num_batches_tracked.pth", Container::Zip, ".", 47),
+    ("f16_convolutions.pth", Container::Zip, ".", 56),
+    ("channels_last.pth", Container::Zip, ".", 56),
+    ("views_of_one_storage.pth", Container::Zip, ".", 47),
     (
         "training_checkpoint.pth",
         Container::Zip,
-        Some("state_dict"),
-        Some("module."),
+        "state_dict.module",
         56,
     ),
     (
         "training_checkpoint_legacy.pth",
         Container::Legacy,
-        Some("state_dict"),
-        Some("module."),
+        "state_dict.module",
         56,
     ),
-    ("under_model.pth", Container::Zip, Some("model"), None, 56),
-    ("f32.safetensors", Container::Safetensors, None, None, 56),
-    ("f16.safetensors", Container::Safetensors, None, None, 56),
-    ("bf16.safetensors", Container::Safetensors, None, None, 56),
+    ("under_model.pth", Container::Zip, "model", 56),
+    ("f32.safetensors", Container::Safetensors, ".", 56),
+    ("f16.safetensors", Container::Safetensors, ".", 56),
+    ("bf16.safetensors", Container::Safetensors, ".", 56),
 ];
 
 fn assert_keyed(checkpoint: &Checkpoint, entry: &Entry) {
@@ -92,11 +78,10 @@ fn assert_keyed(checkpoint: &Checkpoint, entry: &Entry) {
 #[test]
 fn every_container_gives_the_same_tensors() {
     let reference = Checkpoint::open(fixture("good/f32.safetensors")).unwrap();
-    for (name, container, prefix, stripped, count) in GOOD {
+    for (name, container, state, count) in GOOD {
         let checkpoint = Checkpoint::open(fixture("good").join(name)).unwrap();
         assert_eq!(checkpoint.container(), container, "{name}");
-        assert_eq!(checkpoint.prefix(), prefix, "{name}");
-        assert_eq!(checkpoint.stripped(), stripped, "{name}");
+        assert_eq!(checkpoint.state(), Some(state), "{name}");
 
         let shapes = |checkpoint: &Checkpoint| -> Vec<_> {
             let all = checkpoint

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use resnet_infer::command::{Evaluate, Network, RecipeFlags, Runtime, positive};
-use resnet_weights::FloatType;
+use resnet_infer::command::{Evaluate, ModelOptions, Network, RecipeFlags, Runtime, positive};
+use resnet_weights::{FloatType, OutputActivation};
 
 /// Classify images with residual networks.
 #[derive(Debug, Parser)]
@@ -97,6 +97,8 @@ pub(crate) struct Convert {
     /// Architecture, where the keys do not tell it.
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
 }
 
 #[derive(Debug, Args)]
@@ -113,14 +115,25 @@ pub(crate) struct Classify {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) network: Network,
-    /// Text file with one label a line; lets a network named by `--arch` have as many classes [default: ImageNet-1k for 1000 classes, CIFAR-10 for 10].
+    /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
+    /// `cifar10`. Lets a network named by `--arch` have as many classes [default: those of
+    /// `--model` or of the file, else numbers].
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recipe: RecipeFlags,
-    /// Classes to show for each image.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
-    pub(crate) top_k: usize,
+    /// Classes to show for each image [default: 5, or all above `--threshold`].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) top_k: Option<usize>,
+    /// Least probability of the classes to show, 0 to 1: for networks with several labels per
+    /// image.
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub(crate) threshold: Option<f32>,
+    /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`,
+    /// where each class is decided by itself [default: that of the file, else softmax; sigmoid for
+    /// a single logit].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) activation: Option<OutputActivation>,
     /// Images to run at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive)]
     pub(crate) batch_size: usize,
@@ -172,8 +185,10 @@ pub(crate) struct Models {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The checkpoint.
+    /// Checkpoint, or folder of transformers or timm.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
     /// A JSON object, with every tensor, instead of a summary.
     #[arg(long)]
     pub(crate) json: bool,
@@ -197,6 +212,8 @@ pub(crate) struct Bench {
     /// Checkpoint to time the loading of [default: weights made up in memory].
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
     /// Images to run at once.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive)]
     pub(crate) batch_size: Vec<usize>,
@@ -218,4 +235,9 @@ pub(crate) struct Bench {
     /// A Markdown table.
     #[arg(long)]
     pub(crate) markdown: bool,
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+    number.ok_or_else(|| "expected a probability, 0 to 1".into())
 }

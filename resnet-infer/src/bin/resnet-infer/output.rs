@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use resnet_infer::command::printable;
-use resnet_infer::{ClassScore, Prediction};
+use resnet_infer::command::{cell, json, printable};
+use resnet_infer::{ClassScore, OutputActivation, Prediction};
 use serde::Serialize;
 
 use crate::cli::Classify;
@@ -36,6 +36,7 @@ pub(crate) enum Writer<'a> {
     Json {
         out: StdoutLock<'static>,
         model: &'a str,
+        activation: OutputActivation,
     },
     /// A header and one row a class.
     Csv(csv::Writer<StdoutLock<'static>>),
@@ -47,6 +48,9 @@ struct Line<'a> {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
+    /// What the probabilities are: softmax or sigmoid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activation: Option<OutputActivation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     predictions: Option<&'a [ClassScore]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,10 +58,19 @@ struct Line<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(args: &Classify, model: &'a str, sources: &[Source]) -> Result<Self> {
+    pub(crate) fn new(
+        args: &Classify,
+        model: &'a str,
+        activation: OutputActivation,
+        sources: &[Source],
+    ) -> Result<Self> {
         let out = io::stdout().lock();
         if args.json {
-            return Ok(Self::Json { out, model });
+            return Ok(Self::Json {
+                out,
+                model,
+                activation,
+            });
         }
         if args.csv {
             let mut writer = csv::Writer::from_writer(out);
@@ -74,17 +87,22 @@ impl<'a> Writer<'a> {
     pub(crate) fn write(&mut self, source: &Source, prediction: Result<Prediction>) -> Result<()> {
         match self {
             Self::Table { out, width } => table(out, *width, source, &prediction)?,
-            Self::Json { out, model } => {
+            Self::Json {
+                out,
+                model,
+                activation,
+            } => {
                 let line = Line {
                     path: source.to_string(),
                     model: prediction.is_ok().then_some(model),
+                    activation: prediction.is_ok().then_some(*activation),
                     predictions: prediction
                         .as_ref()
                         .ok()
                         .map(|prediction| prediction.top.as_slice()),
                     error: prediction.as_ref().err().map(|error| format!("{error:#}")),
                 };
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                writeln!(out, "{}", json(&line)?)?;
                 out.flush()?;
             }
             Self::Csv(writer) => rows(writer, source, &prediction)?,
@@ -110,12 +128,15 @@ fn table(
     let mut path = printable(&source.to_string());
     match prediction {
         Ok(prediction) => {
+            if prediction.top.is_empty() {
+                writeln!(out, "{path:width$}  none above the threshold")?;
+            }
             for guess in &prediction.top {
                 writeln!(
                     out,
                     "{path:width$}  {:5.1} %  {}",
                     100.0 * guess.probability,
-                    guess.label
+                    printable(&guess.label)
                 )?;
                 path.clear();
             }
@@ -135,9 +156,12 @@ fn rows<W: Write>(
     source: &Source,
     prediction: &Result<Prediction>,
 ) -> Result<()> {
-    let path = source.to_string();
+    let path = cell(&source.to_string());
     match prediction {
         Ok(prediction) => {
+            if prediction.top.is_empty() {
+                writer.write_record([&path, "", "", "", "", ""])?;
+            }
             for (i, guess) in prediction.top.iter().enumerate() {
                 let ClassScore {
                     class,
@@ -148,13 +172,13 @@ fn rows<W: Write>(
                     &path,
                     &(i + 1).to_string(),
                     &class.to_string(),
-                    label,
+                    &cell(label),
                     &probability.to_string(),
                     "",
                 ])?;
             }
         }
-        Err(error) => writer.write_record([&path, "", "", "", "", &format!("{error:#}")])?,
+        Err(error) => writer.write_record([&path, "", "", "", "", &cell(&format!("{error:#}"))])?,
     }
     writer.flush()?;
     Ok(())

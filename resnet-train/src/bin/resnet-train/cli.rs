@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use resnet_infer::command::{DataFlags, Device, Evaluate, Network, positive};
-use resnet_train::Part;
+use resnet_infer::command::{DataFlags, Device, Evaluate, ModelOptions, Network};
+use resnet_train::{Part, limits};
 
 /// Train and fine-tune residual networks.
 #[derive(Debug, Parser)]
@@ -19,6 +20,19 @@ pub(crate) struct Cli {
     /// Never use the network: only files that are on this machine [env: RESNET_OFFLINE=1].
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+}
+
+/// Whole numbers from 1 to a limit.
+fn to(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn side() -> RangedU64ValueParser<u32> {
+    RangedU64ValueParser::new().range(u64::from(limits::LEAST_SIDE)..=u64::from(limits::SIDE))
+}
+
+fn seed() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=limits::SEED)
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,7 +68,7 @@ pub(crate) struct Data {
     #[command(flatten)]
     pub(crate) flags: DataFlags,
     /// Take only so many images of each class to train from.
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = to(limits::IMAGES_PER_CLASS))]
     pub(crate) images_per_class: Option<usize>,
 }
 
@@ -75,17 +89,19 @@ pub(crate) struct Numbers {
     /// File of weights to start from.
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub(crate) weights: Option<PathBuf>,
-    /// Passes over the images.
-    #[arg(long, value_name = "N")]
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
+    /// Passes over the images. With `--resume`, more of them extend a run, also a finished one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=limits::EPOCHS))]
     pub(crate) epochs: Option<u64>,
     /// Passes in which the classifier learns alone, before the others; 0 for none.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=limits::EPOCHS))]
     pub(crate) head_epochs: Option<u64>,
-    /// Images of a step.
-    #[arg(long, value_name = "N")]
+    /// Images of a step. Batch norm needs two values per channel: 1 is enough only where the last maps have two pixels.
+    #[arg(long, value_name = "N", value_parser = to(limits::BATCH))]
     pub(crate) batch_size: Option<usize>,
-    /// Parts that a batch is run in, for less memory.
-    #[arg(long, value_name = "N")]
+    /// Run each batch in N parts, for less memory (gradient accumulation): loss and gradient are those of the whole batch.
+    #[arg(long, value_name = "N", value_parser = to(limits::PARTS))]
     pub(crate) parts: Option<usize>,
     /// Peak of the learning rate.
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
@@ -94,15 +110,16 @@ pub(crate) struct Numbers {
     #[arg(long, value_name = "PART")]
     pub(crate) freeze_to: Option<Part>,
     /// Side of the images.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = side())]
     pub(crate) size: Option<u32>,
     /// Share of the images to validate with, where they are not kept apart.
     #[arg(long, value_name = "SHARE")]
     pub(crate) split: Option<f64>,
     /// Seed of everything that is drawn.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed())]
     pub(crate) seed: Option<u64>,
-    /// Let rare classes count for more in the loss, so that all count alike.
+    /// Weight the classes in the cross-entropy so that rare ones count as much as others: images / (classes * images of
+    /// the class).
     #[arg(long)]
     pub(crate) class_weights: bool,
 }
@@ -120,13 +137,13 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) resume: bool,
     /// Write a checkpoint every so many steps too, not only after each epoch.
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=limits::STEPS))]
     pub(crate) save_every: Option<u64>,
     /// What to do with an image that cannot be read.
     #[arg(long, value_name = "WHAT", default_value = "skip")]
     pub(crate) bad: Bad,
     /// Threads that prepare images [default: one a core].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS))]
     pub(crate) workers: Option<usize>,
     /// Say nothing but what goes wrong.
     #[arg(long)]
@@ -137,21 +154,26 @@ pub(crate) struct Run {
     pub(crate) processes: Processes,
 }
 
-/// Several processes that train one network, each on its share of every batch.
+/// Several processes that train one network, each on its share of every batch, without encryption, and without
+/// authentication but a shared secret when they meet.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Several processes or machines")]
+#[command(
+    next_help_heading = "Several processes or machines (no encryption, no authentication but a shared secret)"
+)]
 pub(crate) struct Processes {
     /// How many processes train together; each is started with the same flags but for `--rank` and `--backend`.
-    #[arg(long, value_name = "N", requires = "rank", requires = "meet")]
+    #[arg(long, value_name = "N", requires = "rank", requires = "meet", value_parser = RangedU64ValueParser::<usize>::new().range(2..=limits::RANKS))]
     pub(crate) ranks: Option<usize>,
     /// The place of this process, from 0; 0 writes all files.
-    #[arg(long, value_name = "N", requires = "ranks")]
+    #[arg(long, value_name = "N", requires = "ranks", value_parser = RangedU64ValueParser::<usize>::new().range(..limits::RANKS))]
     pub(crate) rank: Option<usize>,
-    /// Address at which rank 0 waits for the others. Nothing is encrypted: for networks that you trust.
+    /// Address at which rank 0 waits for the others. What they send is neither encrypted nor authenticated: for networks
+    /// that you trust. Addresses that other machines can reach need the same secret of 16 bytes or more in
+    /// RESNET_MEET_SECRET on all of them.
     #[arg(long, value_name = "HOST:PORT", requires = "ranks")]
     pub(crate) meet: Option<String>,
     /// Seconds to wait for the others at the start.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=limits::PATIENCE))]
     pub(crate) patience: u64,
 }
 
@@ -174,16 +196,16 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Side of the images [default: that of the weights].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = side())]
     pub(crate) size: Option<u32>,
     /// Share of the images to validate with, where they are not kept apart.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub(crate) split: f64,
     /// Seed of the split.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed())]
     pub(crate) seed: u64,
     /// Images to run at once.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = to(limits::BATCH))]
     pub(crate) batch_size: usize,
     /// How much the squares of the weights count in the loss.
     #[arg(
@@ -203,10 +225,10 @@ pub(crate) struct Preview {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Pictures on the sheet.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = to(limits::PICTURES))]
     pub(crate) count: usize,
     /// Pictures in a row.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::PICTURES))]
     pub(crate) columns: usize,
     #[command(flatten)]
     pub(crate) numbers: Numbers,
@@ -222,7 +244,7 @@ pub(crate) struct FindRate {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Steps to take.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = to(limits::SEARCH))]
     pub(crate) steps: usize,
     /// First rate.
     #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
@@ -249,13 +271,13 @@ pub(crate) struct BenchStep {
     #[command(flatten)]
     pub(crate) device: Device,
     /// Images of a step.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::BATCH))]
     pub(crate) batch_size: usize,
     /// Sides of the images.
-    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = to(u64::from(limits::SIDE)))]
     pub(crate) size: usize,
     /// Steps that count.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = to(limits::SEARCH))]
     pub(crate) runs: usize,
     /// Forward, backward and Burn's own optimiser, without our trainer.
     #[arg(long)]
@@ -267,7 +289,7 @@ pub(crate) struct BenchData {
     #[command(flatten)]
     pub(crate) data: Data,
     /// Threads that prepare images [default: one a core].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS))]
     pub(crate) workers: Option<usize>,
     #[command(flatten)]
     pub(crate) numbers: Numbers,

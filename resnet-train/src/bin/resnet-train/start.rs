@@ -42,6 +42,8 @@ impl Numbers {
             config.model.clone_from(&self.model);
             config.weights.clone_from(&self.weights);
         }
+        config.state = self.options.state.clone().or(config.state);
+        config.set.extend(self.options.changes());
         if let Some(epochs) = self.head_epochs {
             let learning_rate = config
                 .head
@@ -86,27 +88,35 @@ enum Values {
 
 impl Named {
     fn new(config: &Config) -> Result<Self> {
+        let overrides = config.overrides()?;
         if let Some(model) = &config.model {
             let weights = Weights::named(model)?;
             return Ok(Self {
                 name: weights.arch.name().to_string(),
                 origin: format!("`{}`, {}", weights.id, weights.origin),
-                network: weights.config(),
+                network: overrides.apply(weights.config())?,
                 recipe: weights.recipe,
                 values: Values::Published(weights),
             });
         }
-        let arch = config
-            .arch
-            .as_ref()
-            .map(|name| ResNetConfig::named(name).map(|network| (name.clone(), network)));
+        let arch = config.arch.as_ref().map(|name| -> Result<_> {
+            Ok((name.clone(), overrides.apply(ResNetConfig::named(name)?)?))
+        });
         let arch = arch.transpose()?;
         match (&config.weights, arch) {
             (Some(file), arch) => {
                 let checkpoint = Checkpoint::open(file)?;
+                let checkpoint = match &config.state {
+                    Some(state) => checkpoint.with_state(state)?,
+                    None => checkpoint,
+                };
                 let (name, network) = match arch {
                     Some(arch) => arch,
-                    None => command::guess(&checkpoint)?,
+                    None => {
+                        let inferred = command::guess(&checkpoint, &overrides)?;
+                        let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
+                        (name, inferred.config)
+                    }
                 };
                 Ok(Self {
                     name,
@@ -156,6 +166,8 @@ pub(crate) struct Start {
     /// What is done to an image in evaluation.
     pub(crate) recipe: Recipe,
     checkpoint: Option<Checkpoint>,
+    /// Whether options of the network were set.
+    overridden: bool,
 }
 
 impl Start {
@@ -186,6 +198,7 @@ impl Start {
             network,
             recipe,
             checkpoint,
+            overridden: !config.set.is_empty(),
         })
     }
 
@@ -200,12 +213,18 @@ impl Start {
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(model);
         };
-        let load = Load::default().allow_other_classes();
+        let mut load = Load::default().allow_other_classes();
+        if self.overridden {
+            load = load.allow_other_options();
+        }
         let (model, report) = load
             .apply(model, checkpoint)
             .context("weights to start from")?;
         if !report.fresh.is_empty() {
             command::note(&format!("fresh: {}", report.fresh.join(", ")));
+        }
+        if !report.filled.is_empty() {
+            command::note(&command::filled(&report.filled));
         }
         Ok(model)
     }

@@ -1,8 +1,12 @@
 //! The command, as a user runs it.
 
+mod class_weights;
 mod data;
+mod extend;
 mod folders;
+mod guards;
 mod mistakes;
+mod names;
 mod processes;
 mod runs;
 

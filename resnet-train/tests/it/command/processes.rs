@@ -20,12 +20,12 @@ const FROZEN_RUN: [&str; 10] = [
 ];
 
 /// An address that nobody listens at now.
-fn address() -> String {
+pub(super) fn address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
+pub(super) fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
     let more = [
         "--output",
         "run",
@@ -46,7 +46,7 @@ fn rank(folder: &Path, args: &[&str], rank: &str, meet: &str) -> Child {
         .unwrap()
 }
 
-fn ended(child: Child) -> (Option<i32>, String) {
+pub(super) fn ended(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), text(&output.stderr))
 }
@@ -83,6 +83,46 @@ fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
     for (a, b) in losses("one").into_iter().zip(losses("run")) {
         assert!((a - b).abs() < 1e-4 * a, "{a} and {b}");
     }
+}
+
+#[test]
+fn strangers_at_the_port_do_not_end_a_run() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
+    let port = address().rsplit_once(':').unwrap().1.to_string();
+    // An address that others can reach: with a secret.
+    let start = |place: &str, host: &str| {
+        let meet = format!("{host}:{port}");
+        let more = [
+            "--epochs", "1", "--ranks", "2", "--rank", place, "--meet", &meet,
+        ];
+        let mut command = command(folder.path(), &[&FROZEN_RUN[..], &more].concat());
+        command
+            .env("RESNET_MEET_SECRET", "of sixteen bytes or more")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let first = start("0", "0.0.0.0");
+    let here = format!("127.0.0.1:{port}");
+    let connect = || loop {
+        match std::net::TcpStream::connect(&here) {
+            Ok(link) => break link,
+            Err(_) => sleep(Duration::from_millis(5)),
+        }
+    };
+    let silent = connect();
+    let mut earlier = connect();
+    earlier.write_all(b"\x09\0\0\0\0\0\0\x001 2 hello").unwrap();
+    let mut garbage = connect();
+    let _ = garbage.write_all(&[b'x'; 100_000]);
+    let second = start("1", "127.0.0.1");
+    for ended in [first, second].map(ended) {
+        assert_eq!(ended.0, Some(0), "{}", ended.1);
+    }
+    drop((silent, earlier, garbage));
 }
 
 /// The training losses of the epochs.

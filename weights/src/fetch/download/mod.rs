@@ -69,7 +69,7 @@ pub(super) fn record_missing_hashes(fetch: &Fetch, wanted: &[Wanted]) {
         let by_hand = matches!(wanted.place, Place::Hub { .. });
         if by_hand
             && path.is_file()
-            && recorded(&path).is_none()
+            && matches!(recorded(&path), Ok(None))
             && let Ok((pin, _)) = hub::ask(fetch, &client, &address(fetch, wanted))
         {
             let line = hash_line(pin.as_str(), &wanted.name);

@@ -78,7 +78,7 @@ impl<'a> External<'a> {
         if !metadata.is_file() {
             return Err("which is no file".into());
         }
-        let content = File::open(&path).and_then(|file| Content::map(&file));
+        let content = File::open(&path).and_then(Content::of);
         let content = content.map_err(|error| format!("which cannot be read ({error})"))?;
         Ok(Bytes::from_owner(content))
     }

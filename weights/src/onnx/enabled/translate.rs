@@ -16,7 +16,8 @@ pub(super) fn translate(mut network: Network<'_>) -> Result<(ResNetConfig, State
     config.validate().map_err(|error| error.to_string())?;
     let groups = match config.norm {
         NormKind::Group { groups } => Some(groups),
-        NormKind::Batch => None,
+        // `options::config` gives no other kind.
+        NormKind::Batch | NormKind::Instance | NormKind::BatchStats => None,
     };
     let stem = mem::take(&mut network.stem);
     let blocks = mem::take(&mut network.blocks);

@@ -41,8 +41,6 @@ fn a_file_of_the_hub_put_there_by_hand_is_checked_where_the_hub_can_be_asked() {
     let hub = Hub::new(&bytes, |request, reply, bytes| reply.file(request, bytes));
     let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
     let file = place.put("cache/net.test.safetensors", &bytes);
-    // A line that says nothing is no hash.
-    place.put("cache/net.test.safetensors.sha256", b"junk");
     let found = place.fetch().fetch(&hub_weights()).unwrap();
     assert_eq!((found.origin, place.notes().len()), (Origin::Cache, 0));
     let line = format!("{}  net.test.safetensors\n", sha256(&bytes));
@@ -58,6 +56,27 @@ fn a_file_of_the_hub_put_there_by_hand_is_checked_where_the_hub_can_be_asked() {
     assert_eq!(found.origin, Origin::Downloaded);
     assert_eq!(fs::read(&file).unwrap(), bytes);
     assert!(place.note().ends_with("; removed"));
+}
+
+#[test]
+fn a_recorded_hash_that_is_none_is_an_error() {
+    let bytes = content(1000);
+    let hub = Hub::new(&bytes, |request, reply, bytes| reply.file(request, bytes));
+    let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
+    place.put("cache/net.test.safetensors", &bytes);
+    for junk in [
+        &b"junk"[..],
+        b"",
+        b"\xff\xfe",
+        b"0123  net.test.safetensors\n",
+    ] {
+        place.put("cache/net.test.safetensors.sha256", junk);
+        let error = place.fetch().fetch(&hub_weights()).unwrap_err().to_string();
+        assert!(
+            error.contains("net.test.safetensors.sha256`: holds no hash"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

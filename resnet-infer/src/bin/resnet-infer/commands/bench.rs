@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Distribution, FloatDType, Tensor, TensorData, backend::Backend};
 use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_weights::{Checkpoint, Load};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Bench;
@@ -26,9 +25,6 @@ const MODELS: [&str; 5] = [
     "wide_resnet50_2",
     "resnet50d",
 ];
-
-/// The most pixels of a batch: its colours alone are 3 GB.
-const MAX_PIXELS: u64 = 1 << 28;
 
 /// What is measured of one network at one batch size; `--json` writes one a line.
 #[derive(Deserialize, Serialize)]
@@ -93,6 +89,8 @@ fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     command.args(["--runs", &args.runs.to_string()]);
     command.args(["--warmup", &args.warmup.to_string()]);
     command.args(args.fuse.then_some("--fuse"));
+    command.args(args.options.arguments());
+    command.args(["--memory-limit", &args.runtime.memory.limit().to_string()]);
     match &args.weights {
         // The name was told from the file, unless it was given.
         Some(file) => command.arg("--weights").arg(file).args(&args.models),
@@ -109,8 +107,11 @@ fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usiz
 
 /// The networks by name, all of them checked before the first is run.
 fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
+    let overrides = args.options.overrides()?;
     let named = |name: &str| -> Result<(String, ResNetConfig)> {
-        Ok((name.to_string(), ResNetConfig::named(name)?))
+        let config = overrides.apply(ResNetConfig::named(name)?)?;
+        config.validate()?;
+        Ok((name.to_string(), config))
     };
     let cases: Vec<_> = match (&args.weights, args.models.as_slice()) {
         (None, []) => MODELS
@@ -122,25 +123,23 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
             .map(|name| named(name))
             .collect::<Result<_>>()?,
         (Some(file), names @ ([] | [_])) => {
-            let checkpoint = Checkpoint::open(file)?;
+            let checkpoint = args.options.open(file)?;
             match names {
                 [name] => vec![named(name)?],
-                _ => vec![command::guess(&checkpoint)?],
+                _ => {
+                    let inferred = command::guess(&checkpoint, &overrides)?;
+                    let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
+                    vec![(name, inferred.config)]
+                }
             }
         }
         (Some(_), _) => bail!("--weights: expected one network that the file is of, found several"),
     };
-    for &batch_size in &args.batch_size {
-        let pixels = [args.size, args.size, batch_size]
-            .iter()
-            .try_fold(1_u64, |product, &factor| product.checked_mul(factor as u64));
-        ensure!(
-            pixels.is_some_and(|pixels| pixels <= MAX_PIXELS),
-            "--batch-size {batch_size} --size {}: expected at most {MAX_PIXELS} pixels a batch",
-            args.size
-        );
-    }
     for (name, config) in &cases {
+        for &batch in &args.batch_size {
+            let memory = args.runtime.memory;
+            memory.check(name.as_ref(), config, batch, [args.size; 2])?;
+        }
         config
             .check_input([args.size, args.size])
             .with_context(|| format!("`{name}`"))?;
@@ -228,7 +227,11 @@ impl Job<'_> {
         B::sync(device)?;
         let start = Instant::now();
         let model = match &self.args.weights {
-            Some(file) => Load::default().apply(model, &Checkpoint::open(file)?)?.0,
+            Some(file) => {
+                let checkpoint = self.args.options.open(file)?;
+                let load = command::load(&self.args.options.overrides()?);
+                load.apply(model, &checkpoint)?.0
+            }
             None => {
                 values.reverse();
                 model.load_state(|_, _| anyhow::Ok(values.pop()))?

@@ -1,15 +1,14 @@
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
 use resnet_image::{Recipe, RgbImage};
-use resnet_infer::{Classifier, Labels, Prediction};
+use resnet_infer::{Classifier, Labels, OutputActivation, Prediction};
 
 use crate::cli::Classify;
 use crate::images::{self, Source};
 use crate::output::{self, Writer};
-use resnet_infer::command::Outcome;
-use resnet_infer::command::{Classes, Resolved};
+use resnet_infer::command::{Classes, Outcome, Resolved, note};
 
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
@@ -27,6 +26,25 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
         (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
         _ => network.labels.clone(),
     };
+    ensure!(
+        classes > 0,
+        "the network has no classifier: expected 1 class or more, found 0{}",
+        network.head_hint()
+    );
+    network.config.validate()?;
+    recipe.validate().context("recipe")?;
+    if let Some(side) = recipe.crop {
+        let memory = args.network.runtime.memory;
+        let file = network.checkpoint.name().as_ref();
+        memory.check(file, &network.config, 1, [side as usize; 2])?;
+    }
+    let activation = match network.config.num_classes {
+        1 => OutputActivation::Sigmoid,
+        _ => args.activation.unwrap_or(network.activation),
+    };
+    for text in outputs(&labels, network.config.num_classes, args.activation) {
+        note(&text);
+    }
     let runtime = args.network.runtime;
     resnet_backend::with_backend(
         runtime.selection(),
@@ -36,8 +54,32 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
             network,
             recipe,
             labels,
+            activation,
         },
     )?
+}
+
+/// What users should know about the names and probabilities that are printed.
+fn outputs(labels: &Labels, classes: usize, activation: Option<OutputActivation>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if labels.are_numbers() {
+        notes.push(
+            "neither the file nor the catalogue names the classes: shows their numbers; name them with --labels FILE"
+                .into(),
+        );
+    }
+    if classes == 1 {
+        notes.push(
+            "the network has a single logit: its sigmoid is the probability of class 1".into(),
+        );
+    }
+    if classes == 1 && activation == Some(OutputActivation::Softmax) {
+        notes.push(
+            "--activation softmax: the softmax of a single logit is always 1; uses the sigmoid"
+                .into(),
+        );
+    }
+    notes
 }
 
 /// All that is settled before the first slow step.
@@ -47,6 +89,7 @@ struct Job {
     network: Resolved,
     recipe: Recipe,
     labels: Labels,
+    activation: OutputActivation,
 }
 
 impl Work for Job {
@@ -56,9 +99,22 @@ impl Work for Job {
         let model = self.network.load::<B>(&device)?;
         let classifier = Classifier::new(model, self.recipe, self.labels, &device)?
             .with_dtype(self.args.network.runtime.dtype)?
-            .with_top_k(self.args.top_k)
+            .with_activation(self.activation)
+            .with_memory_limit(self.args.network.runtime.memory.limit())
             .with_batch_size(self.args.batch_size);
-        let mut writer = Writer::new(&self.args, &self.network.name, &self.sources)?;
+        let all = self.network.config.num_classes.max(2);
+        let classifier = match (self.args.top_k, self.args.threshold) {
+            (top_k, Some(threshold)) => classifier
+                .with_top_k(top_k.unwrap_or(all))
+                .with_threshold(threshold),
+            (top_k, None) => classifier.with_top_k(top_k.unwrap_or(5)),
+        };
+        let mut writer = Writer::new(
+            &self.args,
+            &self.network.name,
+            self.activation,
+            &self.sources,
+        )?;
         let progress = output::progress(self.sources.len());
         let mut failed = false;
         for sources in self.sources.chunks(self.args.batch_size) {

@@ -23,6 +23,10 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     }
     network.config.validate()?;
     let input = read_input(&args.input, &network)?;
+    if let &[batch, _, height, width] = input.shape.as_slice() {
+        let memory = args.network.runtime.memory;
+        memory.check(&args.input, &network.config, batch, [height, width])?;
+    }
     resnet_backend::with_backend(
         args.network.runtime.selection(),
         Job {

@@ -2,19 +2,31 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
-use resnet_weights::Checkpoint;
+use resnet_weights::{Checkpoint, OutputActivation, Overrides};
 use serde::Serialize;
 
 use crate::cli::Inspect;
-use resnet_infer::command::Outcome;
+use resnet_infer::command::{Outcome, printable};
 
 /// What `--json` writes.
 #[derive(Serialize)]
 struct Summary {
     file: String,
     container: String,
-    /// What the tensors were nested under.
-    prefix: Option<String>,
+    /// The path of keys below which the network lies; `.` for the whole file.
+    state: Option<String>,
+    /// The paths of all networks in the file.
+    states: Vec<String>,
+    /// Keys of the file that do not belong to the network.
+    left_out: Vec<String>,
+    /// What the keys do not tell, and what is assumed.
+    assumptions: Vec<Assumed>,
+    /// What turns logits into probabilities, where the file tells it.
+    output_activation: Option<OutputActivation>,
+    /// Whether the file names its classes.
+    names_classes: bool,
+    /// Whether the file tells how images are prepared.
+    tells_preprocessing: bool,
     /// Elements of all tensors by type.
     dtypes: BTreeMap<String, Dtype>,
     /// Its name; none for a residual network without one, and for other files (see `unknown`).
@@ -26,6 +38,13 @@ struct Summary {
     /// Why no architecture could be told.
     unknown: Option<String>,
     tensors: Vec<TensorLine>,
+}
+
+#[derive(Serialize)]
+struct Assumed {
+    option: &'static str,
+    assumed: String,
+    otherwise: String,
 }
 
 #[derive(Default, Serialize)]
@@ -42,7 +61,7 @@ struct TensorLine {
 }
 
 impl Summary {
-    fn new(checkpoint: &Checkpoint) -> Self {
+    fn new(checkpoint: &Checkpoint, overrides: &Overrides) -> Self {
         let mut dtypes: BTreeMap<String, Dtype> = BTreeMap::new();
         for entry in checkpoint.entries() {
             let dtype = dtypes.entry(entry.dtype().to_string()).or_default();
@@ -54,15 +73,33 @@ impl Summary {
             dtype: entry.dtype().to_string(),
             shape: entry.shape().to_vec(),
         });
-        let (inferred, unknown) = match checkpoint.infer() {
+        let (inferred, unknown) = match checkpoint.infer_with(overrides) {
             Ok(inferred) => (Some(inferred), None),
-            Err(error) => (None, Some(error.cause)),
+            Err(error) => {
+                let message = error.to_string();
+                let file = format!("`{}`: ", checkpoint.name());
+                let cause = message.strip_prefix(&file).unwrap_or(&message);
+                (None, Some(cause.to_string()))
+            }
         };
+        let assumptions = inferred.iter().flat_map(|inferred| &inferred.assumptions);
         let config = inferred.as_ref().map(|inferred| &inferred.config);
         Self {
             file: checkpoint.name().to_string(),
             container: checkpoint.container().to_string(),
-            prefix: checkpoint.prefix().map(str::to_string),
+            state: checkpoint.state().map(str::to_string),
+            states: checkpoint.states().map(str::to_string).collect(),
+            left_out: checkpoint.left_out().to_vec(),
+            assumptions: assumptions
+                .map(|assumption| Assumed {
+                    option: assumption.option,
+                    assumed: assumption.assumed.clone(),
+                    otherwise: assumption.otherwise.clone(),
+                })
+                .collect(),
+            output_activation: checkpoint.output_activation(),
+            names_classes: checkpoint.labels().is_some(),
+            tells_preprocessing: checkpoint.recipe().is_some(),
             dtypes,
             classes: config.map(|config| config.num_classes),
             in_channels: config.map(|config| config.in_channels),
@@ -79,16 +116,24 @@ impl Summary {
 }
 
 pub(crate) fn run(args: Inspect) -> Result<Outcome> {
-    let summary = Summary::new(&Checkpoint::open(&args.file)?);
+    let checkpoint = args.options.open(&args.file)?;
+    let summary = Summary::new(&checkpoint, &args.options.overrides()?);
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
         return Ok(Outcome::Done);
     }
-    writeln!(out, "file          {}", summary.file)?;
+    writeln!(out, "file          {}", printable(&summary.file))?;
     writeln!(out, "container     {}", summary.container)?;
-    if let Some(prefix) = &summary.prefix {
-        writeln!(out, "nested under  {prefix}")?;
+    if summary.states.len() > 1 {
+        let states = printable(&summary.states.join(", "));
+        writeln!(out, "networks      {states}")?;
+    }
+    if let Some(state) = summary.state.as_ref().filter(|state| *state != ".") {
+        writeln!(out, "state         {}", printable(state))?;
+    }
+    for note in checkpoint.notes() {
+        writeln!(out, "note          {}", printable(&note))?;
     }
     for (dtype, Dtype { tensors, elements }) in &summary.dtypes {
         writeln!(out, "{dtype:13} {tensors} tensors, {elements} elements")?;
@@ -110,7 +155,7 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
             writeln!(
                 out,
                 "architecture  unknown: {}",
-                unknown.as_deref().unwrap_or_default()
+                printable(unknown.as_deref().unwrap_or_default())
             )?;
         }
     }
@@ -118,5 +163,39 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
         writeln!(out, "classes       {classes}")?;
         writeln!(out, "in channels   {channels}")?;
     }
+    if summary.architecture.is_some() || summary.unknown.is_none() {
+        assumptions(&mut out, &summary)?;
+    }
     Ok(Outcome::Done)
+}
+
+/// What the file does not tell: options of the network, and what is done before and after it.
+fn assumptions(out: &mut impl Write, summary: &Summary) -> Result<()> {
+    let mut head = "assumed";
+    let mut line = |text: String| {
+        let written = writeln!(out, "{head:13} {text}");
+        head = "";
+        written
+    };
+    for Assumed {
+        option,
+        assumed,
+        otherwise,
+    } in &summary.assumptions
+    {
+        line(format!("{option}={assumed} (else {otherwise})"))?;
+    }
+    if summary.classes.is_some_and(|classes| classes > 0) {
+        match summary.output_activation {
+            Some(activation) => line(format!("{activation} of the logits, as the file says"))?,
+            None => line("softmax of the logits (else `--activation sigmoid`)".into())?,
+        }
+        if !summary.names_classes {
+            line("no names of the classes (else `--labels FILE`)".into())?;
+        }
+    }
+    if !summary.tells_preprocessing {
+        line("the customary preprocessing (else `--resize`, `--crop`, `--mean`, `--std`)".into())?;
+    }
+    Ok(())
 }

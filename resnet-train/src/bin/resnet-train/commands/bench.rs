@@ -10,9 +10,9 @@ use burn::optim::{GradientsParams, Optimizer, SgdConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use resnet_backend::Work;
-use resnet_core::{ResNet, ResNetConfig};
+use resnet_core::{NormMode, ResNet, ResNetConfig};
 use resnet_infer::command::Outcome;
-use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, targets};
+use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, least_images, targets};
 use serde_json::json;
 
 use crate::cli::{Bench, BenchData, BenchStep};
@@ -31,9 +31,11 @@ pub(crate) fn run(command: Bench) -> Result<Outcome> {
 fn step(args: BenchStep) -> Result<Outcome> {
     let network = ResNetConfig::named(&args.model)?;
     network.check_input([args.size; 2])?;
+    let least = least_images(&network, NormMode::Train, [args.size; 2]);
     ensure!(
-        args.batch_size > 1,
-        "expected two images or more, found --batch-size 1: a batch norm knows no variance of one value"
+        args.batch_size >= least,
+        "expected {least} images or more, found --batch-size {}: batch norm needs two values per channel or more; use a larger --batch-size or --size",
+        args.batch_size
     );
     resnet_backend::with_backend(args.device.selection(), Steps { args, network })?
 }
@@ -130,7 +132,8 @@ fn data(args: BenchData) -> Result<Outcome> {
         None => fit.train,
     };
     let start = Instant::now();
-    let images: usize = loader.epoch(0, 0).map(|batch| batch.images.len()).sum();
+    let batches = loader.epoch(0, 0)?;
+    let images: usize = batches.map(|batch| batch.images.len()).sum();
     let seconds = start.elapsed().as_secs_f64();
     let line = json!({ "images": images, "seconds": seconds, "images_per_second": images as f64 / seconds });
     writeln!(io::stdout(), "{line}")?;

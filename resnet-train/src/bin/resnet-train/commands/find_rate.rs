@@ -25,6 +25,8 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
     let start = Start::new(&config, data[0].classes().len(), offline)?;
     let several = data[0].is_multi_label();
     let fit = config.fit(data, start.recipe)?;
+    let side = config.training_side(&start.recipe) as usize;
+    fit.check_batch(&start.network, config.norms, [side; 2])?;
     let selection = args.device.selection();
     let job = Job {
         args,

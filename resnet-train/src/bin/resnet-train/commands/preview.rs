@@ -15,7 +15,7 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
     let classes = train.classes().to_vec();
     let recipe = recipe(&config)?;
     let fit = config.fit([train, valid], recipe)?;
-    let batch = fit.train.epoch(0, 0).next().unwrap_or_default();
+    let batch = fit.train.epoch(0, 0)?.next().unwrap_or_default();
     for bad in &batch.bad {
         note(&format!("`{}`: left out: {}", bad.name, bad.reason));
     }

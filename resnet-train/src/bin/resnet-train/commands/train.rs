@@ -4,24 +4,25 @@ mod folder;
 mod mistakes;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
-use resnet_core::{NormMode, ResNet};
+use resnet_core::ResNet;
 use resnet_data::{BadImage, Dataset, Loader, Scores};
-use resnet_infer::command::Outcome;
+use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Card, Log, confusion_svg};
-use resnet_train::{Config, Ending, Fit, Peers, Position, Trainer, evaluate};
+use resnet_train::{Config, Ending, Fit, MEET_SECRET, Peers, Position, Trainer, evaluate};
 use resnet_weights::{Checkpoint, Load, Save};
 
 use crate::cli;
 use crate::commands::png;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, labels};
-use folder::{numbers, prepare, sha256};
+use folder::{Folder, numbers, sha256};
 use mistakes::Mistakes;
 
 /// The files of a run.
@@ -45,18 +46,29 @@ pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
 fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     let data = args.data.open(config.split, config.seed)?;
     let start = Start::new(&config, data[0].classes().len(), offline)?;
-    // For its checks, before anything is written.
-    config.fit(data.clone(), start.recipe)?;
-    if args.processes.rank.unwrap_or(0) == 0 {
-        prepare(&args, &numbers(&config, &data)?)?;
-    }
-    let selection = args.device.selection();
-    let job = Job {
+    let mut job = Job {
         args,
         config,
         data,
         start,
+        folder: None,
     };
+    // For their checks, before anything is written.
+    for config in job.config.head_phase().iter().chain([&job.config]) {
+        let fit = job.fit(config, "")?;
+        let network = &job.start.network;
+        let parts = fit.parts_of_a_batch(network, config.norms, job.size(config));
+        if parts < config.parts {
+            note(&format!(
+                "a batch is run in {parts} parts in place of {}, as batch norm needs the images in each",
+                config.parts
+            ));
+        }
+    }
+    if job.writes() {
+        job.folder = Some(Folder::prepare(&job.args, &job.config, &job.data)?);
+    }
+    let selection = job.args.device.selection();
     resnet_backend::with_backend(selection, job)?
 }
 
@@ -66,12 +78,14 @@ struct Job {
     config: Config,
     data: [Dataset; 2],
     start: Start,
+    /// Of the process that writes the files.
+    folder: Option<Folder>,
 }
 
 impl Work for Job {
     type Output = Result<Outcome>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+    fn run<B: Backend>(mut self, device: B::Device) -> Result<Outcome> {
         let labels = labels(&self.data[0]);
         let save = Save::default()
             .with_labels(labels)
@@ -98,7 +112,7 @@ impl Work for Job {
             self.data[1].len(),
         ));
         let mut model = self.start.load::<Autodiff<B>>(self.config.seed, &device)?;
-        let mut best = None;
+        let mut start = Position::default();
         let mut peers = None;
         let phases = [self.config.head_phase(), Some(self.config.clone())];
         for ((phase, file), config) in CHECKPOINTS.into_iter().zip(phases) {
@@ -107,7 +121,10 @@ impl Work for Job {
             run.epochs = config.epochs;
             let fit = self.fit(&config, file)?;
             let trainer = Trainer::new(model, config.settings(self.data[0].is_multi_label()));
-            let (mut trainer, mut position) = self.resume(trainer, best, file, &mut run)?;
+            let (mut trainer, mut position) = self.resume(&fit, trainer, start, file, &mut run)?;
+            if let ("all", Some(folder)) = (phase, &mut self.folder) {
+                folder.extend(&self.args)?;
+            }
             if peers.is_none() {
                 peers = self.meet()?;
             }
@@ -120,7 +137,7 @@ impl Work for Job {
                 run.say("stopped; go on with --resume");
                 return Ok(Outcome::Stopped);
             }
-            best = position.best;
+            start = position.next_phase();
             model = trainer.model().clone();
         }
         match self.writes() {
@@ -150,7 +167,15 @@ impl Job {
         let numbers = numbers(&self.config, &self.data)?;
         let greeting = format!("resnet-train {version} {}", sha256(numbers.as_bytes()));
         let patience = Duration::from_secs(*patience);
-        Ok(Some(Peers::meet(meet, rank, ranks, &greeting, patience)?))
+        let secret = std::env::var_os(MEET_SECRET);
+        let secret = secret.as_deref().map(OsStr::as_encoded_bytes);
+        let peers = Peers::meet_with(meet, rank, ranks, &greeting, patience, secret)?;
+        Ok(Some(peers))
+    }
+
+    /// Height and width of the images to train from.
+    fn size(&self, config: &Config) -> [usize; 2] {
+        [config.training_side(&self.start.recipe) as usize; 2]
     }
 
     fn fit(&self, config: &Config, file: &str) -> Result<Fit> {
@@ -165,18 +190,13 @@ impl Job {
                 rank < ranks,
                 "expected a rank below {ranks}, found --rank {rank}"
             );
-            let least = if config.norms == NormMode::Train {
-                2 * ranks
-            } else {
-                ranks
-            };
-            ensure!(
-                config.batch_size >= least,
-                "expected a batch of {least} images or more for {ranks} processes, as batch norms in training need two each, found {}; use a larger --batch-size",
-                config.batch_size
-            );
             fit.train = fit.train.with_share(rank, ranks);
         }
+        let checked = fit.check_batch(&self.start.network, config.norms, self.size(config));
+        checked.with_context(|| match self.args.processes.ranks {
+            Some(ranks) => format!("a batch among {ranks} processes"),
+            None => "a batch".into(),
+        })?;
         fit.checkpoint = self.writes().then(|| self.args.output.join(file));
         fit.save_every = self.args.save_every;
         Ok(fit)
@@ -185,16 +205,15 @@ impl Job {
     /// The trainer and how far it has come: at the start of the phase, or at its checkpoint.
     fn resume<B: AutodiffBackend>(
         &self,
+        fit: &Fit,
         trainer: Trainer<B>,
-        best: Option<f64>,
+        start: Position,
         file: &str,
         run: &mut Run,
     ) -> Result<(Trainer<B>, Position)> {
-        let mut start = Position::default();
-        start.best = best;
         let file = self.args.output.join(file);
         let (trainer, position) = match self.args.resume && file.exists() {
-            true => trainer.resume::<Position>(file)?,
+            true => fit.resume(trainer, file)?,
             false => (trainer, start),
         };
         if self.args.resume {

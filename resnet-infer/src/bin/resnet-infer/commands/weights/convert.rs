@@ -2,7 +2,7 @@ use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work};
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_weights::{Checkpoint, Load, Save};
+use resnet_weights::{Checkpoint, Overrides, Save};
 
 use crate::cli::Convert;
 use crate::commands::check_distinct;
@@ -24,10 +24,11 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
         _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
     };
     check_distinct(&args.output, &args.input)?;
-    let checkpoint = Checkpoint::open(&args.input)?;
+    let checkpoint = args.options.open(&args.input)?;
+    let overrides = args.options.overrides()?;
     let config = match &args.arch {
-        Some(name) => named(name, &checkpoint)?,
-        None => command::guess(&checkpoint)?.1,
+        Some(name) => overrides.apply(named(name, &checkpoint)?)?,
+        None => command::guess(&checkpoint, &overrides)?.config,
     };
     resnet_backend::with_backend(
         Selection::processor(),
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
             format,
             config,
             checkpoint,
+            overrides,
         },
     )?
 }
@@ -55,6 +57,7 @@ struct Job {
     format: Format,
     config: ResNetConfig,
     checkpoint: Checkpoint,
+    overrides: Overrides,
 }
 
 impl Work for Job {
@@ -62,13 +65,20 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model: ResNet<B> = self.config.init(&device);
-        let (model, _) = Load::default().apply(model, &self.checkpoint)?;
+        let load = command::load(&self.overrides);
+        let (model, report) = load.apply(model, &self.checkpoint)?;
+        if !report.filled.is_empty() {
+            command::note(&command::filled(&report.filled));
+        }
         let mut save = Save::default().with_dtype(self.args.dtype);
         if let Some(labels) = self.checkpoint.labels() {
             save = save.with_labels(labels.clone());
         }
         if let Some(recipe) = self.checkpoint.recipe() {
             save = save.with_recipe(recipe);
+        }
+        if let Some(activation) = self.checkpoint.output_activation() {
+            save = save.with_output_activation(activation);
         }
         match self.format {
             Format::Burnpack => save.burnpack(&model, &self.args.output)?,

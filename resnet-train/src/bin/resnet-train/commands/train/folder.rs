@@ -1,10 +1,12 @@
 //! The folder of a run, and what tells the run from others.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use resnet_data::Dataset;
+use resnet_infer::command::note;
 use resnet_train::Config;
 use sha2::{Digest, Sha256};
 
@@ -14,48 +16,179 @@ use crate::commands::write;
 
 const CONFIG: &str = "config.toml";
 
-/// The folder with its config; that of another run is left alone.
-pub(super) fn prepare(args: &cli::Run, text: &str) -> Result<()> {
-    let folder = &args.output;
-    let path = folder.join(CONFIG);
-    // A start that failed leaves its config alone, which is no run.
-    let begun = ["metrics.jsonl"]
-        .into_iter()
-        .chain(CHECKPOINTS.map(|(_, file)| file));
-    let begun = path.exists()
-        && begun
-            .map(|file| folder.join(file))
-            .any(|file| file.exists());
-    match (begun, args.resume) {
-        (true, false) => bail!(
-            "`{}`: expected a new folder, found a run in it: go on with it by --resume, or take another --output",
-            folder.display()
-        ),
-        (true, true) => {
-            let kept =
-                fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
+/// The file that a run locks as long as it goes on. It stays, as a lock dies with its process and a file does not.
+const LOCK: &str = "run.lock";
+
+/// The most bytes of a config.
+const LARGEST_CONFIG: u64 = 1 << 20;
+
+/// The folder of a run, which no other run writes to.
+pub(super) struct Folder {
+    _lock: Option<File>,
+    /// The config with other epochs, to be written once the run is known to have no more behind it.
+    extended: Option<String>,
+}
+
+impl Folder {
+    /// Locks the folder, clears it of what killed writes left, and writes the config. The folder of another run is left
+    /// alone.
+    pub(super) fn prepare(args: &cli::Run, config: &Config, data: &[Dataset; 2]) -> Result<Self> {
+        let folder = &args.output;
+        let text = numbers(config, data)?;
+        if args.resume {
+            // Before anything is made.
+            let path = folder.display();
             ensure!(
-                kept == text,
-                "`{}`: expected the numbers of this run, found others: {}; resume with the same flags",
-                path.display(),
-                difference(&kept, text)
+                begun(folder),
+                "`{path}`: expected a run to go on with, found no checkpoint in it"
             );
         }
-        (false, true) => bail!(
-            "`{}`: expected a run to go on with, found no checkpoint in it",
-            folder.display()
-        ),
-        (false, false) => {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("`{}`: cannot be made", folder.display()))?;
-            write(&path, text.as_bytes())?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("`{}`: cannot be made", folder.display()))?;
+        let lock = lock(folder)?;
+        let path = folder.join(CONFIG);
+        let mut extended = None;
+        match (begun(folder), args.resume) {
+            (true, false) => bail!(
+                "`{}`: expected a new folder, found a run in it: go on with it by --resume, or take another --output",
+                folder.display()
+            ),
+            (true, true) => {
+                let kept = read(&path)?;
+                if kept != text {
+                    let epochs = args
+                        .numbers
+                        .epochs
+                        .and_then(|_| others(&kept, config, data));
+                    let Some(epochs) = epochs else {
+                        bail!(
+                            "`{}`: expected the numbers of this run, found others: {}; resume with the same flags (--epochs N may extend the run)",
+                            path.display(),
+                            difference(&kept, &text)
+                        );
+                    };
+                    note(&format!(
+                        "{} epochs in place of {epochs}: from here on, the learning rate follows the schedule of {0} epochs",
+                        config.epochs
+                    ));
+                    extended = Some(text);
+                }
+            }
+            (false, _) => write(&path, text.as_bytes())?,
+        }
+        clear(folder);
+        Ok(Self {
+            _lock: lock,
+            extended,
+        })
+    }
+
+    /// Writes down the other number of epochs.
+    pub(super) fn extend(&mut self, args: &cli::Run) -> Result<()> {
+        match self.extended.take() {
+            Some(text) => write(&args.output.join(CONFIG), text.as_bytes()),
+            None => Ok(()),
         }
     }
-    Ok(())
+}
+
+/// Whether there is a run in the folder. A start that failed leaves its config alone, which is no run.
+fn begun(folder: &Path) -> bool {
+    let mut files = ["metrics.jsonl"]
+        .into_iter()
+        .chain(CHECKPOINTS.map(|(_, file)| file));
+    folder.join(CONFIG).exists() && files.any(|file| folder.join(file).exists())
+}
+
+/// The lock of the folder; none on a file system that has no locks.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let name = path.display();
+    if let Ok(found) = fs::metadata(&path) {
+        ensure!(
+            found.is_file(),
+            "`{name}`: expected a regular file to lock, found something else: remove it"
+        );
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.with_context(|| format!("`{name}`: cannot be opened to lock the folder"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "`{}`: expected no other run in the folder, found one at work: wait for its end, stop it, or take another --output",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            note(&format!(
+                "`{name}`: this file system has no locks: start no second run in the folder"
+            ));
+            Ok(None)
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("`{name}`: cannot be locked"))
+        }
+    }
+}
+
+/// Removes the beginnings of files whose writers were killed.
+fn clear(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(".writing-"));
+        let own = random.is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        if !own || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        if let Err(error) = fs::remove_file(&path) {
+            note(&format!(
+                "`{}`: left by a killed run, and cannot be removed: {error}",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let name = || format!("`{}`: cannot be read", path.display());
+    let regular = fs::metadata(path).with_context(name)?.is_file();
+    ensure!(
+        regular,
+        "`{}`: expected a config, found no regular file",
+        path.display()
+    );
+    let mut text = String::new();
+    let file = File::open(path).with_context(name)?;
+    file.take(LARGEST_CONFIG)
+        .read_to_string(&mut text)
+        .with_context(name)?;
+    Ok(text)
+}
+
+/// The epochs of a config that differs from another one by them alone.
+fn others(kept: &str, config: &Config, data: &[Dataset; 2]) -> Option<u64> {
+    let mut other = Config::from_toml(kept).ok()?;
+    let (head, _) = kept.split_once('\n')?;
+    let epochs = std::mem::replace(&mut other.epochs, config.epochs);
+    let same = other == *config && head == images(data);
+    same.then_some(epochs)
 }
 
 /// The config as a file has it, headed by what tells these images from others.
-pub(super) fn numbers(config: &Config, [train, valid]: &[Dataset; 2]) -> Result<String> {
+pub(super) fn numbers(config: &Config, data: &[Dataset; 2]) -> Result<String> {
+    let config = toml::to_string(config).context("config")?;
+    Ok(format!("{}\n{config}", images(data)))
+}
+
+fn images([train, valid]: &[Dataset; 2]) -> String {
     let mut images = Vec::new();
     for sample in train.samples().iter().chain(valid.samples()) {
         let name = sample.name();
@@ -63,14 +196,13 @@ pub(super) fn numbers(config: &Config, [train, valid]: &[Dataset; 2]) -> Result<
         images.extend_from_slice(file.as_encoded_bytes());
         images.extend(sample.labels().iter().flat_map(|label| label.to_le_bytes()));
     }
-    Ok(format!(
-        "# {} images of {} classes, {} to validate with: {}\n{}",
+    format!(
+        "# {} images of {} classes, {} to validate with: {}",
         train.len(),
         train.classes().len(),
         valid.len(),
-        sha256(&images),
-        toml::to_string(config).context("config")?
-    ))
+        sha256(&images)
+    )
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
@@ -84,8 +216,13 @@ fn difference(kept: &str, asked: &str) -> String {
         let lines = kept.lines().zip(asked.lines());
         lines.filter(|(kept, asked)| kept != asked)
     };
-    let of_numbers = lines().find(|(kept, _)| !kept.starts_with('#'));
-    match of_numbers.or_else(|| lines().next()) {
+    let of_numbers = || lines().filter(|(kept, _)| !kept.starts_with('#'));
+    // Other epochs alone would have been taken.
+    let others = of_numbers().find(|(kept, _)| !kept.starts_with("epochs ="));
+    match others
+        .or_else(|| of_numbers().next())
+        .or_else(|| lines().next())
+    {
         Some((kept, asked)) => format!("`{kept}` there, `{asked}` here"),
         None => "more lines in one of them".into(),
     }

@@ -1,0 +1,227 @@
+use burn_backend::ops::{ConvOptions, ConvTransposeOptions};
+use burn_flex::FlexTensor;
+
+use super::{count, memory, places, positive, refuse, same, sizes, span};
+
+/// The sizes of a convolution's output.
+///
+/// # Panics
+///
+/// If there is none, or it does not fit into memory.
+pub(crate) fn conv<const D: usize>(
+    name: &str,
+    [x, weight]: [&FlexTensor; 2],
+    bias: Option<&FlexTensor>,
+    options: &ConvOptions<D>,
+) -> Vec<usize> {
+    /// Places whose inputs Flex copies to a matrix at a time.
+    const TILE: usize = 512;
+    let ConvOptions {
+        stride,
+        padding,
+        dilation,
+        groups,
+    } = options;
+    positive(
+        name,
+        &[
+            ("a stride", stride),
+            ("a dilation", dilation),
+            ("groups", &[*groups]),
+        ],
+    );
+    let input = sizes(name, "an input", x, D + 2);
+    let kernel = sizes(name, "weights", weight, D + 2);
+    let (channels, out) = (input[1], kernel[0]);
+    grouped(name, channels, out, *groups);
+    if kernel[1].checked_mul(*groups) != Some(channels) {
+        let (expected, found) = (channels / groups, kernel[1]);
+        refuse(
+            name,
+            format_args!(
+                "expected weights for {expected} channels ({channels} in {groups} groups), found {found}"
+            ),
+        );
+    }
+    vector(name, "a bias", bias, out);
+    let side = |axis: usize| {
+        let (size, kernel) = (input[2 + axis], kernel[2 + axis]);
+        let [stride, padding, dilation] = [stride, padding, dilation].map(|sides| sides[axis]);
+        let places = places(size, kernel, stride, padding, dilation);
+        places.unwrap_or_else(|| {
+            refuse(
+                name,
+                format_args!(
+                    "expected a kernel inside of the padded input, found {kernel} taps with dilation {dilation} on {size} values with padding {padding}"
+                ),
+            )
+        })
+    };
+    let mut output = vec![input[0], out];
+    output.extend((0..D).map(side));
+    let column = [count(&kernel[1..]).unwrap_or(usize::MAX), TILE];
+    memory(name, &[x, weight], &[&output, &column]);
+    output
+}
+
+/// The same for a transposed convolution.
+pub(crate) fn conv_transpose<const D: usize>(
+    name: &str,
+    [x, weight]: [&FlexTensor; 2],
+    bias: Option<&FlexTensor>,
+    options: &ConvTransposeOptions<D>,
+) -> Vec<usize> {
+    let ConvTransposeOptions {
+        stride,
+        padding,
+        padding_out,
+        dilation,
+        groups,
+    } = options;
+    positive(
+        name,
+        &[
+            ("a stride", stride),
+            ("a dilation", dilation),
+            ("groups", &[*groups]),
+        ],
+    );
+    let input = sizes(name, "an input", x, D + 2);
+    let kernel = sizes(name, "weights", weight, D + 2);
+    let channels = input[1];
+    if kernel[0] != channels {
+        let found = kernel[0];
+        refuse(
+            name,
+            format_args!("expected weights for {channels} channels, found {found}"),
+        );
+    }
+    let out = kernel[1].saturating_mul(*groups);
+    grouped(name, channels, out, *groups);
+    vector(name, "a bias", bias, out);
+    let side = |axis: usize| {
+        let (size, kernel) = (input[2 + axis], kernel[2 + axis]);
+        let [stride, padding, more, dilation] =
+            [stride, padding, padding_out, dilation].map(|sides| sides[axis]);
+        let output = || {
+            size.checked_sub(1)?
+                .checked_mul(stride)?
+                .checked_add(span(kernel, dilation)?)?
+                .checked_add(more)?
+                .checked_sub(padding.checked_mul(2)?)
+        };
+        output().unwrap_or_else(|| {
+            refuse(
+                name,
+                format_args!(
+                    "expected an output of at least 0 values, found padding {padding} for {size} values with stride {stride} and {kernel} taps with dilation {dilation}"
+                ),
+            )
+        })
+    };
+    let mut output = vec![input[0], out];
+    output.extend((0..D).map(side));
+    let mut columns = kernel[1..].to_vec();
+    columns.extend(&input[2..]);
+    memory(name, &[x, weight], &[&output, &columns]);
+    output
+}
+
+/// Checks the gradient of a convolution's output, and the convolution.
+pub(crate) fn conv_backward<const D: usize>(
+    name: &str,
+    [x, weight, grad]: [&FlexTensor; 3],
+    options: &ConvOptions<D>,
+) {
+    let output = conv(name, [x, weight], None, options);
+    same(name, "a gradient", grad, &output);
+}
+
+/// What Flex needs for the gradient of the input, beside what [`conv_backward`] has checked: the transposed convolution of the
+/// output's gradient.
+pub(crate) fn x_gradient<const D: usize>(
+    name: &str,
+    [x, weight, grad]: [&FlexTensor; 3],
+    options: &ConvOptions<D>,
+) {
+    strides(name, x, options);
+    let input = x.layout().shape();
+    let mut columns = weight.layout().shape()[1..].to_vec();
+    columns.extend(&grad.layout().shape()[2..]);
+    memory(name, &[weight, grad], &[input, &columns]);
+}
+
+/// The same for the gradient of the weights: a convolution of the input with the output's gradient, as far as it goes.
+pub(crate) fn weight_gradient<const D: usize>(
+    name: &str,
+    [x, weight, grad]: [&FlexTensor; 3],
+    options: &ConvOptions<D>,
+) {
+    /// How much larger than what it is made of, and how large whatever that is, the result may be before it is cut.
+    const LARGER: usize = 64;
+    const FEW: usize = 1 << 22;
+    strides(name, x, options);
+    let [input, kernel_sizes, output] = [x, weight, grad].map(|x| x.layout().shape());
+    let mut sums = kernel_sizes[..2].to_vec();
+    for axis in 0..D {
+        // The steps of one are those within the other.
+        let [stride, padding, dilation] =
+            [options.dilation, options.padding, options.stride].map(|sides| sides[axis]);
+        let (size, kernel) = (input[2 + axis], output[2 + axis]);
+        sums.push(places(size, kernel, stride, padding, dilation).unwrap_or(usize::MAX));
+    }
+    // Of steps far longer than the kernel most is cut off again.
+    let made = count(&sums).unwrap_or(usize::MAX);
+    let given = [input, kernel_sizes, output].map(|sizes| count(sizes).unwrap_or(usize::MAX));
+    let given = given.into_iter().fold(0, usize::saturating_add);
+    if made > given.saturating_mul(LARGER).saturating_add(FEW) {
+        let (stride, padding) = (options.stride, options.padding);
+        refuse(
+            name,
+            format_args!(
+                "expected steps of about the kernel's sizes, found {stride:?} with padding {padding:?}"
+            ),
+        );
+    }
+    memory(name, &[x, grad], &[&sums]);
+}
+
+/// Burn's own functions for gradients compute with signed sizes.
+fn strides<const D: usize>(name: &str, x: &FlexTensor, options: &ConvOptions<D>) {
+    for axis in 0..D {
+        let size = x.layout().shape()[2 + axis];
+        let [stride, padding] = [options.stride, options.padding].map(|sides| sides[axis]);
+        let sum = size
+            .checked_add(stride)
+            .and_then(|sum| sum.checked_add(padding.checked_mul(2)?));
+        if sum.is_none_or(|sum| sum > isize::MAX as usize) {
+            refuse(
+                name,
+                format_args!(
+                    "expected sizes below 2^63, found stride {stride} and padding {padding} on {size} values"
+                ),
+            );
+        }
+    }
+}
+
+/// Values of each channel.
+pub(crate) fn vector(name: &str, what: &str, values: Option<&FlexTensor>, channels: usize) {
+    if let Some(values) = values {
+        same(name, what, values, &[channels]);
+    }
+}
+
+/// Channels that groups share.
+fn grouped(name: &str, channels: usize, out: usize, groups: usize) {
+    let divided = channels.is_multiple_of(groups) && out.is_multiple_of(groups);
+    let split = divided && (groups == 1 || groups <= channels);
+    if !split {
+        refuse(
+            name,
+            format_args!(
+                "expected groups that divide {channels} and {out} channels, found {groups}"
+            ),
+        );
+    }
+}

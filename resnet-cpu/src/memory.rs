@@ -1,0 +1,72 @@
+//! How much memory there is.
+
+use core::hint::black_box;
+
+/// What is always tried: a program that has not this much left ends anyway.
+const ALWAYS: usize = 1 << 30;
+
+/// Whether so many bytes can be allocated. Rust aborts the process where an allocation fails, and Linux kills it where it
+/// fills more than the machine has, so ask first.
+pub(crate) fn has(bytes: usize) -> bool {
+    bytes <= ALWAYS || (available().is_none_or(|available| bytes <= available) && reserves(bytes))
+}
+
+/// Whether the allocator grants them.
+fn reserves(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let granted = probe.try_reserve_exact(bytes).is_ok();
+    // Else the compiler removes the allocation and calls it granted.
+    black_box(&probe);
+    granted
+}
+
+/// What Linux can give without swapping, at most the limit of the container.
+#[cfg(target_os = "linux")]
+fn available() -> Option<usize> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let of_machine = read("/proc/meminfo").and_then(|text| of_meminfo(&text));
+    let limits = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    // `max` where there is no limit.
+    let of_container = limits
+        .into_iter()
+        .filter_map(|path| read(path)?.trim().parse().ok());
+    of_machine.into_iter().chain(of_container).min()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn available() -> Option<usize> {
+    None
+}
+
+#[cfg(any(target_os = "linux", test))]
+fn of_meminfo(text: &str) -> Option<usize> {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: usize = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_has_is_refused() {
+        assert!(has(0) && has(ALWAYS));
+        for bytes in [1 << 50, 1 << 62, isize::MAX as usize, usize::MAX] {
+            assert!(!has(bytes), "{bytes}");
+            assert!(!reserves(bytes), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn meminfo_is_read() {
+        let text = "MemTotal:       24690068 kB\nMemFree: 5 kB\nMemAvailable:   22503700 kB\n";
+        assert_eq!(of_meminfo(text), Some(22_503_700 * 1024));
+        assert_eq!(of_meminfo("MemTotal: 5 kB\n"), None);
+        assert_eq!(of_meminfo("MemAvailable: many\n"), None);
+    }
+}

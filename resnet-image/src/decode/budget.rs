@@ -1,0 +1,169 @@
+//! The memory that all decoders of the process share.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// The largest default limit.
+const LARGEST_DEFAULT: u64 = 4 << 30;
+
+static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_limit()));
+
+/// Sets the bytes that all decoders of this process may hold at one time, together.
+///
+/// Before a decoder takes memory, it reserves what the header of its image asks for: the pixels,
+/// the working memory of the format and, if the image comes from a path, the file. If the rest of the limit does not
+/// suffice, the decoder waits until others have finished. An image that would exceed the limit alone is an
+/// error, [`DecodeError::Memory`](crate::DecodeError::Memory). Decoded images that you keep do not count.
+///
+/// The default is 4 GiB or half the memory of the machine, whichever is smaller.
+///
+/// ```
+/// use resnet_image::{memory_limit, set_memory_limit};
+///
+/// set_memory_limit(512 << 20);
+/// assert_eq!(memory_limit(), 512 << 20);
+/// ```
+pub fn set_memory_limit(bytes: u64) {
+    BUDGET.lock().limit = bytes;
+    BUDGET.changed.notify_all();
+}
+
+/// Returns the bytes that all decoders of this process may hold at one time, together.
+///
+/// See [`set_memory_limit`].
+pub fn memory_limit() -> u64 {
+    BUDGET.lock().limit
+}
+
+/// Half the memory of the machine where Linux tells it, and at most 4 GiB.
+fn default_limit() -> u64 {
+    let memory = std::fs::read_to_string("/proc/meminfo").ok();
+    let half = memory
+        .as_deref()
+        .and_then(total_memory)
+        .map(|bytes| bytes / 2);
+    half.map_or(LARGEST_DEFAULT, |half| half.min(LARGEST_DEFAULT))
+}
+
+/// The line `MemTotal: 16303428 kB`, in bytes.
+fn total_memory(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+struct Budget {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    limit: u64,
+    used: u64,
+    /// Who waits, first come first served, so that small images cannot keep a large one waiting for ever.
+    queue: VecDeque<u64>,
+    next: u64,
+}
+
+impl Budget {
+    fn new(limit: u64) -> Self {
+        let state = State {
+            limit,
+            used: 0,
+            queue: VecDeque::new(),
+            next: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a decoder gets no memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refusal {
+    /// More than the limit, which is given.
+    Never(u64),
+    /// As much as the limit allows, but not while other decoders hold what they have.
+    NotNow,
+}
+
+/// What one decoder has reserved; given back when dropped.
+///
+/// Only a share of nothing waits. One that holds memory never does, so that no two can wait for each other.
+#[derive(Default)]
+pub(super) struct Share {
+    bytes: u64,
+}
+
+impl Share {
+    /// Reserves so many bytes more, after a wait if need be and nothing is held.
+    pub(super) fn reserve(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let mut state = BUDGET.lock();
+        let wanted = self.bytes.saturating_add(bytes);
+        if self.bytes > 0 {
+            if wanted > state.limit {
+                return Err(Refusal::Never(state.limit));
+            }
+            if bytes > state.limit.saturating_sub(state.used) {
+                return Err(Refusal::NotNow);
+            }
+        } else {
+            let turn = state.next;
+            state.next += 1;
+            state.queue.push_back(turn);
+            let refused = loop {
+                if wanted > state.limit {
+                    break Some(Refusal::Never(state.limit));
+                }
+                let free = state.limit.saturating_sub(state.used);
+                if state.queue.front() == Some(&turn) && wanted <= free {
+                    break None;
+                }
+                let waited = BUDGET.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            };
+            state.queue.retain(|&other| other != turn);
+            BUDGET.changed.notify_all();
+            if let Some(refusal) = refused {
+                return Err(refusal);
+            }
+        }
+        state.used += bytes;
+        self.bytes = wanted;
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            BUDGET.lock().used -= self.bytes;
+            BUDGET.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_the_machine_is_read() {
+        let text = "MemFree:  17 kB\nMemTotal:       16303428 kB\nBuffers: 3 kB\n";
+        assert_eq!(total_memory(text), Some(16_303_428 << 10));
+        assert_eq!(total_memory("MemTotal: many kB\n"), None);
+        assert!((1..=LARGEST_DEFAULT).contains(&default_limit()));
+    }
+}

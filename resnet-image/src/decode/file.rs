@@ -1,0 +1,104 @@
+//! Images of files, whose bytes count for the memory limit as well.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::budget::Share;
+use super::job::Job;
+use super::names::foreign_image_ending;
+use super::{DecodeError, Decoder, OpenError, run};
+use crate::pixels::{Channels, Pixels};
+
+pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<Pixels, OpenError> {
+    let unreadable = |source| OpenError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let unusable = |source| OpenError::Decode {
+        path: path.to_owned(),
+        source: by_name(path, source),
+    };
+    // Asked before the file is opened: a pipe would block until someone writes.
+    let mut size = regular(&fs::metadata(path).map_err(unreadable)?).map_err(unreadable)?;
+    let mut more = 0;
+    // Twice at most, unless the file changes in between.
+    for _ in 0..8 {
+        let mut share = Share::default();
+        let wanted = size.saturating_add(more);
+        share
+            .reserve(wanted)
+            .map_err(|refusal| unusable(DecodeError::memory(0, wanted, refusal)))?;
+        let file = File::open(path).map_err(unreadable)?;
+        size = regular(&file.metadata().map_err(unreadable)?).map_err(unreadable)?;
+        if size.saturating_add(more) > share.bytes() {
+            continue;
+        }
+        let bytes = read(file, size, decoder.max_bytes()).map_err(unreadable)?;
+        let mut job = Job::new(channels, decoder.max_pixels, share, size);
+        let result = run(&mut job, &bytes);
+        match job.postponed {
+            // All at once, when others have finished; nothing is held meanwhile.
+            Some(bytes) => more = bytes,
+            None => return result.map_err(unusable),
+        }
+    }
+    Err(unreadable(io::Error::other(
+        "the file changes while it is read",
+    )))
+}
+
+fn read(file: File, size: u64, limit: u64) -> io::Result<Vec<u8>> {
+    if size > limit {
+        return Err(too_large(limit));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size as usize)?;
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+pub(super) fn too_large(limit: u64) -> io::Error {
+    let text = format!("expected an image of at most {limit} bytes, found more");
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
+}
+
+/// The bytes of a regular file; nothing else ends for sure.
+fn regular(metadata: &fs::Metadata) -> io::Result<u64> {
+    if metadata.is_file() {
+        return Ok(metadata.len());
+    }
+    let text = format!("expected a file, found {}", kind(metadata.file_type()));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+#[cfg(unix)]
+fn kind(found: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+
+    match found {
+        _ if found.is_dir() => "a folder",
+        _ if found.is_fifo() => "a named pipe",
+        _ if found.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(found: FileType) -> &'static str {
+    if found.is_dir() {
+        "a folder"
+    } else {
+        "something else"
+    }
+}
+
+/// The error for a file of this name: an empty one still tells what it was meant to be.
+fn by_name(path: &Path, error: DecodeError) -> DecodeError {
+    match (error, foreign_image_ending(path)) {
+        (DecodeError::Empty | DecodeError::UnknownFormat { .. }, Some(format)) => {
+            DecodeError::ForeignFormat { format }
+        }
+        (error, _) => error,
+    }
+}

@@ -1,0 +1,222 @@
+//! The frame of a JPEG: its size, its components and what their samples mean.
+
+use super::{DecodeError, FORMAT};
+
+/// What the components are, by libjpeg's rule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Color {
+    Gray,
+    YCbCr,
+    Rgb,
+    Cmyk,
+    Ycck,
+}
+
+/// The markers before the first scan that tell about colors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hints {
+    jfif: bool,
+    /// The transform of the last Adobe marker.
+    adobe: Option<u8>,
+}
+
+impl Hints {
+    pub(super) fn app0(&mut self, segment: &[u8]) {
+        self.jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0");
+    }
+
+    pub(super) fn app14(&mut self, segment: &[u8]) {
+        if segment.len() >= 12 && segment.starts_with(b"Adobe") {
+            self.adobe = Some(segment[11]);
+        }
+    }
+}
+
+pub(super) struct Component {
+    id: u8,
+    pub(super) across: usize,
+    pub(super) down: usize,
+    pub(super) table: u8,
+    /// The blocks that a scan of this component alone has.
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+pub(super) struct Frame {
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) is_progressive: bool,
+    pub(super) components: Vec<Component>,
+    /// The units of a scan of several components, and those of a row of them.
+    pub(super) units: usize,
+    pub(super) units_across: usize,
+}
+
+impl Frame {
+    /// Reads what follows the length of the segment.
+    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Result<Self, DecodeError> {
+        let broken = |what: &str| DecodeError::broken(FORMAT, what);
+        let Some((&[precision, h1, h0, w1, w0, count], rest)) = segment.split_first_chunk() else {
+            return Err(broken("the frame header is too short"));
+        };
+        if precision != 8 {
+            let what = format!("{precision} bits a sample");
+            return Err(DecodeError::unsupported(FORMAT, what));
+        }
+        let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+        if width == 0 || height == 0 {
+            return Err(broken("the frame has no pixels"));
+        }
+        if !matches!(count, 1 | 3 | 4) {
+            let what = format!("{count} components");
+            return Err(DecodeError::unsupported(FORMAT, what));
+        }
+        let parts = rest.as_chunks::<3>().0;
+        if parts.len() != usize::from(count) || rest.len() != 3 * parts.len() {
+            return Err(broken(
+                "the frame header has another length than its components need",
+            ));
+        }
+        let mut components = Vec::with_capacity(parts.len());
+        for &[id, factors, table] in parts {
+            let (across, down) = (usize::from(factors >> 4), usize::from(factors & 15));
+            if !(1..=4).contains(&across) || !(1..=4).contains(&down) {
+                return Err(broken("a sampling factor is not between 1 and 4"));
+            }
+            // With one component the factors mean nothing.
+            let (across, down) = if count == 1 { (1, 1) } else { (across, down) };
+            components.push(Component {
+                id,
+                across,
+                down,
+                table,
+                columns: 0,
+                rows: 0,
+            });
+        }
+        let most =
+            |factor: fn(&Component) -> usize| components.iter().map(factor).max().unwrap_or(1);
+        let (across, down) = (most(|c| c.across), most(|c| c.down));
+        let (columns, rows) = (usize::from(width), usize::from(height));
+        for component in &mut components {
+            component.columns = (columns * component.across).div_ceil(8 * across);
+            component.rows = (rows * component.down).div_ceil(8 * down);
+        }
+        let units_across = columns.div_ceil(8 * across);
+        Ok(Self {
+            width,
+            height,
+            is_progressive,
+            components,
+            units: units_across * rows.div_ceil(8 * down),
+            units_across,
+        })
+    }
+
+    /// Whether the decoder upsamples this frame right: no component has more samples than the first.
+    pub(super) fn is_plain(&self) -> bool {
+        let first = &self.components[0];
+        self.components.iter().all(|other| {
+            let factors = [other.across, other.down];
+            let fits = other.across <= first.across && other.down <= first.down;
+            fits && factors.iter().all(|factor| factor.is_power_of_two())
+        })
+    }
+
+    /// libjpeg's `default_decompress_parms`.
+    pub(super) fn color(&self, hints: Hints) -> Color {
+        let ids: Vec<u8> = self
+            .components
+            .iter()
+            .map(|component| component.id)
+            .collect();
+        match (&ids[..], hints) {
+            ([_], _) => Color::Gray,
+            ([_, _, _], Hints { jfif: true, .. }) => Color::YCbCr,
+            (
+                [_, _, _],
+                Hints {
+                    adobe: Some(transform),
+                    ..
+                },
+            ) => match transform {
+                0 => Color::Rgb,
+                _ => Color::YCbCr,
+            },
+            (b"RGB", _) => Color::Rgb,
+            ([_, _, _], _) => Color::YCbCr,
+            (
+                _,
+                Hints {
+                    adobe: None | Some(0),
+                    ..
+                },
+            ) => Color::Cmyk,
+            _ => Color::Ycck,
+        }
+    }
+
+    /// The place of the component that a scan names, where `before` others are in the scan.
+    ///
+    /// As in libjpeg, ids need not differ, but their order is that of the frame.
+    pub(super) fn place(&self, id: u8, before: usize) -> Option<usize> {
+        (before..self.components.len()).find(|&place| self.components[place].id == id)
+    }
+
+    /// The segment, with `ids` for its components.
+    pub(super) fn write(&self, ids: &[u8; 4], out: &mut Vec<u8>) {
+        let marker = if self.is_progressive { 0xC2 } else { 0xC1 };
+        let count = self.components.len() as u8;
+        out.extend([0xFF, marker, 0, 8 + 3 * count, 8]);
+        out.extend(self.height.to_be_bytes());
+        out.extend(self.width.to_be_bytes());
+        out.push(count);
+        for (component, id) in self.components.iter().zip(ids) {
+            let factors = component.across << 4 | component.down;
+            out.extend([*id, factors as u8, component.table]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(ids: &[u8]) -> Frame {
+        let mut segment = vec![8, 0, 20, 0, 30, ids.len() as u8];
+        segment.extend(ids.iter().flat_map(|&id| [id, 0x11, 0]));
+        Frame::parse(&segment, false).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    fn hints(jfif: bool, adobe: Option<u8>) -> Hints {
+        Hints { jfif, adobe }
+    }
+
+    #[test]
+    fn colors_follow_libjpeg() {
+        let color = |ids: &[u8], jfif, adobe| frame(ids).color(hints(jfif, adobe));
+        assert_eq!(color(b"R", false, Some(0)), Color::Gray);
+        assert_eq!(color(b"RGB", true, Some(0)), Color::YCbCr);
+        assert_eq!(color(b"RGB", false, Some(1)), Color::YCbCr);
+        assert_eq!(color(b"RGB", false, None), Color::Rgb);
+        assert_eq!(color(b"rgb", false, None), Color::YCbCr);
+        assert_eq!(color(&[1, 2, 3], false, Some(0)), Color::Rgb);
+        assert_eq!(color(&[1, 2, 3], false, Some(7)), Color::YCbCr);
+        assert_eq!(color(&[1, 2, 3, 4], true, None), Color::Cmyk);
+        assert_eq!(color(&[1, 2, 3, 4], true, Some(0)), Color::Cmyk);
+        assert_eq!(color(&[1, 2, 3, 4], false, Some(1)), Color::Ycck);
+        assert_eq!(color(&[1, 2, 3, 4], false, Some(2)), Color::Ycck);
+    }
+
+    #[test]
+    fn short_markers_do_not_count() {
+        let mut hints = Hints::default();
+        hints.app0(b"JFIF\0\x01\x01");
+        hints.app0(b"JFXX\0\x01\x01\0\0\0\0\0\0\0");
+        hints.app14(b"Adobe\0d\0\0\0\0");
+        assert!(!hints.jfif && hints.adobe.is_none());
+        hints.app0(b"JFIF\0\x01\x01\0\0\0\0\0\0\0");
+        hints.app14(b"Adobe\0d\0\0\0\0\x02");
+        assert!(hints.jfif && hints.adobe == Some(2));
+    }
+}

@@ -1,0 +1,213 @@
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+
+use png::{ColorType, DecodeOptions, DecodingError, Limits, Transformations};
+
+use super::DecodeError;
+use super::canvas::{Canvas, Layout};
+use super::job::Job;
+
+const FORMAT: &str = "PNG";
+const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
+
+/// Columns and rows of the passes of an interlaced image: the first, and the distance to the next.
+const PASSES: [[(u32, u32); 2]; 7] = [
+    [(0, 8), (0, 8)],
+    [(4, 8), (0, 8)],
+    [(0, 4), (4, 8)],
+    [(2, 4), (0, 4)],
+    [(0, 2), (2, 4)],
+    [(1, 2), (0, 2)],
+    [(0, 1), (1, 2)],
+];
+
+pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
+    let mut options = DecodeOptions::default();
+    // Those of the chunks that count are checked already; that of the pixels counts as well.
+    options.set_ignore_crc(true);
+    options.set_ignore_adler32(false);
+    let mut decoder = png::Decoder::new_with_options(Pieces::read(bytes)?, options);
+    decoder.set_limits(Limits { bytes: usize::MAX });
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let (width, height, is_interlaced) = {
+        let info = decoder.read_header_info().map_err(failed)?;
+        (info.width, info.height, info.interlaced)
+    };
+    job.check(width, height)?;
+    // The buffers of the decoder: some rows of up to 16 bits and four channels.
+    job.reserve((width, height), 0, 8 * 8 * u64::from(width))?;
+    let mut reader = decoder.read_info().map_err(failed)?;
+    let layout = match reader.output_color_type().0 {
+        ColorType::Grayscale => Layout::Gray,
+        ColorType::GrayscaleAlpha => Layout::GrayAlpha,
+        ColorType::Rgba => Layout::Rgba,
+        _ => Layout::Rgb,
+    };
+
+    let mut canvas = Canvas::new(width, height, job.channels);
+    let mut line = vec![0; width as usize * layout.samples()];
+    // No further than the last row: as in Pillow, what follows it may be missing.
+    if !is_interlaced {
+        for y in 0..height as usize {
+            reader.read_row(&mut line).map_err(failed)?;
+            canvas.put_row(y, 0, &line, layout);
+        }
+        return Ok(canvas);
+    }
+    for [(left, step), (top, rows)] in PASSES {
+        let count = width.saturating_sub(left).div_ceil(step) as usize;
+        if count == 0 {
+            continue;
+        }
+        for y in (top..height).step_by(rows as usize) {
+            reader.read_row(&mut line).map_err(failed)?;
+            let samples = &line[..count * layout.samples()];
+            canvas.put_spread(y as usize, (left as usize, step as usize), samples, layout);
+        }
+    }
+    Ok(canvas)
+}
+
+fn failed(error: DecodingError) -> DecodeError {
+    match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => TRUNCATED,
+        other => DecodeError::malformed(FORMAT, other),
+    }
+}
+
+/// The parts of a PNG that decide its pixels: everything else is passed over, whatever it holds.
+struct Pieces<'a>(Vec<&'a [u8]>);
+
+impl<'a> Pieces<'a> {
+    /// Finds the header, the palette, the transparency and the image data.
+    ///
+    /// As in Pillow, the checksums of all chunks before the image data count, and no others.
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let (signature, mut rest) = bytes.split_at_checked(8).ok_or(TRUNCATED)?;
+        // A palette is a mere suggestion for images that have colors.
+        let is_indexed = bytes.get(25) == Some(&3);
+        let mut pieces = vec![signature];
+        loop {
+            let (kind, length) = header(rest).ok_or(TRUNCATED)?;
+            if kind == b"IDAT" {
+                break;
+            }
+            if kind == b"IEND" {
+                return Err(DecodeError::broken(FORMAT, "there is no image data"));
+            }
+            let name = kind.escape_ascii();
+            if !is_name(kind) {
+                let what = format!("expected the name of a chunk, found `{name}`");
+                return Err(DecodeError::broken(FORMAT, what));
+            }
+            let (chunk, after) = rest.split_at_checked(length).ok_or(TRUNCATED)?;
+            let (data, sum) = chunk[4..].split_at(length - 8);
+            if checksum(data).to_be_bytes() != sum {
+                let what = format!("the checksum of chunk `{name}` does not fit its data");
+                return Err(DecodeError::broken(FORMAT, what));
+            }
+            if matches!(kind, b"IHDR" | b"tRNS") || kind == b"PLTE" && is_indexed {
+                pieces.push(chunk);
+            }
+            rest = after;
+        }
+        while let Some((b"IDAT", length)) = header(rest) {
+            pieces.push(&rest[..length.min(rest.len())]);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        check_rest(rest)?;
+        // Last piece first, so that it can be popped when it is read.
+        pieces.reverse();
+        Ok(Self(pieces))
+    }
+}
+
+/// The name of the chunk that begins here, and its length with name, length and checksum.
+fn header(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    Some((rest.first_chunk()?, length.saturating_add(12)))
+}
+
+fn is_name(kind: &[u8; 4]) -> bool {
+    kind.iter()
+        .all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}
+
+/// Refuses chunks after the image data that are cut short, as Pillow does, up to the end or another frame.
+fn check_rest(mut bytes: &[u8]) -> Result<(), DecodeError> {
+    while let Some((kind, length)) = header(bytes) {
+        if !is_name(kind) || matches!(kind, b"IEND" | b"fcTL") {
+            break;
+        }
+        if bytes.len() < length - 4 {
+            return Err(TRUNCATED);
+        }
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buf)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Pieces<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.0.last().is_some_and(|piece| piece.is_empty()) {
+            self.0.pop();
+        }
+        Ok(self.0.last().copied().unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Some(piece) = self.0.last_mut() {
+            *piece = piece.get(count..).unwrap_or_default();
+        }
+    }
+}
+
+impl Seek for Pieces<'_> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+/// The checksum of chunks, ISO 3309's with the polynomial 0xEDB88320.
+fn checksum(data: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let mut rest = byte as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                rest = if rest & 1 == 1 {
+                    0xEDB8_8320 ^ rest >> 1
+                } else {
+                    rest >> 1
+                };
+                bit += 1;
+            }
+            table[byte] = rest;
+            byte += 1;
+        }
+        table
+    };
+    let step = |sum: u32, &byte: &u8| TABLE[usize::from(sum as u8 ^ byte)] ^ sum >> 8;
+    !data.iter().fold(!0, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_is_that_of_the_standard() {
+        assert_eq!(checksum(b"123456789"), 0xCBF4_3926);
+        assert_eq!(checksum(b"IEND"), 0xAE42_6082);
+    }
+}

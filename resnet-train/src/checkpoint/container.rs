@@ -1,0 +1,142 @@
+//! The form of the file: safetensors whose bytes follow from its content, with a digest of all of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Keys of the metadata.
+const STATE: &str = "resnet_train_state";
+const DIGEST: &str = "sha256";
+
+/// What files of earlier versions had in place of [`STATE`].
+const EARLIER: &str = "position";
+
+/// The version of the form.
+const VERSION: u32 = 1;
+
+/// All that is no tensor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    version: u32,
+    /// The name of the optimizer.
+    pub(super) optimizer: String,
+    /// The steps of every entry of which the optimizer remembers something.
+    pub(super) steps: BTreeMap<String, u64>,
+    /// Whatever the caller needs to go on.
+    pub(super) position: Value,
+}
+
+/// Tensors of `f32` by their keys.
+pub(super) type Tensors = BTreeMap<String, TensorData>;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Metadata(BTreeMap<&'a str, &'a str>),
+    Tensor {
+        dtype: &'a str,
+        shape: &'a [usize],
+        data_offsets: [usize; 2],
+    },
+}
+
+impl State {
+    pub(super) fn new(optimizer: &str, steps: BTreeMap<String, u64>, position: Value) -> Self {
+        Self {
+            version: VERSION,
+            optimizer: optimizer.into(),
+            steps,
+            position,
+        }
+    }
+
+    /// The bytes of the file: the same for the same content.
+    pub(super) fn to_bytes(&self, tensors: &Tensors) -> Result<Vec<u8>, serde_json::Error> {
+        let state = serde_json::to_string(self)?;
+        let contents = tensors.iter();
+        let contents = contents.map(|(key, data)| (key.as_str(), data.as_bytes()));
+        let digest = digest(&state, contents);
+        let mut header = BTreeMap::new();
+        let mut end = 0;
+        for (key, data) in tensors {
+            let start = end;
+            end += data.as_bytes().len();
+            let entry = Entry::Tensor {
+                dtype: "F32",
+                shape: &data.shape,
+                data_offsets: [start, end],
+            };
+            header.insert(key.as_str(), entry);
+        }
+        let metadata = BTreeMap::from([(STATE, state.as_str()), (DIGEST, digest.as_str())]);
+        header.insert("__metadata__", Entry::Metadata(metadata));
+        let mut header = serde_json::to_vec(&header)?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.reserve_exact(header.len() + end);
+        bytes.append(&mut header);
+        for data in tensors.values() {
+            bytes.extend_from_slice(data.as_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// The state in the bytes of a file, and its tensors, once the digest is found to be theirs. Otherwise what was found
+    /// in place of it.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<(Self, SafeTensors<'_>), String> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+        let entry = |key: &str| metadata.metadata().as_ref().and_then(|map| map.get(key));
+        let state = match entry(STATE) {
+            Some(state) => state,
+            None if entry(EARLIER).is_some() => {
+                return Err("that of an earlier version".into());
+            }
+            None => return Err(format!("no `{STATE}` in its header")),
+        };
+        let stated = entry(DIGEST).ok_or_else(|| format!("no `{DIGEST}` in its header"))?;
+        let mut names = file.names();
+        names.sort_unstable();
+        let mut contents = Vec::new();
+        for name in names {
+            let view = file.tensor(name).map_err(|error| error.to_string())?;
+            contents.push((name, view.data()));
+        }
+        if digest(state, contents.into_iter()) != *stated {
+            return Err("damage: its sha256 does not fit".into());
+        }
+        let state: Self = serde_json::from_str(state)
+            .map_err(|error| format!("another `{STATE}` in its header: {error}"))?;
+        match state.version {
+            VERSION => Ok((state, file)),
+            other => Err(format!("version {other} in place of {VERSION}")),
+        }
+    }
+}
+
+/// Of the state, and of every key and its values.
+fn digest<'a>(state: &str, contents: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(state);
+    for (key, values) in contents {
+        hash.update(key);
+        hash.update(values);
+    }
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of a regular file; nothing where it has more than `most`.
+pub(super) fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}

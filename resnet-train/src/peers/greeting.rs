@@ -1,0 +1,195 @@
+//! What two processes say before they train together: each proves that it knows the secret, and hears nothing before.
+//!
+//! 1. both: [`MAGIC`] and a nonce;
+//! 2. the other process: rank, processes, length of the greeting, greeting, and an HMAC-SHA256 of the nonces and all of it;
+//! 3. rank 0: its verdict, the length of its greeting, its greeting, and such an HMAC.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::PeersError;
+
+/// What a process of this version says first.
+const MAGIC: [u8; 16] = *b"resnet-train 2\r\n";
+
+/// Bytes of a first message, of the numbers before a greeting and a verdict, and of an HMAC.
+pub(super) const HELLO: usize = MAGIC.len() + 32;
+pub(super) const CLAIM: usize = 6;
+pub(super) const VERDICT: usize = 3;
+pub(super) const PROOF: usize = 32;
+
+/// The longest greeting, in bytes.
+pub(super) const LONGEST: usize = 1024;
+
+/// The nonces of both sides and what they share; an empty secret where there is none.
+#[derive(Clone)]
+pub(super) struct Talk<'a> {
+    pub(super) secret: &'a [u8],
+    pub(super) other: [u8; 32],
+    pub(super) first: [u8; 32],
+}
+
+/// What a process claims to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) rank: usize,
+    pub(super) count: usize,
+    pub(super) greeting: String,
+}
+
+/// What rank 0 says to a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Verdict {
+    Welcome = 1,
+    Different = 2,
+    Taken = 3,
+}
+
+pub(super) fn nonce() -> Result<[u8; 32], PeersError> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|error| PeersError::Random(error.to_string()))?;
+    Ok(nonce)
+}
+
+pub(super) fn hello(nonce: &[u8; 32]) -> Vec<u8> {
+    [&MAGIC[..], nonce].concat()
+}
+
+/// The nonce in a first message; nothing in that of a stranger.
+pub(super) fn heard_hello(bytes: &[u8]) -> Option<[u8; 32]> {
+    bytes.strip_prefix(&MAGIC[..])?.try_into().ok()
+}
+
+/// The bytes of a claim or a verdict after its numbers, which end with the length of the greeting.
+pub(super) fn rest(numbers: &[u8]) -> Option<usize> {
+    let length = numbers.last_chunk::<2>()?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    (length <= LONGEST).then_some(length + PROOF)
+}
+
+impl Talk<'_> {
+    fn proof(&self, kind: &[u8], message: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret).ok()?;
+        for part in [kind, &self.other, &self.first, message] {
+            mac.update(part);
+        }
+        Some(mac)
+    }
+
+    fn signed(&self, kind: &[u8], mut message: Vec<u8>) -> Vec<u8> {
+        if let Some(mac) = self.proof(kind, &message) {
+            message.extend_from_slice(&mac.finalize().into_bytes());
+        }
+        message
+    }
+
+    /// The message before its proof, which must be that of the secret.
+    fn proven<'b>(&self, kind: &[u8], bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let (message, proof) = bytes.split_last_chunk::<PROOF>()?;
+        self.proof(kind, message)?.verify_slice(proof).ok()?;
+        Some(message)
+    }
+
+    pub(super) fn claim(&self, claim: &Claim) -> Vec<u8> {
+        let greeting = cut(&claim.greeting);
+        let numbers = [claim.rank, claim.count, greeting.len()];
+        let mut message: Vec<u8> = numbers
+            .into_iter()
+            .flat_map(|number| (number as u16).to_le_bytes())
+            .collect();
+        message.extend_from_slice(greeting.as_bytes());
+        self.signed(b"claim", message)
+    }
+
+    pub(super) fn heard_claim(&self, bytes: &[u8]) -> Option<Claim> {
+        let message = self.proven(b"claim", bytes)?;
+        let (numbers, greeting) = message.split_first_chunk::<CLAIM>()?;
+        let number = |at: usize| usize::from(u16::from_le_bytes([numbers[at], numbers[at + 1]]));
+        Some(Claim {
+            rank: number(0),
+            count: number(2),
+            greeting: String::from_utf8_lossy(greeting).into_owned(),
+        })
+    }
+
+    pub(super) fn verdict(&self, verdict: Verdict, greeting: &str) -> Vec<u8> {
+        let greeting = cut(greeting);
+        let mut message = vec![verdict as u8];
+        message.extend((greeting.len() as u16).to_le_bytes());
+        message.extend_from_slice(greeting.as_bytes());
+        self.signed(b"verdict", message)
+    }
+
+    pub(super) fn heard_verdict(&self, bytes: &[u8]) -> Option<(Verdict, String)> {
+        let message = self.proven(b"verdict", bytes)?;
+        let (numbers, greeting) = message.split_first_chunk::<VERDICT>()?;
+        let verdict = match numbers[0] {
+            1 => Verdict::Welcome,
+            2 => Verdict::Different,
+            3 => Verdict::Taken,
+            _ => return None,
+        };
+        Some((verdict, String::from_utf8_lossy(greeting).into_owned()))
+    }
+}
+
+/// As much of a greeting as is sent.
+pub(super) fn cut(greeting: &str) -> &str {
+    &greeting[..greeting.floor_char_boundary(LONGEST)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk(secret: &[u8]) -> Talk<'_> {
+        Talk {
+            secret,
+            other: [1; 32],
+            first: [2; 32],
+        }
+    }
+
+    #[test]
+    fn only_who_knows_the_secret_is_believed() {
+        let claim = Claim {
+            rank: 3,
+            count: 1024,
+            greeting: "version ä".into(),
+        };
+        let bytes = talk(b"secret").claim(&claim);
+        assert_eq!(rest(&bytes[..CLAIM]), Some(bytes.len() - CLAIM));
+        assert_eq!(talk(b"secret").heard_claim(&bytes), Some(claim.clone()));
+        assert_eq!(talk(b"other").heard_claim(&bytes), None);
+        assert_eq!(talk(b"").heard_claim(&bytes), None);
+        // Neither a changed bit, nor one of another talk, nor a message of the other kind.
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(talk(b"secret").heard_claim(&changed), None, "{at}");
+        }
+        let again = Talk {
+            first: [3; 32],
+            ..talk(b"secret")
+        };
+        assert_eq!(again.heard_claim(&bytes), None);
+        assert_eq!(talk(b"secret").heard_verdict(&bytes), None);
+        for length in 0..bytes.len() {
+            assert_eq!(talk(b"secret").heard_claim(&bytes[..length]), None);
+        }
+
+        let bytes = talk(b"secret").verdict(Verdict::Taken, "x");
+        assert_eq!(rest(&bytes[..VERDICT]), Some(bytes.len() - VERDICT));
+        let heard = talk(b"secret").heard_verdict(&bytes);
+        assert_eq!(heard, Some((Verdict::Taken, "x".into())));
+    }
+
+    #[test]
+    fn strangers_are_told_by_their_first_bytes() {
+        assert_eq!(heard_hello(&hello(&[7; 32])), Some([7; 32]));
+        assert_eq!(heard_hello(b"GET / HTTP/1.1"), None);
+        assert_eq!(rest(&[0, 0, 0, 0, 255, 255]), None);
+        assert_eq!(cut(&"ä".repeat(1000)).len(), LONGEST);
+    }
+}

@@ -1,0 +1,243 @@
+//! How far a run has come, and whether it can have come there.
+
+use std::path::Path;
+
+use burn::tensor::backend::AutodiffBackend;
+use serde::{Deserialize, Serialize};
+
+use crate::{CheckpointError, Fit, Plateau, Trainer};
+
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Epochs that are over.
+    pub epoch: u64,
+    /// Batches of the next that are over.
+    pub batch: usize,
+    /// Steps since the start.
+    pub step: u64,
+    /// The sum of the losses of the epoch so far, and how many they are.
+    pub(crate) loss: f64,
+    pub(crate) losses: u64,
+    /// The best share of validation images whose class was predicted.
+    pub best: Option<f64>,
+    /// The validation loss at that share: of equal shares the lower loss is the better.
+    pub best_loss: Option<f64>,
+    pub(crate) plateau: Plateau,
+    /// The run whose position it is, once that has begun.
+    run: Option<Facts>,
+}
+
+/// What tells a run from others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    seed: u64,
+    images: usize,
+    classes: usize,
+    batches: usize,
+}
+
+impl Position {
+    /// Returns the start of another phase, which has to do better than the best epoch of this one.
+    pub fn next_phase(&self) -> Self {
+        Self {
+            best: self.best,
+            best_loss: self.best_loss,
+            ..Self::default()
+        }
+    }
+
+    /// Epochs that are over or have begun.
+    fn begun(&self) -> u64 {
+        self.epoch.saturating_add(u64::from(self.batch > 0))
+    }
+
+    /// Adds losses of the epoch.
+    pub(crate) fn note(&mut self, losses: &[f64]) {
+        self.loss += losses.iter().sum::<f64>();
+        self.losses += losses.len() as u64;
+    }
+
+    /// The mean loss of the epoch so far.
+    pub(crate) fn mean_loss(&self) -> f64 {
+        self.loss / self.losses.max(1) as f64
+    }
+
+    /// Notes the scores of an epoch; whether they are the best so far.
+    pub(crate) fn improve(&mut self, top1: f64, loss: f64) -> bool {
+        let better = match (self.best, self.best_loss) {
+            (None, _) => true,
+            (Some(best), Some(best_loss)) if top1 == best => loss < best_loss,
+            (Some(best), _) => top1 > best,
+        };
+        if better {
+            self.best = Some(top1);
+            self.best_loss = Some(loss);
+        }
+        better
+    }
+
+    pub(crate) fn end_epoch(&mut self) {
+        self.epoch += 1;
+        self.batch = 0;
+        self.loss = 0.0;
+        self.losses = 0;
+    }
+}
+
+impl Fit {
+    /// Returns the trainer and the position in the checkpoint of such a run.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, is damaged, or is of another run.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a step of the trainer panicked before.
+    pub fn resume<B: AutodiffBackend>(
+        &self,
+        trainer: Trainer<B>,
+        path: impl AsRef<Path>,
+    ) -> Result<(Trainer<B>, Position), CheckpointError> {
+        let path = path.as_ref();
+        let (trainer, position) = trainer.resume::<Position>(path)?;
+        let checked = self.consistent(&position).and_then(|()| {
+            let steps = trainer.optimizer().steps();
+            match steps as u64 > position.step {
+                true => Err(format!(
+                    "{steps} steps of the optimizer in {} of the run",
+                    position.step
+                )),
+                false => Ok(()),
+            }
+        });
+        checked.map_err(|found| CheckpointError::Form {
+            path: path.into(),
+            found,
+        })?;
+        match position.begun() {
+            done if done > self.epochs => Err(CheckpointError::Epochs {
+                path: path.into(),
+                done,
+                epochs: self.epochs,
+            }),
+            _ => Ok((trainer, position)),
+        }
+    }
+
+    /// Makes the position that of this run.
+    pub(crate) fn claim(&self, position: &mut Position) {
+        position.run = Some(self.facts());
+    }
+
+    fn facts(&self) -> Facts {
+        let data = self.train.dataset();
+        Facts {
+            seed: self.seed,
+            images: data.len(),
+            classes: data.classes().len(),
+            batches: self.train.len(),
+        }
+    }
+
+    /// Says what makes the position one that this run cannot have.
+    pub(crate) fn check(&self, position: &Position) -> Result<(), String> {
+        self.consistent(position)?;
+        match position.begun() {
+            done if done > self.epochs => Err(format!("{done} epochs in place of {}", self.epochs)),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`check`](Self::check), however many epochs there are.
+    fn consistent(&self, position: &Position) -> Result<(), String> {
+        let facts = self.facts();
+        if let Some(other) = position.run.filter(|other| *other != facts) {
+            return Err(format!(
+                "seed {}, {} images, {} classes and {} batches in place of seed {}, {}, {} and {}",
+                other.seed,
+                other.images,
+                other.classes,
+                other.batches,
+                facts.seed,
+                facts.images,
+                facts.classes,
+                facts.batches
+            ));
+        }
+        let &Position {
+            epoch,
+            batch,
+            step,
+            loss,
+            losses,
+            best,
+            best_loss,
+            ref plateau,
+            run,
+        } = position;
+        let batches = facts.batches;
+        let steps = epoch.checked_mul(batches as u64);
+        let steps = steps.and_then(|steps| steps.checked_add(batch as u64));
+        if batch > 0 && batch >= batches {
+            return Err(format!("batch {batch} of {batches}"));
+        }
+        if steps != Some(step) || (step > 0 && run.is_none()) {
+            return Err(format!(
+                "step {step} at epoch {}, batch {batch} of {batches}",
+                epoch.saturating_add(1)
+            ));
+        }
+        if !loss.is_finite() || loss < 0.0 || losses > batch as u64 || (losses == 0 && loss != 0.0)
+        {
+            return Err(format!("a loss of {loss} over {losses} of {batch} batches"));
+        }
+        if best.is_some_and(|best| !(0.0..=1.0).contains(&best)) {
+            return Err(format!("a best top-1 of {}", best.unwrap_or_default()));
+        }
+        if best_loss.is_some_and(|loss| !loss.is_finite() || loss < 0.0)
+            || (best.is_none() && best_loss.is_some())
+        {
+            return Err(format!("a best loss of {}", best_loss.unwrap_or_default()));
+        }
+        match plateau.is_plausible(epoch) {
+            true => Ok(()),
+            false => Err("an impossible state of the schedule `plateau`".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_shares_the_lower_loss_is_the_better() {
+        let mut position = Position::default();
+        let epochs = [
+            (0.5, 1.0, true),
+            (0.5, 1.0, false),
+            (0.5, 0.9, true),
+            (0.4, 0.1, false),
+            (0.6, 2.0, true),
+            (0.6, 2.1, false),
+            (0.6, f64::NAN, false),
+            (0.6, 1.9, true),
+        ];
+        for (top1, loss, better) in epochs {
+            assert_eq!(position.improve(top1, loss), better, "{top1}, {loss}");
+        }
+        assert_eq!((position.best, position.best_loss), (Some(0.6), Some(1.9)));
+        let next = position.next_phase();
+        assert_eq!(
+            (next.best, next.best_loss, next.step),
+            (Some(0.6), Some(1.9), 0)
+        );
+        // A checkpoint without the loss: as before.
+        position.best_loss = None;
+        assert!(!position.improve(0.6, 0.1) && position.improve(0.7, 3.0));
+    }
+}

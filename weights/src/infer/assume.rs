@@ -1,0 +1,142 @@
+//! What keys and shapes do not tell, and what is assumed in its place.
+
+use resnet_core::{
+    AntiAlias, Arch, BlockKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool,
+};
+
+use super::Shapes;
+use crate::Checkpoint;
+
+/// An option of a network that the keys of its file do not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// The option, by its name in `--set`.
+    pub option: &'static str,
+    /// The value that is assumed.
+    pub assumed: String,
+    /// How to say otherwise.
+    pub otherwise: String,
+    /// Whether networks with these keys and another value are in use, so that users should be told.
+    pub matters: bool,
+}
+
+/// How users settle the kind of norm.
+pub(super) const NORMS: &str = "say which norm it has: `--norm group:N`, where N divides the channels of every norm, \
+     `--norm instance`, or `--norm batch-stats` (batch norm with `track_running_stats=False`)";
+
+const GROUPS: usize = 32;
+
+/// Tells the norm from its tensors: running statistics are those of batch norm. Without them,
+/// group norm of 32 groups is customary, where the channels allow it.
+pub(super) fn norm(shapes: &Shapes<'_>, config: &ResNetConfig) -> Result<NormKind, String> {
+    let ends = |end: &str| shapes.0.keys().filter(|key| key.ends_with(end)).count();
+    let statistics = ends("running_mean");
+    let weights = shapes.0.keys().filter(|key| is_norm_weight(key)).count();
+    if statistics > 0 && statistics < weights {
+        return Err(format!(
+            "{statistics} of its {weights} norms have running statistics, expected all or none"
+        ));
+    }
+    if statistics > 0 {
+        return Ok(NormKind::Batch);
+    }
+    if weights == 0 {
+        return Err("its norms have no parameters, so that its keys do not tell their kind".into());
+    }
+    let group = NormKind::Group { groups: GROUPS };
+    match config.clone().with_norm(group).validate() {
+        Err(error) if error.field == "norm.groups" => Err(format!(
+            "its norms have no running statistics, and {GROUPS} groups, the customary number, do not divide their \
+             channels"
+        )),
+        _ => Ok(group),
+    }
+}
+
+/// `bn1.weight`, `layer1.0.bn2.weight`, and the norm of a shortcut.
+fn is_norm_weight(key: &str) -> bool {
+    let mut parts = key.rsplit('.');
+    let is_weight = parts.next() == Some("weight");
+    is_weight && parts.next().is_some_and(|part| part.starts_with("bn"))
+}
+
+/// Lists the assumptions about a network that was told from its keys.
+pub(super) fn all(
+    checkpoint: &Checkpoint,
+    config: &ResNetConfig,
+    name: Option<&str>,
+    alternatives: &[Arch],
+) -> Vec<Assumption> {
+    let assume = |option, assumed: &str, otherwise: &str, matters| Assumption {
+        option,
+        assumed: assumed.into(),
+        otherwise: otherwise.into(),
+        matters,
+    };
+    let mut all = Vec::new();
+    if config.norm != NormKind::Batch {
+        let assumed = format!("group:{GROUPS}");
+        let otherwise = "`--norm group:N`, `--norm instance` or `--norm batch-stats`";
+        all.push(assume("norm", &assumed, otherwise, true));
+    }
+    let strided = config.stages.len() > 1;
+    let bottleneck = |kind| matches!(kind, BlockKind::Bottleneck | BlockKind::PreActBottleneck);
+    if strided && config.stages.iter().any(|stage| bottleneck(stage.block)) {
+        let otherwise = "`--set stride_placement=conv1x1` (v1, as in Caffe and detection code)";
+        all.push(assume("stride_placement", "conv3x3", otherwise, true));
+    }
+    if let StemKind::Conv3x3 { .. } = config.stem
+        && checkpoint.stem_pool().is_none()
+    {
+        let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
+        all.push(assume("stem_pool", "none", "`--set stem_pool=max`", !cifar));
+    }
+    let blur = config.anti_alias == AntiAlias::None && !config.is_pre_activation();
+    if blur && config.stem_pool != StemPool::Conv && config.shortcut != ShortcutKind::ZeroPad {
+        let archs: Vec<&str> = alternatives.iter().map(|arch| arch.name()).collect();
+        let otherwise = match archs.is_empty() {
+            true => "`--set anti_alias=blur` or `avg_pool`".to_string(),
+            false => format!("`--arch {}`", archs.join("` or `--arch ")),
+        };
+        all.push(assume("anti_alias", "none", &otherwise, !archs.is_empty()));
+    }
+    let dilated = checkpoint.left_out().iter().any(|key| is_segmentation(key));
+    let otherwise = "`--set output_stride=8` or `16`";
+    all.push(assume("output_stride", "32", otherwise, dilated));
+    all.push(assume("norm_eps", "1e-5", "`--set norm_eps=1e-3`", false));
+    all.push(assume(
+        "activation",
+        "relu",
+        "`--set activation=silu`",
+        false,
+    ));
+    if config.num_classes > 0 {
+        let pool = serde_json::to_value(config.global_pool);
+        let pool = pool.ok().and_then(|pool| pool.as_str().map(String::from));
+        let otherwise = "`--set global_pool=max` or `avg_max`";
+        all.push(assume(
+            "global_pool",
+            &pool.unwrap_or_default(),
+            otherwise,
+            false,
+        ));
+    }
+    all
+}
+
+/// Heads of segmentation networks, whose backbones are usually dilated.
+fn is_segmentation(key: &str) -> bool {
+    let heads = ["aux_classifier", "decode_head", "auxiliary_head"];
+    key.split('.').any(|part| heads.contains(&part))
+}
+
+/// One line on the assumptions that users should be told, if there are any.
+pub(super) fn note(name: &str, assumptions: &[Assumption]) -> Option<String> {
+    let told: Vec<String> = assumptions
+        .iter()
+        .filter(|assumption| assumption.matters)
+        .map(|a| format!("{}={} (else {})", a.option, a.assumed, a.otherwise))
+        .collect();
+    (!told.is_empty())
+        .then(|| format!("taken for {name}; the keys do not tell {}", told.join(", ")))
+}

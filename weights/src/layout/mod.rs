@@ -1,0 +1,172 @@
+//! Where the network is among the tensors of a file, and which of them are what.
+//!
+//! A *state* is a state dict inside a file: all keys below a root, which is a path of dictionaries
+//! and prefixes (`model_state_dict.module.`). A root counts if a stem and a first block lie below
+//! it, under the keys of any [`Scheme`].
+
+mod head;
+mod scheme;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Entry;
+pub(crate) use head::Head;
+use head::find_head;
+use scheme::Scheme;
+
+/// A state dict of a residual network inside a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct State {
+    /// What precedes its keys; empty or with a dot at its end.
+    root: String,
+    scheme: Scheme,
+}
+
+/// The tensors of a state under the names of torchvision and timm.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    /// The tensors of the state, without its root, sorted.
+    pub(crate) entries: Vec<Entry>,
+    /// Places in `entries` by torchvision's keys.
+    pub(crate) places: BTreeMap<String, usize>,
+    /// Keys of the file that belong to no part of the network.
+    pub(crate) left_out: Vec<String>,
+    pub(crate) head: Head,
+    /// Whether a pool follows the stem, where the keys tell.
+    pub(crate) stem_pool: Option<bool>,
+}
+
+/// Which state a file is read as.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Choice {
+    /// The keys of no network are below any root.
+    None,
+    /// The place of the only network, or of its averaged weights.
+    One(usize),
+    /// Several networks, none of which stands out.
+    Several,
+}
+
+/// Finds the states of a file, by their roots.
+pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
+    let keys: BTreeSet<&str> = entries.iter().map(Entry::key).collect();
+    let mut states: BTreeMap<&str, Scheme> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.shape.len() == 4) {
+        for (stem, schemes) in scheme::STEMS {
+            let root = entry.key.strip_suffix(stem);
+            let root = root.filter(|root| root.is_empty() || root.ends_with('.'));
+            let Some(root) = root.filter(|root| !states.contains_key(root)) else {
+                continue;
+            };
+            let schemes = schemes
+                .iter()
+                .filter_map(|scheme| scheme.below(root, &keys));
+            if let Some(scheme) = schemes.into_iter().next() {
+                states.insert(root, scheme);
+            }
+        }
+    }
+    let state = |(root, scheme): (&str, Scheme)| State {
+        root: root.to_string(),
+        scheme,
+    };
+    states.into_iter().map(state).collect()
+}
+
+/// Chooses among states: the only one, or the only one whose root names averaged weights.
+pub(crate) fn choose(states: &[State]) -> Choice {
+    let mut averaged = (0..states.len()).filter(|&place| states[place].is_averaged());
+    match (states.len(), averaged.next(), averaged.next()) {
+        (0, ..) => Choice::None,
+        (1, ..) => Choice::One(0),
+        (_, Some(place), None) => Choice::One(place),
+        _ => Choice::Several,
+    }
+}
+
+impl State {
+    /// The root as users name it: without its last dot, and `.` for the whole file.
+    pub(crate) fn name(&self) -> &str {
+        match self.root.strip_suffix('.') {
+            Some(name) => name,
+            None => ".",
+        }
+    }
+
+    /// Whether a part of the root says that the weights are a moving average.
+    fn is_averaged(&self) -> bool {
+        let parts = self.root.split(['.', '_', '-']);
+        parts.map(str::to_lowercase).any(|part| part == "ema")
+    }
+
+    /// Sorts out which tensors of the file the state has.
+    pub(crate) fn view(&self, entries: &[Entry]) -> View {
+        let (below, outside): (Vec<&Entry>, Vec<&Entry>) = entries
+            .iter()
+            .partition(|entry| entry.key.starts_with(&self.root));
+        let rest = |entry: &Entry| entry.key[self.root.len()..].to_string();
+        let mut network = BTreeMap::new();
+        let mut others = Vec::new();
+        for entry in below {
+            let rest = rest(entry);
+            match self.scheme.translate(&rest) {
+                Some(key) => drop(network.insert(key, (rest, entry))),
+                None => others.push((rest, entry)),
+            }
+        }
+        let found = find_head(&self.root, &network, &others, &outside);
+        let mut view = View {
+            head: found.head,
+            stem_pool: self.scheme.stem_pool(),
+            ..View::default()
+        };
+        let below = network
+            .into_iter()
+            .map(|(key, (name, entry))| (key, name, entry));
+        let rows: Vec<(String, String, &Entry)> = below.chain(found.rows).collect();
+        let used: BTreeSet<&str> = rows.iter().map(|(_, _, entry)| entry.key()).collect();
+        let unused = outside.iter().map(|entry| entry.key());
+        view.left_out = unused
+            .filter(|key| !used.contains(key) && !is_counter(key))
+            .map(String::from)
+            .collect();
+        let mut keys = Vec::new();
+        for (key, name, entry) in rows {
+            keys.push((name.clone(), key));
+            view.entries.push(Entry {
+                key: name,
+                ..entry.clone()
+            });
+        }
+        view.entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        for (name, key) in keys {
+            let place = view.entries.binary_search_by(|entry| entry.key.cmp(&name));
+            view.places.extend(place.ok().map(|place| (key, place)));
+        }
+        view
+    }
+}
+
+impl View {
+    /// All tensors of a file that holds no network, as they are.
+    pub(crate) fn of_all(entries: &[Entry]) -> Self {
+        let mut view = Self {
+            entries: entries.to_vec(),
+            ..Self::default()
+        };
+        view.entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let places = view.entries.iter().enumerate();
+        view.places = places
+            .map(|(place, entry)| (entry.key.clone(), place))
+            .collect();
+        view
+    }
+}
+
+/// What `torch.optim.swa_utils.AveragedModel` adds beside the network.
+fn is_counter(key: &str) -> bool {
+    key == "n_averaged" || key.ends_with(".n_averaged")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use super::*;
+use crate::Dtype;
+
+fn entry(key: &str, shape: &[usize]) -> Entry {
+    Entry {
+        key: key.into(),
+        dtype: Dtype::F32,
+        shape: shape.into(),
+        size_bytes: 0,
+        place: 0,
+    }
+}
+
+/// A network of one stage of 8 channels below `root`.
+fn network(root: &str) -> Vec<Entry> {
+    let conv = |key: &str, input| entry(&format!("{root}{key}"), &[8, input, 3, 3]);
+    vec![
+        conv("conv1.weight", 3),
+        conv("layer1.0.conv1.weight", 8),
+        conv("layer1.0.conv2.weight", 8),
+        entry(&format!("{root}bn1.weight"), &[8]),
+    ]
+}
+
+fn roots(entries: &[Entry]) -> Vec<String> {
+    find(entries)
+        .iter()
+        .map(|state| state.root.clone())
+        .collect()
+}
+
+fn view(entries: &[Entry]) -> View {
+    let states = find(entries);
+    assert_eq!(choose(&states), Choice::One(0));
+    states[0].view(entries)
+}
+
+fn with(mut entries: Vec<Entry>, others: &[(&str, &[usize])]) -> Vec<Entry> {
+    entries.extend(others.iter().map(|(key, shape)| entry(key, shape)));
+    entries
+}
+
+#[test]
+fn a_network_is_found_below_any_path() {
+    for root in [
+        "",
+        "model.",
+        "a.b.c.",
+        "state_dict.module._orig_mod.",
+        "timm_model.",
+    ] {
+        let entries = with(
+            network(root),
+            &[("optimizer.state.0.exp_avg", &[8, 3, 3, 3])],
+        );
+        assert_eq!(roots(&entries), [root]);
+        let view = view(&entries);
+        assert_eq!(
+            view.places.len(),
+            if root.is_empty() { 5 } else { 4 },
+            "{root}"
+        );
+        assert!(view.places.contains_key("layer1.0.conv1.weight"), "{root}");
+    }
+}
+
+#[test]
+fn a_first_convolution_alone_is_no_network() {
+    assert_eq!(roots(&[entry("vgg.conv1.weight", &[8, 3, 3, 3])]), [""; 0]);
+}
+
+#[test]
+fn averaged_weights_come_first_and_others_are_asked_for() {
+    let choice = |roots: &[&str]| {
+        let entries: Vec<Entry> = roots.iter().flat_map(|root| network(root)).collect();
+        let states = find(&entries);
+        match choose(&states) {
+            Choice::One(place) => states[place].name().to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        choice(&["state_dict.", "state_dict_ema.module."]),
+        "state_dict_ema.module"
+    );
+    assert_eq!(choice(&["model.", "ema-model."]), "ema-model");
+    assert_eq!(choice(&["student.", "teacher."]), "Several");
+    assert_eq!(choice(&["a_ema.", "b_ema.", "c."]), "Several");
+    assert_eq!(choice(&["schema.", "model."]), "Several");
+}
+
+#[test]
+fn the_classifier_has_many_names() {
+    for (weight, bias) in [
+        ("fc.weight", "fc.bias"),
+        ("fc.1.weight", "fc.1.bias"),
+        ("classifier.weight", "classifier.bias"),
+        ("head.fc.weight", "head.fc.bias"),
+        ("linear.weight", "linear.bias"),
+    ] {
+        for root in ["", "backbone."] {
+            let head: [(&str, &[usize]); 2] = [(weight, &[5, 8]), (bias, &[5])];
+            let view = view(&with(network(root), &head));
+            assert_eq!(view.head, Head::Linear, "{root} {weight}");
+            let place = |key: &str| view.entries[view.places[key]].key.clone();
+            assert_eq!(place("fc.weight"), weight);
+            assert_eq!(place("fc.bias"), bias);
+            assert_eq!(view.left_out, [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn heads_of_several_layers_are_no_classifier() {
+    let layers: [(&str, &[usize]); 2] = [("fc.0.weight", &[8, 8]), ("fc.2.weight", &[5, 8])];
+    let found = view(&with(
+        network("net."),
+        &layers.map(|(key, shape)| (key, shape)),
+    ));
+    assert_eq!(found.head, Head::Layers { name: "fc".into() });
+    assert_eq!(found.left_out, ["fc.0.weight", "fc.2.weight"]);
+
+    let inside: [(&str, &[usize]); 2] =
+        [("net.fc.0.weight", &[8, 8]), ("net.fc.2.weight", &[5, 8])];
+    let found = view(&with(network("net."), &inside));
+    assert_eq!(found.head, Head::Layers { name: "fc".into() });
+    assert!(found.places.contains_key("fc.2.weight"));
+
+    // A second classifier on the outputs of the first.
+    let second: [(&str, &[usize]); 2] = [("0.fc.weight", &[1000, 8]), ("1.weight", &[2, 1000])];
+    let found = view(&with(network("0."), &second));
+    assert_eq!(found.head, Head::Layers { name: "1".into() });
+}
+
+#[test]
+fn a_matrix_of_other_inputs_is_no_classifier() {
+    let found = view(&with(network("encoder."), &[("head.weight", &[5, 9])]));
+    assert_eq!(found.head, Head::None);
+    assert_eq!(found.left_out, ["head.weight"]);
+}
+
+#[test]
+fn sequences_tell_whether_a_pool_follows_the_stem() {
+    let sequence = |first: usize| {
+        let stage = |key: &str| entry(&format!("{first}.0.{key}"), &[8, 8, 3, 3]);
+        let linear = format!("{}.weight", first + 2);
+        vec![
+            entry("0.weight", &[8, 3, 3, 3]),
+            entry("1.weight", &[8]),
+            stage("conv1.weight"),
+            stage("conv2.weight"),
+            entry(&linear, &[5, 8]),
+        ]
+    };
+    let pooled = view(&sequence(4));
+    assert_eq!(pooled.stem_pool, Some(true));
+    assert_eq!(pooled.head, Head::Linear);
+    assert!(pooled.places.contains_key("layer1.0.conv2.weight"));
+    assert_eq!(view(&sequence(3)).stem_pool, Some(false));
+}
+
+#[test]
+fn keys_of_transformers_are_translated() {
+    let root = "resnet.encoder.stages.0.layers.0";
+    let entries = [
+        entry("resnet.embedder.embedder.convolution.weight", &[8, 3, 7, 7]),
+        entry("resnet.embedder.embedder.normalization.weight", &[8]),
+        entry(&format!("{root}.layer.0.convolution.weight"), &[8, 8, 3, 3]),
+        entry(&format!("{root}.layer.1.convolution.weight"), &[8, 8, 3, 3]),
+        entry(&format!("{root}.shortcut.normalization.running_mean"), &[8]),
+        entry("classifier.1.weight", &[3, 8]),
+    ];
+    let found = view(&entries);
+    let keys: Vec<&str> = found.places.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "bn1.weight",
+            "conv1.weight",
+            "fc.weight",
+            "layer1.0.conv1.weight",
+            "layer1.0.conv2.weight",
+            "layer1.0.downsample.1.running_mean",
+        ]
+    );
+}

@@ -1,0 +1,328 @@
+//! Options of a network by their names, as text: what the keys of a file do not tell.
+
+use resnet_core::{NormKind, ResNetConfig};
+use serde_json::{Map, Value};
+
+/// The options of [`ResNetConfig`] and the forms that their values take in text.
+const OPTIONS: [(&str, &str); 19] = [
+    ("stages", "a JSON array, or `stages.0.depth` and the like"),
+    ("expansion", "a whole number"),
+    ("cardinality", "a whole number"),
+    ("base_width", "a whole number"),
+    (
+        "stem",
+        "`conv7x7:CHANNELS`, `conv3x3:CHANNELS`, `deep:WIDTH` or `tiered:WIDTH`",
+    ),
+    ("stem_pool", "`max`, `conv` or `none`"),
+    (
+        "shortcut",
+        "`projection`, `avg_pool_projection` or `zero_pad`",
+    ),
+    ("stride_placement", "`conv3x3` or `conv1x1`"),
+    (
+        "attention",
+        "`none`, `squeeze_excite:RATIO` or `efficient_channel`",
+    ),
+    (
+        "norm",
+        "`batch`, `group:GROUPS`, `instance` or `batch_stats`",
+    ),
+    ("norm_eps", "a number in (0, 1]"),
+    ("activation", "`relu` or `silu`"),
+    ("anti_alias", "`none`, `blur` or `avg_pool`"),
+    ("zero_init_last", "`true` or `false`"),
+    ("drop_path", "a probability in [0, 1)"),
+    ("dropout", "a probability in [0, 1)"),
+    ("output_stride", "8, 16 or 32"),
+    ("in_channels", "a whole number"),
+    ("num_classes", "a whole number; 0 for no classifier"),
+];
+const GLOBAL_POOL: (&str, &str) = ("global_pool", "`avg`, `max`, `avg_max` or `cat_avg_max`");
+
+/// Names of the one field of an option such as `group:GROUPS`.
+const FIELDS: [&str; 4] = ["channels", "width", "groups", "ratio"];
+
+/// Changes of single options of a network: what `--set` and `--norm` hold.
+///
+/// ```
+/// use resnet_core::{Arch, NormKind, StridePlacement};
+/// use resnet_weights::Overrides;
+///
+/// let overrides = Overrides::default()
+///     .set("stride_placement=conv1x1")?
+///     .set("norm=group:16")?;
+/// let config = overrides.apply(Arch::ResNet50.config())?;
+/// assert_eq!(config.stride_placement, StridePlacement::Conv1x1);
+/// assert_eq!(config.norm, NormKind::Group { groups: 16 });
+/// # Ok::<(), resnet_weights::OptionError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides(Vec<(String, String)>);
+
+/// Why an option cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// The text is not of the form `OPTION=VALUE`.
+    #[error("expected OPTION=VALUE, found `{found}`")]
+    Form {
+        /// The text.
+        found: String,
+    },
+    /// No option has the name.
+    #[error("`{name}`: expected an option of the network, one of {options}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// All names.
+        options: String,
+    },
+    /// The option has no such value.
+    #[error("`{name}`: expected {expected}, found `{found}`")]
+    Value {
+        /// The option.
+        name: String,
+        /// The forms of its value.
+        expected: &'static str,
+        /// The text.
+        found: String,
+    },
+}
+
+fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OPTIONS.into_iter().chain([GLOBAL_POOL])
+}
+
+impl Overrides {
+    /// Adds a change, `OPTION=VALUE`: an option by the name it has in saved configs, and a value
+    /// as JSON, as a plain name, or as `name:number`. A later change wins.
+    ///
+    /// # Errors
+    ///
+    /// If the text has another form, or no option has the name.
+    pub fn set(mut self, change: &str) -> Result<Self, OptionError> {
+        let Some((name, value)) = change.split_once('=') else {
+            return Err(OptionError::Form {
+                found: change.to_string(),
+            });
+        };
+        let (name, value) = (name.trim(), value.trim());
+        expected(name)?;
+        self.0.push((name.to_string(), value.to_string()));
+        Ok(self)
+    }
+
+    /// Adds the changes of `others`, which win.
+    pub fn and(mut self, others: &Self) -> Self {
+        self.0.extend(others.0.iter().cloned());
+        self
+    }
+
+    /// Whether an option is set.
+    pub fn has(&self, option: &str) -> bool {
+        self.0.iter().any(|(name, _)| first_part(name) == option)
+    }
+
+    /// Whether the number of classes is set to 0.
+    pub fn is_headless(&self) -> bool {
+        let classes = self.0.iter().rfind(|(name, _)| name == "num_classes");
+        classes.is_some_and(|(_, value)| value == "0")
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the config with the changes. It may still be invalid, see
+    /// [`ResNetConfig::validate`].
+    ///
+    /// # Errors
+    ///
+    /// If an option has no such value.
+    pub fn apply(&self, config: ResNetConfig) -> Result<ResNetConfig, OptionError> {
+        self.0
+            .iter()
+            .try_fold(config, |config, (name, value)| change(config, name, value))
+    }
+
+    /// The norm that is set, for a config that cannot be told without it.
+    pub(crate) fn norm(&self) -> Result<Option<NormKind>, OptionError> {
+        let norms = self.0.iter().filter(|(name, _)| first_part(name) == "norm");
+        let mut config = ResNetConfig::new(Vec::new());
+        let mut found = None;
+        for (name, value) in norms {
+            config = change(config, name, value)?;
+            found = Some(config.norm);
+        }
+        Ok(found)
+    }
+}
+
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+fn expected(name: &str) -> Result<&'static str, OptionError> {
+    let found = options().find(|(option, _)| *option == first_part(name));
+    found
+        .map(|(_, expected)| expected)
+        .ok_or_else(|| OptionError::Unknown {
+            name: name.to_string(),
+            options: options()
+                .map(|(option, _)| option)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+fn change(config: ResNetConfig, name: &str, text: &str) -> Result<ResNetConfig, OptionError> {
+    let expected = expected(name)?;
+    let refused = || OptionError::Value {
+        name: name.to_string(),
+        expected,
+        found: text.to_string(),
+    };
+    let whole = serde_json::to_value(&config).map_err(|_| refused())?;
+    let mut readings = readings(text).into_iter();
+    readings
+        .find_map(|value| {
+            let mut changed = whole.clone();
+            *place(&mut changed, name)? = value;
+            config_from_json(changed).ok()
+        })
+        .ok_or_else(refused)
+}
+
+/// The place of an option, or of a part of one: `stages.0.depth`.
+fn place<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').try_fold(value, |value, part| match value {
+        Value::Object(map) => map.get_mut(part),
+        Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// What a text may mean, in the order in which it is tried.
+fn readings(text: &str) -> Vec<Value> {
+    let mut readings: Vec<Value> = serde_json::from_str(text).into_iter().collect();
+    let name = |text: &str| text.to_lowercase().replace('-', "_");
+    readings.push(Value::String(name(text)));
+    if let Some((variant, number)) = text.split_once(':')
+        && let Ok(number) = serde_json::from_str::<serde_json::Number>(number.trim())
+    {
+        readings.extend(FIELDS.iter().map(|field| {
+            let fields = Map::from_iter([(field.to_string(), Value::Number(number.clone()))]);
+            Value::Object(Map::from_iter([(
+                name(variant.trim()),
+                Value::Object(fields),
+            )]))
+        }));
+    }
+    readings
+}
+
+/// Reads a config as JSON. Options that it lacks have their defaults, as configs written before an
+/// option existed do; unknown ones are refused, as they would change the network.
+pub(crate) fn config_from_json(value: Value) -> Result<ResNetConfig, String> {
+    let Value::Object(fields) = value else {
+        return Err("expected an object with the options of a network".into());
+    };
+    let defaults = serde_json::to_value(ResNetConfig::new(Vec::new()));
+    let Ok(Value::Object(mut whole)) = defaults else {
+        return Err("no defaults".into());
+    };
+    if !fields.contains_key("stages") {
+        return Err("missing option `stages`".into());
+    }
+    for (name, value) in fields {
+        if !whole.contains_key(&name) {
+            return Err(format!(
+                "unknown option `{name}`; update this program, or save the file again"
+            ));
+        }
+        whole.insert(name, value);
+    }
+    serde_json::from_value(Value::Object(whole)).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resnet_core::{Arch, AttentionKind, StemKind, StemPool};
+
+    fn with(changes: &[&str]) -> Result<ResNetConfig, OptionError> {
+        let mut overrides = Overrides::default();
+        for change in changes {
+            overrides = overrides.set(change)?;
+        }
+        overrides.apply(Arch::ResNet50.config())
+    }
+
+    #[test]
+    fn the_table_has_every_option() {
+        let value = serde_json::to_value(Arch::ResNet50.config()).unwrap();
+        let fields: std::collections::BTreeSet<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(fields, options().map(|(option, _)| option).collect());
+    }
+
+    #[test]
+    fn values_are_names_numbers_and_json() {
+        let config = with(&[
+            "stem=conv3x3:16",
+            "stem_pool=none",
+            "norm=batch-stats",
+            "norm_eps=1e-3",
+            "attention=squeeze_excite:0.25",
+            "stages.1.depth=5",
+            "drop_path=0",
+        ])
+        .unwrap();
+        assert_eq!(config.stem, StemKind::Conv3x3 { channels: 16 });
+        assert_eq!(config.stem_pool, StemPool::None);
+        assert_eq!(config.norm, NormKind::BatchStats);
+        assert_eq!(config.norm_eps, 1e-3);
+        assert_eq!(
+            config.attention,
+            AttentionKind::SqueezeExcite { ratio: 0.25 }
+        );
+        assert_eq!(config.stages[1].depth, 5);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let message = |change: &str| with(&[change]).unwrap_err().to_string();
+        assert_eq!(message("norm"), "expected OPTION=VALUE, found `norm`");
+        assert!(
+            message("nrom=batch")
+                .starts_with("`nrom`: expected an option of the network, one of stages,")
+        );
+        assert_eq!(
+            message("norm=group"),
+            "`norm`: expected `batch`, `group:GROUPS`, `instance` or `batch_stats`, found `group`"
+        );
+        assert!(message("stages.9.depth=1").contains("found `1`"));
+        assert!(message("norm_eps=tiny").contains("a number in (0, 1]"));
+    }
+
+    #[test]
+    fn older_configs_have_the_defaults_and_newer_ones_are_refused() {
+        let mut value = serde_json::to_value(Arch::ResNet50.config()).unwrap();
+        value.as_object_mut().unwrap().remove("norm_eps");
+        assert_eq!(
+            config_from_json(value.clone()).unwrap(),
+            Arch::ResNet50.config()
+        );
+        value["gelu"] = Value::Bool(true);
+        assert!(
+            config_from_json(value)
+                .unwrap_err()
+                .contains("unknown option `gelu`")
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! Walks over pickles before pytorch-reader builds their objects.
+//!
+//! Each operation of a pickle costs the reader about a hundred bytes of memory, and nothing in it
+//! limits their number: 100 MB of `N` would become some 10 GB of `None`. The reader also ignores
+//! what it does not know about a tensor, such as its `neg` bit. The walk therefore keeps a stack
+//! machine like Python's, with just enough in each value to check every call that makes a tensor.
+
+mod calls;
+mod input;
+
+use std::collections::HashMap;
+use std::io::{self, BufRead};
+
+use calls::Refusal;
+use input::{array, length, line, number, skip, skip_counted};
+
+/// Operations accepted in all pickles of a file: `torch.save` writes about 35 a tensor.
+const MAX_OPERATIONS: u64 = 1_000_000;
+
+/// Longer texts are no names of Python objects.
+const MAX_NAME_BYTES: u64 = 256;
+
+/// Why a walk stopped.
+#[derive(Debug)]
+pub(super) enum ScanError {
+    Io(io::Error),
+    UnknownOperation(u8),
+    /// An operation finds no value to work on.
+    Inconsistent,
+    TooManyOperations,
+    Unsafe(String),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> Self {
+        ScanError::Io(error)
+    }
+}
+
+/// A value on the stack, as far as the checks need it. Containers live in an arena, so that no
+/// nesting can overflow the stack of this program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Value {
+    Mark,
+    None,
+    True,
+    False,
+    /// Index into the texts.
+    Text(usize),
+    /// Index into the texts: `module.name`.
+    Global(usize),
+    /// Index into the tuples.
+    Tuple(usize),
+    /// Index into the dictionaries.
+    Dict(usize),
+    Other,
+}
+
+/// A walk over the pickles of one file, which share one limit.
+#[derive(Default)]
+pub(super) struct Scanner {
+    operations: u64,
+    machine: Machine,
+}
+
+/// The state of one pickle.
+#[derive(Default)]
+struct Machine {
+    stack: Vec<Value>,
+    memo: HashMap<u64, Value>,
+    texts: Vec<String>,
+    tuples: Vec<Vec<Value>>,
+    dicts: Vec<Vec<[Value; 2]>>,
+}
+
+impl Scanner {
+    pub(super) const MAX_OPERATIONS: u64 = MAX_OPERATIONS;
+
+    /// Walks over one pickle and leaves `input` behind its end.
+    pub(super) fn scan(&mut self, input: &mut impl BufRead) -> Result<(), ScanError> {
+        self.machine = Machine::default();
+        loop {
+            self.operations += 1;
+            if self.operations > MAX_OPERATIONS {
+                return Err(ScanError::TooManyOperations);
+            }
+            let [operation] = array(input)?;
+            if operation == b'.' {
+                return Ok(());
+            }
+            self.machine.step(operation, input)?;
+        }
+    }
+}
+
+impl Machine {
+    fn step(&mut self, operation: u8, input: &mut impl BufRead) -> Result<(), ScanError> {
+        match operation {
+            b'(' => self.push(Value::Mark),
+            b'0' => drop(self.stack.pop()),
+            b'1' => drop(self.since_mark()?),
+            b'2' => self.push(*self.stack.last().ok_or(ScanError::Inconsistent)?),
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::True),
+            0x89 => self.push(Value::False),
+            b'I' => {
+                let value = match line(input)?.as_str() {
+                    "01" => Value::True,
+                    "00" => Value::False,
+                    _ => Value::Other,
+                };
+                self.push(value);
+            }
+            b'L' | b'F' => self.other(line(input).map(drop))?,
+            b'K' => self.other(skip(input, 1))?,
+            b'M' | 0x83 => self.other(skip(input, 2))?,
+            b'J' | 0x84 => self.other(skip(input, 4))?,
+            b'G' => self.other(skip(input, 8))?,
+            0x82 => self.other(skip(input, 1))?,
+            0x80 => skip(input, 1)?,
+            0x95 => skip(input, 8)?,
+            b'C' | 0x8a => self.other(skip_counted::<1>(input))?,
+            b'B' | 0x8b => self.other(skip_counted::<4>(input))?,
+            0x8e | 0x96 => self.other(skip_counted::<8>(input))?,
+            b'V' | b'S' => {
+                let text = line(input)?;
+                self.push_text(text);
+            }
+            0x8c | b'U' => self.text::<1>(input)?,
+            b'X' | b'T' => self.text::<4>(input)?,
+            0x8d => self.text::<8>(input)?,
+            b'p' => {
+                let place = number(&line(input)?).ok_or(ScanError::Inconsistent)?;
+                self.put(place)?;
+            }
+            b'q' => {
+                let place = length::<1>(input)?;
+                self.put(place)?;
+            }
+            b'r' => {
+                let place = length::<4>(input)?;
+                self.put(place)?;
+            }
+            0x94 => self.put(self.memo.len() as u64)?,
+            b'g' => {
+                let place = number(&line(input)?).ok_or(ScanError::Inconsistent)?;
+                self.get(place)?;
+            }
+            b'h' => {
+                let place = length::<1>(input)?;
+                self.get(place)?;
+            }
+            b'j' => {
+                let place = length::<4>(input)?;
+                self.get(place)?;
+            }
+            b'c' => {
+                let module = line(input)?;
+                let name = line(input)?;
+                self.global(&module, &name)?;
+            }
+            0x93 => self.stack_global()?,
+            b')' => self.push_tuple(Vec::new()),
+            b't' => {
+                let items = self.since_mark()?;
+                self.push_tuple(items);
+            }
+            0x85..=0x87 => {
+                let count = usize::from(operation - 0x84);
+                let at = self.stack.len().checked_sub(count);
+                let items = self.stack.split_off(at.ok_or(ScanError::Inconsistent)?);
+                self.push_tuple(items);
+            }
+            b']' | 0x8f | 0x97 => self.push(Value::Other),
+            b'l' | 0x91 => {
+                self.since_mark()?;
+                self.push(Value::Other);
+            }
+            b'}' => self.push_dict(Vec::new()),
+            b'd' => {
+                let items = self.since_mark()?;
+                self.push_dict(items.as_chunks().0.to_vec());
+            }
+            b's' => {
+                let value = self.pop()?;
+                let key = self.pop()?;
+                self.set_items(&[[key, value]]);
+            }
+            b'u' => {
+                let items = self.since_mark()?;
+                self.set_items(items.as_chunks().0);
+            }
+            b'a' => drop(self.pop()?),
+            b'e' | 0x90 => drop(self.since_mark()?),
+            0x98 => {}
+            b'P' => self.other(line(input).map(drop))?,
+            b'Q' => {
+                let id = self.pop()?;
+                self.persistent(id)?;
+            }
+            b'R' | 0x81 => {
+                let arguments = self.pop()?;
+                let callable = self.pop()?;
+                self.call(callable, arguments)?;
+            }
+            0x92 => {
+                self.pop()?;
+                self.pop()?;
+                self.pop()?;
+                self.push(Value::Other);
+            }
+            b'b' => drop(self.pop()?),
+            unknown => return Err(ScanError::UnknownOperation(unknown)),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    fn pop(&mut self) -> Result<Value, ScanError> {
+        self.stack.pop().ok_or(ScanError::Inconsistent)
+    }
+
+    fn other(&mut self, read: io::Result<()>) -> Result<(), ScanError> {
+        read?;
+        self.push(Value::Other);
+        Ok(())
+    }
+
+    /// What was pushed since the last mark, which is taken off as well.
+    fn since_mark(&mut self) -> Result<Vec<Value>, ScanError> {
+        let mark = self.stack.iter().rposition(|value| *value == Value::Mark);
+        let mark = mark.ok_or(ScanError::Inconsistent)?;
+        let items = self.stack.split_off(mark + 1);
+        self.stack.pop();
+        Ok(items)
+    }
+
+    fn put(&mut self, place: u64) -> Result<(), ScanError> {
+        let value = *self.stack.last().ok_or(ScanError::Inconsistent)?;
+        self.memo.insert(place, value);
+        Ok(())
+    }
+
+    fn get(&mut self, place: u64) -> Result<(), ScanError> {
+        let value = *self.memo.get(&place).ok_or(ScanError::Inconsistent)?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn text<const N: usize>(&mut self, input: &mut impl BufRead) -> Result<(), ScanError> {
+        let length = length::<N>(input)?;
+        if length > MAX_NAME_BYTES {
+            return self.other(skip(input, length));
+        }
+        let mut bytes = vec![0; length as usize];
+        input.read_exact(&mut bytes)?;
+        self.push_text(String::from_utf8_lossy(&bytes).into_owned());
+        Ok(())
+    }
+
+    fn push_text(&mut self, text: String) {
+        self.texts.push(text);
+        self.push(Value::Text(self.texts.len() - 1));
+    }
+
+    fn push_tuple(&mut self, items: Vec<Value>) {
+        self.tuples.push(items);
+        self.push(Value::Tuple(self.tuples.len() - 1));
+    }
+
+    fn push_dict(&mut self, items: Vec<[Value; 2]>) {
+        self.dicts.push(items);
+        self.push(Value::Dict(self.dicts.len() - 1));
+    }
+
+    fn set_items(&mut self, items: &[[Value; 2]]) {
+        if let Some(Value::Dict(dict)) = self.stack.last() {
+            self.dicts[*dict].extend_from_slice(items);
+        }
+    }
+
+    fn name(&self, value: Value) -> Option<&str> {
+        match value {
+            Value::Text(text) | Value::Global(text) => Some(&self.texts[text]),
+            _ => None,
+        }
+    }
+
+    fn items(&self, value: Value) -> &[Value] {
+        match value {
+            Value::Tuple(tuple) => &self.tuples[tuple],
+            _ => &[],
+        }
+    }
+
+    fn global(&mut self, module: &str, name: &str) -> Result<(), ScanError> {
+        calls::check_import(module, name)?;
+        self.texts.push(format!("{module}.{name}"));
+        self.push(Value::Global(self.texts.len() - 1));
+        Ok(())
+    }
+
+    fn stack_global(&mut self) -> Result<(), ScanError> {
+        let name = self.pop()?;
+        let module = self.pop()?;
+        match [module, name].map(|text| self.name(text).map(String::from)) {
+            [Some(module), Some(name)] => self.global(&module, &name),
+            _ => Err(ScanError::Inconsistent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
