@@ -64,7 +64,7 @@ impl Dataset {
             for name in names {
                 files.read(folder.join(name), &mut samples)?;
             }
-            Ok(Self::new(classes.clone(), samples))
+            Ok(Self::new(classes.clone(), samples).with_own_order())
         };
         Ok([read(files.train)?, read(files.test)?])
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use resnet_image::OpenError;
 
-use crate::shapes;
+use crate::{BadImage, Skipped, open_image, shapes};
 
 /// Labelled images: the names of the classes, and where each image is to be had. Images are decoded when they are asked
 /// for.
@@ -14,6 +14,17 @@ use crate::shapes;
 pub struct Dataset {
     classes: Arc<[String]>,
     samples: Vec<Sample>,
+    pub(crate) findings: Findings,
+    /// Whether the numbers of the classes are the dataset's own, and not the order of their names.
+    pub(crate) has_own_order: bool,
+}
+
+/// What was found beside the images.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) skipped: Skipped,
+    pub(crate) unreadable: Vec<BadImage>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// One labelled image.
@@ -71,6 +82,18 @@ pub enum DataError {
         /// What is.
         found: String,
     },
+    /// What is there can be taken in several ways, or in none.
+    #[error("`{}`: expected {expected}, found {found}; {advice}", .path.display())]
+    Unclear {
+        /// The folder or the file.
+        path: PathBuf,
+        /// What should be there.
+        expected: String,
+        /// What is.
+        found: String,
+        /// What to do.
+        advice: String,
+    },
     /// There are too few images.
     #[error("expected {expected}, found {found}")]
     TooFew {
@@ -92,6 +115,16 @@ impl Dataset {
         Self {
             classes: classes.into(),
             samples,
+            findings: Findings::default(),
+            has_own_order: false,
+        }
+    }
+
+    /// The dataset with classes whose numbers are its own.
+    pub(crate) fn with_own_order(self) -> Self {
+        Self {
+            has_own_order: true,
+            ..self
         }
     }
 
@@ -100,7 +133,14 @@ impl Dataset {
         Self {
             classes: Arc::clone(&self.classes),
             samples,
+            findings: self.findings.clone(),
+            has_own_order: self.has_own_order,
         }
+    }
+
+    pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.findings.notes.push(note.into());
+        self
     }
 
     /// The names of the classes, by their numbers.
@@ -127,6 +167,33 @@ impl Dataset {
     pub fn is_multi_label(&self) -> bool {
         let several = |sample: &Sample| matches!(sample.labels, Labels::Several(_));
         self.samples.iter().any(several)
+    }
+
+    /// Returns the same images, each of which may have any number of classes, so that each class is decided by itself.
+    pub fn with_several_labels(mut self) -> Self {
+        for sample in &mut self.samples {
+            if let Labels::One(label) = sample.labels {
+                sample.labels = Labels::Several(vec![label]);
+            }
+        }
+        self
+    }
+
+    /// Returns the files that were skipped because their names do not end as those of images do. Of two parts of one
+    /// dataset, the first has them.
+    pub fn skipped(&self) -> &Skipped {
+        &self.findings.skipped
+    }
+
+    /// Returns what cannot be read and was noticed while folders were searched: links to nothing, links in a circle,
+    /// folders without permission, pipes. A [`Loader`](crate::Loader) reports them with the first batch of every epoch.
+    pub fn unreadable(&self) -> &[BadImage] {
+        &self.findings.unreadable
+    }
+
+    /// Returns what was assumed, one sentence each, for the user to see.
+    pub fn notes(&self) -> &[String] {
+        &self.findings.notes
     }
 
     /// How many images each class has.
@@ -179,7 +246,7 @@ impl Sample {
     /// If its file cannot be read or decoded.
     pub fn image(&self) -> Result<RgbImage, OpenError> {
         match &self.source {
-            Source::File(path) => resnet_image::open(path),
+            Source::File(path) => open_image(path),
             Source::Planes { file, start, side } => {
                 let plane = (side * side) as usize;
                 let pixel = |x: u32, y: u32| {

@@ -1,74 +1,115 @@
 //! One folder a class.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
 use resnet_image::has_image_ending;
-use walkdir::{DirEntry, WalkDir};
 
-use crate::dataset::{DataError, Dataset, Labels, Sample, Source};
+use crate::dataset::{DataError, Dataset, Findings, Labels, Sample, Source};
+use crate::search::{Found, walk};
+use crate::{BadImage, ImageFiles, Skipped};
 
 impl Dataset {
-    /// `FOLDER/CLASS/**/IMAGE`, as torchvision's `ImageFolder`: classes and images in the order of their names; files that
-    /// do not end as images do are left out, and so is what is hidden.
+    /// Reads `FOLDER/CLASS/**/IMAGE` as torchvision's `ImageFolder` does: classes and images in the order of their names.
+    /// Files that do not end as images do are left out and [counted](Self::skipped), and so is what is hidden; what
+    /// cannot be read is [told](Self::unreadable). [`open`](Self::open) checks beforehand that the folders are classes.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be searched, has no folder inside, or one of those has no image.
+    /// If the folder cannot be searched, has no folder inside, one of those has no image at all, or nothing can be read.
     pub fn folder(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref();
+        fs::read_dir(folder).map_err(|source| unsearchable(folder, source))?;
         let mut classes = Vec::new();
         let mut samples = Vec::new();
-        for entry in search(folder, 1) {
-            let entry = entry.map_err(|error| unsearchable(folder, error))?;
-            if !entry.file_type().is_dir() {
-                continue;
-            }
+        let mut findings = Findings::default();
+        for entry in walk(folder, 1) {
+            let class = match entry {
+                Found::Folder(class) => class,
+                Found::File(path) if has_image_ending(&path) => {
+                    findings.skipped.add_beside();
+                    continue;
+                }
+                Found::File(path) => {
+                    findings.skipped.add(&path);
+                    continue;
+                }
+                // No class can be called so: torchvision takes folders alone.
+                Found::Unreadable(image) if has_image_ending(&image.name) => {
+                    findings.skipped.add_beside();
+                    continue;
+                }
+                Found::Unreadable(image) => {
+                    findings.unreadable.push(image);
+                    continue;
+                }
+            };
             let before = samples.len();
-            for file in search(entry.path(), usize::MAX) {
-                let file = file.map_err(|error| unsearchable(entry.path(), error))?;
-                if file.file_type().is_file() && has_image_ending(file.path()) {
-                    samples.push(Sample {
-                        source: Source::File(file.into_path()),
+            let ImageFiles { found, skipped } = ImageFiles::below(class.path());
+            let mut unreadable = Vec::new();
+            for file in found {
+                match file {
+                    Ok(path) => samples.push(Sample {
+                        source: Source::File(path),
                         labels: Labels::One(classes.len()),
-                    });
+                    }),
+                    Err(image) => unreadable.push(image),
                 }
             }
-            if samples.len() == before {
+            if samples.len() == before && unreadable.is_empty() {
                 return Err(DataError::Form {
-                    path: entry.path().into(),
+                    path: class.path().into(),
                     expected: "images of the class that the folder is named after".into(),
-                    found: "none".into(),
+                    found: none(&skipped),
                 });
             }
-            classes.push(entry.file_name().to_string_lossy().into_owned());
+            findings.skipped.merge(&skipped);
+            findings.unreadable.append(&mut unreadable);
+            classes.push(class.file_name().to_string_lossy().into_owned());
         }
-        match classes.is_empty() {
-            true => Err(DataError::Form {
+        let mut known = HashSet::new();
+        if let Some(name) = classes.iter().find(|name| !known.insert(name.as_str())) {
+            return Err(DataError::Form {
+                path: folder.into(),
+                expected: "folders with different names in UTF-8".into(),
+                found: format!("two that read `{name}`"),
+            });
+        }
+        if classes.is_empty() {
+            return Err(DataError::Form {
                 path: folder.into(),
                 expected: "one folder of images a class".into(),
                 found: "no folder inside".into(),
-            }),
-            false => Ok(Self::new(classes, samples)),
+            });
         }
+        if let (true, [BadImage { name, reason }, ..]) =
+            (samples.is_empty(), findings.unreadable.as_slice())
+        {
+            return Err(DataError::Form {
+                path: folder.into(),
+                expected: "images that can be read".into(),
+                found: format!("none: `{name}`: {reason}"),
+            });
+        }
+        let mut data = Self::new(classes, samples);
+        data.findings = findings;
+        Ok(data)
     }
 }
 
-/// What is in a folder, down to a depth, links followed, by name.
-fn search(folder: &Path, depth: usize) -> impl Iterator<Item = Result<DirEntry, walkdir::Error>> {
-    let hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    WalkDir::new(folder)
-        .min_depth(1)
-        .max_depth(depth)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(move |entry| !hidden(entry))
+/// What a folder has in place of images.
+fn none(skipped: &Skipped) -> String {
+    match skipped.is_empty() {
+        true => "none".into(),
+        false => format!("none: {skipped}"),
+    }
 }
 
-fn unsearchable(folder: &Path, error: walkdir::Error) -> DataError {
+pub(crate) fn unsearchable(folder: &Path, source: std::io::Error) -> DataError {
     DataError::Io {
-        path: error.path().unwrap_or(folder).into(),
+        path: folder.into(),
         expected: "a folder that can be searched",
-        source: error.into(),
+        source,
     }
 }

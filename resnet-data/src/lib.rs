@@ -2,19 +2,29 @@
 
 mod augment;
 mod cifar;
-mod csv_file;
+mod classes;
 mod dataset;
 mod folder;
+mod layout;
 mod loader;
 mod open;
+mod options;
 mod order;
 mod random;
 mod scores;
+mod search;
 mod shapes;
+mod skipped;
 mod split;
+mod table;
+mod wordnet;
 
 pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
+pub use classes::{ClassOrder, NetworkClasses};
 pub use dataset::{DataError, Dataset, Sample};
 pub use loader::{BadImage, Batch, Batches, Loader, LoaderError};
+pub use options::{DataOptions, Layout, ParseOptionError};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};
+pub use search::{ImageFiles, open_image};
+pub use skipped::Skipped;

@@ -187,7 +187,8 @@ impl Loader {
         self.len() == 0
     }
 
-    /// Returns the batches of an epoch, from one of them on; each epoch is another.
+    /// Returns the batches of an epoch, from one of them on; each epoch is another. The first has what the dataset knows
+    /// as [unreadable](Dataset::unreadable) among its bad images.
     ///
     /// # Errors
     ///
@@ -201,8 +202,9 @@ impl Loader {
             plan: Arc::clone(&self.plan),
             order,
             epoch,
+            first,
             total: self.len(),
-            ahead: 2 * self.workers,
+            ahead: self.workers.saturating_mul(2),
             state: Mutex::new(State {
                 next: first,
                 taken: first,
@@ -239,6 +241,8 @@ struct Shared {
     plan: Arc<Plan>,
     order: Vec<usize>,
     epoch: u64,
+    /// The first batch that is asked for.
+    first: usize,
     total: usize,
     /// How many batches may wait to be taken: what bounds the memory.
     ahead: usize,
@@ -269,6 +273,15 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn batch(&self, place: usize) -> Batch {
+        let mut batch = self.plan.batch(&self.order, self.epoch, place);
+        if place == self.first && self.plan.share[0] == 0 {
+            let known = self.plan.dataset.unreadable().iter().cloned();
+            batch.bad.splice(..0, known);
+        }
+        batch
+    }
+
     fn work(&self) {
         let _alarm = Alarm(self);
         let mut state = self.state();
@@ -283,7 +296,7 @@ impl Shared {
             let place = state.next;
             state.next += 1;
             drop(state);
-            let batch = self.plan.batch(&self.order, self.epoch, place);
+            let batch = self.batch(place);
             state = self.state();
             state.ready.insert(place, batch);
             self.changed.notify_all();

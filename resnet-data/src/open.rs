@@ -1,10 +1,10 @@
 //! From a path to a dataset, whatever lies there.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Dataset;
-use crate::dataset::{DataError, Labels};
+use crate::dataset::DataError;
+use crate::layout::{Folders, Purpose, folders, is_cifar};
+use crate::{BadImage, DataOptions, Dataset, Layout, table};
 
 /// The name of the drawn shapes, and how many of them there are.
 const SHAPES: &str = "shapes";
@@ -14,31 +14,29 @@ const SHAPES_VALID: usize = 300;
 /// Their seed for validation, which is far from any that one would take for training.
 const HELD_OUT: u64 = 1 << 40;
 
-/// Folders with images to validate with, the first that is there.
-const VALID: [&str; 4] = ["val", "valid", "validation", "test"];
-
 /// What lies at a path.
-enum Found {
+enum Kind {
     Shapes,
-    Csv,
+    Table,
     Cifar,
-    /// Images to train from in `train`, and perhaps others in a folder beside it.
-    Parts(Option<PathBuf>),
-    Classes,
+    Folder,
 }
 
 impl Dataset {
-    /// Images to train from and others to validate with:
+    /// Opens images to train from and others to validate with:
     ///
-    /// * a folder with `train` and one of `val`, `valid`, `validation` or `test`, each with one folder a class;
+    /// * a folder with `train` (or `training`) and one of `val`, `valid`, `validation`, `dev`, else `test`, `testing` or
+    ///   `eval`, in any case, each with one folder a class;
     /// * a folder with one folder a class, of which `share` is split off by `seed`;
     /// * a folder with the binary files of CIFAR-10 or CIFAR-100;
-    /// * a `.csv` file with paths and labels, split likewise;
+    /// * a [table](Self::csv) of paths and labels, split the same way;
     /// * `shapes`, if nothing is called so: the [drawn shapes](Self::shapes).
+    ///
+    /// Short for [`DataOptions::open`] of the default options.
     ///
     /// # Errors
     ///
-    /// If nothing of the kind is there, or it cannot be split.
+    /// As for [`DataOptions::open`].
     ///
     /// ```
     /// let [train, valid] = resnet_data::Dataset::open("shapes", 0.2, 1)?;
@@ -46,116 +44,152 @@ impl Dataset {
     /// # Ok::<(), resnet_data::DataError>(())
     /// ```
     pub fn open(path: impl AsRef<Path>, share: f64, seed: u64) -> Result<[Self; 2], DataError> {
-        let path = path.as_ref();
-        match find(path) {
-            Found::Shapes => Ok([
-                Self::shapes(SHAPES_TRAIN, seed),
-                Self::shapes(SHAPES_VALID, HELD_OUT),
-            ]),
-            Found::Csv => Self::csv(path)?.split(share, seed),
-            Found::Cifar => Self::cifar(path),
-            Found::Parts(None) => Self::folder(path.join("train"))?.split(share, seed),
-            Found::Parts(Some(valid)) => {
-                let train = Self::folder(path.join("train"))?;
-                let valid = Self::folder(&valid)?.with_classes(train.classes(), &valid)?;
-                Ok([train, valid])
-            }
-            Found::Classes => Self::folder(path)?.split(share, seed),
-        }
+        DataOptions::default().open(path, share, seed)
     }
 
-    /// Images to evaluate with: those that [`open`](Self::open) gives to validate with where the path keeps such apart,
-    /// else all.
+    /// Opens images to evaluate with: those that [`open`](Self::open) gives to validate with where the path keeps such
+    /// apart, else all.
     ///
     /// # Errors
     ///
-    /// If no images are there.
+    /// As for [`DataOptions::open_held_out`].
     pub fn open_held_out(path: impl AsRef<Path>) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        match find(path) {
-            Found::Shapes => Ok(Self::shapes(SHAPES_VALID, HELD_OUT)),
-            Found::Csv => Self::csv(path),
-            Found::Cifar => Self::cifar(path).map(|[_, test]| test),
-            Found::Parts(Some(valid)) => Self::folder(valid),
-            Found::Parts(None) => Self::folder(path.join("train")),
-            Found::Classes => Self::folder(path),
-        }
+        DataOptions::default().open_held_out(path)
     }
+}
 
-    /// The same images with these classes: each of its own must be among them by its name, or be one of their numbers
-    /// where no name is. `origin` is named in errors.
+impl DataOptions {
+    /// Opens images to train from and others to validate with, as [`Dataset::open`].
     ///
     /// # Errors
     ///
-    /// If a class is not among them.
-    pub fn with_classes(
+    /// If nothing of the kind is there, it cannot be split, there is one class only, or it is not clear what the classes
+    /// are: folders of folders of images, folders named after parts (`val`) beside classes, two folders to train from.
+    pub fn open(
         &self,
-        classes: &[String],
-        origin: impl AsRef<Path>,
-    ) -> Result<Self, DataError> {
-        let by_name: HashMap<&str, usize> = classes
-            .iter()
-            .enumerate()
-            .map(|(number, name)| (name.as_str(), number))
-            .collect();
-        let named = self.classes().iter().map(|name| by_name.get(name.as_str()));
-        let numbered = self.classes().iter().map(|name| {
-            let number = name.parse().ok();
-            number.filter(|&number: &usize| number < classes.len())
-        });
-        let places: Option<Vec<usize>> = match named.clone().any(|place| place.is_some()) {
-            true => named.map(|place| place.copied()).collect(),
-            false => numbered.collect(),
-        };
-        let Some(places) = places else {
-            let unknown = self.classes().iter();
-            let unknown = unknown.filter(|name| !by_name.contains_key(name.as_str()));
-            return Err(DataError::Form {
-                path: origin.as_ref().into(),
-                expected: format!("classes among {}", listed(classes.iter())),
-                found: listed(unknown),
-            });
-        };
-        let move_to = |labels: &Labels| match labels {
-            Labels::One(label) => Labels::One(places[*label]),
-            Labels::Several(labels) => {
-                Labels::Several(labels.iter().map(|&label| places[label]).collect())
+        path: impl AsRef<Path>,
+        share: f64,
+        seed: u64,
+    ) -> Result<[Dataset; 2], DataError> {
+        let path = path.as_ref();
+        match self.kind(path)? {
+            Kind::Shapes => Ok([
+                Dataset::shapes(SHAPES_TRAIN, seed),
+                Dataset::shapes(SHAPES_VALID, HELD_OUT),
+            ]),
+            Kind::Cifar => Dataset::cifar(path),
+            Kind::Table => several(table::open(path, self)?, path)?.split(share, seed),
+            Kind::Folder => {
+                let Folders {
+                    first,
+                    valid,
+                    notes,
+                } = folders(path, self.layout, Purpose::Train)?;
+                let train = several(Dataset::folder(&first)?, &first)?;
+                check_readable(&train, &first)?;
+                let [train, valid] = match valid {
+                    None => train.split(share, seed)?,
+                    Some(folder) => {
+                        let valid = Dataset::folder(&folder)?;
+                        let valid = valid.with_classes_named(train.classes(), &folder)?;
+                        [train, with_missing_told(valid, &folder)]
+                    }
+                };
+                Ok([with_notes(train, notes), valid])
             }
+        }
+    }
+
+    /// Opens images to evaluate with, as [`Dataset::open_held_out`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but that one class is enough.
+    pub fn open_held_out(&self, path: impl AsRef<Path>) -> Result<Dataset, DataError> {
+        let path = path.as_ref();
+        match self.kind(path)? {
+            Kind::Shapes => Ok(Dataset::shapes(SHAPES_VALID, HELD_OUT)),
+            Kind::Table => table::open(path, self),
+            Kind::Cifar => Dataset::cifar(path).map(|[_, test]| test),
+            Kind::Folder => {
+                let Folders { first, notes, .. } = folders(path, self.layout, Purpose::Evaluate)?;
+                Ok(with_notes(Dataset::folder(first)?, notes))
+            }
+        }
+    }
+
+    /// What lies at a path, if the options go with it.
+    fn kind(&self, path: &Path) -> Result<Kind, DataError> {
+        let kind = match path {
+            path if path.is_file() => Kind::Table,
+            path if path == Path::new(SHAPES) && !path.exists() => Kind::Shapes,
+            path if is_cifar(path) => Kind::Cifar,
+            _ => Kind::Folder,
         };
-        let mut samples = self.samples().to_vec();
-        for sample in &mut samples {
-            sample.labels = move_to(&sample.labels);
+        let columns = self.path_column.is_some() || self.label_column.is_some();
+        let misplaced = match kind {
+            Kind::Table if self.layout != Layout::Auto => Some(("a folder for a layout", "a file")),
+            Kind::Table => None,
+            _ if columns => Some(("a table for names of columns", "none")),
+            _ => None,
+        };
+        match misplaced {
+            None => Ok(kind),
+            Some((expected, found)) => Err(DataError::Form {
+                path: path.into(),
+                expected: expected.into(),
+                found: found.into(),
+            }),
         }
-        Ok(Self::new(classes.to_vec(), samples))
     }
 }
 
-fn find(path: &Path) -> Found {
-    if path == Path::new(SHAPES) && !path.exists() {
-        return Found::Shapes;
-    }
-    if path.is_file() {
-        return Found::Csv;
-    }
-    let has = |name: &str| path.join(name).exists();
-    if has("data_batch_1.bin") || has("train.bin") {
-        return Found::Cifar;
-    }
-    match path.join("train").is_dir() {
-        true => {
-            let valid = VALID.iter().map(|name| path.join(name));
-            Found::Parts(valid.into_iter().find(|folder| folder.is_dir()))
-        }
-        false => Found::Classes,
+/// That there is something to tell apart.
+fn several(data: Dataset, path: &Path) -> Result<Dataset, DataError> {
+    match data.classes() {
+        [class] if !data.is_multi_label() => Err(DataError::Unclear {
+            path: path.into(),
+            expected: "two classes or more".into(),
+            found: format!("`{class}` alone, with {} images", data.len()),
+            advice: "add images of another class, or pass what holds them".into(),
+        }),
+        _ => Ok(data),
     }
 }
 
-/// The first names, and how many more there are.
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    const SHOWN: usize = 8;
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    match names.len() {
-        count if count <= SHOWN => names.join(", "),
-        count => format!("{} and {} more", names[..SHOWN].join(", "), count - SHOWN),
+/// That no class is left without images to train from.
+fn check_readable(train: &Dataset, folder: &Path) -> Result<(), DataError> {
+    let counts = train.counts();
+    let Some(class) = counts.iter().position(|&count| count == 0) else {
+        return Ok(());
+    };
+    let path = folder.join(&train.classes()[class]);
+    let mut unreadable = train.unreadable().iter();
+    let first = unreadable.find(|image| Path::new(&image.name).starts_with(&path));
+    Err(DataError::Unclear {
+        path,
+        expected: "images of the class that the folder is named after".into(),
+        found: first.map_or("none".into(), |BadImage { name, reason }| {
+            format!("none that can be read: `{name}`: {reason}")
+        }),
+        advice: "restore the images, or remove the folder".into(),
+    })
+}
+
+fn with_notes(data: Dataset, notes: Vec<String>) -> Dataset {
+    notes.into_iter().fold(data, Dataset::with_note)
+}
+
+/// With a note of the classes that cannot be validated.
+fn with_missing_told(data: Dataset, folder: &Path) -> Dataset {
+    let counts = data.counts().into_iter().zip(data.classes());
+    let missing: Vec<&String> = counts
+        .filter(|(count, _)| *count == 0)
+        .map(|(_, name)| name)
+        .collect();
+    if missing.is_empty() {
+        return data;
     }
+    let missing = crate::classes::listed(missing.into_iter());
+    data.with_note(format!("`{}`: no images of {missing}", folder.display()))
 }

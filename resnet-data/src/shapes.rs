@@ -28,7 +28,7 @@ impl Dataset {
             }
         };
         let samples = (0..count).map(sample).collect();
-        Self::new(CLASSES.map(String::from).into(), samples)
+        Self::new(CLASSES.map(String::from).into(), samples).with_own_order()
     }
 }
 

@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 
 use crate::Dataset;
-use crate::dataset::DataError;
+use crate::dataset::{DataError, Findings};
 use crate::random::{For, random};
 
 impl Dataset {
@@ -46,7 +46,9 @@ impl Dataset {
             let samples = samples.filter(|&(_, &is_second)| is_second == second);
             self.with_samples(samples.map(|(sample, _)| sample.clone()).collect())
         };
-        Ok([part(false), part(true)])
+        let mut second = part(true);
+        second.findings = Findings::default();
+        Ok([part(false), second])
     }
 
     /// The first `count` images of each class, in their order: a smaller dataset.

@@ -3,15 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
 use resnet_data::Dataset;
 
-fn save(path: &Path, grey: u8) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
-        .save(path)
-        .unwrap();
-}
+use crate::{files, save};
 
 #[test]
 fn a_folder_has_its_classes_and_images_by_name() {
@@ -64,61 +58,6 @@ fn folders_without_classes_or_images_are_refused_by_their_names() {
         text.contains("nowhere`: expected a folder that can be searched"),
         "{text}"
     );
-}
-
-#[test]
-fn csv_files_have_one_label_or_several() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("labels.csv");
-    save(&folder.path().join("a.png"), 9);
-    let read = |text: &str| {
-        fs::write(&file, text).unwrap();
-        Dataset::csv(&file)
-    };
-    let data = read("path,label\na.png,dog\nb.png , cat\n\"c,d.png\",dog\n").unwrap();
-    assert_eq!(data.classes(), ["cat", "dog"]);
-    let labels = |data: &Dataset| -> Vec<Vec<usize>> {
-        data.samples()
-            .iter()
-            .map(|sample| sample.labels().to_vec())
-            .collect()
-    };
-    assert_eq!(labels(&data), [[1], [0], [1]]);
-    assert!(!data.is_multi_label());
-    assert_eq!(data.samples()[0].image().unwrap().get_pixel(0, 0).0, [9; 3]);
-    let missing = data.samples()[1].image().unwrap_err().to_string();
-    assert!(missing.contains("b.png"), "{missing}");
-
-    let data = read("a.png,dog;cat\nb.png,\n").unwrap();
-    assert!(data.is_multi_label());
-    assert_eq!(labels(&data), [vec![1, 0], vec![]]);
-
-    // A mark at the beginning, as spreadsheets write it; a label twice.
-    let data = read("\u{feff}path,label\na.png,dog;dog\n").unwrap();
-    assert_eq!(
-        (data.classes(), labels(&data)),
-        (&["dog".to_string()][..], vec![vec![0]])
-    );
-
-    for (text, end) in [
-        (
-            "\"a\n.png\",dog\nb.png\n",
-            "expected a path and a label in line 3, found 1 columns",
-        ),
-        (
-            "a.png,dog\nb.png\n",
-            "expected a path and a label in line 2, found 1 columns",
-        ),
-        ("a.png,dog\n,cat\n", "in line 2, found an empty path"),
-        ("path,label\n", "expected labelled images, found none"),
-        ("", "expected labelled images, found none"),
-    ] {
-        let error = read(text).unwrap_err().to_string();
-        assert!(
-            error.contains("labels.csv`: ") && error.ends_with(end),
-            "{error}"
-        );
-    }
 }
 
 /// A record: labels, then planes of red, green and blue.
@@ -217,12 +156,6 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
     assert!(data.split(1.0, 1).is_err() && data.split(f64::NAN, 1).is_err());
 }
 
-fn files(folder: &Path, names: &[&str]) {
-    for name in names {
-        save(&folder.join(name), 9);
-    }
-}
-
 #[test]
 fn a_path_is_opened_by_what_lies_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -257,10 +190,18 @@ fn a_path_is_opened_by_what_lies_there() {
         [1]
     );
     // Nothing kept apart.
-    files(path, &["one/train/a/1.png", "one/train/a/2.png"]);
+    files(
+        path,
+        &[
+            "one/train/a/1.png",
+            "one/train/a/2.png",
+            "one/train/b/1.png",
+            "one/train/b/2.png",
+        ],
+    );
     assert_eq!(
         open(&path.join("one")).unwrap().map(|part| part.len()),
-        [1, 1]
+        [2, 2]
     );
     // A class that nothing was trained for.
     files(path, &["parts/val/c/1.png"]);
@@ -286,28 +227,4 @@ fn a_path_is_opened_by_what_lies_there() {
             .to_string()
             .contains("nothing`")
     );
-}
-
-#[test]
-fn classes_are_told_by_name_or_else_by_number() {
-    let folder = tempfile::tempdir().unwrap();
-    files(folder.path(), &["1/x.png", "3/x.png"]);
-    let data = Dataset::folder(folder.path()).unwrap();
-    let names = ["a", "b", "c", "d"].map(String::from);
-    assert_eq!(
-        data.with_classes(&names, "here").unwrap().counts(),
-        [0, 1, 0, 1]
-    );
-    let error = data
-        .with_classes(&names[..3], "here")
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
-    );
-    // Names that are numbers are names first.
-    let names = ["3", "1"].map(String::from);
-    let moved = data.with_classes(&names, "here").unwrap();
-    assert_eq!(moved.samples()[0].labels(), [1]);
 }

@@ -1,4 +1,29 @@
-//! Datasets, batches and augmentation from outside.
+//! Datasets, the loader and scores, against the file system and PyTorch.
 
+mod classes;
 mod datasets;
+mod folders;
 mod loader;
+mod tables;
+#[cfg(unix)]
+mod unreadable;
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+
+/// Writes a grey image, and the folders above it.
+fn save(path: &Path, grey: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+        .save(path)
+        .unwrap();
+}
+
+/// Writes images of these names.
+fn files(folder: &Path, names: &[&str]) {
+    for name in names {
+        save(&folder.join(name), 9);
+    }
+}

@@ -7,28 +7,41 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use resnet_backend::Work;
-use resnet_data::{BadImage, ClassScores, Dataset, Loader, Scores};
+use resnet_data::{BadImage, ClassOrder, ClassScores, Dataset, Loader, NetworkClasses, Scores};
 use resnet_image::Recipe;
-use resnet_weights::{FloatType, Labels};
+use resnet_weights::{FloatType, Labels, OutputActivation};
 use serde::Serialize;
 
-use super::{Classes, Network, Outcome, RecipeFlags, Resolved, note, positive, printable};
+use super::{
+    Classes, DataFlags, Network, Outcome, RecipeFlags, Resolved, json, note, positive, printable,
+    tell,
+};
 
 /// Labelled images and a network.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// Labelled images: a folder with one folder a class (or such a folder in `val`, `valid`, `validation` or `test`), a
-    /// `.csv` file with the columns path and label, a folder with CIFAR's binary files, or `shapes`. Classes are told by
-    /// their names, or by their numbers.
+    /// Labeled images: a folder with one folder for each class (or with such folders in `val` or `test`, in any of their
+    /// spellings), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder with CIFAR's binary files,
+    /// or `shapes`. Classes are matched by their names, by WordNet ids for ImageNet, or by their numbers.
     #[arg(value_name = "DATA")]
     data: PathBuf,
     #[command(flatten)]
+    flags: DataFlags,
+    /// Order in which the network numbers its classes, where its weights do not name them: `lexical` (torchvision, `10`
+    /// before `2`) or `numeric` (timm, and class numbers as names) [default: refused where they differ].
+    #[arg(long, value_name = "ORDER", conflicts_with = "labels")]
+    class_order: Option<ClassOrder>,
+    #[command(flatten)]
     network: Network,
-    /// Text file with one label a line [default: those of the file or of `--model`].
+    /// Text file with one label a line, or `imagenet1k` [default: those of the file or of `--model`].
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     recipe: RecipeFlags,
+    /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`, where each class is decided
+    /// by itself [default: that of the file, else softmax].
+    #[arg(long, value_name = "NAME")]
+    activation: Option<OutputActivation>,
     /// Images to run at once.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     batch_size: usize,
@@ -43,7 +56,7 @@ pub struct Evaluate {
 ///
 /// If the images or the network cannot be had, or do not go together.
 pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
-    let data = Dataset::open_held_out(&args.data)?;
+    let data = args.flags.options().open_held_out(&args.data)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
     let network = args.network.resolve(Classes::OfTheFile, offline)?;
     let classes = network.config.num_classes;
@@ -55,7 +68,8 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     recipe.validate().context("recipe")?;
     ensure!(
         classes > 0,
-        "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
+        "the network has no classifier: expected 1 class or more, found 0{}",
+        network.head_hint()
     );
     let channels = network.config.in_channels;
     ensure!(
@@ -63,15 +77,26 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         "the network wants {channels} input channels: expected 3, as images are read as RGB"
     );
     if let Some(side) = recipe.crop {
-        network.config.check_input([side as usize; 2])?;
+        let size = [side as usize; 2];
+        network.config.check_input(size)?;
+        let memory = args.network.runtime.memory;
+        let file = network.checkpoint.name().as_ref();
+        memory.check(file, &network.config, args.batch_size, size)?;
     }
     let dtype = args.network.runtime.dtype;
     ensure!(
         dtype == FloatType::F32,
         "--dtype: expected f32, as evaluation is in it, found {dtype}"
     );
-    let names: Vec<String> = (0..classes).map(|class| labels.get(class).into()).collect();
-    let data = data.with_classes(&names, &args.data)?;
+    let activation = args.activation.unwrap_or(network.activation);
+    let data = match activation {
+        // A single logit is a sigmoid over two classes already.
+        OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
+        _ => data,
+    };
+    let matched = network_classes(&labels, classes, data.is_multi_label());
+    let data = data.matched(&matched.with_order(args.class_order), &args.data)?;
+    tell(&[&data]);
     let runtime = args.network.runtime;
     let job = Job {
         args,
@@ -80,6 +105,23 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         recipe,
     };
     resnet_backend::with_backend(runtime.selection(), job)?
+}
+
+/// The classes of the network, as far as their labels are more than numbers. A single logit tells two of them apart, or
+/// one from its absence where images may have several.
+fn network_classes(labels: &Labels, count: usize, several: bool) -> NetworkClasses {
+    let names: Vec<String> = (0..labels.len())
+        .map(|class| labels.get(class).into())
+        .collect();
+    match (count, several, names.as_slice()) {
+        (1, false, [_]) if labels.are_numbers() => NetworkClasses::unnamed(2),
+        (1, false, [name]) => NetworkClasses::named(vec![format!("not {name}"), name.clone()]),
+        _ if labels.are_numbers() => NetworkClasses::unnamed(count),
+        _ if Labels::named("imagenet1k").as_ref() == Some(labels) => {
+            NetworkClasses::named(names).with_imagenet()
+        }
+        _ => NetworkClasses::named(names),
+    }
 }
 
 struct Job {
@@ -134,7 +176,7 @@ impl Work for Job {
         };
         let mut out = io::stdout().lock();
         match self.args.json {
-            true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+            true => writeln!(out, "{}", json(&report)?)?,
             false => report.table(&mut out)?,
         }
         Ok(match unreadable {

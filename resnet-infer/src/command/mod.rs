@@ -1,5 +1,6 @@
 //! What the commands of this workspace share. It is theirs, and changes with them: no promise is made about it.
 
+mod data;
 mod download;
 mod evaluate;
 mod flags;
@@ -7,6 +8,7 @@ mod memory;
 mod messages;
 mod network;
 
+pub use data::{DataFlags, tell, tell_skipped};
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
 pub use flags::{Device, ModelOptions, Network, RecipeFlags, Runtime, positive};

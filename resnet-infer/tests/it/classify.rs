@@ -368,6 +368,60 @@ fn links_in_folders_are_images_too() {
     assert!(lines(&stdout(&run(args).success()))[0]["predictions"].is_array());
 }
 
+#[cfg(unix)]
+#[test]
+fn folders_are_searched_as_those_to_train_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["a.png", ".hidden.png", "z.PNG"] {
+        std::fs::copy(image("tiny_33x20.png"), path(name)).unwrap();
+    }
+    std::fs::create_dir(path(".thumbnails")).unwrap();
+    std::fs::copy(image("tiny_33x20.png"), path(".thumbnails/a.png")).unwrap();
+    std::fs::write(path("notes.txt"), "no image").unwrap();
+    std::fs::write(path("photo.avif"), "no image").unwrap();
+    std::os::unix::fs::symlink("gone.png", path("dead.png")).unwrap();
+    std::os::unix::fs::symlink("..", path("up")).unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(path("pipe.png"))
+        .status();
+    assert!(pipe.unwrap().success());
+    let weights = checkpoint("good/zip.pth");
+    let folder = folder.path().to_str().unwrap();
+    let args = ["classify", folder, "--weights", &weights, "--json"];
+    let assert = run(args).code(1);
+    let lines = lines(&stdout(&assert));
+    let names: Vec<&str> = lines
+        .iter()
+        .map(|line| line["path"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(names, ["a.png", "dead.png", "pipe.png", "up", "z.PNG"]);
+    let error = |line: usize| lines[line]["error"].as_str().unwrap();
+    assert!(
+        error(1).contains("found a link to `gone.png`"),
+        "{}",
+        error(1)
+    );
+    assert!(error(2).contains("found a named pipe"), "{}", error(2));
+    assert!(error(3).contains("which holds the link"), "{}", error(3));
+    assert_eq!(lines[0]["predictions"], lines[4]["predictions"]);
+    assert_eq!(
+        stderr(&assert),
+        "note: 2 files skipped: 1 .avif, 1 .txt (AVIF images are not supported; convert them to PNG or JPEG)\n"
+    );
+    // Named itself, a pipe is not waited for either, but one that a shell has opened is read.
+    let pipe = format!("{folder}/pipe.png");
+    let args = ["classify", &pipe, "--weights", &weights, "--json"];
+    let text = stdout(&run(args).code(1));
+    assert!(text.contains("found a named pipe"), "{text}");
+    let args = ["classify", "/dev/stdin", "--weights", &weights, "--json"];
+    let mut command = assert_cmd::Command::cargo_bin("resnet-infer").unwrap();
+    let bytes = std::fs::read(image("tiny_33x20.png")).unwrap();
+    let assert = command.args(args).write_stdin(bytes).assert().success();
+    let alone = &self::lines(&stdout(&assert))[0]["predictions"][0];
+    assert_eq!(alone["class"], lines[0]["predictions"][0]["class"]);
+}
+
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     use std::io::Read;

@@ -92,6 +92,173 @@ fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
 }
 
 #[test]
+fn a_single_logit_tells_two_folders_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    cat_as(folder.path(), "cat");
+    let data = cat_as(folder.path(), "dog");
+    let weights = fixture("weights/tests/fixtures/cases/binary.pth");
+    let args = [
+        "evaluate",
+        &data,
+        "--backend",
+        "cpu",
+        "--json",
+        "--weights",
+        weights.to_str().unwrap(),
+    ];
+    let assert = run(args).success();
+    let report: Value = serde_json::from_str(&stdout(&assert)).unwrap();
+    // One image in both folders: right once.
+    assert_eq!(
+        (&report["images"], &report["top1"]),
+        (&2.into(), &0.5.into())
+    );
+    assert!(
+        stderr(&assert).contains("`cat` is class 0, `dog` is class 1"),
+        "{}",
+        stderr(&assert)
+    );
+    // Three folders are too many.
+    cat_as(folder.path(), "fox");
+    assert!(stderr(&run(args).code(2)).contains("expected 2 classes"));
+}
+
+#[test]
+fn a_sigmoid_decides_each_class_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = cat_as(folder.path(), "cat");
+    let loss = |more: &[&str]| {
+        let text = stdout(&run(evaluate(&data, &[&["--json"], more].concat())).success());
+        serde_json::from_str::<Value>(&text).unwrap()["loss"]
+            .as_f64()
+            .unwrap()
+    };
+    // The mean over ten classes is less than the cross-entropy of one.
+    assert!((loss(&["--activation", "sigmoid"]) - loss(&[])).abs() > 1e-3);
+}
+
+/// The network of 12 colours that PyTorch trained on folders `0` to `11`, and such folders.
+fn twelve_colours() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    for class in 0..12_u32 {
+        let path = folder.path().join(class.to_string());
+        fs::create_dir_all(&path).unwrap();
+        // Hue by hue, at a value of 0.9.
+        let channel = |offset: f32| {
+            let k = (offset + class as f32 / 2.0) % 6.0;
+            (0.9 * (1.0 - k.min(4.0 - k).clamp(0.0, 1.0)) * 255.0) as u8
+        };
+        let colour = [5.0, 3.0, 1.0].map(channel);
+        resnet_image::RgbImage::from_pixel(32, 32, image::Rgb(colour))
+            .save(path.join("1.png"))
+            .unwrap();
+    }
+    let weights = fixture("resnet-infer/tests/fixtures/class_order/twelve.pth");
+    (folder, weights.to_str().unwrap().into())
+}
+
+#[test]
+fn the_order_of_numbered_folders_is_asked_for() {
+    let (folder, weights) = twelve_colours();
+    let data = folder.path().to_str().unwrap();
+    let args = |more: &[&'static str]| {
+        let args = [
+            "evaluate",
+            data,
+            "--weights",
+            &weights,
+            "--backend",
+            "cpu",
+            "--json",
+        ];
+        [&args[..], more]
+            .concat()
+            .into_iter()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let message = stderr(&run(args(&[])).code(2));
+    for part in [
+        "(`0`, `1`, `10`, `11`, `2`, …)",
+        "(`0`, `1`, `2`, `3`, `4`, …)",
+        "`--class-order lexical` or `--class-order numeric`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let top1 = |more: &[&'static str]| {
+        let report: Value = serde_json::from_str(&stdout(&run(args(more)).success())).unwrap();
+        assert_eq!(report["images"], 12);
+        (report["top1"].as_f64().unwrap() * 12.0).round()
+    };
+    // torchvision's order gives all, timm's `0` and `1`.
+    assert_eq!(top1(&["--class-order", "lexical"]), 12.0);
+    assert_eq!(top1(&["--class-order", "numeric"]), 2.0);
+    let labels = folder.path().join("labels.txt");
+    fs::write(&labels, "0\n1\n10\n11\n2\n3\n4\n5\n6\n7\n8\n9\n").unwrap();
+    let labels = labels.to_str().unwrap().to_owned();
+    let mut named = args(&[]);
+    named.extend(["--labels".into(), labels]);
+    let report: Value = serde_json::from_str(&stdout(&run(named).success())).unwrap();
+    assert_eq!(report["top1"], 1.0);
+    let message = stderr(&run(args(&["--class-order", "alphabetical"])).code(2));
+    assert!(
+        message.contains("expected `lexical` or `numeric`, found `alphabetical`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn folders_named_by_wordnet_ids_are_classes_of_imagenet() {
+    let folder = tempfile::tempdir().unwrap();
+    let model: resnet_core::ResNet<burn::backend::Flex> =
+        resnet_core::ResNetConfig::named("cifar_resnet8_b")
+            .unwrap()
+            .with_num_classes(1000)
+            .init(&Default::default());
+    let weights = folder.path().join("thousand.safetensors");
+    let labels = resnet_weights::Labels::for_classes(1000);
+    let save = resnet_weights::Save::default().with_labels(labels);
+    save.safetensors(&model, &weights).unwrap();
+    let classes = |names: &[&str]| -> Vec<(u64, String)> {
+        let data = tempfile::tempdir().unwrap();
+        for name in names {
+            cat_as(data.path(), name);
+        }
+        let data = data.path().to_str().unwrap();
+        let weights = weights.to_str().unwrap();
+        let args = [
+            "evaluate",
+            data,
+            "--weights",
+            weights,
+            "--backend",
+            "cpu",
+            "--json",
+            "--resize",
+            "32",
+            "--crop",
+            "32",
+        ];
+        let report: Value = serde_json::from_str(&stdout(&run(args).success())).unwrap();
+        let class = |row: &Value| {
+            (
+                row["class"].as_u64().unwrap(),
+                row["name"].as_str().unwrap().to_string(),
+            )
+        };
+        report["classes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(class)
+            .collect()
+    };
+    let expected = [(0, "tench".into()), (217, "English springer".into())];
+    assert_eq!(classes(&["n01440764", "n02102040"]), expected);
+    assert_eq!(classes(&["tench", "English_springer"]), expected);
+}
+
+#[test]
 fn the_network_in_the_program_needs_no_file() {
     let photo = fixture("resnet-infer/sample/chelsea.png");
     let args = [

@@ -3,31 +3,34 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use resnet_image::{Decoder, IMAGE_ENDINGS, RgbImage, has_image_ending};
-use walkdir::WalkDir;
+use anyhow::{Context, Error, Result, anyhow, bail};
+use resnet_data::{BadImage, ImageFiles, Skipped, open_image};
+use resnet_image::{Decoder, IMAGE_ENDINGS, RgbImage};
+use resnet_infer::command::tell_skipped;
 
 /// One image.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
     File(PathBuf),
     Stdin,
-    /// A part of a folder that cannot be searched, and why.
-    Unsearchable(PathBuf, String),
+    /// A part of a folder that cannot be read, and why.
+    Unreadable(PathBuf, String),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) | Self::Unsearchable(path, _) => path.display().fmt(f),
+            Self::File(path) | Self::Unreadable(path, _) => path.display().fmt(f),
             Self::Stdin => f.write_str("-"),
         }
     }
 }
 
-/// Every image below the paths: files as they are, folders searched, sorted by name.
+/// Every image below the paths: files as they are, folders searched, sorted by name, without what is hidden. Tells what
+/// was skipped in folders.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
+    let mut skipped = Skipped::default();
     for path in paths {
         if path == Path::new("-") {
             if sources.contains(&Source::Stdin) {
@@ -35,31 +38,20 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
             }
             sources.push(Source::Stdin);
         } else if path.is_dir() {
-            let before = sources.len();
-            for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-                let entry = match entry {
-                    Ok(entry) => entry,
-                    Err(error) => {
-                        let place = error.path().unwrap_or(path).to_path_buf();
-                        sources.push(Source::Unsearchable(place, error.to_string()));
-                        continue;
-                    }
-                };
-                if entry.file_type().is_file() && has_image_ending(entry.path()) {
-                    sources.push(Source::File(entry.into_path()));
-                }
+            let files = ImageFiles::below(path);
+            if files.found.is_empty() {
+                return Err(no_images(path, &files.skipped));
             }
-            if sources.len() == before {
-                let endings = IMAGE_ENDINGS.join(", ");
-                bail!(
-                    "`{}`: expected images ({endings}), found none in the folder",
-                    path.display()
-                );
-            }
+            skipped.merge(&files.skipped);
+            sources.extend(files.found.into_iter().map(|file| match file {
+                Ok(path) => Source::File(path),
+                Err(BadImage { name, reason }) => Source::Unreadable(name.into(), reason),
+            }));
         } else {
             sources.push(Source::File(path.clone()));
         }
     }
+    tell_skipped(&skipped);
     // Before a network is loaded, perhaps downloaded, for nothing.
     let missing = |source: &Source| matches!(source, Source::File(path) if !path.exists());
     match sources.first() {
@@ -73,10 +65,9 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
 impl Source {
     pub(crate) fn open(&self) -> Result<RgbImage> {
         match self {
-            Self::File(path) => Ok(resnet_image::open(path)?),
-            Self::Unsearchable(path, error) => {
-                bail!("`{}`: cannot be searched: {error}", path.display())
-            }
+            Self::File(path) if is_handed_over(path) => Ok(resnet_image::open(path)?),
+            Self::File(path) => Ok(open_image(path)?),
+            Self::Unreadable(_, reason) => bail!("{reason}"),
             Self::Stdin => {
                 let decoder = Decoder::default();
                 let bytes = decoder
@@ -86,4 +77,22 @@ impl Source {
             }
         }
     }
+}
+
+fn no_images(folder: &Path, skipped: &Skipped) -> Error {
+    let endings = IMAGE_ENDINGS.join(", ");
+    let others = match skipped.is_empty() {
+        true => String::new(),
+        false => format!(": {skipped}"),
+    };
+    anyhow!(
+        "`{}`: expected images ({endings}), found none in the folder{others}",
+        folder.display()
+    )
+}
+
+/// Whether a shell has opened the file already, as for `<(command)`: such a pipe has someone who writes.
+fn is_handed_over(path: &Path) -> bool {
+    let places = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
+    places.iter().any(|place| path.starts_with(place))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use resnet_infer::command::{Device, Evaluate, ModelOptions, Network};
+use resnet_infer::command::{DataFlags, Device, Evaluate, ModelOptions, Network};
 use resnet_train::{Part, limits};
 
 /// Train and fine-tune residual networks.
@@ -59,11 +59,14 @@ pub(crate) enum Command {
 /// Labelled images.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
-    /// Labelled images: a folder with one folder a class, or with such folders in `train` and in `val`, `valid`,
-    /// `validation` or `test`; a `.csv` file with the columns path and label (several as `cat;dog`); a folder with the
-    /// binary files of CIFAR-10 or CIFAR-100; or `shapes`, which are drawn.
+    /// Labeled images: a folder with one folder for each class, or with such folders in `train` (or `training`) and in
+    /// `val`, `valid`, `validation` or `dev`, else `test`, `testing` or `eval`; a table (`.csv`, `.tsv`) with a column of
+    /// paths and one of labels (several as `cat;dog`); a folder with the binary files of CIFAR-10 or CIFAR-100; or
+    /// `shapes`, which are drawn. Classes are numbered in the order of their names as texts, which the weights keep.
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) flags: DataFlags,
     /// Take only so many images of each class to train from.
     #[arg(long, value_name = "N", value_parser = to(limits::IMAGES_PER_CLASS))]
     pub(crate) images_per_class: Option<usize>,

@@ -17,7 +17,8 @@ use crate::cli::{Data, Numbers};
 impl Data {
     /// The images to train from and to validate with.
     pub(crate) fn open(&self, split: f64, seed: u64) -> Result<[Dataset; 2]> {
-        let [train, valid] = Dataset::open(&self.data, split, seed)?;
+        let [train, valid] = self.flags.options().open(&self.data, split, seed)?;
+        command::tell(&[&train, &valid]);
         let train = match self.images_per_class {
             Some(count) => train.take_per_class(count),
             None => train,

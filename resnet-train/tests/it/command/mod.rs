@@ -3,6 +3,7 @@
 mod class_weights;
 mod data;
 mod extend;
+mod folders;
 mod guards;
 mod mistakes;
 mod names;

@@ -1,0 +1,189 @@
+//! Files below a folder.
+
+use std::ffi::OsStr;
+use std::fs::{self, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use resnet_image::{OpenError, has_image_ending};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::{BadImage, Skipped};
+
+/// The image files below a folder, in the order of their names.
+///
+/// Links are followed. Hidden files and folders are left out, and so is `__MACOSX`, which archives made on a Mac bring
+/// along.
+#[derive(Clone, Debug, Default)]
+pub struct ImageFiles {
+    /// Files whose names end as those of images do; in place of what cannot be read, the reason.
+    pub found: Vec<Result<PathBuf, BadImage>>,
+    /// All other files.
+    pub skipped: Skipped,
+}
+
+impl ImageFiles {
+    /// Searches a folder and the folders in it. Never opens a file.
+    ///
+    /// A link to nothing, a link in a circle, a folder without permission, and a pipe or a device whose name ends as that
+    /// of an image are told as unreadable.
+    pub fn below(folder: impl AsRef<Path>) -> Self {
+        let mut files = Self::default();
+        for entry in walk(folder.as_ref(), usize::MAX) {
+            match entry {
+                Found::Folder(_) => {}
+                Found::File(path) if has_image_ending(&path) => files.found.push(Ok(path)),
+                Found::File(path) => files.skipped.add(&path),
+                Found::Unreadable(image) => files.found.push(Err(image)),
+            }
+        }
+        files
+    }
+}
+
+/// Opens an image as [`resnet_image::open`] does, but regular files alone: a pipe without a writer would never end.
+///
+/// # Errors
+///
+/// [`OpenError`], if the file cannot be read or decoded, or is no regular file.
+pub fn open_image(path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
+    let path = path.as_ref();
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(OpenError::Read {
+            path: path.into(),
+            source: io::Error::other(format!(
+                "expected a regular file, found {}",
+                kind(metadata.file_type())
+            )),
+        }),
+        _ => resnet_image::open(path),
+    }
+}
+
+/// What a search comes upon.
+pub(crate) enum Found {
+    Folder(DirEntry),
+    File(PathBuf),
+    Unreadable(BadImage),
+}
+
+/// What is in a folder, down to a depth, links followed, by name. Files that are neither images by their names nor
+/// regular are told as files: nobody will open them.
+pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Found> {
+    let mut entries = WalkDir::new(folder)
+        .min_depth(1)
+        .max_depth(depth)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_hidden(entry.file_name()));
+    let next = move || loop {
+        match entries.next()? {
+            Ok(entry) if entry.file_type().is_dir() => {
+                let Some(target) = leads_above(entry.path()) else {
+                    return Some(Found::Folder(entry));
+                };
+                entries.skip_current_dir();
+                return Some(circle(entry.path(), &target));
+            }
+            Ok(entry) if !entry.file_type().is_file() && has_image_ending(entry.path()) => {
+                let found = kind(entry.file_type());
+                let reason = format!("expected a regular file, found {found}");
+                return Some(unreadable(entry.path(), reason));
+            }
+            Ok(entry) => return Some(Found::File(entry.into_path())),
+            Err(error) => match not_found(&error) {
+                Some(found) => return Some(found),
+                None => continue,
+            },
+        }
+    };
+    std::iter::from_fn(next)
+}
+
+/// Where a link leads, if that is a folder above it: a search would come back to the link for ever.
+pub(crate) fn leads_above(path: &Path) -> Option<PathBuf> {
+    if !path.is_symlink() {
+        return None;
+    }
+    let target = path.canonicalize().ok()?;
+    let holder = path.parent()?;
+    let holder = match holder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => holder,
+    };
+    holder
+        .canonicalize()
+        .ok()?
+        .starts_with(&target)
+        .then_some(target)
+}
+
+fn circle(path: &Path, target: &Path) -> Found {
+    let target = target.display();
+    unreadable(
+        path,
+        format!("expected a folder, found a link to `{target}`, which holds the link"),
+    )
+}
+
+fn unreadable(path: &Path, reason: String) -> Found {
+    Found::Unreadable(BadImage {
+        name: path.to_string_lossy().into_owned(),
+        reason,
+    })
+}
+
+fn not_found(error: &walkdir::Error) -> Option<Found> {
+    let path = error.path()?;
+    if error.depth() > 0 && path.file_name().is_some_and(is_hidden) {
+        return None;
+    }
+    if let Some(ancestor) = error.loop_ancestor() {
+        return Some(circle(path, ancestor));
+    }
+    let cause = error
+        .io_error()
+        .map_or_else(String::new, ToString::to_string);
+    if !path.is_symlink() {
+        let reason = format!("expected a folder that can be searched: {cause}");
+        return Some(unreadable(path, reason));
+    }
+    // A link named `notes.txt` is passed over as the file would be.
+    if path.extension().is_some() && !has_image_ending(path) {
+        return Some(Found::File(path.into()));
+    }
+    let target = fs::read_link(path).unwrap_or_default();
+    let reason = format!(
+        "expected an image, found a link to `{}`, which cannot be followed: {cause}",
+        target.display()
+    );
+    Some(unreadable(path, reason))
+}
+
+/// Whether a file or a folder is left out for its name.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+/// What something other than a regular file is.
+#[cfg(unix)]
+fn kind(file: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file {
+        file if file.is_dir() => "a folder",
+        file if file.is_fifo() => "a named pipe",
+        file if file.is_socket() => "a socket",
+        file if file.is_char_device() || file.is_block_device() => "a device",
+        _ => "something else",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(file: FileType) -> &'static str {
+    match file.is_dir() {
+        true => "a folder",
+        false => "something else",
+    }
+}

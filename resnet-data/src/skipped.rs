@@ -1,0 +1,132 @@
+//! Files that are no images by their names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use resnet_image::has_image_ending;
+
+/// Formats of images that are not decoded, by the endings of their files.
+const UNSUPPORTED: [(&str, &[&str]); 7] = [
+    ("AVIF", &["avif", "avifs"]),
+    ("HEIC", &["heic", "heif", "hif"]),
+    ("JPEG XL", &["jxl"]),
+    ("JPEG 2000", &["j2c", "j2k", "jp2", "jpc", "jpf", "jpx"]),
+    (
+        "raw",
+        &[
+            "arw", "cr2", "cr3", "dng", "nef", "orf", "pef", "raf", "rw2",
+        ],
+    ),
+    ("SVG", &["svg", "svgz"]),
+    ("Photoshop", &["psb", "psd"]),
+];
+
+/// Counts of the files that were skipped because their names do not end as those of images do. Hidden files are not
+/// counted.
+///
+/// ```
+/// let mut skipped = resnet_data::Skipped::default();
+/// ["a.txt", "b.TXT", "c.heic"].map(|name| skipped.add(name.as_ref()));
+/// assert_eq!(
+///     skipped.to_string(),
+///     "3 files skipped: 2 .txt, 1 .heic (HEIC images are not supported; convert them to PNG or JPEG)"
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// By the ending in lower case; none has the empty one.
+    endings: BTreeMap<String, usize>,
+    /// Images that lie beside the folders of the classes.
+    beside: usize,
+}
+
+impl Skipped {
+    /// Counts a file by its ending.
+    pub fn add(&mut self, path: &Path) {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        *self.endings.entry(ending.to_ascii_lowercase()).or_default() += 1;
+    }
+
+    /// Counts an image that lies beside the folders of the classes.
+    pub(crate) fn add_beside(&mut self) {
+        self.beside += 1;
+    }
+
+    /// Adds the counts of other files.
+    pub fn merge(&mut self, other: &Self) {
+        for (ending, count) in &other.endings {
+            *self.endings.entry(ending.clone()).or_default() += count;
+        }
+        self.beside += other.beside;
+    }
+
+    /// Returns the number of files.
+    pub fn total(&self) -> usize {
+        self.endings.values().sum::<usize>() + self.beside
+    }
+
+    /// Returns whether no file was skipped.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Returns the endings, in lower case and without the dot, with their counts; files without one come as the empty
+    /// ending.
+    pub fn by_ending(&self) -> impl Iterator<Item = (&str, usize)> {
+        let endings = self.endings.iter();
+        endings.map(|(ending, &count)| (ending.as_str(), count))
+    }
+}
+
+/// One line: the total, the most frequent endings, and which formats are not supported.
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        let total = self.total();
+        write!(
+            f,
+            "{total} {} skipped: ",
+            if total == 1 { "file" } else { "files" }
+        )?;
+        let mut endings: Vec<_> = self.by_ending().collect();
+        endings.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let mut parts: Vec<String> = endings
+            .iter()
+            .take(SHOWN)
+            .map(|&(ending, count)| match ending {
+                "" => format!("{count} without an ending"),
+                ending => format!("{count} .{ending}"),
+            })
+            .collect();
+        let others = endings.iter().skip(SHOWN);
+        match others.map(|&(_, count)| count).sum() {
+            0 => {}
+            count => parts.push(format!("{count} with other endings")),
+        }
+        if self.beside > 0 {
+            let images = if self.beside == 1 { "image" } else { "images" };
+            parts.push(format!("{} {images} beside the class folders", self.beside));
+        }
+        f.write_str(&parts.join(", "))?;
+        let unsupported: Vec<&str> = UNSUPPORTED
+            .iter()
+            .filter(|(_, endings)| endings.iter().any(|ending| self.has_unsupported(ending)))
+            .map(|&(name, _)| name)
+            .collect();
+        match unsupported.as_slice() {
+            [] => Ok(()),
+            names => write!(
+                f,
+                " ({} images are not supported; convert them to PNG or JPEG)",
+                names.join(" and ")
+            ),
+        }
+    }
+}
+
+impl Skipped {
+    fn has_unsupported(&self, ending: &str) -> bool {
+        self.endings.contains_key(ending) && !has_image_ending(format!("x.{ending}"))
+    }
+}

@@ -1,0 +1,181 @@
+//! Which classes of a network those of a dataset are.
+
+use resnet_data::{ClassOrder, Dataset, NetworkClasses};
+
+use crate::files;
+
+/// A dataset with one image for each of these folders.
+fn folders(names: &[&str]) -> Dataset {
+    let folder = tempfile::tempdir().unwrap();
+    let images: Vec<String> = names.iter().map(|name| format!("{name}/1.png")).collect();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    files(folder.path(), &images);
+    Dataset::folder(folder.path()).unwrap()
+}
+
+/// The class of each folder, in the order of their names.
+fn classes(data: &Dataset, network: &NetworkClasses) -> Result<Vec<usize>, String> {
+    let matched = data
+        .matched(network, "here")
+        .map_err(|error| error.to_string())?;
+    Ok(matched
+        .samples()
+        .iter()
+        .map(|sample| sample.labels()[0])
+        .collect())
+}
+
+fn named(names: &[&str]) -> NetworkClasses {
+    NetworkClasses::named(names.iter().map(|name| (*name).into()).collect())
+}
+
+#[test]
+fn classes_are_told_by_name_or_else_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path(), &["1/x.png", "3/x.png"]);
+    let data = Dataset::folder(folder.path()).unwrap();
+    let names = ["a", "b", "c", "d"].map(String::from);
+    assert_eq!(
+        data.with_classes(&names, "here").unwrap().counts(),
+        [0, 1, 0, 1]
+    );
+    let error = data
+        .with_classes(&names[..3], "here")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
+    );
+    // Names that are numbers are names first.
+    let names = ["3", "1"].map(String::from);
+    let moved = data.with_classes(&names, "here").unwrap();
+    assert_eq!(moved.samples()[0].labels(), [1]);
+}
+
+#[test]
+fn numbers_are_refused_where_two_orders_differ() {
+    let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let data = folders(&names);
+    let twelve = NetworkClasses::unnamed(12);
+    let message = classes(&data, &twelve).unwrap_err();
+    for part in [
+        "lexical, as in torchvision (`0`, `1`, `10`, `11`, `2`, …)",
+        "numeric, as in timm (`0`, `1`, `2`, `3`, `4`, …)",
+        "`--class-order lexical` or `--class-order numeric`",
+        "`--labels FILE`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let ordered = |order| classes(&data, &twelve.clone().with_order(Some(order))).unwrap();
+    // Folders come as texts: 0, 1, 10, 11, 2, ….
+    assert_eq!(ordered(ClassOrder::Lexical), (0..12).collect::<Vec<_>>());
+    assert_eq!(
+        ordered(ClassOrder::Numeric),
+        [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    );
+    // Where they are the same, or names tell, nothing is asked.
+    assert_eq!(
+        classes(&folders(&names[..10]), &NetworkClasses::unnamed(10)).unwrap(),
+        (0..10).collect::<Vec<_>>()
+    );
+    let mut stored = names.clone();
+    stored.sort_unstable();
+    assert_eq!(
+        classes(&data, &named(&stored)).unwrap(),
+        (0..12).collect::<Vec<_>>()
+    );
+    // Some of a hundred are as unclear; classes with other names are counted by their numbers.
+    assert!(classes(&folders(&["3", "10"]), &NetworkClasses::unnamed(100)).is_err());
+    let words: Vec<String> = (0..100).map(|class| format!("word {class}")).collect();
+    let words = NetworkClasses::named(words);
+    assert_eq!(classes(&folders(&["3", "10"]), &words).unwrap(), [10, 3]);
+}
+
+#[test]
+fn names_without_labels_go_by_an_order_that_is_the_only_one() {
+    let three = NetworkClasses::unnamed(3);
+    let matched = folders(&["ant", "bee", "cat"])
+        .matched(&three, "here")
+        .unwrap();
+    assert_eq!(matched.classes(), ["ant", "bee", "cat"]);
+    assert_eq!(
+        matched.notes(),
+        ["the weights name no classes: `ant` is class 0, `bee` is class 1, `cat` is class 2"]
+    );
+    // timm has 2 before 10, and `bee` before `Cat`.
+    for names in [
+        ["class_1", "class_10", "class_2"],
+        ["Ant", "Cat", "bee"],
+        ["1", "2", "10"],
+    ] {
+        assert!(classes(&folders(&names), &three).is_err(), "{names:?}");
+    }
+    // From 1 on, but below 10.
+    assert_eq!(
+        classes(&folders(&["1", "2", "3"]), &three).unwrap(),
+        [0, 1, 2]
+    );
+    // Fewer than the network has, and no numbers.
+    let message = classes(&folders(&["ant", "bee"]), &three).unwrap_err();
+    assert!(
+        message.contains("expected 3 classes, as many as the network has, or class numbers below 3, found 2: `ant`, `bee`; name the classes of the network with `--labels FILE`"),
+        "{message}"
+    );
+    // Classes that the dataset itself numbers.
+    let shapes = Dataset::shapes(6, 1);
+    assert_eq!(
+        classes(&shapes, &NetworkClasses::unnamed(6)).unwrap(),
+        [0, 1, 2, 3, 4, 5]
+    );
+    assert!(classes(&shapes, &NetworkClasses::unnamed(7)).is_err());
+}
+
+#[test]
+fn names_match_as_people_write_them() {
+    let network = named(&[
+        "tench",
+        "English springer",
+        "jack-o'-lantern",
+        "Crane",
+        "crane",
+    ]);
+    let data = folders(&["English_Springer", "crane", "tench"]);
+    let matched = data.matched(&network, "here").unwrap();
+    assert_eq!(matched.counts(), [1, 1, 0, 0, 1]);
+    assert!(matched.notes()[0].contains("`English_Springer` to `English springer`"));
+    // Two classes, or one class twice.
+    for names in [&["CRANE"][..], &["tench", "Tench"]] {
+        assert!(classes(&folders(names), &network).is_err(), "{names:?}");
+    }
+    let twice = named(&["maillot", "maillot"]);
+    let message = classes(&folders(&["maillot"]), &twice).unwrap_err();
+    assert!(message.contains("classes 0 and 1"), "{message}");
+}
+
+#[test]
+fn wordnet_ids_are_classes_of_imagenet() {
+    let words: Vec<String> = (0..1000).map(|class| format!("word {class}")).collect();
+    let imagenet = NetworkClasses::named(words.clone()).with_imagenet();
+    // Three of imagenette, one of Stanford's dogs.
+    let data = folders(&["n01440764", "n02102040", "n03888257", "n02085620-Chihuahua"]);
+    assert_eq!(classes(&data, &imagenet).unwrap(), [0, 151, 217, 701]);
+    assert_eq!(
+        classes(&data, &NetworkClasses::unnamed(1000)).unwrap(),
+        [0, 151, 217, 701]
+    );
+    // A network with other classes, ids of others, and names beside ids.
+    assert!(classes(&data, &NetworkClasses::named(words)).is_err());
+    assert!(classes(&data, &NetworkClasses::unnamed(10)).is_err());
+    let message = classes(&folders(&["n01440764", "n00000001"]), &imagenet).unwrap_err();
+    assert_eq!(
+        message,
+        "`here`: expected WordNet ids of ImageNet-1k's 1000 classes, found `n00000001`"
+    );
+    // Four classes trained from such folders.
+    assert_eq!(
+        classes(&data, &NetworkClasses::unnamed(4)).unwrap(),
+        [0, 1, 2, 3]
+    );
+}

@@ -1,0 +1,393 @@
+//! Tables of paths and labels.
+
+use std::fs;
+use std::path::Path;
+
+use resnet_data::{DataError, DataOptions, Dataset};
+use tempfile::TempDir;
+
+use crate::{files, save};
+
+#[test]
+fn csv_files_have_one_label_or_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels.csv");
+    save(&folder.path().join("a.png"), 9);
+    let read = |text: &str| {
+        fs::write(&file, text).unwrap();
+        Dataset::csv(&file)
+    };
+    let data = read("path,label\na.png,dog\nb.png , cat\n\"c,d.png\",dog\n").unwrap();
+    assert_eq!(data.classes(), ["cat", "dog"]);
+    let labels = |data: &Dataset| -> Vec<Vec<usize>> {
+        data.samples()
+            .iter()
+            .map(|sample| sample.labels().to_vec())
+            .collect()
+    };
+    assert_eq!(labels(&data), [[1], [0], [1]]);
+    assert!(!data.is_multi_label());
+    assert_eq!(data.samples()[0].image().unwrap().get_pixel(0, 0).0, [9; 3]);
+    let missing = data.samples()[1].image().unwrap_err().to_string();
+    assert!(missing.contains("b.png"), "{missing}");
+
+    let data = read("a.png,dog;cat\nb.png,\n").unwrap();
+    assert!(data.is_multi_label());
+    assert_eq!(labels(&data), [vec![1, 0], vec![]]);
+
+    // A mark at the beginning, as spreadsheets write it; a label twice.
+    let data = read("\u{feff}path,label\na.png,dog;dog\n").unwrap();
+    assert_eq!(
+        (data.classes(), labels(&data)),
+        (&["dog".to_string()][..], vec![vec![0]])
+    );
+
+    for (text, end) in [
+        (
+            "\"a\n.png\",dog\nb.png\n",
+            "expected a path and a label in line 3, found 1 columns",
+        ),
+        (
+            "a.png,dog\nb.png\n",
+            "expected a path and a label in line 2, found 1 columns",
+        ),
+        ("a.png,dog\n,cat\n", "in line 2, found an empty path"),
+        ("path,label\n", "expected labelled images, found none"),
+        ("", "expected labelled images, found none"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(
+            error.contains("labels.csv`: ") && error.ends_with(end),
+            "{error}"
+        );
+    }
+}
+
+/// A folder with four images, and a function that opens a table beside them.
+struct Tables(TempDir);
+
+impl Tables {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        files(
+            folder.path(),
+            &["a.png", "b.png", "c.png", "d.png", "masks/a.png"],
+        );
+        Self(folder)
+    }
+
+    fn open_with(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        options: &DataOptions,
+    ) -> Result<Dataset, DataError> {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        options.open_held_out(path)
+    }
+
+    fn open(&self, text: &str) -> Result<Dataset, DataError> {
+        self.open_with("table.csv", text.as_bytes(), &DataOptions::default())
+    }
+
+    fn message(&self, text: &str) -> String {
+        self.open(text).unwrap_err().to_string()
+    }
+}
+
+/// That the table has the images a, b, c and d with the classes x, x, y and y.
+#[track_caller]
+fn is_usual(data: &Dataset) {
+    let stems = data.samples().iter().map(|sample| {
+        let name = sample.name().into_owned();
+        Path::new(&name)
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    });
+    assert_eq!(stems.collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+    assert_eq!(data.classes(), ["x", "y"]);
+    let labels: Vec<usize> = data
+        .samples()
+        .iter()
+        .map(|sample| sample.labels()[0])
+        .collect();
+    assert_eq!(labels, [0, 0, 1, 1]);
+    assert!(!data.is_multi_label());
+}
+
+#[test]
+fn headers_of_other_words_are_read_with_a_note() {
+    let tables = Tables::new();
+    let rows = "a.png,x\nb.png,x\nc.png,y\nd.png,y\n";
+    for header in [
+        "",
+        "path,label\n",
+        "Path,Label\n",
+        "\u{feff}\"PATH\",\"label\"\n",
+    ] {
+        let data = tables.open(&format!("{header}{rows}")).unwrap();
+        is_usual(&data);
+        assert_eq!(data.notes(), [""; 0], "{header}");
+    }
+    for (header, names) in [
+        ("filename,label", ["filename", "label"]),
+        ("image,class", ["image", "class"]),
+        ("Image Path,Species", ["Image Path", "Species"]),
+        ("foto,Sorte", ["foto", "Sorte"]),
+    ] {
+        let data = tables.open(&format!("{header}\n{rows}")).unwrap();
+        is_usual(&data);
+        let [path, label] = names;
+        let note = format!("table.csv`: paths from column `{path}`, labels from column `{label}`");
+        assert!(data.notes()[0].ends_with(&note), "{:?}", data.notes());
+    }
+    // Labels first, with a header and without.
+    for header in ["label,path\n", "kind,photo of it\n", ""] {
+        let data = tables
+            .open(&format!("{header}x,a.png\nx,b.png\ny,c.png\ny,d.png\n"))
+            .unwrap();
+        is_usual(&data);
+    }
+    // A missing file in the first row is no header.
+    let data = tables.open(&format!("gone.png,z\n{rows}")).unwrap();
+    assert_eq!((data.len(), data.classes().len()), (5, 3));
+}
+
+#[test]
+fn more_columns_are_told_apart_by_names_then_by_files() {
+    let tables = Tables::new();
+    let rows = "0,a.png,masks/a.png,x,3.5\n1,b.png,masks/a.png,x,3.25\n2,c.png,masks/a.png,y,1.5\n3,d.png,masks/a.png,y,3.5\n";
+    // Both name files: the name decides.
+    let data = tables
+        .open(&format!(",image,mask,label,weight\n{rows}"))
+        .unwrap();
+    is_usual(&data);
+    assert!(
+        data.notes()[0].ends_with(
+            "paths from column `image`, labels from column `label`; not used: 1, `mask`, `weight`"
+        ),
+        "{:?}",
+        data.notes()
+    );
+    let message = tables.message(&format!(",one,two,label,weight\n{rows}"));
+    assert!(
+        message.contains(
+            "found the columns ``, `one`, `two`, `label`, `weight`; pass `--path-column NAME --label-column NAME`"
+        ),
+        "{message}"
+    );
+    // One column of files, and one of words that repeat.
+    let data = tables
+        .open("id,foto,kind,width\n1,a.png,x,3.5\n2,b.png,x,3.1\n3,c.png,y,0.5\n4,d.png,y,3.1\n")
+        .unwrap();
+    is_usual(&data);
+    let message = tables.message("foto,kind,sort\na.png,x,u\nb.png,x,u\nc.png,y,v\nd.png,y,v\n");
+    assert!(
+        message.contains("pass `--path-column NAME --label-column NAME`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn columns_can_be_named() {
+    let tables = Tables::new();
+    let text =
+        "one,two,kind,sort\na.png,b.png,x,u\nb.png,a.png,x,v\nc.png,a.png,y,v\nd.png,a.png,y,v\n";
+    let open = |text: &str, path: Option<&str>, label: Option<&str>| {
+        let options = DataOptions {
+            path_column: path.map(String::from),
+            label_column: label.map(String::from),
+            ..DataOptions::default()
+        };
+        tables.open_with("table.csv", text.as_bytes(), &options)
+    };
+    is_usual(&open(text, Some("one"), Some("kind")).unwrap());
+    is_usual(&open(text, Some("ONE"), Some("Kind")).unwrap());
+    is_usual(&open(text, Some("1"), Some("3")).unwrap());
+    let headless = text.split_once('\n').unwrap().1;
+    is_usual(&open(headless, Some("1"), Some("3")).unwrap());
+    let message = |path, label| open(text, path, label).unwrap_err().to_string();
+    let unknown = message(Some("three"), None);
+    assert!(
+        unknown
+            .ends_with("expected a column `three`, found the columns `one`, `two`, `kind`, `sort`"),
+        "{unknown}"
+    );
+    assert!(message(Some("0"), None).contains("expected a column `0`"));
+    let same = message(Some("one"), Some("one"));
+    assert!(same.contains("expected different columns"), "{same}");
+    let none = message(Some("kind"), Some("one"));
+    assert!(
+        none.contains("found none, beginning with `x` in line 2"),
+        "{none}"
+    );
+    // With two columns, one name is enough.
+    let two = "kind,one\nx,a.png\nx,b.png\ny,c.png\ny,d.png\n";
+    is_usual(&open(two, None, Some("kind")).unwrap());
+    is_usual(&open(two, Some("one"), None).unwrap());
+    // They are of no use for folders.
+    let options = DataOptions {
+        path_column: Some("one".into()),
+        ..DataOptions::default()
+    };
+    let message = options
+        .open(tables.0.path(), 0.5, 1)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("expected a table for names of columns"),
+        "{message}"
+    );
+}
+
+#[test]
+fn other_separators_are_told() {
+    let tables = Tables::new();
+    let text = "path;label\na.png;x\nb.png;x\nc.png;y\nd.png;y\n";
+    let data = tables.open(text).unwrap();
+    is_usual(&data);
+    assert!(data.notes()[0].ends_with("table.csv`: semicolons separate the columns"));
+    is_usual(&tables.open(&text.replace(';', "\t")).unwrap());
+    is_usual(&tables.open(&text.replace(';', "|")).unwrap());
+    let tabs = text.replace(';', "\t");
+    is_usual(
+        &tables
+            .open_with("table.TSV", tabs.as_bytes(), &DataOptions::default())
+            .unwrap(),
+    );
+    // Labels with `;` between them stay labels.
+    let data = tables.open("a.png,x;y\nb.png,y;z\n").unwrap();
+    assert_eq!((data.classes().len(), data.is_multi_label()), (3, true));
+    let data = tables.open("a.png\tx;y\nb.png\ty;z\n").unwrap();
+    assert_eq!((data.classes().len(), data.is_multi_label()), (3, true));
+    let data = tables.open("path;label\na.png;\"x;y\"\nb.png;y\n").unwrap();
+    assert_eq!((data.classes().len(), data.is_multi_label()), (2, true));
+    let message = tables.message("path;label\na.png;x;y\nb.png;y\n");
+    assert!(
+        message.ends_with("expected a path and a label in line 2, found 3 columns"),
+        "{message}"
+    );
+}
+
+#[test]
+fn labels_that_are_missing_are_told_by_their_lines() {
+    let tables = Tables::new();
+    let message = tables.message("path,label\na.png,x\nb.png,\nc.png,y\nd.png,y\n");
+    assert!(
+        message.contains("table.csv`: expected a label in line 3, as no image has several, found none; fill it in"),
+        "{message}"
+    );
+    let message = tables.message("a.png,x\nb.png,\nc.png, \nd.png,y\n");
+    assert!(
+        message.contains("found none there and in 1 other lines"),
+        "{message}"
+    );
+    // Of one class, images may have it or not.
+    let data = tables.open("a.png,x\nb.png,\nc.png,\nd.png,x\n").unwrap();
+    assert!(data.is_multi_label());
+    assert!(data.notes()[0].ends_with("images without a label are taken for those without `x`"));
+    // Where any image has several, or may have, others may have none.
+    for text in [
+        "a.png,x;y\nb.png,\nc.png,y\n",
+        "a.png,x;\nb.png,\nc.png,y\n",
+    ] {
+        let data = tables.open(text).unwrap();
+        assert!(data.is_multi_label() && data.samples()[1].labels().is_empty());
+    }
+}
+
+#[test]
+fn tables_of_another_form_are_explained() {
+    let tables = Tables::new();
+    for (text, expected) in [
+        (
+            "path,cat,dog\na.png,1,0\nb.png,0.0,1\n",
+            "found 2 columns of 0 and 1: `cat`, `dog`; write the names of the columns that are 1 into one column",
+        ),
+        (
+            "id,breed\na,x\nb,x\n",
+            "write `a.png` in place of `a`: paths need their endings",
+        ),
+        (
+            "path,label\nother/a.png,x\nother/b.png,y\n",
+            "found none, beginning with `other/a.png` in line 2; correct the paths",
+        ),
+        (
+            "path,label\n.\\a.png,x\n.\\b.png,y\n",
+            "write `./a.png` in place of `.\\a.png`",
+        ),
+        ("zero.png,x\n", "expected paths of files"),
+        (
+            "zero,x\n",
+            "found none, beginning with `zero`, `x` in line 1",
+        ),
+        (
+            "a.png\n",
+            "expected a path and a label in line 1, found 1 columns",
+        ),
+        (
+            "path,label,more\na.png,x,1\nb.png,x\n",
+            "expected 3 columns in line 3, as in the first, found 2 columns",
+        ),
+    ] {
+        let message = tables.message(text);
+        assert!(message.contains(expected), "{message}");
+    }
+    save(&tables.0.path().join("train/e.png"), 1);
+    let message = tables.message("image,label\ne.png,x\nf.png,y\n");
+    assert!(
+        message.contains("write `train/e.png` in place of `e.png`"),
+        "{message}"
+    );
+
+    for (bytes, expected) in [
+        (
+            &b"\xff\xfep\0a\0"[..],
+            "found UTF-16 text; save the table as UTF-8",
+        ),
+        (
+            b"path,label\na.png,\xe4\n",
+            "found other bytes in line 2; save the table as UTF-8",
+        ),
+        (
+            b"PK\x03\x04\x00\x00",
+            "found a file of another kind; unpack it",
+        ),
+    ] {
+        let error = tables.open_with("table", bytes, &DataOptions::default());
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn images_that_are_listed_twice_are_told() {
+    let tables = Tables::new();
+    let data = tables.open("a.png,x\nb.png,y\na.png,y\nb.png,y\n").unwrap();
+    assert!(
+        data.notes()[0]
+            .contains("1 images are listed again with other labels, `a.png` in lines 1 and 3"),
+        "{:?}",
+        data.notes()
+    );
+}
+
+#[test]
+fn one_class_is_nothing_to_train() {
+    let tables = Tables::new();
+    let path = tables.0.path().join("one.csv");
+    fs::write(&path, "a.png,x\nb.png,x\n").unwrap();
+    let message = Dataset::open(&path, 0.5, 1).unwrap_err().to_string();
+    assert!(
+        message.contains("expected two classes or more, found `x` alone, with 2 images"),
+        "{message}"
+    );
+    assert_eq!(Dataset::open_held_out(&path).unwrap().len(), 2);
+    // Whether an image has a class or not is something to tell.
+    fs::write(&path, "a.png,x;\nb.png,x\nc.png,\nd.png,\n").unwrap();
+    assert!(Dataset::open(&path, 0.5, 1).is_ok());
+}
