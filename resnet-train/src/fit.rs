@@ -64,7 +64,9 @@ impl Fit {
         norms: NormMode,
         [height, width]: [usize; 2],
     ) -> Result<(), FitError> {
-        let least = least_images(network, norms, [height, width]);
+        let Some(least) = least_images(network, norms, [height, width]) else {
+            return Err(FitError::OnePixel { width, height });
+        };
         let found = self.train.smallest_batch();
         if found >= least {
             return Ok(());

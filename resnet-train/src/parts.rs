@@ -46,7 +46,7 @@ impl Fit {
         norms: NormMode,
         size: [usize; 2],
     ) -> usize {
-        let least = least_images(network, norms, size);
+        let least = least_images(network, norms, size).unwrap_or(1);
         part_sizes(self.train.smallest_batch(), self.parts, least).len()
     }
 

@@ -103,7 +103,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         let size = batch.images.first().map(RgbImage::dimensions);
         let (width, height) = size.unwrap_or((1, 1));
         let size = [height as usize, width as usize];
-        least_images(self.model().config(), self.settings.norms, size)
+        let least = least_images(self.model().config(), self.settings.norms, size);
+        least.unwrap_or(usize::MAX)
     }
 
     /// Its moving average, where one is kept.

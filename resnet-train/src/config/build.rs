@@ -18,9 +18,9 @@ impl Config {
     ///
     /// If one of them is no option of a network.
     pub fn overrides(&self) -> Result<Overrides, OptionError> {
-        let set = self.set.iter();
-        set.fold(Ok(Overrides::default()), |overrides, change| {
-            overrides?.set(change)
+        let mut set = self.set.iter();
+        set.try_fold(Overrides::default(), |overrides, change| {
+            overrides.set(change)
         })
     }
 

@@ -44,6 +44,16 @@ pub enum FitError {
         /// Width and height of the last maps.
         last_map: [usize; 2],
     },
+    /// Instance norm would see maps of one pixel.
+    #[error(
+        "expected larger images (--size), found {width}x{height} pixels: the last maps have one pixel, and instance norm needs two or more"
+    )]
+    OnePixel {
+        /// The width of the images.
+        width: usize,
+        /// Their height.
+        height: usize,
+    },
     /// The position is of another run.
     #[error("expected a position of this run, found {0}")]
     Position(String),

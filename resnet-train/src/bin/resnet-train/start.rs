@@ -10,7 +10,7 @@ use resnet_image::Recipe;
 use resnet_infer::command;
 use resnet_infer::default_recipe;
 use resnet_train::{Config, Head};
-use resnet_weights::{Checkpoint, Labels, Load, Weights};
+use resnet_weights::{Checkpoint, Labels, Load, OutputActivation, Weights};
 
 use crate::cli::{Data, Numbers};
 
@@ -86,6 +86,14 @@ enum Values {
     Published(&'static Weights),
 }
 
+/// Enters the network of a file that a config names.
+fn enter(config: &Config, checkpoint: Checkpoint) -> Result<Checkpoint> {
+    Ok(match &config.state {
+        Some(state) => checkpoint.with_state(state)?,
+        None => checkpoint,
+    })
+}
+
 impl Named {
     fn new(config: &Config) -> Result<Self> {
         let overrides = config.overrides()?;
@@ -105,11 +113,7 @@ impl Named {
         let arch = arch.transpose()?;
         match (&config.weights, arch) {
             (Some(file), arch) => {
-                let checkpoint = Checkpoint::open(file)?;
-                let checkpoint = match &config.state {
-                    Some(state) => checkpoint.with_state(state)?,
-                    None => checkpoint,
-                };
+                let checkpoint = enter(config, Checkpoint::open(file)?)?;
                 let (name, network) = match arch {
                     Some(arch) => arch,
                     None => {
@@ -182,6 +186,7 @@ impl Start {
         for side in [recipe.crop, config.train_size].into_iter().flatten() {
             network.check_input([side as usize; 2])?;
         }
+        check_memory(config, &named.origin, &network, recipe.crop)?;
         let checkpoint = match named.values {
             Values::Fresh => None,
             Values::File(checkpoint) => Some(checkpoint),
@@ -189,7 +194,7 @@ impl Start {
                 if let Some(restriction) = weights.restriction() {
                     command::note(&restriction);
                 }
-                Some(command::open(weights, offline)?)
+                Some(enter(config, command::open(weights, offline)?)?)
             }
         };
         Ok(Self {
@@ -200,6 +205,19 @@ impl Start {
             checkpoint,
             overridden: !config.set.is_empty(),
         })
+    }
+
+    /// Notes where the weights to start from have another output activation than the network will have.
+    pub(crate) fn note_activation(&self, trained: OutputActivation) {
+        let own = self
+            .checkpoint
+            .as_ref()
+            .and_then(Checkpoint::output_activation);
+        if let Some(own) = own.filter(|own| *own != trained) {
+            command::note(&format!(
+                "the weights to start from have the output activation {own}; trained on these images, the network has {trained}"
+            ));
+        }
     }
 
     /// The network with its values, the classifier fresh where the classes are others.
@@ -230,6 +248,25 @@ impl Start {
     }
 }
 
+/// That an image of the size which the weights ask for, and no flag, passes the network in a usual amount of memory.
+fn check_memory(
+    config: &Config,
+    origin: &str,
+    network: &ResNetConfig,
+    side: Option<u32>,
+) -> Result<()> {
+    let (None, None, Some(side)) = (config.size, &config.input, side) else {
+        return Ok(());
+    };
+    let needed = network.inference_bytes(1, [side as usize; 2]) >> 20;
+    let limit = command::Memory::default().limit() >> 20;
+    ensure!(
+        needed <= limit,
+        "{origin}: an image of {side}x{side} pixels takes about {needed} MiB in this network, expected at most {limit}; pass a smaller --size"
+    );
+    Ok(())
+}
+
 /// That the network takes images as they are read.
 pub(crate) fn check_channels(network: &ResNetConfig) -> Result<()> {
     let channels = network.in_channels;
@@ -238,6 +275,14 @@ pub(crate) fn check_channels(network: &ResNetConfig) -> Result<()> {
         "the network wants {channels} input channels: expected 3, as images are read as RGB"
     );
     Ok(())
+}
+
+/// What turns the logits of a network into probabilities that is trained on the dataset.
+pub(crate) fn activation(data: &Dataset) -> OutputActivation {
+    match data.is_multi_label() {
+        true => OutputActivation::Sigmoid,
+        false => OutputActivation::Softmax,
+    }
 }
 
 /// The names of the classes.

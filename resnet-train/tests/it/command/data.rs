@@ -1,6 +1,12 @@
 //! Images of every kind, and what is drawn of them.
 
+use resnet_weights::{Checkpoint, OutputActivation};
+
 use super::*;
+
+fn activation(file: &Path) -> Option<OutputActivation> {
+    Checkpoint::open(file).unwrap().output_activation()
+}
 
 #[test]
 fn pictures_of_ones_own_are_learned_from_weights_and_bad_ones_are_told() {
@@ -129,12 +135,101 @@ fn several_classes_an_image_are_learned_from_a_table() {
     ];
     expect(folder.path(), &args, 0);
     assert!(!folder.path().join("run/confusion.svg").exists());
+    for name in ["best.safetensors", "last.safetensors"] {
+        let file = folder.path().join("run").join(name);
+        assert_eq!(activation(&file), Some(OutputActivation::Sigmoid));
+    }
+    // One class an image: another output activation, which is told.
+    fs::create_dir(folder.path().join("one")).unwrap();
+    for class in ["circle", "ring"] {
+        let path = folder.path().join(class);
+        fs::rename(path, folder.path().join("one").join(class)).unwrap();
+    }
+    let one = [
+        "train",
+        "one",
+        "--weights",
+        "run/best.safetensors",
+        "--epochs",
+        "1",
+        "--backend",
+        "cpu",
+        "--output",
+        "softmax",
+    ];
+    let output = run(folder.path(), &one);
+    let notes = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{notes}");
+    assert!(
+        notes.contains("the weights to start from have the output activation sigmoid; trained on these images, the network has softmax"),
+        "{notes}"
+    );
+    let file = folder.path().join("softmax/best.safetensors");
+    assert_eq!(activation(&file), Some(OutputActivation::Softmax));
+    for class in ["circle", "ring"] {
+        let path = folder.path().join("one").join(class);
+        fs::rename(path, folder.path().join(class)).unwrap();
+    }
     let message = refused(
         folder.path(),
         &[&args[..], &["--class-weights", "--output", "weights"]].concat(),
     );
     assert!(
-        message.contains("`class-weights`: expected one class an image"),
+        message.contains("`class-weights`: expected one class an image")
+            && message.contains("leave them out"),
+        "{message}"
+    );
+}
+
+#[test]
+fn options_of_the_network_are_set_by_flags_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        &SHORT[..4],
+        &["--set", "norm_eps=1e-3", "--set", "activation=silu"],
+        &["--epochs", "1", "--backend", "cpu", "--output", "run"],
+    ]
+    .concat();
+    expect(folder.path(), &args, 0);
+    let best = folder.path().join("run/best.safetensors");
+    let config = Checkpoint::open(best).unwrap().infer().unwrap().config;
+    assert_eq!(config.norm_eps, 1e-3);
+    assert_eq!(config.activation, resnet_core::Activation::Silu);
+    let text = text(&file(&folder, "config.toml"));
+    assert!(
+        text.contains("\nset = [\"norm_eps=1e-3\", \"activation=silu\"]\n"),
+        "{text}"
+    );
+    let message = refused(
+        folder.path(),
+        &[
+            &SHORT[..4],
+            &["--resume", "--output", "run", "--epochs", "1"],
+        ]
+        .concat(),
+    );
+    assert!(message.contains("`set = ["), "{message}");
+    fs::write(
+        folder.path().join("odd.toml"),
+        "arch = 'resnet18'\nset = ['epsilon=1']\n",
+    )
+    .unwrap();
+    let message = refused(folder.path(), &["train", "shapes", "--recipe", "odd.toml"]);
+    assert!(message.contains("epsilon"), "{message}");
+}
+
+#[test]
+fn weights_that_ask_for_huge_images_are_refused_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/large_maps.safetensors"
+    );
+    let args = ["train", "shapes", "--weights", weights, "--backend", "cpu"];
+    let message = refused_last(folder.path(), &args);
+    assert!(
+        message.contains("large_maps.safetensors`: an image of 4096x4096 pixels takes about")
+            && message.contains("pass a smaller --size"),
         "{message}"
     );
 }

@@ -61,6 +61,10 @@ fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
     let checkpoint = resnet_weights::Checkpoint::open(&best).unwrap();
     assert_eq!(checkpoint.labels().unwrap().get(3), "triangle");
     assert_eq!(checkpoint.recipe().unwrap().crop, Some(32));
+    assert_eq!(
+        checkpoint.output_activation(),
+        Some(resnet_weights::OutputActivation::Softmax)
+    );
     let table = expect(
         folder.path(),
         &[

@@ -31,7 +31,7 @@ pub(crate) fn run(command: Bench) -> Result<Outcome> {
 fn step(args: BenchStep) -> Result<Outcome> {
     let network = ResNetConfig::named(&args.model)?;
     network.check_input([args.size; 2])?;
-    let least = least_images(&network, NormMode::Train, [args.size; 2]);
+    let least = least_images(&network, NormMode::Train, [args.size; 2]).unwrap_or(2);
     ensure!(
         args.batch_size >= least,
         "expected {least} images or more, found --batch-size {}: batch norm needs two values per channel or more; use a larger --batch-size or --size",

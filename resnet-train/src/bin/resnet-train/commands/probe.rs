@@ -10,7 +10,7 @@ use resnet_train::{Config, Embeddings, evaluate, linear_probe};
 use resnet_weights::{FloatType, Save};
 
 use crate::cli::Probe;
-use crate::start::{check_channels, labels};
+use crate::start::{activation, check_channels, labels};
 
 pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     let config = Config {
@@ -63,7 +63,7 @@ impl Work for Job {
         let [train, valid] = self
             .data
             .map(|data| Loader::new(data, recipe, self.args.batch_size));
-        let labels = labels(train.dataset());
+        let (labels, activation) = (labels(train.dataset()), activation(train.dataset()));
         let mut unreadable = 0;
         let mut bad = |image: &BadImage| {
             unreadable += 1;
@@ -74,7 +74,10 @@ impl Work for Job {
             linear_probe::<Autodiff<B>>(model, &embeddings, labels.len(), self.args.l2, &device);
         let model = probe.map_err(|error| anyhow!(error))?;
         let scores = evaluate(&model, &valid, &device, |_, _| {}, &mut bad)?;
-        let save = Save::default().with_labels(labels).with_recipe(recipe);
+        let save = Save::default()
+            .with_labels(labels)
+            .with_recipe(recipe)
+            .with_output_activation(activation);
         save.safetensors(&model, &self.args.output)?;
         writeln!(
             io::stdout(),

@@ -21,7 +21,7 @@ use resnet_weights::{Checkpoint, Load, Save};
 use crate::cli;
 use crate::commands::png;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
-use crate::start::{Start, labels};
+use crate::start::{Start, activation, labels};
 use folder::{Folder, numbers, sha256};
 use mistakes::Mistakes;
 
@@ -46,6 +46,7 @@ pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
 fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     let data = args.data.open(config.split, config.seed)?;
     let start = Start::new(&config, data[0].classes().len(), offline)?;
+    start.note_activation(activation(&data[0]));
     let mut job = Job {
         args,
         config,
@@ -89,7 +90,8 @@ impl Work for Job {
         let labels = labels(&self.data[0]);
         let save = Save::default()
             .with_labels(labels)
-            .with_recipe(self.start.recipe);
+            .with_recipe(self.start.recipe)
+            .with_output_activation(activation(&self.data[0]));
         let mut run = Run {
             folder: self.args.output.clone(),
             log: Log::new(&self.args.output),
