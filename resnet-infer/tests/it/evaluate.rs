@@ -216,7 +216,7 @@ fn folders_named_by_wordnet_ids_are_classes_of_imagenet() {
             .with_num_classes(1000)
             .init(&Default::default());
     let weights = folder.path().join("thousand.safetensors");
-    let labels = resnet_weights::Labels::for_classes(1000);
+    let labels = resnet_weights::Labels::named("imagenet1k").unwrap();
     let save = resnet_weights::Save::default().with_labels(labels);
     save.safetensors(&model, &weights).unwrap();
     let classes = |names: &[&str]| -> Vec<(u64, String)> {
