@@ -37,7 +37,7 @@ pub use self::names::{IMAGE_ENDINGS, foreign_image_ending, has_image_ending};
 /// ```
 /// use resnet_image::{DecodeError, decode};
 ///
-/// assert!(matches!(decode(b"<svg/>"), Err(DecodeError::UnknownFormat { .. })));
+/// assert!(matches!(decode(b"hello"), Err(DecodeError::UnknownFormat { .. })));
 /// ```
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     Decoder::default().decode(bytes)

@@ -23,6 +23,9 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             return Err(DecodeError::unsupported(FORMAT, what));
         }
     };
+    if !is_whole(bytes, width, height) {
+        return Err(DecodeError::Truncated { format: FORMAT });
+    }
     job.reserve((width, height), layout.samples() as u64, 0)?;
     let mut samples = vec![0; width as usize * height as usize * layout.samples()];
     decoder.read_image(&mut samples).map_err(failed)?;
@@ -31,6 +34,63 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     }
     let canvas = Canvas::from_samples((width, height), samples, layout, job.channels);
     canvas.ok_or(DecodeError::Truncated { format: FORMAT })
+}
+
+/// Whether run-length encoded data goes up to the end of the bitmap: the decoder leaves the rest black.
+///
+/// Of other data it tells itself.
+fn is_whole(bytes: &[u8], width: u32, height: u32) -> bool {
+    const RLE8: u8 = 1;
+    const RLE4: u8 = 2;
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let (Some(start), Some(header), Some(&compression)) = (word(10), word(14), bytes.get(30))
+    else {
+        return false;
+    };
+    if header < 40 || !matches!(compression, RLE8 | RLE4) {
+        return true;
+    }
+    let (mut x, mut y) = (0u64, 0u64);
+    let mut rest = bytes.get(start as usize..).unwrap_or_default();
+    while y < u64::from(height) && (x < u64::from(width) || y + 1 < u64::from(height)) {
+        let Some((&[count, value], after)) = rest.split_first_chunk() else {
+            return false;
+        };
+        rest = after;
+        let skip = match (count, value) {
+            (0, 0) => {
+                (x, y) = (0, y + 1);
+                0
+            }
+            (0, 1) => return true,
+            (0, 2) => {
+                let Some(&[right, up]) = rest.first_chunk() else {
+                    return false;
+                };
+                (x, y) = (x + u64::from(right), y + u64::from(up));
+                2
+            }
+            (0, pixels) => {
+                x += u64::from(pixels);
+                let pixels = usize::from(pixels);
+                let data = if compression == RLE8 {
+                    pixels
+                } else {
+                    pixels.div_ceil(2)
+                };
+                data.next_multiple_of(2)
+            }
+            (count, _) => {
+                x += u64::from(count);
+                0
+            }
+        };
+        let Some(after) = rest.get(skip..) else {
+            return false;
+        };
+        rest = after;
+    }
+    true
 }
 
 /// Brings the 5- and 6-bit channels of a 16-bit BMP to Pillow's 8 bits.
@@ -61,5 +121,48 @@ fn scale_as_pillow(bytes: &[u8], samples: &mut [u8], channels: usize) {
             let packed = (u32::from(*value) * max + 127) / 255;
             *value = (packed * 255 / max) as u8;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four pixels by three, in runs and literally.
+    fn runs(data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"BM".to_vec();
+        for word in [
+            0,
+            0,
+            54 + 8,
+            40,
+            4,
+            3,
+            0x0008_0001,
+            1,
+            0,
+            0,
+            0,
+            2,
+            0,
+            0,
+            0x0030_2010,
+        ] {
+            bytes.extend(u32::to_le_bytes(word));
+        }
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn runs_are_followed_to_their_end() {
+        let whole = runs(&[4, 0, 0, 0, 0, 3, 1, 0, 1, 0, 1, 1, 0, 0, 2, 1, 2, 0, 0, 1]);
+        assert!(is_whole(&whole, 4, 3));
+        // The marker of the end is not needed, once all pixels are there.
+        assert!(is_whole(&whole[..whole.len() - 2], 4, 3));
+        for end in 54..whole.len() - 3 {
+            assert!(!is_whole(&whole[..end], 4, 3), "{end}");
+        }
+        assert!(is_whole(&runs(&[0, 2, 1, 1, 0, 1]), 4, 3));
     }
 }

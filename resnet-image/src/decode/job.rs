@@ -47,7 +47,7 @@ impl Job {
         fixed: u64,
     ) -> Result<(), DecodeError> {
         /// Tables, buffers of rows, and what else does not grow with the image.
-        const OVERHEAD: u64 = 1 << 18;
+        const OVERHEAD: u64 = 1 << 19;
         let pixels = u64::from(width) * u64::from(height);
         let bytes = pixels
             .saturating_mul(working + self.channels.count() as u64)

@@ -51,6 +51,66 @@ fn half_a_file_is_an_error_in_every_format() {
     );
 }
 
+#[test]
+fn formats_of_others_are_named() {
+    let contents: [(&[u8], &str); 6] = [
+        (b"\0\0\0\x1Cftypavif\0\0\0\0mif1miafrest", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heicrest", "HEIC"),
+        (b"\xFF\x0A\xFA\x1F", "JPEG XL"),
+        (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+        (b"MM\0\x2B\0\x08\0\0", "BigTIFF"),
+    ];
+    for (bytes, format) in contents {
+        let error = decode(bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::ForeignFormat { format: found } if found == format));
+        let text = format!("found {format}; convert it to PNG first");
+        assert!(error.to_string().contains(&text), "{error}");
+    }
+    // A download that failed is told by its name.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("IMG_0001.HEIC");
+    std::fs::write(&path, b"").unwrap();
+    let error = open(&path).unwrap_err();
+    let source = error.source().unwrap().to_string();
+    assert!(source.contains("found HEIC; convert it to PNG"), "{source}");
+    std::fs::rename(&path, folder.path().join("empty.png")).unwrap();
+    let error = open(folder.path().join("empty.png")).unwrap_err();
+    assert!(matches!(
+        error,
+        OpenError::Decode {
+            source: DecodeError::Empty,
+            ..
+        }
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_no_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let socket = folder.path().join("socket.png");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let link = folder.path().join("link.png");
+    std::os::unix::fs::symlink(folder.path().join("nothing"), &link).unwrap();
+    let cases = [
+        (pipe, "expected a file, found a named pipe"),
+        (socket, "expected a file, found a socket"),
+        ("/dev/zero".into(), "expected a file, found a device"),
+        (folder.path().to_owned(), "expected a file, found a folder"),
+        (link, "No such file or directory"),
+    ];
+    for (path, text) in cases {
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Read { .. }), "{error:?}");
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains(text), "{}: {source}", path.display());
+    }
+}
+
 /// Every byte in turn: a wrong image is as good as an error, a panic is not.
 #[test]
 fn flipped_bytes_never_panic() {

@@ -1,4 +1,4 @@
-use resnet_image::open;
+use resnet_image::{IMAGE_ENDINGS, has_image_ending, open};
 
 use crate::{assert_same, difference, files, fixtures};
 
@@ -10,7 +10,10 @@ fn every_format_depth_and_layout_decodes_as_in_pillow() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let found = open(&path).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let expected = open(root.join("expected").join(format!("{name}.png"))).unwrap();
-        let lossy = name == "lossy.webp" || name.ends_with(".jpg") && name != "rgb_named_jpeg.jpg";
+        let is_jpeg = [".jpg", ".jpe", ".jpeg", ".jfif"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
+        let lossy = name == "lossy.webp" || is_jpeg && name != "rgb_named_jpeg.jpg";
         if lossy {
             let (mean, max) = difference(&found, &expected);
             println!("{name:25} mean {mean:.4} max {max}");
@@ -18,5 +21,19 @@ fn every_format_depth_and_layout_decodes_as_in_pillow() {
         } else {
             assert_same(&name, &found, &expected);
         }
+    }
+}
+
+/// What a search of a folder finds can be decoded, and there is no ending for which this was not tried.
+#[test]
+fn endings_are_those_of_images_that_are_decoded() {
+    let names = files(&fixtures("formats").join("images"));
+    assert!(names.iter().all(has_image_ending));
+    for ending in IMAGE_ENDINGS {
+        let mut endings = names.iter().filter_map(|path| path.extension());
+        assert!(
+            endings.any(|found| found == ending),
+            "no image ends with .{ending}"
+        );
     }
 }

@@ -10,6 +10,7 @@ mod cases;
 mod errors;
 mod formats;
 mod jpeg;
+mod png;
 mod reference;
 mod resampling;
 
