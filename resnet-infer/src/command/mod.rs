@@ -5,9 +5,11 @@ mod evaluate;
 mod flags;
 mod messages;
 mod network;
+mod threads;
 
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
 pub use flags::{Device, Network, RecipeFlags, Runtime, positive};
 pub use messages::{Outcome, error, note, printable, status};
 pub use network::{Classes, Resolved, guess, open, with_classes};
+pub use threads::start_threads;

@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod batches;
 mod classify;
 mod compare;
 mod evaluate;

@@ -7,8 +7,9 @@ mod start;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
-use resnet_infer::command;
+use resnet_infer::command::{self, Outcome};
 
 use crate::cli::{Cli, Command};
 use crate::commands::{bench, find_rate, preview, probe, recipes, train};
@@ -19,7 +20,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match cli.command {
+    command::status(command::start_threads().and_then(|()| run(cli)))
+}
+
+fn run(cli: Cli) -> Result<Outcome> {
+    match cli.command {
         Command::Train(args) => train::train(args, cli.offline),
         Command::Finetune(args) => train::finetune(args, cli.offline),
         Command::Probe(args) => probe::run(args, cli.offline),
@@ -28,6 +33,5 @@ fn main() -> ExitCode {
         Command::FindRate(args) => find_rate::run(args, cli.offline),
         Command::Recipes(args) => recipes::run(args),
         Command::Bench(args) => bench::run(args),
-    };
-    command::status(outcome)
+    }
 }
