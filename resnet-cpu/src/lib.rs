@@ -11,6 +11,7 @@ mod norm;
 mod parallel;
 mod pool;
 mod simd;
+mod threads;
 
 pub use backend::Cpu;
 pub use conv::{Epilogue, Phase, conv2d_with};

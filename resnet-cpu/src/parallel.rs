@@ -4,6 +4,8 @@ use core::hint;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::threads;
+
 /// Below so many values one core is as fast.
 const SMALL: usize = 16 * 1024;
 
@@ -15,7 +17,7 @@ const SPINS: usize = 2_000;
 
 /// Those of the pool, or as few as `RAYON_NUM_THREADS` says.
 pub(crate) fn cores() -> usize {
-    rayon::current_num_threads()
+    threads::count()
 }
 
 /// Calls `work` with each part, on this thread and the others of the pool.
@@ -24,6 +26,9 @@ pub(crate) fn cores() -> usize {
 /// pool and of the caller, to use a second core. Here the caller works.
 pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     let others = parts.len().min(cores()).saturating_sub(1);
+    if others == 0 {
+        return parts.into_iter().for_each(work);
+    }
     let parts = Mutex::new(parts.into_iter());
     let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
     let take = || {

@@ -2,7 +2,12 @@
 
 use std::sync::LazyLock;
 
-use pulp::{Arch, Simd, WithSimd};
+#[cfg(not(miri))]
+use pulp::Arch;
+use pulp::{Simd, WithSimd};
+
+#[cfg(miri)]
+use portable::Arch;
 
 /// The widest vectors that the processor has, or as wide as `RESNET_CPU_SIMD` allows: `none`, or `avx2` where there is AVX-512.
 pub(crate) fn arch() -> Arch {
@@ -14,20 +19,45 @@ pub(crate) fn arch() -> Arch {
 fn at_most(limit: Option<&str>) -> Arch {
     match limit {
         Some("none") => Arch::Scalar,
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Some("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
         _ => Arch::new(),
+    }
+}
+
+/// Vectors without instructions, for Miri, which knows few of any processor's.
+#[cfg(miri)]
+mod portable {
+    use pulp::{Scalar, Scalar256b, Simd, WithSimd};
+
+    #[derive(Clone, Copy)]
+    pub(crate) enum Arch {
+        Scalar,
+        Wide,
+    }
+
+    impl Arch {
+        pub(super) fn new() -> Self {
+            Self::Wide
+        }
+
+        pub(crate) fn dispatch<Op: WithSimd>(self, op: Op) -> Op::Output {
+            match self {
+                Self::Scalar => Scalar::new().vectorize(op),
+                Self::Wide => Scalar256b.vectorize(op),
+            }
+        }
     }
 }
 
 /// The vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
 pub fn simd() -> &'static str {
     match arch() {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Arch::V4(_) => "avx512",
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Arch::V3(_) => "avx2",
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
         Arch::Neon(_) => "neon",
         _ => "none",
     }

@@ -81,7 +81,7 @@ impl Direct<'_> {
     /// Split by pixels or by channels, whichever has the cores read less.
     fn parts(&self) -> Vec<Part> {
         /// Multiply-adds that are not worth a second core.
-        const SMALL: usize = 200_000;
+        const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
         /// Values of the input that stay in a core's second cache beside the weights.
         const NEAR: usize = 128 * 1024;
         let geometry = self.geometry;
@@ -326,7 +326,7 @@ pub(super) unsafe fn products<
 /// Asks for the weights of some inputs ahead. They come from far: every panel is read for the first time once a convolution.
 #[inline(always)]
 fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     for vector in 0..VECTORS {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         const AHEAD: usize = 40;
@@ -334,6 +334,6 @@ fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
         // SAFETY: a hint, which may be for any address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
     let _ = weights;
 }

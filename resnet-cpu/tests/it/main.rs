@@ -6,6 +6,8 @@ mod extremes;
 mod nan;
 mod norm;
 mod pool;
+mod reference;
+mod small;
 
 use burn_backend::ops::FloatTensorOps;
 use burn_backend::{Bytes, DType, FloatDType, Shape, Slice, TensorData};
@@ -132,6 +134,28 @@ fn narrower_vectors() {
         let report = String::from_utf8_lossy(&tests.stdout);
         assert!(tests.status.success(), "{limit}:\n{report}");
     }
+}
+
+/// Where the system refuses some of the threads, those that it has granted do the work.
+#[cfg(target_os = "linux")]
+#[test]
+fn fewer_threads() {
+    // A sanitizer needs all of the address space.
+    if std::env::var_os("ASAN_OPTIONS").is_some() {
+        return;
+    }
+    // Address space for the stacks of some of them.
+    let script = "ulimit -v 1500000; exec \"$0\" \"$@\"";
+    let tests = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg("large_arithmetic_is_exact")
+        .env("RAYON_NUM_THREADS", "1000000")
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&tests.stdout);
+    assert!(tests.status.success(), "{report}");
+    assert!(report.contains("1 passed"), "{report}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod flags;
 mod memory;
 mod messages;
 mod network;
+mod threads;
 
 pub use data::{DataFlags, tell, tell_skipped};
 pub use download::fetch;
@@ -15,3 +16,4 @@ pub use flags::{Device, ModelOptions, Network, RecipeFlags, Runtime, positive};
 pub use memory::Memory;
 pub use messages::{Outcome, cell, error, json, note, printable, status};
 pub use network::{Classes, Resolved, filled, guess, load, open, with_classes};
+pub use threads::start_threads;

@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod batches;
 mod cases;
 mod classify;
 mod compare;

@@ -291,3 +291,34 @@ fn bench_refuses_what_it_cannot_run() {
         assert_eq!(stdout(&assert), "");
     }
 }
+
+/// Threads that cannot be had are one line, before anything else is done.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_have_a_limit_and_may_be_refused() {
+    let program = assert_cmd::cargo::cargo_bin("resnet-infer");
+    let classify = |limit: &str, threads: &str| {
+        // Stacks of so many threads are more than the address space.
+        let script = format!("{limit}; exec \"$0\" \"$@\"");
+        let mut command = assert_cmd::Command::new("sh");
+        command.args(["-c", &script]).arg(&program);
+        command.args(["classify", &image("tiny_33x20.png"), "--weights"]);
+        command.arg(checkpoint("good/zip.pth"));
+        command.env_remove("RESNET_BACKEND");
+        command.env("RAYON_NUM_THREADS", threads).assert()
+    };
+    for threads in ["1000000", "18446744073709551616", "many", "-1"] {
+        let assert = classify(":", threads).code(2);
+        let expected = format!(
+            "error: RAYON_NUM_THREADS: expected a number of threads from 1 to 1024, found `{threads}`\n"
+        );
+        assert_eq!(stderr(&assert), expected);
+        assert_eq!(stdout(&assert), "");
+    }
+    let assert = classify("ulimit -v 1500000", "1024").code(2);
+    let expected = "error: cannot start 1024 threads; set RAYON_NUM_THREADS to fewer: ";
+    assert!(stderr(&assert).starts_with(expected), "{}", stderr(&assert));
+    assert_eq!(stderr(&assert).lines().count(), 1);
+    classify(":", "3").success();
+    classify(":", "").success();
+}

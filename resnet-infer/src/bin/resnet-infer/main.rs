@@ -7,15 +7,20 @@ mod output;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
-use resnet_infer::command;
+use resnet_infer::command::{self, Outcome};
 
 use crate::cli::{Cli, Command};
 use crate::commands::{backends, bench, classify, forward, inspect, models, preprocess, weights};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match cli.command {
+    command::status(command::start_threads().and_then(|()| run(cli)))
+}
+
+fn run(cli: Cli) -> Result<Outcome> {
+    match cli.command {
         Command::Classify(args) => classify::run(args, cli.offline),
         Command::Evaluate(args) => command::evaluate(args, cli.offline),
         Command::Forward(args) => forward::run(args, cli.offline),
@@ -25,6 +30,5 @@ fn main() -> ExitCode {
         Command::Backends(args) => backends::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Weights(command) => weights::run(command, cli.offline),
-    };
-    command::status(outcome)
+    }
 }
