@@ -1,0 +1,30 @@
+//! Decodes any bytes to one, three and four channels, and resizes what comes out of it.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use resnet_image::{Channels, Decoder, Recipe};
+
+fuzz_target!(|bytes: &[u8]| {
+    let decoder = Decoder {
+        max_pixels: 1 << 18,
+    };
+    for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
+        let Ok(pixels) = decoder.decode_as(bytes, channels) else {
+            continue;
+        };
+        let (width, height) = pixels.dimensions();
+        let samples = width as usize * height as usize * channels.count();
+        assert_eq!(pixels.as_raw().len(), samples);
+        assert_eq!(pixels.channels(), channels);
+        if let Ok(image) = pixels.into_rgb() {
+            let recipe = Recipe {
+                resize: Some(16),
+                crop: Some(20),
+                ..Recipe::imagenet()
+            };
+            let applied = recipe.apply(image).expect("the image has pixels");
+            assert_eq!(applied.dimensions(), (20, 20));
+        }
+    }
+});
