@@ -1,5 +1,5 @@
-//! Several processes that train one network, each on its share of every batch. There is no encryption, and no
-//! authentication but a shared secret that is proven when they meet: for networks that you trust.
+//! Training with several processes, without encryption and without authentication, but for a shared secret that is proven
+//! when they meet: for networks that you trust.
 
 mod error;
 mod go;
@@ -12,9 +12,10 @@ use std::time::Duration;
 
 pub use error::PeersError;
 
-/// One of the processes, connected to the others: to all of them for the first, to the first for the others.
+/// One of several processes that train together, without encryption and without authentication, but for a
+/// [secret](Self::meet_with) that is proven when they meet.
 ///
-/// What they send is neither encrypted nor authenticated; a [secret](Self::meet_with) is only proven when they meet.
+/// Rank 0 is connected to all others, each of them to rank 0.
 ///
 /// Every process takes the same step: gradients are summed up by the first, in the order of the ranks, and handed out. It is
 /// written on sockets of the standard library, not on burn-collective 0.21: see decision 36.

@@ -1,6 +1,6 @@
 //! What two processes say before they train together: each proves that it knows the secret, and hears nothing before.
 //!
-//! 1. both: [`MAGIC`] and a nonce;
+//! 1. the other process, then rank 0: [`MAGIC`] and a nonce;
 //! 2. the other process: rank, processes, length of the greeting, greeting, and an HMAC-SHA256 of the nonces and all of it;
 //! 3. rank 0: its verdict, the length of its greeting, its greeting, and such an HMAC.
 

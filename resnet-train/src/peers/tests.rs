@@ -182,12 +182,15 @@ fn strangers_neither_end_nor_hold_up_those_who_wait_for_each_other() {
     assert!(error.contains("set the same RESNET_MEET_SECRET"), "{error}");
     let error = refused(meet(&place, 1, "a", 20_000));
     assert!(error.contains("set the same RESNET_MEET_SECRET"), "{error}");
-    // Nobody hears the greeting before the secret.
+    // Rank 0 says nothing before it is asked, and no greeting before the secret.
     let mut link = connect();
     let mut hello = [0; 48];
-    link.read_exact(&mut hello).unwrap();
     link.set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
+    assert!(link.read(&mut hello).is_err());
+    link.write_all(&[b"resnet-train 2\r\n", &[1; 32][..]].concat())
+        .unwrap();
+    link.read_exact(&mut hello).unwrap();
     assert!(link.read(&mut hello).is_err());
 
     let start = Instant::now();

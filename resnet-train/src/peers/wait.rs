@@ -136,18 +136,15 @@ fn is_there(link: &TcpStream) -> bool {
 impl Guest {
     /// Nothing where the connection is gone already.
     fn new(link: TcpStream) -> Result<Option<Self>, PeersError> {
-        let mut guest = Self {
+        let nonce = nonce()?;
+        let set = link.set_nonblocking(true);
+        Ok(set.is_ok().then(|| Self {
             link,
             since: Instant::now(),
-            nonce: nonce()?,
+            nonce,
             other: None,
             heard: Vec::with_capacity(HELLO),
-        };
-        let greeted = guest
-            .link
-            .set_nonblocking(true)
-            .and_then(|()| guest.link.write_all(&hello(&guest.nonce)));
-        Ok(greeted.is_ok().then_some(guest))
+        }))
     }
 
     fn listen(&mut self, secret: &[u8]) -> Heard {
@@ -172,6 +169,7 @@ impl Guest {
                     return Ok(None);
                 };
                 self.heard.clear();
+                self.link.write_all(&hello(&self.nonce))?;
                 *self.other.insert(other)
             }
         };
