@@ -8,8 +8,6 @@ pub const BATCH: u64 = 65_536;
 pub const PARTS: u64 = BATCH;
 /// Threads that prepare images.
 pub const WORKERS: u64 = 256;
-/// Threads that compute (`RAYON_NUM_THREADS`).
-pub const THREADS: u64 = 1024;
 /// Processes that train together.
 pub const RANKS: u64 = 1024;
 /// Seconds to wait for other processes: a day.
