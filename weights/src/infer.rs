@@ -117,7 +117,7 @@ impl Checkpoint {
         let overrides = self.about().options.clone().and(overrides);
         let mut inferred = match self.config() {
             Some(config) => self.described(config.clone())?,
-            None => self.from_keys(&overrides)?,
+            None => self.told_from_keys(&overrides)?,
         };
         inferred.config = overrides.apply(inferred.config)?;
         if !overrides.is_empty() {
@@ -148,7 +148,7 @@ impl Checkpoint {
         }
     }
 
-    fn from_keys(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
+    fn told_from_keys(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
         let shapes = Shapes(
             self.by_key()
                 .map(|(key, entry)| (key, entry.shape()))

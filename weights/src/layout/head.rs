@@ -84,7 +84,7 @@ pub(super) fn find_head<'a>(
         _ => layers(&inner),
     };
     if let Head::Layers { .. } = head {
-        for (_, group) in &inner {
+        for group in inner.values() {
             for (name, entry) in group {
                 // Never the two keys of a single layer.
                 let key = match name.starts_with("fc.") && !is_single(name) {

@@ -113,11 +113,10 @@ fn translate_torchvision(key: &str) -> Option<String> {
     if known.iter().any(|part| key.starts_with(part)) {
         return Some(key.replacen(".shortcut.", ".downsample.", 1));
     }
-    let deep = DEEP_STEMS.iter().find_map(|(from, to)| {
+    DEEP_STEMS.iter().find_map(|(from, to)| {
         let rest = key.strip_prefix(from)?;
         Some(format!("{to}{rest}"))
-    });
-    deep
+    })
 }
 
 /// `encoder.stages.S.layers.B.layer.N.convolution` is `layer(S+1).B.conv(N+1)`.

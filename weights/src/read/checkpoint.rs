@@ -217,7 +217,7 @@ impl Checkpoint {
 
     /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
     pub fn recipe(&self) -> Option<Recipe> {
-        self.about.recipe.clone()
+        self.about.recipe
     }
 
     /// What turns logits into probabilities, where the file tells it: files that

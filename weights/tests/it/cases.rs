@@ -1,5 +1,7 @@
 //! Checkpoints of real users, against PyTorch.
 
+#![allow(clippy::excessive_precision, reason = "numbers as PyTorch prints them")]
+
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 use resnet_core::{NormKind, ResNet, StridePlacement};

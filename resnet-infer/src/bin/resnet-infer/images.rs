@@ -1,6 +1,8 @@
 //! The images that a user points at.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -65,18 +67,21 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
 impl Source {
     pub(crate) fn open(&self) -> Result<RgbImage> {
         match self {
-            Self::File(path) if is_handed_over(path) => Ok(resnet_image::open(path)?),
+            Self::File(path) if is_handed_over(path) => {
+                let context = || format!("`{}`", path.display());
+                decoded(File::open(path).with_context(context)?).with_context(context)
+            }
             Self::File(path) => Ok(open_image(path)?),
             Self::Unreadable(_, reason) => bail!("{reason}"),
-            Self::Stdin => {
-                let decoder = Decoder::default();
-                let bytes = decoder
-                    .read_bytes(std::io::stdin().lock())
-                    .context("standard input")?;
-                decoder.decode(&bytes).context("standard input")
-            }
+            Self::Stdin => decoded(std::io::stdin().lock()).context("standard input"),
         }
     }
+}
+
+/// The image that is read from a pipe.
+fn decoded(input: impl Read) -> Result<RgbImage> {
+    let decoder = Decoder::default();
+    Ok(decoder.decode(&decoder.read_bytes(input)?)?)
 }
 
 fn no_images(folder: &Path, skipped: &Skipped) -> Error {

@@ -232,7 +232,8 @@ fn threads_to_compute_have_a_limit() {
     assert_eq!(output.status.code(), Some(2));
     let message = text(&output.stderr);
     assert!(
-        message.starts_with("error: RAYON_NUM_THREADS: expected a number of threads from 1 to 1024"),
+        message
+            .starts_with("error: RAYON_NUM_THREADS: expected a number of threads from 1 to 1024"),
         "{message}"
     );
 }
