@@ -28,7 +28,7 @@ impl ResNetConfig {
     /// let config = resnet_core::Arch::ResNet50.config();
     /// let one = config.inference_bytes(1, [224, 224]);
     /// assert!((100 << 20..150 << 20).contains(&one), "{one}");
-    /// assert!(config.inference_bytes(64, [4096, 4096]) > 200 << 30);
+    /// assert!(config.inference_bytes(64, [4096, 4096]) > 100 << 30);
     /// ```
     pub fn inference_bytes(&self, batch: usize, size: [usize; 2]) -> u64 {
         let maps = self.maps(size).largest.saturating_mul(batch as u64);

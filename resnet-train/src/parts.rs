@@ -39,7 +39,7 @@ impl<B: AutodiffBackend> Parts<B> {
 
 impl Fit {
     /// Returns the parts that a batch of images of `height` by `width` pixels is run in: fewer than
-    /// [`parts`](Self::parts) where the norms of the network need more images in each.
+    /// `parts` where the norms of the network need more images in each.
     pub fn parts_of_a_batch(
         &self,
         network: &ResNetConfig,
