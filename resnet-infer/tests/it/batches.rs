@@ -17,9 +17,7 @@ fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
     let images = keyed::images::<Cpu>(7, [16, 3, side, side], &Default::default());
     let logits = |batch: usize| -> Vec<f32> {
         let parts = images.clone().split(batch, 0);
-        let logits = parts
-            .into_iter()
-            .map(|images| model.forward_all(images).embedding);
+        let logits = parts.into_iter().map(|images| model.forward(images));
         Tensor::cat(logits.collect(), 0)
             .into_data()
             .to_vec()
