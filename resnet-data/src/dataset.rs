@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
-use resnet_image::OpenError;
+use resnet_image::{Channels, OpenError, Pixels};
 
-use crate::{BadImage, Skipped, open_image, shapes};
+use crate::{BadImage, Skipped, shapes};
 
 /// Labelled images: the names of the classes, and where each image is to be had. Images are decoded when they are asked
 /// for.
@@ -239,23 +239,33 @@ impl Sample {
         }
     }
 
-    /// Its pixels.
+    /// Reads the image, with these channels.
     ///
     /// # Errors
     ///
-    /// If its file cannot be read or decoded.
-    pub fn image(&self) -> Result<RgbImage, OpenError> {
-        match &self.source {
-            Source::File(path) => open_image(path),
+    /// Returns an error if its file cannot be read or decoded.
+    pub fn image(&self, channels: Channels) -> Result<Pixels, OpenError> {
+        let image = match &self.source {
+            Source::File(path) => return resnet_image::open_as(path, channels),
             Source::Planes { file, start, side } => {
                 let plane = (side * side) as usize;
                 let pixel = |x: u32, y: u32| {
                     let at = start + (y * side + x) as usize;
                     image::Rgb([0, 1, 2].map(|channel| file.1[at + channel * plane]))
                 };
-                Ok(RgbImage::from_fn(*side, *side, pixel))
+                RgbImage::from_fn(*side, *side, pixel)
             }
-            Source::Shape { class, seed } => Ok(shapes::draw(*class, *seed)),
-        }
+            Source::Shape { class, seed } => shapes::draw(*class, *seed),
+        };
+        Ok(Pixels::from(image).convert(channels))
+    }
+
+    /// Reads the image in color.
+    ///
+    /// # Errors
+    ///
+    /// As for [`image`](Self::image).
+    pub fn rgb(&self) -> Result<RgbImage, OpenError> {
+        Ok(self.image(Channels::Rgb)?.into_rgb())
     }
 }

@@ -26,5 +26,5 @@ pub use loader::{BadImage, Batch, Batches, Loader, LoaderError};
 pub use options::{DataOptions, Layout, ParseOptionError};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};
-pub use search::{ImageFiles, open_image};
+pub use search::ImageFiles;
 pub use skipped::Skipped;

@@ -5,17 +5,17 @@ use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use image::RgbImage;
-use resnet_image::Recipe;
+use resnet_image::{Pixels, Recipe};
 
+use crate::augment::check;
 use crate::random::{For, random};
 use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
 
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The images, not normalised yet.
-    pub images: Vec<RgbImage>,
+    /// The images, not normalized yet, with the channels of the recipe.
+    pub images: Vec<Pixels>,
     /// The number in the dataset of each image.
     pub numbers: Vec<usize>,
     /// One row an image: the share of each class in it.
@@ -97,9 +97,15 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// If a number of the augmentation is out of its range.
+    /// If a number of the augmentation is out of its range, or the recipe is for RGBA.
     pub fn training(self, augment: Augment, seed: u64) -> Result<Self, AugmentError> {
         augment.validate()?;
+        check(
+            "channels",
+            self.recipe().channels().count() as f64,
+            1.0,
+            3.0,
+        )?;
         Ok(self.with(|plan| {
             plan.augment = Some(augment);
             plan.sampling = Sampling::Shuffled;
@@ -392,19 +398,19 @@ impl Plan {
         batch
     }
 
-    fn image(
-        &self,
-        number: usize,
-        place: [u64; 2],
-    ) -> Result<(RgbImage, Option<[u32; 4]>), String> {
-        let image = self.dataset.samples()[number].image();
+    fn image(&self, number: usize, place: [u64; 2]) -> Result<(Pixels, Option<[u32; 4]>), String> {
+        let channels = self.recipe.channels();
+        let image = self.dataset.samples()[number].image(channels);
         let image = image.map_err(|error| with_causes(&error))?;
         let changed = match &self.augment {
             Some(augment) => {
                 let mut random = random(self.seed, For::Sample, place);
-                augment.apply(image, &self.recipe, &mut random)
+                // Gray has equal colors, and every change leaves them equal.
+                augment
+                    .apply(image.into_rgb(), &self.recipe, &mut random)
+                    .map(|(image, erased)| (Pixels::from(image).convert(channels), erased))
             }
-            None => self.recipe.apply(image).map(|image| (image, None)),
+            None => self.recipe.apply_to(image).map(|image| (image, None)),
         };
         changed.map_err(|error| with_causes(&error))
     }

@@ -2,11 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
-use resnet_image::{OpenError, has_image_ending};
+use resnet_image::has_image_ending;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::{BadImage, Skipped};
@@ -42,25 +40,6 @@ impl ImageFiles {
     }
 }
 
-/// Opens an image as [`resnet_image::open`] does, but regular files alone: a pipe without a writer would never end.
-///
-/// # Errors
-///
-/// [`OpenError`], if the file cannot be read or decoded, or is no regular file.
-pub fn open_image(path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
-    let path = path.as_ref();
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(OpenError::Read {
-            path: path.into(),
-            source: io::Error::other(format!(
-                "expected a regular file, found {}",
-                kind(metadata.file_type())
-            )),
-        }),
-        _ => resnet_image::open(path),
-    }
-}
-
 /// What a search comes upon.
 pub(crate) enum Found {
     Folder(DirEntry),
@@ -89,7 +68,7 @@ pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Found> {
             }
             Ok(entry) if !entry.file_type().is_file() && has_image_ending(entry.path()) => {
                 let found = kind(entry.file_type());
-                let reason = format!("expected a regular file, found {found}");
+                let reason = format!("expected a file, found {found}");
                 return Some(unreadable(entry.path(), reason));
             }
             Ok(entry) => return Some(Found::File(entry.into_path())),

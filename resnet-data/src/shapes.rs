@@ -109,7 +109,7 @@ mod tests {
         let [a, b] = [1, 2].map(|seed| Dataset::shapes(12, seed));
         assert_eq!(a.counts(), [2; 6]);
         for (a, b) in a.samples().iter().zip(b.samples()) {
-            assert_ne!(a.image().unwrap(), b.image().unwrap());
+            assert_ne!(a.rgb().unwrap(), b.rgb().unwrap());
         }
     }
 

@@ -1,26 +1,10 @@
 //! Files that are no images by their names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use resnet_image::has_image_ending;
-
-/// Formats of images that are not decoded, by the endings of their files.
-const UNSUPPORTED: [(&str, &[&str]); 7] = [
-    ("AVIF", &["avif", "avifs"]),
-    ("HEIC", &["heic", "heif", "hif"]),
-    ("JPEG XL", &["jxl"]),
-    ("JPEG 2000", &["j2c", "j2k", "jp2", "jpc", "jpf", "jpx"]),
-    (
-        "raw",
-        &[
-            "arw", "cr2", "cr3", "dng", "nef", "orf", "pef", "raf", "rw2",
-        ],
-    ),
-    ("SVG", &["svg", "svgz"]),
-    ("Photoshop", &["psb", "psd"]),
-];
+use resnet_image::foreign_image_ending;
 
 /// Counts of the files that were skipped because their names do not end as those of images do. Hidden files are not
 /// counted.
@@ -109,12 +93,10 @@ impl fmt::Display for Skipped {
             parts.push(format!("{} {images} beside the class folders", self.beside));
         }
         f.write_str(&parts.join(", "))?;
-        let unsupported: Vec<&str> = UNSUPPORTED
-            .iter()
-            .filter(|(_, endings)| endings.iter().any(|ending| self.has_unsupported(ending)))
-            .map(|&(name, _)| name)
-            .collect();
-        match unsupported.as_slice() {
+        let foreign = |ending: &String| foreign_image_ending(format!("x.{ending}"));
+        let foreign: BTreeSet<&str> = self.endings.keys().filter_map(foreign).collect();
+        let foreign: Vec<&str> = foreign.into_iter().collect();
+        match foreign.as_slice() {
             [] => Ok(()),
             names => write!(
                 f,
@@ -122,11 +104,5 @@ impl fmt::Display for Skipped {
                 names.join(" and ")
             ),
         }
-    }
-}
-
-impl Skipped {
-    fn has_unsupported(&self, ending: &str) -> bool {
-        self.endings.contains_key(ending) && !has_image_ending(format!("x.{ending}"))
     }
 }

@@ -1,8 +1,9 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use image::RgbImage;
 use rayon::prelude::*;
 
+use crate::per_channel::PerChannel;
+use crate::pixels::AsSamples;
 use crate::recipe::{RecipeError, check_normalisation};
 
 /// Why images could not be made into one tensor.
@@ -37,20 +38,33 @@ pub enum BatchError {
         /// Width and height of this image.
         found: (u32, u32),
     },
+    /// An image has another number of channels than there are means.
+    #[error(
+        "image {index} of the batch: expected {expected} channels, as many as means, found {found}; \
+         decode it to as many channels"
+    )]
+    ChannelMismatch {
+        /// Position in the batch.
+        index: usize,
+        /// The number of means.
+        expected: usize,
+        /// The channels of this image.
+        found: usize,
+    },
     /// The mean or the standard deviation cannot be used.
     #[error(transparent)]
     Normalisation(#[from] RecipeError),
 }
 
-/// Normalises images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
+/// Normalizes images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
 ///
-/// Every value is `(x / 255 - mean) / std`, each step rounded to `f32`.
+/// The images have as many channels as there are means: one, three or four. Every value is `(x / 255 - mean) / std`, each step rounded to `f32`.
 ///
 /// # Shapes
-/// - output: `[images.len(), 3, height, width]`, red first
+/// - output: `[images.len(), channels, height, width]`, red first, alpha last
 ///
 /// # Errors
-/// [`BatchError`] for an empty batch, an empty image, images of different sizes, and a `mean` or
+/// [`BatchError`] for an empty batch, an empty image, images of different sizes or other channels, and a `mean` or
 /// `std` that [`Recipe::validate`](crate::Recipe::validate) would refuse.
 ///
 /// ```
@@ -64,25 +78,27 @@ pub enum BatchError {
 /// # Ok::<(), resnet_image::BatchError>(())
 /// ```
 pub fn to_tensor<B: Backend>(
-    images: &[RgbImage],
-    mean: [f32; 3],
-    std: [f32; 3],
+    images: &[impl AsSamples],
+    mean: impl Into<PerChannel>,
+    std: impl Into<PerChannel>,
     device: &B::Device,
 ) -> Result<Tensor<B, 4>, BatchError> {
     let data = normalised(images, mean, std)?;
     Ok(Tensor::from_data(data, device))
 }
 
-/// The numbers of [`to_tensor`], not on a device yet.
+/// Returns the numbers of [`to_tensor`], not on a device yet.
 ///
 /// # Errors
 /// As [`to_tensor`].
 pub fn normalised(
-    images: &[RgbImage],
-    mean: [f32; 3],
-    std: [f32; 3],
+    images: &[impl AsSamples],
+    mean: impl Into<PerChannel>,
+    std: impl Into<PerChannel>,
 ) -> Result<TensorData, BatchError> {
-    check_normalisation(mean, std)?;
+    let (mean, std) = (mean.into(), std.into());
+    check_normalisation(&mean, &std)?;
+    let channels = mean.len();
     let expected = images.first().ok_or(BatchError::Empty)?.dimensions();
     for (index, image) in images.iter().enumerate() {
         let found @ (width, height) = image.dimensions();
@@ -100,21 +116,31 @@ pub fn normalised(
                 height,
             });
         }
+        if image.channels().count() != channels {
+            return Err(BatchError::ChannelMismatch {
+                index,
+                expected: channels,
+                found: image.channels().count(),
+            });
+        }
     }
 
     let (width, height) = (expected.0 as usize, expected.1 as usize);
-    let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
+    let row = |channel: usize| -> [f32; 256] {
         std::array::from_fn(|x| (x as f32 / 255.0 - mean[channel]) / std[channel])
-    });
-    let mut values = vec![0.0; images.len() * 3 * width * height];
+    };
+    let table: Vec<[f32; 256]> = (0..channels).map(row).collect();
+    let mut values = vec![0.0; images.len() * channels * width * height];
     values
         .par_chunks_exact_mut(width * height)
         .enumerate()
         .for_each(|(index, plane)| {
-            let (image, channel) = (&images[index / 3], index % 3);
-            for (value, pixel) in plane.iter_mut().zip(image.as_raw().chunks_exact(3)) {
+            let (image, channel) = (&images[index / channels], index % channels);
+            let pixels = image.as_samples().chunks_exact(channels);
+            for (value, pixel) in plane.iter_mut().zip(pixels) {
                 *value = table[channel][usize::from(pixel[channel])];
             }
         });
-    Ok(TensorData::new(values, [images.len(), 3, height, width]))
+    let shape = [images.len(), channels, height, width];
+    Ok(TensorData::new(values, shape))
 }

@@ -1,12 +1,12 @@
-use image::RgbImage;
+use image::{ImageBuffer, Pixel};
 
 use crate::filter::Filter;
 use crate::limits::{TransformError, check_output, check_source};
 use crate::resize::{Window, resize_window};
 
-/// The centre `size` x `size` pixels, as torchvision's `CenterCrop(size)`.
+/// Returns the center `size` x `size` pixels, as torchvision's `CenterCrop(size)`.
 ///
-/// Where the image is smaller than the crop it is padded with black, the odd pixel at the right
+/// Where the image is smaller than the crop it is padded with zeros, the odd pixel at the right
 /// and below; where it is larger, the offset `(side - size) / 2` rounds half to even.
 ///
 /// # Errors
@@ -21,22 +21,25 @@ use crate::resize::{Window, resize_window};
 /// assert_eq!(crop.get_pixel(0, 0).0, [2, 0, 9]); // (7 - 4) / 2 = 1.5, to even 2
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
-pub fn center_crop(image: &RgbImage, size: u32) -> Result<RgbImage, TransformError> {
-    check_source(image)?;
+pub fn center_crop<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
+    size: u32,
+) -> Result<ImageBuffer<P, Vec<u8>>, TransformError> {
+    check_source(image.dimensions())?;
     let (width, height) = image.dimensions();
     crop_resized(image, width.into(), height.into(), size, Filter::default())
 }
 
-/// The centre crop of `image` resized to `width` x `height`, computing no pixel outside the crop.
+/// The center crop of `image` resized to `width` x `height`, computing no pixel outside the crop.
 ///
 /// So the memory needed is bounded by the image and the crop, whatever the aspect ratio.
-pub(crate) fn crop_resized(
-    image: &RgbImage,
+pub(crate) fn crop_resized<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
     width: u64,
     height: u64,
     size: u32,
     filter: Filter,
-) -> Result<RgbImage, TransformError> {
+) -> Result<ImageBuffer<P, Vec<u8>>, TransformError> {
     check_output(size.into(), size.into())?;
     let (across, down) = (Span::of(width, size), Span::of(height, size));
     let window = Window {
@@ -49,7 +52,7 @@ pub(crate) fn crop_resized(
     if inside.dimensions() == (size, size) {
         return Ok(inside);
     }
-    let mut padded = RgbImage::new(size, size);
+    let mut padded = ImageBuffer::new(size, size);
     image::imageops::replace(
         &mut padded,
         &inside,
@@ -91,6 +94,8 @@ impl Span {
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
 
     #[test]

@@ -112,7 +112,7 @@ impl Decoder {
     /// supported, announce more than [`max_pixels`](Self::max_pixels), or need more than the
     /// [memory limit](set_memory_limit).
     pub fn decode(&self, bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-        rgb(self.decode_as(bytes, Channels::Rgb)?)
+        Ok(self.decode_as(bytes, Channels::Rgb)?.into_rgb())
     }
 
     /// Decodes as [`decode`](Self::decode) does, into these channels by the rules of Pillow's `convert`.
@@ -142,10 +142,7 @@ impl Decoder {
     /// [`OpenError`], which names the path. Anything but a regular file, such as a named pipe or a device, is an error.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
         let path = path.as_ref();
-        rgb(self.open_as(path, Channels::Rgb)?).map_err(|source| OpenError::Decode {
-            path: path.to_owned(),
-            source,
-        })
+        Ok(self.open_as(path, Channels::Rgb)?.into_rgb())
     }
 
     /// Reads the file at `path` and decodes it [into these channels](Self::decode_as).
@@ -176,14 +173,6 @@ impl Decoder {
     fn max_bytes(&self) -> u64 {
         self.max_pixels.saturating_mul(8).saturating_add(1 << 20)
     }
-}
-
-fn rgb(pixels: Pixels) -> Result<RgbImage, DecodeError> {
-    let other = |pixels: Pixels| DecodeError::Unsupported {
-        format: "image",
-        what: format!("{:?} in place of RGB", pixels.channels()),
-    };
-    pixels.into_rgb().map_err(other)
 }
 
 /// Decodes the bytes into the channels that the job asks for.

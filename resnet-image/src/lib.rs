@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod convert;
 mod crop;
 #[cfg(feature = "decode")]
 mod decode;
 mod filter;
 mod limits;
+mod per_channel;
 mod pixels;
 mod recipe;
 mod resize;
@@ -18,8 +20,9 @@ pub use decode::{
     memory_limit, open, open_as, set_memory_limit,
 };
 pub use filter::{Filter, ParseFilterError};
-pub use image::RgbImage;
+pub use image::{GrayImage, RgbImage, RgbaImage};
 pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};
-pub use pixels::{Channels, ChannelsError, Pixels};
+pub use per_channel::PerChannel;
+pub use pixels::{AsSamples, Channels, ChannelsError, Pixels};
 pub use recipe::{IMAGENET_MEAN, IMAGENET_STD, Recipe, RecipeError};
 pub use resize::{resize, resize_shorter_side};

@@ -1,5 +1,3 @@
-use image::RgbImage;
-
 /// The default limit on the pixels of an image, and the limit on those of a resize or crop: where
 /// Pillow raises `DecompressionBombError` (twice its `MAX_IMAGE_PIXELS`).
 pub const MAX_PIXELS: u64 = 178_956_970;
@@ -40,8 +38,7 @@ pub enum TransformError {
     },
 }
 
-pub(crate) fn check_source(image: &RgbImage) -> Result<(), TransformError> {
-    let (width, height) = image.dimensions();
+pub(crate) fn check_source((width, height): (u32, u32)) -> Result<(), TransformError> {
     if width == 0 || height == 0 {
         return Err(TransformError::EmptyImage { width, height });
     }

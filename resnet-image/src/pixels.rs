@@ -1,4 +1,8 @@
+use std::fmt;
+
 use image::{GrayImage, RgbImage, RgbaImage};
+
+use crate::convert::convert;
 
 /// The channels of an image, with the meaning of Pillow's modes `L`, `RGB` and `RGBA`.
 ///
@@ -28,6 +32,16 @@ impl Channels {
             Self::Rgb => 3,
             Self::Rgba => 4,
         }
+    }
+}
+
+impl fmt::Display for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gray => "gray",
+            Self::Rgb => "RGB",
+            Self::Rgba => "RGBA",
+        })
     }
 }
 
@@ -71,6 +85,15 @@ pub enum Pixels {
 }
 
 impl Pixels {
+    /// Returns an image of zeros.
+    pub fn new(width: u32, height: u32, channels: Channels) -> Self {
+        match channels {
+            Channels::Gray => Self::Gray(GrayImage::new(width, height)),
+            Channels::Rgb => Self::Rgb(RgbImage::new(width, height)),
+            Channels::Rgba => Self::Rgba(RgbaImage::new(width, height)),
+        }
+    }
+
     /// Returns the channels.
     pub fn channels(&self) -> Channels {
         match self {
@@ -98,14 +121,47 @@ impl Pixels {
         }
     }
 
-    /// Returns the image if it has three channels, and itself if not.
-    ///
-    /// # Errors
-    /// The image as it is, if it has one or four channels.
-    pub fn into_rgb(self) -> Result<RgbImage, Self> {
+    /// Returns the samples to be changed, pixel by pixel and row by row.
+    pub fn as_raw_mut(&mut self) -> &mut [u8] {
         match self {
-            Self::Rgb(image) => Ok(image),
-            other => Err(other),
+            Self::Gray(image) => image,
+            Self::Rgb(image) => image,
+            Self::Rgba(image) => image,
+        }
+    }
+
+    /// Converts to other channels, as Pillow's `convert` does.
+    ///
+    /// Gray is the luma of a color, colors of gray are equal, and alpha is full or dropped.
+    ///
+    /// ```
+    /// use image::Rgb;
+    /// use resnet_image::{Channels, Pixels, RgbImage};
+    ///
+    /// let red = Pixels::from(RgbImage::from_pixel(1, 1, Rgb([255, 0, 0])));
+    /// assert_eq!(red.clone().convert(Channels::Gray).as_raw(), [76]); // 0.299 * 255
+    /// assert_eq!(red.convert(Channels::Rgba).as_raw(), [255, 0, 0, 255]);
+    /// ```
+    pub fn convert(self, channels: Channels) -> Self {
+        if self.channels() == channels {
+            return self;
+        }
+        let (width, height) = self.dimensions();
+        let mut image = Self::new(width, height, channels);
+        convert(self.as_raw(), self.channels(), image.as_raw_mut(), channels);
+        image
+    }
+
+    /// Converts to RGB, as [`convert`](Self::convert) does.
+    pub fn into_rgb(self) -> RgbImage {
+        match self {
+            Self::Rgb(image) => image,
+            other => {
+                let (width, height) = other.dimensions();
+                let mut image = RgbImage::new(width, height);
+                convert(other.as_raw(), other.channels(), &mut image, Channels::Rgb);
+                image
+            }
         }
     }
 }
@@ -127,3 +183,51 @@ impl From<RgbaImage> for Pixels {
         Self::Rgba(image)
     }
 }
+
+/// What can be normalized into a batch: an image of 8 bits a channel.
+pub trait AsSamples: Sync {
+    /// Returns the channels.
+    fn channels(&self) -> Channels;
+
+    /// Returns width and height.
+    fn dimensions(&self) -> (u32, u32);
+
+    /// Returns the samples, pixel by pixel and row by row.
+    fn as_samples(&self) -> &[u8];
+}
+
+impl AsSamples for Pixels {
+    fn channels(&self) -> Channels {
+        self.channels()
+    }
+
+    fn dimensions(&self) -> (u32, u32) {
+        self.dimensions()
+    }
+
+    fn as_samples(&self) -> &[u8] {
+        self.as_raw()
+    }
+}
+
+macro_rules! as_samples {
+    ($image:ty, $channels:expr) => {
+        impl AsSamples for $image {
+            fn channels(&self) -> Channels {
+                $channels
+            }
+
+            fn dimensions(&self) -> (u32, u32) {
+                self.dimensions()
+            }
+
+            fn as_samples(&self) -> &[u8] {
+                self.as_raw()
+            }
+        }
+    };
+}
+
+as_samples!(GrayImage, Channels::Gray);
+as_samples!(RgbImage, Channels::Rgb);
+as_samples!(RgbaImage, Channels::Rgba);

@@ -1,9 +1,11 @@
-use image::RgbImage;
+use image::{ImageBuffer, Pixel};
 use serde::{Deserialize, Serialize};
 
 use crate::crop::{center_crop, crop_resized};
 use crate::filter::Filter;
 use crate::limits::{TransformError, check_source};
+use crate::per_channel::PerChannel;
+use crate::pixels::{Channels, Pixels};
 use crate::resize::{resize_shorter_side, shorter_side_size};
 
 /// The mean of ImageNet's training pixels a channel, red first, on the scale 0 to 1.
@@ -12,7 +14,9 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// The standard deviation of ImageNet's training pixels a channel, red first.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// How a set of weights wants its images: resize the shorter side, crop the centre, normalise.
+/// How a set of weights wants its images: resize the shorter side, crop the center, normalize.
+///
+/// The number of means tells the channels: three for RGB, one for gray (`L`), four for RGBA.
 ///
 /// ```
 /// use resnet_image::{Filter, Recipe, RgbImage};
@@ -33,9 +37,9 @@ pub struct Recipe {
     #[serde(default)]
     pub filter: Filter,
     /// Subtracted from each channel, once that is on the scale 0 to 1.
-    pub mean: [f32; 3],
+    pub mean: PerChannel,
     /// Divides each channel after the subtraction.
-    pub std: [f32; 3],
+    pub std: PerChannel,
 }
 
 impl Recipe {
@@ -45,8 +49,8 @@ impl Recipe {
             resize: Some(256),
             crop: Some(224),
             filter: Filter::Bilinear,
-            mean: IMAGENET_MEAN,
-            std: IMAGENET_STD,
+            mean: IMAGENET_MEAN.into(),
+            std: IMAGENET_STD.into(),
         }
     }
 
@@ -65,7 +69,7 @@ impl Recipe {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// [`RecipeError`] for a size of zero, a mean that is not finite, or a standard deviation that
+    /// [`RecipeError`] for a size of zero, another number of means than of standard deviations, a mean that is not finite, or a standard deviation that
     /// is not finite and above zero.
     ///
     /// ```
@@ -81,10 +85,15 @@ impl Recipe {
                 return Err(RecipeError::ZeroSize { field });
             }
         }
-        check_normalisation(self.mean, self.std)
+        check_normalisation(&self.mean, &self.std)
     }
 
-    /// Resizes the shorter side, then crops the centre: the pixels before normalisation.
+    /// Returns the channels that images must have, for [`open_as`](crate::open_as).
+    pub fn channels(&self) -> Channels {
+        self.mean.channels()
+    }
+
+    /// Resizes the shorter side, then crops the center: the pixels before normalization.
     ///
     /// Only the pixels inside the crop are computed, so with a crop even an image of one pixel by
     /// many thousands needs little memory; where torchvision would make the long strip first, the
@@ -92,13 +101,16 @@ impl Recipe {
     ///
     /// # Errors
     /// [`TransformError`] when a side or a size is zero, or when the result would be too large.
-    pub fn apply(&self, image: RgbImage) -> Result<RgbImage, TransformError> {
+    pub fn apply<P: Pixel<Subpixel = u8>>(
+        &self,
+        image: ImageBuffer<P, Vec<u8>>,
+    ) -> Result<ImageBuffer<P, Vec<u8>>, TransformError> {
         match (self.resize, self.crop) {
-            (None, None) => check_source(&image).map(|()| image),
+            (None, None) => check_source(image.dimensions()).map(|()| image),
             (None, Some(crop)) => center_crop(&image, crop),
             (Some(size), None) => resize_shorter_side(&image, size, self.filter),
             (Some(size), Some(crop)) => {
-                check_source(&image)?;
+                check_source(image.dimensions())?;
                 let (width, height) = shorter_side_size(image.width(), image.height(), size);
                 if size == 0 {
                     return Err(TransformError::ZeroSize { width, height });
@@ -106,6 +118,31 @@ impl Recipe {
                 crop_resized(&image, width, height, crop, self.filter)
             }
         }
+    }
+
+    /// Resizes and crops as [`apply`](Self::apply) does, whatever the channels.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply).
+    ///
+    /// ```
+    /// use resnet_image::{Channels, Decoder, PerChannel, Recipe, to_tensor};
+    /// # use burn::backend::{Flex, flex::FlexDevice};
+    ///
+    /// let half = PerChannel::from([0.5]);
+    /// let recipe = Recipe { resize: Some(4), crop: Some(3), mean: half, std: half, ..Recipe::imagenet() };
+    /// let image = Decoder::default().decode_as(b"P2 2 1 9 3 7", recipe.channels())?;
+    /// let pixels = recipe.apply_to(image)?;
+    /// let batch = to_tensor::<Flex>(&[pixels], recipe.mean, recipe.std, &FlexDevice)?;
+    /// assert_eq!(batch.dims(), [1, 1, 3, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply_to(&self, image: Pixels) -> Result<Pixels, TransformError> {
+        Ok(match image {
+            Pixels::Gray(image) => Pixels::Gray(self.apply(image)?),
+            Pixels::Rgb(image) => Pixels::Rgb(self.apply(image)?),
+            Pixels::Rgba(image) => Pixels::Rgba(self.apply(image)?),
+        })
     }
 }
 
@@ -119,7 +156,15 @@ pub enum RecipeError {
         /// Name of the field.
         field: &'static str,
     },
-    /// A mean is infinite or not a number.
+    /// There are not as many means as standard deviations.
+    #[error("`mean` and `std`: expected as many of each, found {mean} and {std}")]
+    Channels {
+        /// The number of means.
+        mean: usize,
+        /// The number of standard deviations.
+        std: usize,
+    },
+    /// A mean is infinite or NaN.
     #[error("`mean` of channel {channel}: expected a finite number, found {found}")]
     Mean {
         /// Index of the channel, red first.
@@ -129,7 +174,7 @@ pub enum RecipeError {
     },
     /// Mean and standard deviation blow the pixels up.
     #[error(
-        "`mean` and `std` of channel {channel}: expected normalised pixels of at most 1000000, found {found}"
+        "`mean` and `std` of channel {channel}: expected normalized pixels of at most 1000000, found {found}"
     )]
     Range {
         /// Index of the channel, red first.
@@ -147,7 +192,13 @@ pub enum RecipeError {
     },
 }
 
-pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), RecipeError> {
+pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), RecipeError> {
+    if mean.len() != std.len() {
+        return Err(RecipeError::Channels {
+            mean: mean.len(),
+            std: std.len(),
+        });
+    }
     if let Some(channel) = mean.iter().position(|mean| !mean.is_finite()) {
         return Err(RecipeError::Mean {
             channel,
@@ -166,7 +217,7 @@ pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), R
         let ends = [0.0, 1.0].map(|pixel: f32| ((pixel - mean[channel]) / std[channel]).abs());
         ends[0].max(ends[1])
     };
-    match (0..3).find(|&channel| largest(channel) > LARGEST) {
+    match (0..mean.len()).find(|&channel| largest(channel) > LARGEST) {
         Some(channel) => Err(RecipeError::Range {
             channel,
             found: largest(channel),
@@ -177,13 +228,15 @@ pub(crate) fn check_normalisation(mean: [f32; 3], std: [f32; 3]) -> Result<(), R
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
 
     #[test]
     fn pixels_stay_within_reason() {
         let recipe = Recipe {
-            mean: [1e38, 0.0, 0.0],
-            std: [1e-38, 1.0, 1.0],
+            mean: [1e38, 0.0, 0.0].into(),
+            std: [1e-38, 1.0, 1.0].into(),
             ..Recipe::imagenet()
         };
         let error = recipe.validate().unwrap_err().to_string();
@@ -196,7 +249,7 @@ mod tests {
     #[test]
     fn impossible_numbers_are_named() {
         let recipe = Recipe {
-            std: [0.2, 0.0, 0.2],
+            std: [0.2, 0.0, 0.2].into(),
             ..Recipe::imagenet()
         };
         assert_eq!(
@@ -207,7 +260,7 @@ mod tests {
             })
         );
         let recipe = Recipe {
-            mean: [0.0, 0.0, f32::INFINITY],
+            mean: [0.0, 0.0, f32::INFINITY].into(),
             ..Recipe::imagenet()
         };
         assert!(matches!(
@@ -215,7 +268,7 @@ mod tests {
             Err(RecipeError::Mean { channel: 2, .. })
         ));
         let recipe = Recipe {
-            std: [f32::NAN; 3],
+            std: [f32::NAN; 3].into(),
             ..Recipe::imagenet()
         };
         assert!(matches!(
@@ -240,5 +293,41 @@ mod tests {
     fn cifar_keeps_the_image() {
         let image = RgbImage::from_pixel(32, 32, image::Rgb([1, 2, 3]));
         assert_eq!(Recipe::cifar().apply(image.clone()), Ok(image));
+    }
+
+    #[test]
+    fn numbers_of_channels_must_agree() {
+        let recipe = Recipe {
+            mean: [0.5].into(),
+            ..Recipe::imagenet()
+        };
+        let error = recipe.validate().unwrap_err();
+        assert_eq!(error, RecipeError::Channels { mean: 1, std: 3 });
+    }
+
+    /// As files of before 0.2 have them, and with other numbers of channels.
+    #[test]
+    fn json_lists_as_many_numbers_as_channels() {
+        let json = |mean: &str| {
+            format!(r#"{{"resize":232,"crop":null,"filter":"bicubic","mean":{mean},"std":{mean}}}"#)
+        };
+        let text = json("[0.5,0.25,0.125]");
+        let recipe: Recipe = serde_json::from_str(&text).unwrap();
+        assert_eq!((recipe.channels(), recipe.mean[1]), (Channels::Rgb, 0.25));
+        assert_eq!(serde_json::to_string(&recipe).unwrap(), text);
+        let gray: Recipe = serde_json::from_str(&json("[0.5]")).unwrap();
+        assert_eq!(
+            (gray.channels(), &gray.std[..]),
+            (Channels::Gray, &[0.5][..])
+        );
+        let rgba: Recipe = serde_json::from_str(&json("[0.5,0.5,0.5,0.0]")).unwrap();
+        assert_eq!(rgba.channels(), Channels::Rgba);
+        let error = serde_json::from_str::<Recipe>(&json("[0.5,0.5]")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("expected 1 (gray), 3 (RGB) or 4 (RGBA)"),
+            "{error}"
+        );
     }
 }

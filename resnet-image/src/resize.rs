@@ -1,13 +1,14 @@
-use image::RgbImage;
+use std::borrow::Cow;
+
+use image::{ImageBuffer, Pixel};
 use rayon::prelude::*;
 
+use self::weights::{HALF, PRECISION_BITS, Weights};
 use crate::filter::Filter;
 use crate::limits::{TransformError, check_output, check_source};
 
-/// Bits after the point of a quantised weight: 32, less 8 for the pixel and 2 for the overshoot of
-/// a cubic, as Pillow's `PRECISION_BITS`.
-const PRECISION_BITS: u32 = 32 - 8 - 2;
-const HALF: i32 = 1 << (PRECISION_BITS - 1);
+mod alpha;
+mod weights;
 
 /// A rectangle of the resized image; only its pixels are computed.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Window {
 }
 
 /// Resizes to exactly `width` x `height` pixels, bit for bit as Pillow's `Image.resize`.
+///
+/// The color of pixels with alpha is multiplied by it before, and divided by it after, as in Pillow.
 ///
 /// The filter widens by the factor of reduction (what torchvision calls antialias). Weights are
 /// computed in `f64` and quantised to 22 bits; the horizontal pass comes first, each pass rounds
@@ -37,13 +40,13 @@ pub(crate) struct Window {
 /// assert_eq!(small, RgbImage::from_pixel(20, 10, image::Rgb([10, 20, 30])));
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
-pub fn resize(
-    image: &RgbImage,
+pub fn resize<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
     width: u32,
     height: u32,
     filter: Filter,
-) -> Result<RgbImage, TransformError> {
-    check_source(image)?;
+) -> Result<ImageBuffer<P, Vec<u8>>, TransformError> {
+    check_source(image.dimensions())?;
     check_output(width.into(), height.into())?;
     if width != image.width() && height != image.height() {
         check_output(width.into(), image.height().into())?;
@@ -78,12 +81,12 @@ pub fn resize(
 /// assert_eq!(resized.dimensions(), (384, 256)); // 384.38 truncated
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
-pub fn resize_shorter_side(
-    image: &RgbImage,
+pub fn resize_shorter_side<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
     size: u32,
     filter: Filter,
-) -> Result<RgbImage, TransformError> {
-    check_source(image)?;
+) -> Result<ImageBuffer<P, Vec<u8>>, TransformError> {
+    check_source(image.dimensions())?;
     let (width, height) = shorter_side_size(image.width(), image.height(), size);
     check_output(width, height)?;
     // Within the limits a side fits 32 bits, so nothing is lost here.
@@ -104,43 +107,57 @@ pub(crate) fn shorter_side_size(width: u32, height: u32, size: u32) -> (u64, u64
 
 /// The part `window` of `image` resized to `width` x `height`: the same bytes as a full resize
 /// followed by a crop. `window` must lie inside the resized image.
-pub(crate) fn resize_window(
-    image: &RgbImage,
+pub(crate) fn resize_window<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
     width: u64,
     height: u64,
     window: Window,
     filter: Filter,
-) -> RgbImage {
+) -> ImageBuffer<P, Vec<u8>> {
+    let channels = usize::from(P::CHANNEL_COUNT);
     let vertical = (height != u64::from(image.height()))
         .then(|| Weights::new(image.height(), height, window.y, window.height, filter));
+    let horizontal = (width != u64::from(image.width()))
+        .then(|| Weights::new(image.width(), width, window.x, window.width, filter));
     let rows = match &vertical {
         Some(weights) => weights.source_range(),
         None => window.y as usize..window.y as usize + window.height as usize,
     };
-    let stride = image.width() as usize * 3;
-    let out_stride = window.width as usize * 3;
-    let source = &image.as_raw()[rows.start * stride..rows.end * stride];
+    let stride = image.width() as usize * channels;
+    let out_stride = window.width as usize * channels;
+    let mut source = Cow::Borrowed(&image.as_raw()[rows.start * stride..rows.end * stride]);
+    let blends = P::HAS_ALPHA && (vertical.is_some() || horizontal.is_some());
+    if blends {
+        alpha::multiply(source.to_mut(), channels);
+    }
 
     let resampled;
-    let (pixels, stride, left) = if width == u64::from(image.width()) {
-        (source, stride, window.x as usize * 3)
-    } else {
-        let weights = Weights::new(image.width(), width, window.x, window.width, filter);
-        let mut middle = vec![0; rows.len() * out_stride];
-        middle
-            .par_chunks_exact_mut(out_stride)
-            .zip(source.par_chunks_exact(stride))
-            .with_min_len(16)
-            .for_each(|(out, row)| horizontal(row, &weights, out));
-        resampled = middle;
-        (&resampled[..], out_stride, 0)
+    let (pixels, stride, left) = match &horizontal {
+        None => (&source[..], stride, window.x as usize * channels),
+        Some(weights) => {
+            let pass = match channels {
+                1 => horizontal_row::<1>,
+                2 => horizontal_row::<2>,
+                3 => horizontal_row::<3>,
+                _ => horizontal_row::<4>,
+            };
+            let mut middle = vec![0; rows.len() * out_stride];
+            middle
+                .par_chunks_exact_mut(out_stride)
+                .zip(source.par_chunks_exact(stride))
+                .with_min_len(16)
+                .for_each(|(out, row)| pass(row, weights, out));
+            resampled = middle;
+            (&resampled[..], out_stride, 0)
+        }
     };
 
     let row = |y: usize| &pixels[y * stride + left..][..out_stride];
-    let mut output = vec![0; window.height as usize * out_stride];
+    let mut output = ImageBuffer::new(window.width, window.height);
+    let samples: &mut [u8] = &mut output;
     match vertical {
         Some(weights) => {
-            output
+            samples
                 .par_chunks_exact_mut(out_stride)
                 .with_min_len(4)
                 .enumerate()
@@ -149,21 +166,25 @@ pub(crate) fn resize_window(
                     |sums, (y, out)| vertical_row(&row, rows.start, weights.at(y), sums, out),
                 );
         }
-        None => output
+        None => samples
             .chunks_exact_mut(out_stride)
             .enumerate()
             .for_each(|(y, out)| {
                 out.copy_from_slice(row(y));
             }),
     }
-    RgbImage::from_raw(window.width, window.height, output).expect("three bytes a pixel")
+    if blends {
+        alpha::divide(samples, channels);
+    }
+    output
 }
 
-fn horizontal(row: &[u8], weights: &Weights, out: &mut [u8]) {
-    for (x, out) in out.chunks_exact_mut(3).enumerate() {
+fn horizontal_row<const N: usize>(row: &[u8], weights: &Weights, out: &mut [u8]) {
+    let row = row.as_chunks::<N>().0;
+    for (x, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
         let (start, taps) = weights.at(x);
-        let mut sums = [HALF; 3];
-        for (pixel, &weight) in row[start * 3..].chunks_exact(3).zip(taps) {
+        let mut sums = [HALF; N];
+        for (pixel, &weight) in row[start..].iter().zip(taps) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
                 *sum += i32::from(value) * weight;
             }
@@ -196,73 +217,10 @@ fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
-/// The quantised weights of the output positions `first..first + count` along one axis: Pillow's
-/// `precompute_coeffs` and `normalize_coeffs_8bpc`.
-struct Weights {
-    /// First source position, and the end of this position's taps in `taps`.
-    bounds: Vec<(u32, u32)>,
-    taps: Vec<i32>,
-}
-
-impl Weights {
-    fn new(in_size: u32, out_size: u64, first: u64, count: u32, filter: Filter) -> Self {
-        let scale = f64::from(in_size) / out_size as f64;
-        let filter_scale = scale.max(1.0);
-        let support = filter.support() * filter_scale;
-        let inverse = 1.0 / filter_scale;
-        let mut weights = Vec::new();
-        let mut taps = Vec::new();
-        let bounds = (first..first + u64::from(count))
-            .map(|position| {
-                let center = (position as f64 + 0.5) * scale;
-                let start = ((center - support + 0.5) as i64).clamp(0, in_size.into());
-                let end = ((center + support + 0.5) as i64).min(in_size.into());
-                weights.clear();
-                weights.extend(
-                    (start..end).map(|x| filter.weight((x as f64 - center + 0.5) * inverse)),
-                );
-                // Left to right, as Pillow adds them: the order decides the last bit.
-                let sum = weights.iter().fold(0.0, |sum, weight| sum + weight);
-                taps.extend(
-                    weights
-                        .iter()
-                        .map(|w| quantise(if sum == 0.0 { *w } else { w / sum })),
-                );
-                (start as u32, taps.len() as u32)
-            })
-            .collect();
-        Self { bounds, taps }
-    }
-
-    fn at(&self, index: usize) -> (usize, &[i32]) {
-        let (start, end) = self.bounds[index];
-        let begin = if index == 0 {
-            0
-        } else {
-            self.bounds[index - 1].1
-        };
-        (start as usize, &self.taps[begin as usize..end as usize])
-    }
-
-    /// The source positions that any of the outputs reads.
-    fn source_range(&self) -> std::ops::Range<usize> {
-        let (start, _) = self.at(0);
-        let (last, taps) = self.at(self.bounds.len() - 1);
-        start..last + taps.len()
-    }
-}
-
-fn quantise(weight: f64) -> i32 {
-    let scaled = weight * f64::from(1 << PRECISION_BITS);
-    (if weight < 0.0 {
-        scaled - 0.5
-    } else {
-        scaled + 0.5
-    }) as i32
-}
-
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
 
     #[test]
@@ -272,17 +230,6 @@ mod tests {
         assert_eq!(
             shorter_side_size(1, u32::MAX, u32::MAX).1,
             18_446_744_065_119_617_024
-        );
-    }
-
-    #[test]
-    fn halving_a_row_bilinear_weighs_eighths() {
-        let weights = Weights::new(8, 4, 0, 4, Filter::Bilinear);
-        // Position 1 has its centre at 3.0 and support 2: pixels 1 to 4 weigh 1/8 3/8 3/8 1/8.
-        let one = 1 << PRECISION_BITS;
-        assert_eq!(
-            weights.at(1),
-            (1, &[one / 8, 3 * one / 8, 3 * one / 8, one / 8][..])
         );
     }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use burn::tensor::{FloatDType, backend::Backend};
 use resnet_core::{ConfigError, ResNet, ResNetConfig, StemKind, UnsupportedFloat};
-use resnet_image::{BatchError, Recipe, RecipeError, RgbImage, TransformError, to_tensor};
+use resnet_image::{BatchError, Channels, Pixels, Recipe, RecipeError, TransformError, to_tensor};
 use resnet_weights::{
     Checkpoint, InferError, Labels, LabelsError, Load, LoadError, OutputActivation,
     PretrainedError, ReadError,
 };
 use serde::Serialize;
 
+use crate::channels::{ChannelMismatch, check_channels};
 use crate::memory::{default_limit, readable};
 
 /// A network with all it needs to name what is in an image: weights, recipe, labels.
@@ -81,12 +82,9 @@ pub enum OpenError {
         "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
     )]
     NoClasses,
-    /// The network wants other images.
-    #[error("the network wants {found} input channels: expected 3, as images are read as RGB")]
-    Channels {
-        /// What it wants.
-        found: usize,
-    },
+    /// The network and its preprocessing disagree about the channels.
+    #[error(transparent)]
+    Channels(#[from] ChannelMismatch),
     /// The labels do not go with the network.
     #[error(transparent)]
     Labels(#[from] LabelsError),
@@ -99,6 +97,16 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
+    /// It has other channels than the recipe.
+    #[error(
+        "expected {expected} pixels, found {found}; open images with `open_as`, or convert them"
+    )]
+    Channels {
+        /// Those of the recipe.
+        expected: Channels,
+        /// Those of the image.
+        found: Channels,
+    },
     /// It cannot be resized or cropped.
     #[error(transparent)]
     Transform(#[from] TransformError),
@@ -159,25 +167,19 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the network has no classes or does not take RGB, or the labels or the recipe do not fit.
+    /// If the network has no classes, or the labels or the recipe do not fit.
     pub fn new(
         model: ResNet<B>,
         recipe: Recipe,
         labels: Labels,
         device: &B::Device,
     ) -> Result<Self, OpenError> {
-        let &ResNetConfig {
-            num_classes,
-            in_channels,
-            ..
-        } = model.config();
+        let num_classes = model.config().num_classes;
         if num_classes == 0 {
             return Err(OpenError::NoClasses);
         }
-        if in_channels != 3 {
-            return Err(OpenError::Channels { found: in_channels });
-        }
         recipe.validate()?;
+        check_channels(model.config(), &recipe)?;
         let labels = labels.check(num_classes, "labels")?;
         resnet_backend::register_kernels();
         let model = model.fuse();
@@ -316,12 +318,18 @@ impl<B: Backend> Classifier<B> {
 
     /// Names what is in each image: one prediction an image, in their order.
     ///
+    /// The images have the channels of the [recipe](Recipe::channels): RGB for most networks;
+    /// [`open_as`](resnet_image::open_as) reads others, and [`Pixels::convert`] converts.
+    ///
     /// # Errors
     ///
-    /// If an image cannot be resized to the recipe or is too small for the network.
-    pub fn classify(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ClassifyError> {
-        let prepare = |(index, image): (usize, &RgbImage)| {
-            self.prepare(image.clone())
+    /// If an image has other channels, cannot be resized to the recipe or is too small for the network.
+    pub fn classify(
+        &self,
+        images: &[impl Clone + Into<Pixels>],
+    ) -> Result<Vec<Prediction>, ClassifyError> {
+        let prepare = |(index, image)| {
+            self.prepare(Clone::clone(image))
                 .map_err(|source| ClassifyError::Prepare { index, source })
         };
         let prepared = images
@@ -336,9 +344,14 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the image cannot be resized to the recipe or is too small for the network.
-    pub fn prepare(&self, image: RgbImage) -> Result<RgbImage, PrepareError> {
-        let image = self.recipe.apply(image)?;
+    /// If the image has other channels than the recipe, cannot be resized to it or is too small for the network.
+    pub fn prepare(&self, image: impl Into<Pixels>) -> Result<Pixels, PrepareError> {
+        let image = image.into();
+        let (expected, found) = (self.recipe.channels(), image.channels());
+        if found != expected {
+            return Err(PrepareError::Channels { expected, found });
+        }
+        let image = self.recipe.apply_to(image)?;
         let (width, height) = image.dimensions();
         let needed = self.bytes(1, &image);
         if needed > self.memory_limit {
@@ -360,7 +373,7 @@ impl<B: Backend> Classifier<B> {
     /// # Errors
     ///
     /// If the network's output is not finite.
-    pub fn classify_prepared(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ClassifyError> {
+    pub fn classify_prepared(&self, images: &[Pixels]) -> Result<Vec<Prediction>, ClassifyError> {
         let mut predictions = Vec::with_capacity(images.len());
         // A batch has one size; without a crop, sizes may change from image to image.
         for same_size in images.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
@@ -418,7 +431,7 @@ impl<B: Backend> Classifier<B> {
         [score(0, no, 1.0 - probability), score(1, yes, probability)]
     }
 
-    fn bytes(&self, batch: usize, image: &RgbImage) -> u64 {
+    fn bytes(&self, batch: usize, image: &Pixels) -> u64 {
         let (width, height) = image.dimensions();
         let config = self.model.config();
         config.inference_bytes(batch, [height as usize, width as usize])

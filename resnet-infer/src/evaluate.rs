@@ -5,10 +5,16 @@ use resnet_core::{ConfigError, ResNet};
 use resnet_data::{BadImage, Loader, LoaderError, Scores};
 use resnet_image::{BatchError, to_tensor};
 
+use crate::channels::{ChannelMismatch, check_channels};
+use crate::memory::readable;
+
 /// Why a network could not be evaluated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
+    /// The network and the preprocessing disagree about the channels.
+    #[error(transparent)]
+    Channels(#[from] ChannelMismatch),
     /// Images do not make a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
@@ -18,6 +24,24 @@ pub enum EvaluateError {
     /// The images have a size that cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
+    /// The feature maps of a batch would take too much memory.
+    #[error(
+        "{batch} images of {width}x{height} pixels take about {} in the network, expected at most {}; use smaller \
+         images, a smaller batch, or raise the memory limit",
+        readable(*.needed), readable(*.limit)
+    )]
+    TooLarge {
+        /// Images of the batch.
+        batch: usize,
+        /// Columns of an image.
+        width: u32,
+        /// Rows of an image.
+        height: u32,
+        /// Bytes that the network is estimated to take.
+        needed: u64,
+        /// Bytes that it may take.
+        limit: u64,
+    },
     /// The network gave no numbers.
     #[error("`{image}`: the network's output holds infinities or NaN: expected finite logits")]
     NonFinite {
@@ -28,11 +52,12 @@ pub enum EvaluateError {
 
 /// Runs every image of the loader through the network; `each` gets the number of an image and its logits.
 ///
-/// Images that cannot be read are left out, and handed to `bad`.
+/// Images that cannot be read are left out, and handed to `bad`. The feature maps of a batch may take `memory_limit`
+/// bytes, as estimated before it runs.
 ///
 /// # Errors
 ///
-/// If images differ in size or cannot pass the network, or the network's output is not finite.
+/// If images have other channels, differ in size, take too much memory or cannot pass the network, or the network's output is not finite.
 ///
 /// # Panics
 ///
@@ -42,11 +67,13 @@ pub fn evaluate<B: Backend>(
     model: &ResNet<B>,
     loader: &Loader,
     device: &B::Device,
+    memory_limit: u64,
     mut each: impl FnMut(usize, &[f32]),
     mut bad: impl FnMut(&BadImage),
 ) -> Result<Scores, EvaluateError> {
     let classes = loader.dataset().classes().len();
     let recipe = loader.recipe();
+    check_channels(model.config(), recipe)?;
     let several = loader.dataset().is_multi_label();
     let outputs = model.config().num_classes;
     let mut scores = Scores::new(classes);
@@ -56,9 +83,19 @@ pub fn evaluate<B: Backend>(
             continue;
         }
         let (width, height) = batch.images[0].dimensions();
-        model
-            .config()
-            .check_input([height as usize, width as usize])?;
+        let config = model.config();
+        let size = [height as usize, width as usize];
+        config.check_input(size)?;
+        let needed = config.inference_bytes(batch.images.len(), size);
+        if needed > memory_limit {
+            return Err(EvaluateError::TooLarge {
+                batch: batch.images.len(),
+                width,
+                height,
+                needed,
+                limit: memory_limit,
+            });
+        }
         let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
         let logits: Vec<f32> = model.forward(images).into_data().iter().collect();
         for (&number, logits) in batch.numbers.iter().zip(logits.chunks(outputs)) {

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod channels;
 mod classifier;
 #[doc(hidden)]
 pub mod command;
 mod evaluate;
 mod memory;
 
+pub use channels::{ChannelMismatch, check_channels};
 pub use classifier::{
     ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
 };

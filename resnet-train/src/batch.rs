@@ -8,7 +8,7 @@ use resnet_image::{BatchError, Recipe, normalised};
 /// The images and the targets of a batch: normalised, blanked and blended where the batch asks for it.
 ///
 /// # Shapes
-/// - images: `[batch, 3, height, width]`
+/// - images: `[batch, channels, height, width]`, as many channels as means
 /// - targets: `[batch, classes]`
 ///
 /// # Errors
@@ -20,9 +20,9 @@ pub fn tensors<B: Backend>(
     device: &B::Device,
 ) -> Result<(Tensor<B, 4>, Tensor<B, 2>), BatchError> {
     let mut images = normalised(&batch.images, recipe.mean, recipe.std)?;
-    let [count, _, height, width] = images.shape.dims();
+    let [count, channels, height, width] = images.shape.dims();
     if let Ok(values) = images.as_mut_slice::<f32>() {
-        let size = 3 * height * width;
+        let size = channels * height * width;
         for (values, rectangle) in values.chunks_exact_mut(size).zip(&batch.erased) {
             if let Some(rectangle) = rectangle {
                 blank(values, width, height, rectangle.map(|side| side as usize));
@@ -72,7 +72,7 @@ mod tests {
     fn batch() -> Batch {
         let image = |grey: u8| RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
         Batch {
-            images: vec![image(0), image(255)],
+            images: vec![image(0).into(), image(255).into()],
             numbers: vec![0, 1],
             targets: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
             erased: vec![None, Some([1, 0, 2, 1])],
@@ -83,8 +83,8 @@ mod tests {
     /// Black is -1 and white 1.
     fn recipe() -> Recipe {
         Recipe {
-            mean: [0.5; 3],
-            std: [0.5; 3],
+            mean: [0.5; 3].into(),
+            std: [0.5; 3].into(),
             ..Recipe::cifar()
         }
     }

@@ -265,7 +265,7 @@ impl Fit {
         let valid = match &self.valid {
             Some(loader) => {
                 let note = |image: &BadImage| bad.push(image.clone());
-                Some(evaluate(model, loader, device, |_, _| {}, note)?)
+                Some(evaluate(model, loader, device, u64::MAX, |_, _| {}, note)?)
             }
             None => None,
         };

@@ -7,6 +7,7 @@ use burn::tensor::{Distribution, Tensor, TensorData};
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Loader};
 use resnet_image::to_tensor;
+use resnet_infer::check_channels;
 
 use crate::{EvaluateError, LossKind, targets};
 
@@ -34,6 +35,7 @@ impl Embeddings {
         mut bad: impl FnMut(&BadImage),
     ) -> Result<Self, EvaluateError> {
         let recipe = loader.recipe();
+        check_channels(model.config(), recipe)?;
         let mut embeddings = Self {
             features: model.config().num_features(),
             ..Self::default()

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use image::RgbImage;
 use resnet_core::{NormMode, ResNet};
 use resnet_data::Batch;
+use resnet_image::Pixels;
 
 use crate::groups::{self, Groups};
 use crate::least::least_images;
@@ -100,7 +100,7 @@ impl<B: AutodiffBackend> Trainer<B> {
 
     /// The fewest images of the size of a batch's that a step can take.
     pub(crate) fn least_images(&self, batch: &Batch) -> usize {
-        let size = batch.images.first().map(RgbImage::dimensions);
+        let size = batch.images.first().map(Pixels::dimensions);
         let (width, height) = size.unwrap_or((1, 1));
         let size = [height as usize, width as usize];
         let least = least_images(self.model().config(), self.settings.norms, size);

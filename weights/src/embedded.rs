@@ -20,8 +20,8 @@ pub(crate) fn row() -> Weights {
         resize: Some(32),
         crop: Some(32),
         filter: Filter::Bilinear,
-        mean: IMAGENET_MEAN,
-        std: IMAGENET_STD,
+        mean: IMAGENET_MEAN.into(),
+        std: IMAGENET_STD.into(),
     };
     let accuracy = Some(Accuracy {
         top1: 87.33,

@@ -1,9 +1,8 @@
 //! Images of a batch mixed with each other.
 
-use image::RgbImage;
-use image::imageops::{crop_imm, replace};
 use rand::RngExt;
 use rand_distr::{Beta, Distribution};
+use resnet_image::Pixels;
 use serde::{Deserialize, Serialize};
 
 use super::{AugmentError, check};
@@ -35,7 +34,7 @@ impl Mix {
     /// blended once the pixels are numbers.
     pub(crate) fn apply(
         &self,
-        images: &mut [RgbImage],
+        images: &mut [Pixels],
         targets: &mut [Vec<f32>],
         random: &mut Random,
     ) -> Option<f32> {
@@ -60,17 +59,28 @@ impl Mix {
         ];
         let [x, y, w, h] = rectangle([width, height], centre, share);
         if w > 0 && h > 0 {
-            let parts: Vec<RgbImage> = images
-                .iter()
-                .map(|image| crop_imm(image, x, y, w, h).to_image())
-                .collect();
-            for (image, part) in images.iter_mut().zip(before(&parts)) {
-                replace(image, part, x.into(), y.into());
+            let old = images.to_vec();
+            for (image, other) in images.iter_mut().zip(before(&old)) {
+                paste(image, other, [x, y, w, h]);
             }
         }
         let pasted = f64::from(w * h) / f64::from(width * height);
         mix_targets(targets, (1.0 - pasted) as f32);
         None
+    }
+}
+
+/// Replaces a rectangle by that of another image of the same size; a batch of several sizes is refused later.
+fn paste(image: &mut Pixels, other: &Pixels, [x, y, w, h]: [u32; 4]) {
+    if image.dimensions() != other.dimensions() {
+        return;
+    }
+    let channels = image.channels().count();
+    let width = image.dimensions().0 as usize;
+    for row in y as usize..(y + h) as usize {
+        let start = (row * width + x as usize) * channels;
+        let pixels = start..start + w as usize * channels;
+        image.as_raw_mut()[pixels.clone()].copy_from_slice(&other.as_raw()[pixels]);
     }
 }
 
@@ -106,11 +116,11 @@ fn rectangle(sides: [u32; 2], centre: [u32; 2], share: f64) -> [u32; 4] {
 mod tests {
     use super::*;
     use crate::random::{For, random};
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     /// Four images of one grey each, and as many classes.
-    fn batch() -> (Vec<RgbImage>, Vec<Vec<f32>>) {
-        let image = |i: u8| RgbImage::from_pixel(8, 6, Rgb([10 * i; 3]));
+    fn batch() -> (Vec<Pixels>, Vec<Vec<f32>>) {
+        let image = |i: u8| RgbImage::from_pixel(8, 6, Rgb([10 * i; 3])).into();
         let target = |i: usize| {
             (0..4)
                 .map(|class| f32::from(u8::from(class == i)))
@@ -132,10 +142,8 @@ mod tests {
             assert_eq!(mix.apply(&mut images, &mut targets, &mut random), None);
             for i in 0..4 {
                 let other = (i + 3) % 4;
-                let of_other = images[i]
-                    .pixels()
-                    .filter(|p| p.0[0] == 10 * other as u8)
-                    .count();
+                let pixels = images[i].as_raw().chunks(3);
+                let of_other = pixels.filter(|p| **p == [10 * other as u8; 3]).count();
                 assert!((targets[i][other] - of_other as f32 / 48.0).abs() < 1e-6);
                 assert!((targets[i][i] + targets[i][other] - 1.0).abs() < 1e-6);
                 pasted += of_other;

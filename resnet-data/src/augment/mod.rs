@@ -190,7 +190,12 @@ pub struct AugmentError {
     pub found: f64,
 }
 
-fn check(field: &'static str, found: f64, least: f64, most: f64) -> Result<(), AugmentError> {
+pub(crate) fn check(
+    field: &'static str,
+    found: f64,
+    least: f64,
+    most: f64,
+) -> Result<(), AugmentError> {
     match (least..=most).contains(&found) {
         true => Ok(()),
         false => Err(AugmentError {

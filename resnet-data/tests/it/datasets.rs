@@ -29,7 +29,7 @@ fn a_folder_has_its_classes_and_images_by_name() {
         .map(|sample| {
             (
                 sample.labels()[0],
-                sample.image().unwrap().get_pixel(0, 0).0[0],
+                sample.rgb().unwrap().get_pixel(0, 0).0[0],
             )
         })
         .collect();
@@ -84,7 +84,7 @@ fn cifars_binary_files_are_read_and_checked() {
     assert_eq!(train.classes()[9], "class9");
     assert_eq!(test.samples()[0].labels(), [9]);
     assert_eq!(
-        train.samples()[2].image().unwrap().get_pixel(31, 31).0,
+        train.samples()[2].rgb().unwrap().get_pixel(31, 31).0,
         [20, 21, 22]
     );
     assert!(train.samples()[3].name().ends_with("data_batch_2.bin#1"));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use resnet_data::{Augment, Batch, Crop, Dataset, Jitter, Loader, Mix, Policy, Sampling};
-use resnet_image::{Filter, Recipe};
+use resnet_image::{Channels, Filter, Pixels, Recipe};
 
 fn loader() -> Loader {
     let augment = Augment {
@@ -112,7 +112,7 @@ fn balanced_epochs_see_rare_classes_as_often() {
     for (class, count) in [("many", 90), ("few", 6)] {
         fs::create_dir(folder.path().join(class)).unwrap();
         for number in 0..count {
-            let image = shapes.samples()[number].image().unwrap();
+            let image = shapes.samples()[number].rgb().unwrap();
             image
                 .save(folder.path().join(format!("{class}/{number}.png")))
                 .unwrap();
@@ -138,7 +138,7 @@ fn a_bad_image_is_told_and_left_out() {
     for class in ["a", "b"] {
         fs::create_dir(folder.path().join(class)).unwrap();
         for number in 0..3 {
-            let image = Dataset::shapes(3, 1).samples()[number].image().unwrap();
+            let image = Dataset::shapes(3, 1).samples()[number].rgb().unwrap();
             image
                 .save(folder.path().join(format!("{class}/{number}.png")))
                 .unwrap();
@@ -362,6 +362,76 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     // Each time changed in another way.
     let batch = loader.epoch(0, 0).unwrap().next().unwrap();
     assert_ne!(batch.images[0], batch.images[1]);
+}
+
+#[test]
+fn gray_recipes_make_gray_batches() {
+    let recipe = Recipe {
+        mean: [0.5].into(),
+        std: [0.5].into(),
+        ..Recipe::cifar()
+    };
+    let shapes = || Dataset::shapes(16, 1);
+    let luma = |number: usize| {
+        let image: Pixels = shapes().samples()[number].rgb().unwrap().into();
+        image.convert(Channels::Gray)
+    };
+    let batch = Loader::new(shapes(), recipe, 16)
+        .epoch(0, 0)
+        .unwrap()
+        .next()
+        .unwrap();
+    for (image, &number) in batch.images.iter().zip(&batch.numbers) {
+        assert_eq!(image, &luma(number));
+    }
+    let policy = Policy::Rand {
+        ops: 2,
+        magnitude: 9,
+    };
+    let augment = Augment {
+        policy,
+        ..Augment::cifar()
+    };
+    let mixed = Loader::new(shapes(), recipe, 16)
+        .training(augment, 5)
+        .unwrap();
+    let mixed = mixed
+        .with_mix(Mix {
+            cutmix: 1.0,
+            ..Mix::default()
+        })
+        .unwrap();
+    let batch = mixed.epoch(0, 0).unwrap().next().unwrap();
+    assert!(
+        batch
+            .images
+            .iter()
+            .all(|image| image.channels() == Channels::Gray)
+    );
+
+    let rgba = Recipe {
+        mean: [0.5; 4].into(),
+        std: [0.5; 4].into(),
+        ..recipe
+    };
+    let batch = Loader::new(shapes(), rgba, 4)
+        .epoch(0, 0)
+        .unwrap()
+        .next()
+        .unwrap();
+    assert!(
+        batch
+            .images
+            .iter()
+            .all(|image| image.channels() == Channels::Rgba)
+    );
+    let error = Loader::new(shapes(), rgba, 4)
+        .training(augment, 5)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`channels` of the augmentation: expected a number from 1 to 3, found 4"
+    );
 }
 
 #[test]

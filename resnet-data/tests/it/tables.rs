@@ -27,8 +27,8 @@ fn csv_files_have_one_label_or_several() {
     };
     assert_eq!(labels(&data), [[1], [0], [1]]);
     assert!(!data.is_multi_label());
-    assert_eq!(data.samples()[0].image().unwrap().get_pixel(0, 0).0, [9; 3]);
-    let missing = data.samples()[1].image().unwrap_err().to_string();
+    assert_eq!(data.samples()[0].rgb().unwrap().get_pixel(0, 0).0, [9; 3]);
+    let missing = data.samples()[1].rgb().unwrap_err().to_string();
     assert!(missing.contains("b.png"), "{missing}");
 
     let data = read("a.png,dog;cat\nb.png,\n").unwrap();

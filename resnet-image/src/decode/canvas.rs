@@ -1,5 +1,6 @@
 use image::{GrayImage, RgbImage, RgbaImage};
 
+use crate::convert::{self, luma, map};
 use crate::pixels::{Channels, Pixels};
 
 /// What the samples of a decoder mean, 8 bits each.
@@ -106,6 +107,17 @@ impl Canvas {
         }
     }
 
+    /// Makes the pixels of a color transparent, where there is alpha.
+    pub(super) fn hide(&mut self, color: [u8; 3]) {
+        if self.channels == Channels::Rgba {
+            for [r, g, b, alpha] in self.samples.as_chunks_mut().0 {
+                if [*r, *g, *b] == color {
+                    *alpha = 0;
+                }
+            }
+        }
+    }
+
     pub(super) fn into_pixels(self) -> Option<Pixels> {
         let (width, height) = (self.width, self.height);
         let samples = self.samples;
@@ -121,18 +133,12 @@ impl Canvas {
 fn convert(source: &[u8], layout: Layout, target: &mut [u8], channels: Channels) {
     use {Channels as To, Layout as From};
     match (layout, channels) {
-        (From::Gray, To::Gray) | (From::Rgb, To::Rgb) | (From::Rgba, To::Rgba) => {
-            target.copy_from_slice(source);
-        }
-        (From::Gray, To::Rgb) => map(source, target, |[l]| [l; 3]),
-        (From::Gray, To::Rgba) => map(source, target, |[l]| [l, l, l, 255]),
+        (From::Gray, to) => convert::convert(source, To::Gray, target, to),
+        (From::Rgb, to) => convert::convert(source, To::Rgb, target, to),
+        (From::Rgba, to) => convert::convert(source, To::Rgba, target, to),
         (From::GrayAlpha, To::Gray) => map(source, target, |[l, _]| [l]),
         (From::GrayAlpha, To::Rgb) => map(source, target, |[l, _]| [l; 3]),
         (From::GrayAlpha, To::Rgba) => map(source, target, |[l, a]| [l, l, l, a]),
-        (From::Rgb, To::Gray) => map(source, target, |rgb| [luma(rgb)]),
-        (From::Rgb, To::Rgba) => map(source, target, |[r, g, b]| [r, g, b, 255]),
-        (From::Rgba, To::Gray) => map(source, target, |[r, g, b, _]| [luma([r, g, b])]),
-        (From::Rgba, To::Rgb) => map(source, target, |[r, g, b, _]| [r, g, b]),
         (From::Cmyk, To::Gray) => map(source, target, |cmyk| [luma(cmyk_to_rgb(cmyk))]),
         (From::Cmyk, To::Rgb) => map(source, target, cmyk_to_rgb),
         (From::Cmyk, To::Rgba) => map(source, target, |cmyk| {
@@ -140,23 +146,6 @@ fn convert(source: &[u8], layout: Layout, target: &mut [u8], channels: Channels)
             [r, g, b, 255]
         }),
     }
-}
-
-fn map<const N: usize, const M: usize>(
-    source: &[u8],
-    target: &mut [u8],
-    pixel: impl Fn([u8; N]) -> [u8; M],
-) {
-    let targets = target.as_chunks_mut().0;
-    for (target, &source) in targets.iter_mut().zip(source.as_chunks().0) {
-        *target = pixel(source);
-    }
-}
-
-/// ITU-R 601-2 in the fixed-point arithmetic of Pillow's `L24`.
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    let sum = u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000;
-    (sum >> 16) as u8
 }
 
 /// Pillow's `cmyk2rgb`: what is left of the white after black, less the ink's share of it.
@@ -171,12 +160,6 @@ fn cmyk_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn luma_of_grays_is_the_gray() {
-        assert!((0..=255).all(|value| luma([value; 3]) == value));
-        assert_eq!(luma([255, 0, 0]), 76); // 0.299 * 255 = 76.245
-    }
 
     #[test]
     fn whole_images_convert_as_rows_do() {

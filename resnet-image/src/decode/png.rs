@@ -25,7 +25,9 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     // Those of the chunks that count are checked already; that of the pixels counts as well.
     options.set_ignore_crc(true);
     options.set_ignore_adler32(false);
-    let mut decoder = png::Decoder::new_with_options(Pieces::read(bytes)?, options);
+    let pieces = Pieces::read(bytes)?;
+    let key = pieces.key;
+    let mut decoder = png::Decoder::new_with_options(pieces, options);
     decoder.set_limits(Limits { bytes: usize::MAX });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let (width, height, is_interlaced) = {
@@ -51,9 +53,8 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             reader.read_row(&mut line).map_err(failed)?;
             canvas.put_row(y, 0, &line, layout);
         }
-        return Ok(canvas);
     }
-    for [(left, step), (top, rows)] in PASSES {
+    for [(left, step), (top, rows)] in PASSES.into_iter().filter(|_| is_interlaced) {
         let count = width.saturating_sub(left).div_ceil(step) as usize;
         if count == 0 {
             continue;
@@ -63,6 +64,9 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             let samples = &line[..count * layout.samples()];
             canvas.put_spread(y as usize, (left as usize, step as usize), samples, layout);
         }
+    }
+    if let Some(key) = key {
+        canvas.hide(key);
     }
     Ok(canvas)
 }
@@ -75,7 +79,12 @@ fn failed(error: DecodingError) -> DecodeError {
 }
 
 /// The parts of a PNG that decide its pixels: everything else is passed over, whatever it holds.
-struct Pieces<'a>(Vec<&'a [u8]>);
+struct Pieces<'a> {
+    /// Last piece first, so that it can be popped when it is read.
+    rest: Vec<&'a [u8]>,
+    /// The color that is transparent, of images without a palette.
+    key: Option<[u8; 3]>,
+}
 
 impl<'a> Pieces<'a> {
     /// Finds the header, the palette, the transparency and the image data.
@@ -83,8 +92,9 @@ impl<'a> Pieces<'a> {
     /// As in Pillow, the checksums of all chunks before the image data count, and no others.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (signature, mut rest) = bytes.split_at_checked(8).ok_or(TRUNCATED)?;
-        // A palette is a mere suggestion for images that have colors.
-        let is_indexed = bytes.get(25) == Some(&3);
+        let (depth, color) = (bytes.get(24).copied(), bytes.get(25).copied());
+        let is_indexed = color == Some(3);
+        let mut key = None;
         let mut pieces = vec![signature];
         loop {
             let (kind, length) = header(rest).ok_or(TRUNCATED)?;
@@ -105,8 +115,11 @@ impl<'a> Pieces<'a> {
                 let what = format!("the checksum of chunk `{name}` does not fit its data");
                 return Err(DecodeError::broken(FORMAT, what));
             }
-            if matches!(kind, b"IHDR" | b"tRNS") || kind == b"PLTE" && is_indexed {
+            // A palette is a mere suggestion for images that have colors.
+            if kind == b"IHDR" || matches!(kind, b"PLTE" | b"tRNS") && is_indexed {
                 pieces.push(chunk);
+            } else if kind == b"tRNS" {
+                key = transparent_color(&data[4..], depth, color);
             }
             rest = after;
         }
@@ -115,9 +128,24 @@ impl<'a> Pieces<'a> {
             rest = rest.get(length..).unwrap_or_default();
         }
         check_rest(rest)?;
-        // Last piece first, so that it can be popped when it is read.
         pieces.reverse();
-        Ok(Self(pieces))
+        Ok(Self { rest: pieces, key })
+    }
+}
+
+/// The color that Pillow hides: it compares 8 bits of it with the samples that it has brought to 8 bits.
+///
+/// So a key of 2 or 4 bits hits other samples than meant, if any, and one of 16 bits counts with its low byte. In
+/// gray of 16 bits Pillow hides nothing.
+fn transparent_color(data: &[u8], depth: Option<u8>, color: Option<u8>) -> Option<[u8; 3]> {
+    match (color, depth, data) {
+        (Some(0), Some(1), [high, low, ..]) => {
+            let is_white = [*high, *low] != [0, 0];
+            Some([if is_white { 255 } else { 0 }; 3])
+        }
+        (Some(0), Some(2..=8), [_, low, ..]) => Some([*low; 3]),
+        (Some(2), _, [_, red, _, green, _, blue, ..]) => Some([*red, *green, *blue]),
+        _ => None,
     }
 }
 
@@ -157,14 +185,14 @@ impl Read for Pieces<'_> {
 
 impl BufRead for Pieces<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.0.last().is_some_and(|piece| piece.is_empty()) {
-            self.0.pop();
+        while self.rest.last().is_some_and(|piece| piece.is_empty()) {
+            self.rest.pop();
         }
-        Ok(self.0.last().copied().unwrap_or_default())
+        Ok(self.rest.last().copied().unwrap_or_default())
     }
 
     fn consume(&mut self, count: usize) {
-        if let Some(piece) = self.0.last_mut() {
+        if let Some(piece) = self.rest.last_mut() {
             *piece = piece.get(count..).unwrap_or_default();
         }
     }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod cases;
+mod channels;
 mod errors;
 mod formats;
 mod jpeg;

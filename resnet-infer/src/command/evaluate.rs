@@ -16,6 +16,7 @@ use super::{
     Classes, DataFlags, Network, Outcome, RecipeFlags, Resolved, json, note, positive, printable,
     tell,
 };
+use crate::check_channels;
 
 /// Labelled images and a network.
 #[derive(Debug, Args)]
@@ -71,17 +72,13 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         "the network has no classifier: expected 1 class or more, found 0{}",
         network.head_hint()
     );
-    let channels = network.config.in_channels;
-    ensure!(
-        channels == 3,
-        "the network wants {channels} input channels: expected 3, as images are read as RGB"
-    );
+    check_channels(&network.config, &recipe)?;
     if let Some(side) = recipe.crop {
         let size = [side as usize; 2];
         network.config.check_input(size)?;
         let memory = args.network.runtime.memory;
-        let file = network.checkpoint.name().as_ref();
-        memory.check(file, &network.config, args.batch_size, size)?;
+        let file = network.checkpoint.name();
+        memory.check(file, &network.config, args.batch_size, size, "--crop")?;
     }
     let dtype = args.network.runtime.dtype;
     ensure!(
@@ -158,12 +155,13 @@ impl Work for Job {
         let model = self.network.load::<B>(&device)?.fuse();
         let classes = self.data.classes().to_vec();
         let loader = Loader::new(self.data, self.recipe, self.args.batch_size);
+        let limit = self.args.network.runtime.memory.limit();
         let mut unreadable = 0;
         let bad = |image: &BadImage| {
             unreadable += 1;
             note(&format!("`{}`: left out: {}", image.name, image.reason));
         };
-        let scores = crate::evaluate(&model, &loader, &device, |_, _| {}, bad)?;
+        let scores = crate::evaluate(&model, &loader, &device, limit, |_, _| {}, bad)?;
         let report = Report {
             model: &self.network.name,
             images: scores.images(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use resnet_backend::Selection;
 use resnet_core::ResNetConfig;
-use resnet_image::{Filter, Recipe};
+use resnet_image::{Filter, PerChannel, Recipe};
 use resnet_weights::{Checkpoint, FloatType, OptionError, Overrides, ReadError};
 
 use super::memory::Memory;
@@ -165,12 +165,33 @@ pub struct RecipeFlags {
     /// `bilinear` or `bicubic` [default: that of `--model`; else bilinear].
     #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
-    /// Mean of each channel, 0 to 1 [default: that of `--model`; else ImageNet's 0.485,0.456,0.406].
-    #[arg(long, value_name = "R,G,B", value_parser = triple)]
-    mean: Option<[f32; 3]>,
-    /// Standard deviation of each channel [default: that of `--model`; else ImageNet's 0.229,0.224,0.225].
-    #[arg(long, value_name = "R,G,B", value_parser = positive_triple)]
-    std: Option<[f32; 3]>,
+    #[command(flatten)]
+    normalization: Normalization,
+}
+
+/// What is subtracted from each channel, and what divides it.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub struct Normalization {
+    /// Mean of each channel, 0 to 1: three for RGB images, one for gray, four for RGBA [default: that of `--model`; else
+    /// ImageNet's 0.485,0.456,0.406].
+    #[arg(long, value_name = "R,G,B", value_parser = numbers)]
+    mean: Option<PerChannel>,
+    /// Standard deviation of each channel, as many as means [default: that of `--model`; else ImageNet's
+    /// 0.229,0.224,0.225].
+    #[arg(long, value_name = "R,G,B", value_parser = positive_numbers)]
+    std: Option<PerChannel>,
+}
+
+impl Normalization {
+    /// The recipe with the flags that were given.
+    pub fn over(self, recipe: Recipe) -> Recipe {
+        Recipe {
+            mean: self.mean.unwrap_or(recipe.mean),
+            std: self.std.unwrap_or(recipe.std),
+            ..recipe
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -179,13 +200,12 @@ struct Size(Option<u32>);
 impl RecipeFlags {
     /// The recipe with the flags that were given.
     pub fn over(&self, recipe: Recipe) -> Recipe {
-        Recipe {
+        self.normalization.over(Recipe {
             resize: self.resize.map_or(recipe.resize, |size| size.0),
             crop: self.crop.map_or(recipe.crop, |size| size.0),
             filter: self.filter.unwrap_or(recipe.filter),
-            mean: self.mean.unwrap_or(recipe.mean),
-            std: self.std.unwrap_or(recipe.std),
-        }
+            ..recipe
+        })
     }
 }
 
@@ -209,20 +229,20 @@ fn size_or_none(text: &str) -> Result<Size, String> {
     }
 }
 
-fn positive_triple(text: &str) -> Result<[f32; 3], String> {
-    match triple(text)? {
+fn positive_numbers(text: &str) -> Result<PerChannel, String> {
+    match numbers(text)? {
         std if std.iter().all(|&std| std.is_finite() && std > 0.0) => Ok(std),
-        _ => Err("expected three numbers above 0".into()),
+        _ => Err("expected numbers above 0".into()),
     }
 }
 
-fn triple(text: &str) -> Result<[f32; 3], String> {
+fn numbers(text: &str) -> Result<PerChannel, String> {
     let numbers: Result<Vec<f32>, _> = text
         .split(',')
         .map(|number| number.trim().parse())
         .collect();
     let numbers = numbers
         .ok()
-        .and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
-    numbers.ok_or_else(|| "expected three numbers with commas between them".into())
+        .and_then(|numbers| PerChannel::try_from(numbers).ok());
+    numbers.ok_or_else(|| "expected one, three or four numbers with commas between them".into())
 }

@@ -1,6 +1,6 @@
 //! How much memory a run may take.
 
-use std::path::Path;
+use std::fmt::Display;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -27,21 +27,22 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If it would take more than the limit. The message names `file`, which asks for the sizes.
+    /// If it would take more than the limit. The message names `file`, which asks for the sizes, and `flag`, which makes
+    /// images smaller.
     pub fn check(
         self,
-        file: &Path,
+        file: impl Display,
         config: &ResNetConfig,
         batch: usize,
         [height, width]: [usize; 2],
+        flag: &str,
     ) -> Result<()> {
         let needed = config.inference_bytes(batch, [height, width]);
         let limit = self.limit();
         ensure!(
             needed <= limit,
-            "`{}`: a batch of {batch} images of {width}x{height} pixels takes about {} in this network, expected at \
-             most {}; use smaller images (--crop), a smaller batch, or raise --memory-limit",
-            file.display(),
+            "`{file}`: a batch of {batch} images of {width}x{height} pixels takes about {} in this network, expected at \
+             most {}; use smaller images ({flag}), a smaller batch, or raise --memory-limit",
             readable(needed),
             readable(limit)
         );

@@ -12,7 +12,7 @@ mod threads;
 pub use data::{DataFlags, tell, tell_skipped};
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
-pub use flags::{Device, ModelOptions, Network, RecipeFlags, Runtime, positive};
+pub use flags::{Device, ModelOptions, Network, Normalization, RecipeFlags, Runtime, positive};
 pub use memory::Memory;
 pub use messages::{Outcome, cell, error, json, note, printable, status};
 pub use network::{Classes, Resolved, filled, guess, load, open, with_classes};

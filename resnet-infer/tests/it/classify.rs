@@ -254,7 +254,7 @@ fn what_stops_the_command_is_one_line_and_status_2() {
         ),
         (
             &["--weights", &good, "--std", "0,1,1"],
-            "'--std <R,G,B>': expected three numbers above 0",
+            "'--std <R,G,B>': expected numbers above 0",
         ),
         (
             &["--weights", &good, "--batch-size", "0"],

@@ -8,6 +8,7 @@
 mod architecture;
 mod batches;
 mod cases;
+mod channels;
 mod classify;
 mod compare;
 mod evaluate;

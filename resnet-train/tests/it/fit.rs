@@ -433,7 +433,7 @@ fn bad_images_are_told_and_may_end_the_run() {
         let class = folder.path().join(format!("class{}", number % 2));
         fs::create_dir_all(&class).unwrap();
         sample
-            .image()
+            .rgb()
             .unwrap()
             .save(class.join(format!("{number}.png")))
             .unwrap();

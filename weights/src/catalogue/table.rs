@@ -61,7 +61,7 @@ fn read(table: &str) -> Result<Vec<Weights>, Box<dyn std::error::Error>> {
 fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
     let (arch, _) = row.id.split_once('.').ok_or("an id without a tag")?;
     let arch: Arch = arch.parse()?;
-    let (mean, std) = (triple(&row.mean)?, triple(&row.std)?);
+    let (mean, std) = (triple(&row.mean)?.into(), triple(&row.std)?.into());
     let recipe = |resize, crop| Recipe {
         resize: Some(resize),
         crop: Some(crop),

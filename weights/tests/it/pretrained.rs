@@ -45,7 +45,7 @@ fn a_network_comes_with_recipe_labels_and_report() {
     assert_eq!(resnet.weights.id, "test_resnet.r160_in1k");
     assert_eq!(
         (resnet.recipe.crop, resnet.recipe.mean),
-        (Some(160), [0.5; 3])
+        (Some(160), [0.5; 3].into())
     );
     assert_eq!((resnet.report.loaded, resnet.file), (77, Some(path)));
     assert!(resnet.report.fits() && resnet.report.fresh.is_empty());

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use resnet_data::{BadImage, ImageFiles, Skipped, open_image};
-use resnet_image::{Decoder, IMAGE_ENDINGS, RgbImage};
+use resnet_data::{BadImage, ImageFiles, Skipped};
+use resnet_image::{Channels, Decoder, IMAGE_ENDINGS, Pixels};
 use resnet_infer::command::tell_skipped;
 
 /// One image.
@@ -65,23 +65,24 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
 }
 
 impl Source {
-    pub(crate) fn open(&self) -> Result<RgbImage> {
+    pub(crate) fn open(&self, channels: Channels) -> Result<Pixels> {
         match self {
             Self::File(path) if is_handed_over(path) => {
                 let context = || format!("`{}`", path.display());
-                decoded(File::open(path).with_context(context)?).with_context(context)
+                let file = File::open(path).with_context(context)?;
+                decoded(file, channels).with_context(context)
             }
-            Self::File(path) => Ok(open_image(path)?),
+            Self::File(path) => Ok(resnet_image::open_as(path, channels)?),
             Self::Unreadable(_, reason) => bail!("{reason}"),
-            Self::Stdin => decoded(std::io::stdin().lock()).context("standard input"),
+            Self::Stdin => decoded(std::io::stdin().lock(), channels).context("standard input"),
         }
     }
 }
 
 /// The image that is read from a pipe.
-fn decoded(input: impl Read) -> Result<RgbImage> {
+fn decoded(input: impl Read, channels: Channels) -> Result<Pixels> {
     let decoder = Decoder::default();
-    Ok(decoder.decode(&decoder.read_bytes(input)?)?)
+    Ok(decoder.decode_as(&decoder.read_bytes(input)?, channels)?)
 }
 
 fn no_images(folder: &Path, skipped: &Skipped) -> Error {

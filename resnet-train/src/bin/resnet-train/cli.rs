@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use resnet_infer::command::{DataFlags, Device, Evaluate, ModelOptions, Network};
+use resnet_infer::command::{
+    DataFlags, Device, Evaluate, Memory, ModelOptions, Network, Normalization,
+};
 use resnet_train::{Part, limits};
 
 /// Train and fine-tune residual networks.
@@ -130,6 +132,8 @@ pub(crate) struct Run {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// Folder for all that the run leaves behind.
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub(crate) output: PathBuf,
@@ -198,6 +202,8 @@ pub(crate) struct Probe {
     /// Side of the images [default: that of the weights].
     #[arg(long, value_name = "N", value_parser = side())]
     pub(crate) size: Option<u32>,
+    #[command(flatten)]
+    pub(crate) normalization: Normalization,
     /// Share of the images to validate with, where they are not kept apart.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub(crate) split: f64,
@@ -240,6 +246,8 @@ pub(crate) struct FindRate {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// SVG file with the loss over the rate.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_data::Dataset;
 use resnet_image::Recipe;
-use resnet_infer::command;
-use resnet_infer::default_recipe;
+use resnet_infer::command::{self, Memory};
+use resnet_infer::{check_channels, default_recipe};
 use resnet_train::{Config, Head};
 use resnet_weights::{Checkpoint, Labels, Load, OutputActivation, Weights};
 
@@ -176,17 +176,27 @@ pub(crate) struct Start {
 
 impl Start {
     /// Settles the network of a config, for so many classes; downloads its weights where that is needed.
-    pub(crate) fn new(config: &Config, classes: usize, offline: bool) -> Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        classes: usize,
+        memory: Memory,
+        offline: bool,
+    ) -> Result<Self> {
         let named = Named::new(config)?;
         let mut network = named.network.with_num_classes(classes);
         network.drop_path = config.drop_path;
         network.validate()?;
-        check_channels(&network)?;
         let recipe = config.recipe(named.recipe, &network);
+        check_channels(&network, &recipe)?;
+        let source = match &config.weights {
+            Some(file) => file.display().to_string(),
+            None => named.name.clone(),
+        };
+        let batch = config.batch_size.div_ceil(config.parts.max(1));
         for side in [recipe.crop, config.train_size].into_iter().flatten() {
             network.check_input([side as usize; 2])?;
+            memory.check(&source, &network, batch, [side as usize; 2], "--size")?;
         }
-        check_memory(config, &named.origin, &network, recipe.crop)?;
         let checkpoint = match named.values {
             Values::Fresh => None,
             Values::File(checkpoint) => Some(checkpoint),
@@ -246,35 +256,6 @@ impl Start {
         }
         Ok(model)
     }
-}
-
-/// That an image of the size which the weights ask for, and no flag, passes the network in a usual amount of memory.
-fn check_memory(
-    config: &Config,
-    origin: &str,
-    network: &ResNetConfig,
-    side: Option<u32>,
-) -> Result<()> {
-    let (None, None, Some(side)) = (config.size, &config.input, side) else {
-        return Ok(());
-    };
-    let needed = network.inference_bytes(1, [side as usize; 2]) >> 20;
-    let limit = command::Memory::default().limit() >> 20;
-    ensure!(
-        needed <= limit,
-        "{origin}: an image of {side}x{side} pixels takes about {needed} MiB in this network, expected at most {limit}; pass a smaller --size"
-    );
-    Ok(())
-}
-
-/// That the network takes images as they are read.
-pub(crate) fn check_channels(network: &ResNetConfig) -> Result<()> {
-    let channels = network.in_channels;
-    ensure!(
-        channels == 3,
-        "the network wants {channels} input channels: expected 3, as images are read as RGB"
-    );
-    Ok(())
 }
 
 /// What turns the logits of a network into probabilities that is trained on the dataset.

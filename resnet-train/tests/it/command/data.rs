@@ -228,9 +228,42 @@ fn weights_that_ask_for_huge_images_are_refused_before_the_start() {
     let args = ["train", "shapes", "--weights", weights, "--backend", "cpu"];
     let message = refused_last(folder.path(), &args);
     assert!(
-        message.contains("large_maps.safetensors`: an image of 4096x4096 pixels takes about")
-            && message.contains("pass a smaller --size"),
+        message.contains(
+            "large_maps.safetensors`: a batch of 16 images of 4096x4096 pixels takes about"
+        ) && message
+            .contains("use smaller images (--size), a smaller batch, or raise --memory-limit"),
         "{message}"
+    );
+}
+
+#[test]
+fn networks_of_one_channel_learn_from_gray_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "arch = 'cifar_resnet8'\nset = ['in_channels=1']\nepochs = 1\nbatch-size = 16\n";
+    fs::write(folder.path().join("gray.toml"), config).unwrap();
+    let args = [
+        "train",
+        "shapes",
+        "--images-per-class",
+        "16",
+        "--recipe",
+        "gray.toml",
+        "--backend",
+        "cpu",
+    ];
+    let message = refused_last(folder.path(), &args);
+    assert!(
+        message.contains("expected 1 of each") && message.contains("`input` of the config"),
+        "{message}"
+    );
+    let input = "input = { resize = 32, crop = 32, mean = [0.5], std = [0.25] }\n";
+    fs::write(folder.path().join("gray.toml"), format!("{config}{input}")).unwrap();
+    expect(folder.path(), &args, 0);
+    let best = Checkpoint::open(folder.path().join("run/best.safetensors")).unwrap();
+    let recipe = best.recipe().unwrap();
+    assert_eq!(
+        (recipe.mean, best.infer().unwrap().config.in_channels),
+        ([0.5].into(), 1)
     );
 }
 

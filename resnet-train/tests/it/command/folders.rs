@@ -77,7 +77,7 @@ fn the_order_of_numbered_folders_is_kept_with_the_weights() {
             .join((number % 12).to_string());
         fs::create_dir_all(&class).unwrap();
         sample
-            .image()
+            .rgb()
             .unwrap()
             .save(class.join(format!("{number}.png")))
             .unwrap();
@@ -132,7 +132,7 @@ fn links_to_nothing_and_pipes_are_bad_images() {
             "note: 2 files skipped: 1 .heic, 1 .txt (HEIC images are not supported; convert them to PNG or JPEG)\n",
             "away.png`: left out: expected an image, found a link to `../moved/away.png`",
             "circle`: left out: expected a folder, found a link to ",
-            "pipe.png`: left out: expected a regular file, found a named pipe",
+            "pipe.png`: left out: expected a file, found a named pipe",
         ] {
             assert_eq!(notes.matches(part).count(), 1, "{part}: {notes}");
         }

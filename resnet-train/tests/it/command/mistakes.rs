@@ -91,7 +91,7 @@ fn a_start_that_failed_blocks_no_other_and_other_images_are_no_resume() {
 }
 
 #[test]
-fn a_network_for_grey_images_is_refused() {
+fn a_network_for_gray_images_needs_one_mean() {
     let folder = tempfile::tempdir().unwrap();
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
@@ -114,10 +114,12 @@ fn a_network_for_grey_images_is_refused() {
     ] {
         let message = refused(folder.path(), args);
         assert!(
-            message.contains("the network wants 1 input channels: expected 3"),
+            message.contains("the network takes 1 input channel, its preprocessing has 3 means"),
             "{message}"
         );
     }
+    let probe = "probe shapes --weights grey.safetensors --output o.safetensors --backend cpu --mean 0.5 --std 0.25";
+    expect(folder.path(), &probe.split(' ').collect::<Vec<_>>(), 0);
     let message = refused(
         folder.path(),
         &[

@@ -103,7 +103,7 @@ fn pictures(folder: &Path, each: usize) {
         let class = folder.join(&shapes.classes()[sample.labels()[0]]);
         fs::create_dir_all(&class).unwrap();
         sample
-            .image()
+            .rgb()
             .unwrap()
             .save(class.join(format!("{number}.png")))
             .unwrap();

@@ -21,7 +21,7 @@ fn names_stay_names_in_all_that_a_run_writes_and_says() {
             .join("pictures")
             .join(names[sample.labels()[0]]);
         fs::create_dir_all(&class).unwrap();
-        let image = sample.image().unwrap();
+        let image = sample.rgb().unwrap();
         image.save(class.join(format!("{number}.png"))).unwrap();
     }
     let args = [

@@ -138,7 +138,7 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
     for (name, config) in &cases {
         for &batch in &args.batch_size {
             let memory = args.runtime.memory;
-            memory.check(name.as_ref(), config, batch, [args.size; 2])?;
+            memory.check(name, config, batch, [args.size; 2], "--size")?;
         }
         config
             .check_input([args.size, args.size])

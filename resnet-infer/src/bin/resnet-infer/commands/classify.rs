@@ -2,8 +2,8 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
-use resnet_image::{Recipe, RgbImage};
-use resnet_infer::{Classifier, Labels, OutputActivation, Prediction};
+use resnet_image::{Pixels, Recipe};
+use resnet_infer::{Classifier, Labels, OutputActivation, Prediction, check_channels};
 
 use crate::cli::Classify;
 use crate::images::{self, Source};
@@ -33,10 +33,11 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     );
     network.config.validate()?;
     recipe.validate().context("recipe")?;
+    check_channels(&network.config, &recipe)?;
     if let Some(side) = recipe.crop {
         let memory = args.network.runtime.memory;
-        let file = network.checkpoint.name().as_ref();
-        memory.check(file, &network.config, 1, [side as usize; 2])?;
+        let file = network.checkpoint.name();
+        memory.check(file, &network.config, 1, [side as usize; 2], "--crop")?;
     }
     let activation = match network.config.num_classes {
         1 => OutputActivation::Sigmoid,
@@ -136,15 +137,15 @@ impl Work for Job {
 
 /// A prediction or an error for each source: the images that can be read make the batch.
 fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
-    let prepare = |source: &Source| -> Result<RgbImage> {
+    let prepare = |source: &Source| -> Result<Pixels> {
         classifier
-            .prepare(source.open()?)
+            .prepare(source.open(classifier.recipe().channels())?)
             .with_context(|| format!("`{source}`"))
     };
-    let prepared: Vec<Result<RgbImage>> = sources.par_iter().map(prepare).collect();
-    let images: Vec<RgbImage> = prepared.iter().flatten().cloned().collect();
+    let prepared: Vec<Result<Pixels>> = sources.par_iter().map(prepare).collect();
+    let images: Vec<Pixels> = prepared.iter().flatten().cloned().collect();
     let mut predictions = predict(classifier, &images).into_iter();
-    let prediction = |image: Result<RgbImage>| {
+    let prediction = |image: Result<Pixels>| {
         image?;
         predictions.next().context("no prediction")?
     };
@@ -152,7 +153,7 @@ fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<R
 }
 
 /// A prediction for each image. If the batch fails, each image alone: one must not fail the others.
-fn predict<B: Backend>(classifier: &Classifier<B>, images: &[RgbImage]) -> Vec<Result<Prediction>> {
+fn predict<B: Backend>(classifier: &Classifier<B>, images: &[Pixels]) -> Vec<Result<Prediction>> {
     match classifier.classify_prepared(images) {
         Ok(predictions) => predictions.into_iter().map(Ok).collect(),
         Err(error) if images.len() < 2 => vec![Err(error.into())],

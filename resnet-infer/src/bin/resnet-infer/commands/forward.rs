@@ -25,7 +25,13 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     let input = read_input(&args.input, &network)?;
     if let &[batch, _, height, width] = input.shape.as_slice() {
         let memory = args.network.runtime.memory;
-        memory.check(&args.input, &network.config, batch, [height, width])?;
+        memory.check(
+            args.input.display(),
+            &network.config,
+            batch,
+            [height, width],
+            "--input",
+        )?;
     }
     resnet_backend::with_backend(
         args.network.runtime.selection(),

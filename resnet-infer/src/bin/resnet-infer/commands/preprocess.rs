@@ -1,7 +1,8 @@
 use std::io::Cursor;
 
 use anyhow::{Context, Result, bail};
-use resnet_image::Recipe;
+use image::ImageFormat;
+use resnet_image::{Pixels, Recipe};
 use resnet_weights::write_atomically;
 
 use crate::cli::Preprocess;
@@ -19,10 +20,14 @@ pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
     }
     let source = &find(std::slice::from_ref(&args.image))?[0];
     let image = recipe
-        .apply(source.open()?)
+        .apply_to(source.open(recipe.channels())?)
         .with_context(|| format!("`{source}`"))?;
     let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, image::ImageFormat::Png)?;
+    match image {
+        Pixels::Gray(image) => image.write_to(&mut png, ImageFormat::Png)?,
+        Pixels::Rgb(image) => image.write_to(&mut png, ImageFormat::Png)?,
+        Pixels::Rgba(image) => image.write_to(&mut png, ImageFormat::Png)?,
+    }
     let output = args.output.display();
     write_atomically(&args.output, png.get_ref())
         .with_context(|| format!("`{output}`: cannot be written"))?;

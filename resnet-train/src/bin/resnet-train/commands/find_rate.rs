@@ -22,7 +22,8 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
     }
     let config = args.numbers.config(&args.data.data, None)?;
     let data = args.data.open(config.split, config.seed)?;
-    let start = Start::new(&config, data[0].classes().len(), offline)?;
+    let classes = data[0].classes().len();
+    let start = Start::new(&config, classes, args.memory, offline)?;
     let several = data[0].is_multi_label();
     let fit = config.fit(data, start.recipe)?;
     let side = config.training_side(&start.recipe) as usize;

@@ -35,7 +35,7 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
 /// The image with what is only done once its pixels are numbers.
 fn seen(batch: &Batch, place: usize) -> RgbImage {
     let blanked = |place: usize| {
-        let mut image = batch.images[place].clone();
+        let mut image = batch.images[place].clone().into_rgb();
         if let Some([x, y, width, height]) = batch.erased[place] {
             for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
                 // About the mean, which normalisation takes to 0.

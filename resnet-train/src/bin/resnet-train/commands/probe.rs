@@ -5,12 +5,13 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_data::{BadImage, Dataset, Loader};
+use resnet_infer::check_channels;
 use resnet_infer::command::{Classes, Outcome, Resolved, note};
 use resnet_train::{Config, Embeddings, evaluate, linear_probe};
 use resnet_weights::{FloatType, Save};
 
 use crate::cli::Probe;
-use crate::start::{activation, check_channels, labels};
+use crate::start::{activation, labels};
 
 pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     let config = Config {
@@ -57,9 +58,19 @@ impl Work for Job {
         let recipe = self
             .config
             .recipe(self.network.recipe, &self.network.config);
+        let recipe = self.args.normalization.over(recipe);
+        recipe.validate()?;
         let side = recipe.crop.unwrap_or(224) as usize;
         self.network.config.check_input([side, side])?;
-        check_channels(&self.network.config)?;
+        check_channels(&self.network.config, &recipe)?;
+        let runtime = self.args.network.runtime;
+        runtime.memory.check(
+            self.network.checkpoint.name(),
+            &self.network.config,
+            self.args.batch_size,
+            [side, side],
+            "--size",
+        )?;
         let [train, valid] = self
             .data
             .map(|data| Loader::new(data, recipe, self.args.batch_size));
@@ -73,7 +84,7 @@ impl Work for Job {
         let probe =
             linear_probe::<Autodiff<B>>(model, &embeddings, labels.len(), self.args.l2, &device);
         let model = probe.map_err(|error| anyhow!(error))?;
-        let scores = evaluate(&model, &valid, &device, |_, _| {}, &mut bad)?;
+        let scores = evaluate(&model, &valid, &device, u64::MAX, |_, _| {}, &mut bad)?;
         let save = Save::default()
             .with_labels(labels)
             .with_recipe(recipe)

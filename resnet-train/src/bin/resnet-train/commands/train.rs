@@ -45,7 +45,8 @@ pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
 
 fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     let data = args.data.open(config.split, config.seed)?;
-    let start = Start::new(&config, data[0].classes().len(), offline)?;
+    let classes = data[0].classes().len();
+    let start = Start::new(&config, classes, args.memory, offline)?;
     start.note_activation(activation(&data[0]));
     let mut job = Job {
         args,
@@ -248,6 +249,7 @@ impl Job {
             &model.clone().fuse(),
             &loader,
             device,
+            u64::MAX,
             each,
             |image: &BadImage| {
                 bad.push(image.name.clone());

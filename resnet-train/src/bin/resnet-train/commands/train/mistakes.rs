@@ -53,7 +53,7 @@ impl Mistakes {
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned());
             Some(Cell {
-                image: sample.image().ok()?,
+                image: sample.rgb().ok()?,
                 lines: vec![
                     format!(
                         "{:.0} % {}",
