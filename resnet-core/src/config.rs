@@ -200,8 +200,10 @@ pub enum GlobalPool {
     Max,
     /// Half the sum of mean and maximum.
     AvgMax,
-    /// Mean and maximum side by side: twice the channels.
+    /// Mean and maximum side by side: twice the channels (timm's `catavgmax`).
     CatAvgMax,
+    /// Maximum and mean side by side: twice the channels (fastai's `AdaptiveConcatPool2d`).
+    CatMaxAvg,
 }
 
 /// Every choice that makes a residual network; serialises with serde.

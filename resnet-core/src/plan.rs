@@ -109,7 +109,9 @@ impl ResNetConfig {
     /// Channels of the embedding, which the classifier receives.
     pub fn num_features(&self) -> usize {
         match self.global_pool {
-            crate::GlobalPool::CatAvgMax => self.last_channels().saturating_mul(2),
+            crate::GlobalPool::CatAvgMax | crate::GlobalPool::CatMaxAvg => {
+                self.last_channels().saturating_mul(2)
+            }
             _ => self.last_channels(),
         }
     }

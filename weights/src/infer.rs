@@ -159,18 +159,18 @@ impl Checkpoint {
             cause,
         };
         let mut config = shapes.config().map_err(unknown)?;
-        if let StemKind::Conv3x3 { .. } = config.stem
-            && self.stem_pool() == Some(true)
-        {
-            config.stem_pool = StemPool::Max;
+        if config.stem_pool == StemPool::Max && self.stem_pool() == Some(false) {
+            config.stem_pool = StemPool::None;
         }
         let norm = match overrides.norm()? {
             Some(norm) => norm,
-            None => assume::norm(&shapes, &config).map_err(|cause| InferError::Ambiguous {
-                file: self.name().to_string(),
-                cause,
-                advice: assume::NORMS.to_string(),
-            })?,
+            None => {
+                assume::norm(&shapes, &config).map_err(|(cause, advice)| InferError::Ambiguous {
+                    file: self.name().to_string(),
+                    cause,
+                    advice: advice.to_string(),
+                })?
+            }
         };
         let config = config.with_norm(norm);
         let valid = config.validate();

@@ -37,7 +37,10 @@ const OPTIONS: [(&str, &str); 19] = [
     ("in_channels", "a whole number"),
     ("num_classes", "a whole number; 0 for no classifier"),
 ];
-const GLOBAL_POOL: (&str, &str) = ("global_pool", "`avg`, `max`, `avg_max` or `cat_avg_max`");
+const GLOBAL_POOL: (&str, &str) = (
+    "global_pool",
+    "`avg`, `max`, `avg_max`, `cat_avg_max` or `cat_max_avg`",
+);
 
 /// Names of the one field of an option such as `group:GROUPS`.
 const FIELDS: [&str; 4] = ["channels", "width", "groups", "ratio"];

@@ -45,7 +45,7 @@ pub(crate) fn avg_pool_same<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 ///
 /// # Shapes
 /// - `x`: `[batch, channels, height, width]`
-/// - output: `[batch, channels]`, twice as many for [`GlobalPool::CatAvgMax`]
+/// - output: `[batch, channels]`, twice as many for the pools that concatenate
 pub(crate) fn global_pool<B: Backend>(kind: GlobalPool, x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [n, c, h, w] = x.dims();
     let x = x.reshape([n, c, h * w]);
@@ -56,6 +56,7 @@ pub(crate) fn global_pool<B: Backend>(kind: GlobalPool, x: Tensor<B, 4>) -> Tens
         GlobalPool::Max => max(x),
         GlobalPool::AvgMax => (mean(x.clone()) + max(x)) * 0.5,
         GlobalPool::CatAvgMax => Tensor::cat(alloc::vec![mean(x.clone()), max(x)], 1),
+        GlobalPool::CatMaxAvg => Tensor::cat(alloc::vec![max(x.clone()), mean(x)], 1),
     }
 }
 
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(pooled(GlobalPool::Max), [4.0]);
         assert_eq!(pooled(GlobalPool::AvgMax), [3.25]);
         assert_eq!(pooled(GlobalPool::CatAvgMax), [2.5, 4.0]);
+        assert_eq!(pooled(GlobalPool::CatMaxAvg), [4.0, 2.5]);
     }
 
     #[test]

@@ -106,11 +106,11 @@ impl Network {
             }
         };
         let labels = match checkpoint.labels() {
-            Some(labels) => {
+            Some(labels) if config.num_classes > 0 => {
                 let origin = format!("`{}`: the labels of the file", checkpoint.name());
                 labels.clone().check(config.num_classes, &origin)?
             }
-            None => Labels::of_network(network.as_deref(), config.num_classes),
+            _ => Labels::of_network(network.as_deref(), config.num_classes),
         };
         Ok(Resolved {
             name,
@@ -198,7 +198,7 @@ impl Resolved {
     pub fn head_hint(&self) -> String {
         match self.checkpoint.layered_head() {
             Some(head) => format!(
-                "; `{head}` of the file is more than one linear layer, which no network of this zoo has"
+                "; `{head}` of the file is not a single linear layer, as every network of this zoo has"
             ),
             None => "; use a checkpoint with `fc.weight`".into(),
         }

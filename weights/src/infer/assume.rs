@@ -1,7 +1,8 @@
 //! What keys and shapes do not tell, and what is assumed in its place.
 
 use resnet_core::{
-    AntiAlias, Arch, BlockKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool,
+    AntiAlias, Arch, BlockKind, GlobalPool, NormKind, ResNetConfig, ShortcutKind, StemKind,
+    StemPool,
 };
 
 use super::Shapes;
@@ -21,33 +22,57 @@ pub struct Assumption {
 }
 
 /// How users settle the kind of norm.
-pub(super) const NORMS: &str = "say which norm it has: `--norm group:N`, where N divides the channels of every norm, \
+const NORMS: &str = "say which norm it has: `--norm group:N`, where N divides the channels of every norm, \
      `--norm instance`, or `--norm batch-stats` (batch norm with `track_running_stats=False`)";
 
 const GROUPS: usize = 32;
 
 /// Tells the norm from its tensors: running statistics are those of batch norm. Without them,
 /// group norm of 32 groups is customary, where the channels allow it.
-pub(super) fn norm(shapes: &Shapes<'_>, config: &ResNetConfig) -> Result<NormKind, String> {
+///
+/// # Errors
+///
+/// What is open, and what to do.
+pub(super) fn norm(
+    shapes: &Shapes<'_>,
+    config: &ResNetConfig,
+) -> Result<NormKind, (String, &'static str)> {
     let ends = |end: &str| shapes.0.keys().filter(|key| key.ends_with(end)).count();
     let statistics = ends("running_mean");
     let weights = shapes.0.keys().filter(|key| is_norm_weight(key)).count();
+    if shapes
+        .0
+        .keys()
+        .any(|key| key.ends_with("conv1.bias") || key.ends_with("conv2.bias"))
+    {
+        return Err((
+            "its convolutions have biases, as after batch norms are folded into them".into(),
+            "give the file of the network before that",
+        ));
+    }
     if statistics > 0 && statistics < weights {
-        return Err(format!(
-            "{statistics} of its {weights} norms have running statistics, expected all or none"
+        return Err((
+            format!(
+                "{statistics} of its {weights} norms have running statistics, expected all or none"
+            ),
+            "networks with several kinds of norms are not supported",
         ));
     }
     if statistics > 0 {
         return Ok(NormKind::Batch);
     }
     if weights == 0 {
-        return Err("its norms have no parameters, so that its keys do not tell their kind".into());
+        let cause = "its norms have no parameters, so that its keys do not tell their kind";
+        return Err((cause.into(), NORMS));
     }
     let group = NormKind::Group { groups: GROUPS };
     match config.clone().with_norm(group).validate() {
-        Err(error) if error.field == "norm.groups" => Err(format!(
-            "its norms have no running statistics, and {GROUPS} groups, the customary number, do not divide their \
-             channels"
+        Err(error) if error.field == "norm.groups" => Err((
+            format!(
+                "its norms have no running statistics, and {GROUPS} groups, the customary number, do not divide their \
+                 channels"
+            ),
+            NORMS,
         )),
         _ => Ok(group),
     }
@@ -85,11 +110,19 @@ pub(super) fn all(
         let otherwise = "`--set stride_placement=conv1x1` (v1, as in Caffe and detection code)";
         all.push(assume("stride_placement", "conv3x3", otherwise, true));
     }
-    if let StemKind::Conv3x3 { .. } = config.stem
-        && checkpoint.stem_pool().is_none()
-    {
-        let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
-        all.push(assume("stem_pool", "none", "`--set stem_pool=max`", !cifar));
+    match (config.stem, config.stem_pool) {
+        _ if checkpoint.stem_pool().is_some() => {}
+        (StemKind::Conv3x3 { .. }, StemPool::None) => {
+            let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
+            all.push(assume("stem_pool", "none", "`--set stem_pool=max`", !cifar));
+        }
+        (_, StemPool::Max) => all.push(assume("stem_pool", "max", "`--set stem_pool=none`", false)),
+        _ => {}
+    }
+    if config.shortcut == ShortcutKind::ZeroPad {
+        let assumed = "zero_pad (every second pixel, half of the zeros before the channels and half behind them)";
+        let otherwise = "other ways to pad are not supported";
+        all.push(assume("shortcut", assumed, otherwise, false));
     }
     let blur = config.anti_alias == AntiAlias::None && !config.is_pre_activation();
     if blur && config.stem_pool != StemPool::Conv && config.shortcut != ShortcutKind::ZeroPad {
@@ -113,13 +146,12 @@ pub(super) fn all(
     if config.num_classes > 0 {
         let pool = serde_json::to_value(config.global_pool);
         let pool = pool.ok().and_then(|pool| pool.as_str().map(String::from));
-        let otherwise = "`--set global_pool=max` or `avg_max`";
-        all.push(assume(
-            "global_pool",
-            &pool.unwrap_or_default(),
-            otherwise,
-            false,
-        ));
+        let (otherwise, matters) = match config.global_pool {
+            GlobalPool::CatAvgMax => ("`--set global_pool=cat_max_avg`, as in fastai", true),
+            _ => ("`--set global_pool=max` or `avg_max`", false),
+        };
+        let pool = pool.unwrap_or_default();
+        all.push(assume("global_pool", &pool, otherwise, matters));
     }
     all
 }

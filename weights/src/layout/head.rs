@@ -14,7 +14,7 @@ pub(crate) enum Head {
     Linear,
     /// More than one layer, or something else.
     Layers {
-        /// The part it is under: `fc`, `head`.
+        /// The parts it consists of: `fc`, `head`.
         name: String,
     },
 }
@@ -32,163 +32,293 @@ const NAMES: [&str; 9] = [
     "output",
 ];
 
+/// Parts of names that stand beside a network and not behind its backbone: what training needs, branches of
+/// self-supervised learning, heads of detection and segmentation.
+const ASIDE: [&str; 25] = [
+    "optim",
+    "sched",
+    "scaler",
+    "loss",
+    "criterion",
+    "queue",
+    "proj",
+    "predict",
+    "proto",
+    "contrast",
+    "momentum",
+    "teacher",
+    "target",
+    "aux",
+    "decode",
+    "rpn",
+    "roi",
+    "fpn",
+    "memory",
+    "bank",
+    "center",
+    "callback",
+    "hyper",
+    "metric",
+    "online",
+];
+
+/// Names of parameters that a layer multiplies, adds or normalizes with.
+const PARAMETERS: [&str; 6] = [
+    "weight",
+    "bias",
+    "running_mean",
+    "running_var",
+    "gamma",
+    "beta",
+];
+
 /// A head, and its tensors: torchvision's key, the name in the state, the tensor.
 pub(super) struct Found<'a> {
     pub(super) head: Head,
     pub(super) rows: Vec<(String, String, &'a Entry)>,
+    /// The part of another name that is taken for the classifier.
+    pub(super) unusual: Option<String>,
 }
 
 type Row<'a> = (String, &'a Entry);
 
-/// Finds the head among what is below the root of a state beside the backbone, and in the parent
-/// of the root: `backbone.conv1.weight` goes with `head.fc.weight`.
+/// The tensors of a level whose names begin alike.
+#[derive(Debug)]
+struct Group<'a> {
+    name: String,
+    rows: Vec<Row<'a>>,
+    /// It has a name of a classifier, or follows the network in a sequence.
+    known: bool,
+}
+
+/// What stands beside the backbone (level 0), in the part above it (level 1), and so on.
+type Levels<'a> = Vec<Vec<Group<'a>>>;
+
+/// Finds the head among what is below the root of a state beside the backbone, and in the parts above the root:
+/// `backbone.conv1.weight` goes with `head.fc.weight`. `others` are the roots of the other states of the file.
 pub(super) fn find_head<'a>(
     root: &str,
     backbone: &BTreeMap<String, (String, &Entry)>,
-    inside: &[Row<'a>],
+    inside: Vec<Row<'a>>,
     outside: &[&'a Entry],
+    others: &[&str],
 ) -> Found<'a> {
     let features = features(backbone);
-    let inner = groups(inside.to_vec(), |name| {
+    let mut levels: Levels<'_> = vec![groups(inside.clone(), |name| {
         NAMES.contains(&name) || name.parse::<usize>().is_ok()
-    });
-    let parent = match root.strip_suffix('.') {
-        Some(path) => path.rsplit_once('.').map_or("", |(parent, _)| parent),
-        None => root,
-    };
-    let own = root[parent.len()..].trim_matches('.');
-    let parent = match parent.is_empty() {
-        true => String::new(),
-        false => format!("{parent}."),
-    };
-    let beside = outside.iter().filter_map(|entry| {
-        let rest = entry.key.strip_prefix(&parent)?;
-        Some((rest.to_string(), *entry))
-    });
-    let place: Option<usize> = own.parse().ok();
-    let outer = groups(beside.collect(), |name| {
-        let follows = place.zip(name.parse::<usize>().ok());
-        NAMES.contains(&name) || follows.is_some_and(|(own, name)| name > own)
-    });
-    let outer = match root.is_empty() {
-        true => BTreeMap::new(),
-        false => outer,
-    };
-
-    let mut rows: Vec<(String, String, &Entry)> = Vec::new();
-    // What is below the root belongs to the network, whatever it is.
-    let mut others = inside.to_vec();
-    let head = match inner.len() {
-        0 => Head::None,
-        1 => one_head(&inner, &mut rows, &mut others),
-        _ => layers(&inner),
-    };
-    if let Head::Layers { .. } = head {
-        for group in inner.values() {
-            for (name, entry) in group {
-                // Never the two keys of a single layer.
-                let key = match name.starts_with("fc.") && !is_single(name) {
-                    true => name.clone(),
-                    false => format!("fc.{name}"),
-                };
-                rows.push((key, name.clone(), entry));
-                others.retain(|(other, _)| other != name);
-            }
-        }
+    })];
+    levels.extend(above(root, outside, others));
+    let mut rows: Vec<(String, String, &Entry)> = inside
+        .into_iter()
+        .filter(|(name, _)| !is_aside(first_part(name)))
+        .map(|(name, entry)| (name.clone(), name, entry))
+        .collect();
+    for level in &mut levels {
+        level.retain(|group| !is_aside(&group.name));
     }
-    rows.extend(
-        others
-            .into_iter()
-            .map(|(name, entry)| (name.clone(), name, entry)),
-    );
 
-    let outputs = rows.iter().find(|(key, ..)| key == "fc.weight");
-    let outputs = outputs.and_then(|(_, _, entry)| entry.shape.first().copied());
-    let takes = |group: &[Row<'_>], inputs: Option<usize>| {
-        let first = group.iter().find(|(_, entry)| entry.shape.len() == 2);
-        first.is_some_and(|(_, entry)| entry.shape.get(1).copied() == inputs && inputs.is_some())
-    };
-    let head = match head {
-        Head::None => {
-            let fits = |group: &[Row<'_>]| {
-                takes(group, features) || takes(group, features.map(|count| 2 * count))
-            };
-            let outer: BTreeMap<String, Vec<Row<'_>>> =
-                outer.into_iter().filter(|(_, group)| fits(group)).collect();
-            match outer.len() {
-                0 => Head::None,
-                1 => one_head(&outer, &mut rows, &mut Vec::new()),
-                _ => layers(&outer),
-            }
+    let Some((depth, place)) = candidate(&levels, features) else {
+        let known = levels.iter().find_map(|level| {
+            let names = level.iter().filter(|group| group.known);
+            let names: Vec<&str> = names.map(|group| group.name.as_str()).collect();
+            (!names.is_empty()).then(|| names.join("`, `"))
+        });
+        for group in levels[0].iter().filter(|group| group.known) {
+            rename_layers(&mut rows, group);
         }
-        // A second classifier on the outputs of the first.
-        Head::Linear => match outer.iter().find(|(_, group)| takes(group, outputs)) {
-            Some((name, _)) => Head::Layers { name: name.clone() },
-            None => Head::Linear,
-        },
-        layers => layers,
+        return Found {
+            head: known.map_or(Head::None, |name| Head::Layers { name }),
+            rows,
+            unusual: None,
+        };
     };
-    Found { head, rows }
-}
-
-/// The tensors whose first part may be a head, by that part.
-fn groups<'a>(
-    rows: Vec<Row<'a>>,
-    is_head: impl Fn(&str) -> bool,
-) -> BTreeMap<String, Vec<Row<'a>>> {
-    let mut groups: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
-    for (name, entry) in rows {
-        let part = name.split('.').next().unwrap_or_default();
-        if is_head(part) {
-            groups
-                .entry(part.to_string())
-                .or_default()
-                .push((name, entry));
+    let chosen = &levels[depth][place];
+    let [outputs, _] = chosen.matrix().unwrap_or_default();
+    let between = levels.iter().enumerate().find_map(|(level, groups)| {
+        let mut rest = groups.iter().enumerate();
+        rest.find(|(index, group)| {
+            (level, *index) != (depth, place)
+                && group.belongs(features, outputs, level <= depth, chosen.known)
+        })
+        .map(|(_, group)| group.name.clone())
+    });
+    if let Some(other) = between {
+        let mut names = [other, chosen.name.clone()];
+        names.sort();
+        if depth == 0 {
+            rename_layers(&mut rows, chosen);
         }
+        return Found {
+            head: Head::Layers {
+                name: names.join("`, `"),
+            },
+            rows,
+            unusual: None,
+        };
     }
-    groups
-}
-
-/// The head of a single group: linear if it holds one matrix, and a vector beside it or nothing.
-fn one_head<'a>(
-    groups: &BTreeMap<String, Vec<Row<'a>>>,
-    rows: &mut Vec<(String, String, &'a Entry)>,
-    others: &mut Vec<Row<'a>>,
-) -> Head {
-    let Some(group) = groups.values().next() else {
-        return Head::None;
-    };
-    let weight = group.iter().find(|(_, entry)| entry.shape.len() == 2);
-    let path = weight.and_then(|(name, _)| name.strip_suffix("weight"));
-    let bias = path.map(|path| format!("{path}bias"));
-    let is_part = |(name, entry): &Row<'_>| match entry.shape.len() {
-        2 => weight.is_some_and(|(weight, _)| weight == name),
-        1 => Some(name) == bias.as_ref(),
-        _ => false,
-    };
-    if path.is_none() || !group.iter().all(is_part) {
-        return layers(groups);
-    }
-    for (name, entry) in group {
+    rows.retain(|(_, name, _)| depth > 0 || !chosen.rows.iter().any(|(own, _)| own == name));
+    for (name, entry) in &chosen.rows {
         let key = match entry.shape.len() {
             2 => "fc.weight",
             _ => "fc.bias",
         };
         rows.push((key.into(), name.clone(), entry));
-        others.retain(|(other, _)| other != name);
     }
-    Head::Linear
-}
-
-fn layers(groups: &BTreeMap<String, Vec<Row<'_>>>) -> Head {
-    let names: Vec<&str> = groups.keys().map(String::as_str).collect();
-    Head::Layers {
-        name: names.join("`, `"),
+    Found {
+        head: Head::Linear,
+        rows,
+        unusual: (!chosen.known).then(|| chosen.name.clone()),
     }
 }
 
-fn is_single(key: &str) -> bool {
-    matches!(key, "fc.weight" | "fc.bias")
+/// The level and place of the classifier: the only linear layer of a known name, the nearest first; without one, the only
+/// linear layer with a bias that takes the features.
+fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usize)> {
+    for (depth, level) in levels.iter().enumerate() {
+        let known: Vec<usize> = (0..level.len())
+            .filter(|&place| level[place].known)
+            .collect();
+        let fits = |place: &&usize| {
+            let group = &level[**place];
+            // Below the root, a classifier of other inputs is an error of its own.
+            group.is_linear() && (group.takes(features) || depth == 0 && known.len() == 1)
+        };
+        match known.iter().filter(fits).collect::<Vec<_>>()[..] {
+            [place] => return Some((depth, *place)),
+            _ if !known.is_empty() => return None,
+            _ => {}
+        }
+    }
+    let mut unusual = levels.iter().enumerate().flat_map(|(depth, level)| {
+        let fits =
+            |group: &Group<'_>| group.is_linear() && group.rows.len() == 2 && group.takes(features);
+        (0..level.len())
+            .filter(move |&place| fits(&level[place]))
+            .map(move |place| (depth, place))
+    });
+    unusual.next().filter(|_| unusual.next().is_none())
+}
+
+impl Group<'_> {
+    /// Outputs and inputs of its first matrix.
+    fn matrix(&self) -> Option<[usize; 2]> {
+        let weights = self.rows.iter().filter(|(name, _)| name.contains("weight"));
+        let mut shapes = weights.map(|(_, entry)| &entry.shape[..]);
+        shapes.find_map(|shape| shape.try_into().ok())
+    }
+
+    /// Whether its first matrix takes the features, or mean and maximum of each.
+    fn takes(&self, features: Option<usize>) -> bool {
+        let inputs = self.matrix().map(|[_, inputs]| inputs);
+        inputs.is_some_and(|inputs| {
+            features.is_some_and(|count| inputs == count || inputs == 2 * count)
+        })
+    }
+
+    /// Whether it is a matrix, and a vector beside it or nothing.
+    fn is_linear(&self) -> bool {
+        let weight = self.rows.iter().find(|(_, entry)| entry.shape.len() == 2);
+        let Some(path) = weight.and_then(|(name, _)| name.strip_suffix("weight")) else {
+            return false;
+        };
+        let bias = format!("{path}bias");
+        self.rows
+            .iter()
+            .all(|(name, entry)| match entry.shape.len() {
+                2 => weight.is_some_and(|(weight, _)| weight == name),
+                1 => *name == bias,
+                _ => false,
+            })
+    }
+
+    /// Whether the network computes with it between the backbone and a classifier of so many outputs, or behind that.
+    /// `near` is a group that may stand between; `known` tells that the classifier has a usual name.
+    fn belongs(&self, features: Option<usize>, outputs: usize, near: bool, known: bool) -> bool {
+        if let Some([own, inputs]) = self.matrix() {
+            let square = near && own == inputs && self.takes(features);
+            let other_head = self.takes(features) && (self.known || !known);
+            return inputs == outputs || square || other_head;
+        }
+        let is_parameter = |name: &str| {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            PARAMETERS.contains(&last)
+        };
+        let is_pool = self.name.contains("pool") || self.name.contains("gem");
+        near && self.rows.iter().any(|(name, entry)| {
+            let length: usize = entry.shape.iter().product();
+            let wide = features.is_some_and(|count| length == count || length == 2 * count);
+            entry.dtype.is_float() && (wide && is_parameter(name) || is_pool)
+        })
+    }
+}
+
+/// The groups above the root, level by level, without the branches of other states.
+fn above<'a>(root: &str, outside: &[&'a Entry], others: &[&str]) -> Levels<'a> {
+    let mut levels = Vec::new();
+    let mut path = root.strip_suffix('.');
+    while let Some(own) = path {
+        let (parent, own) = own.rsplit_once('.').unwrap_or(("", own));
+        let prefix = match parent.is_empty() {
+            true => String::new(),
+            false => format!("{parent}."),
+        };
+        let branch = format!("{prefix}{own}.");
+        let rows = outside.iter().filter_map(|entry| {
+            let rest = entry.key.strip_prefix(&prefix)?;
+            (!entry.key.starts_with(&branch)).then(|| (rest.to_string(), *entry))
+        });
+        let place: Option<usize> = own.parse().ok();
+        let mut level = groups(rows.collect(), |name| {
+            let follows = place.zip(name.parse::<usize>().ok());
+            NAMES.contains(&name) || follows.is_some_and(|(own, name)| name > own)
+        });
+        level.retain(|group| {
+            let branch = format!("{prefix}{}.", group.name);
+            !others.iter().any(|other| other.starts_with(&branch))
+        });
+        levels.push(level);
+        path = (!parent.is_empty()).then_some(parent);
+    }
+    levels
+}
+
+/// Groups tensors by the first part of their names.
+fn groups<'a>(rows: Vec<Row<'a>>, is_known: impl Fn(&str) -> bool) -> Vec<Group<'a>> {
+    let mut groups: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
+    for (name, entry) in rows {
+        if !name.ends_with("num_batches_tracked") {
+            let part = first_part(&name).to_string();
+            groups.entry(part).or_default().push((name, entry));
+        }
+    }
+    let group = |(name, rows): (String, Vec<Row<'a>>)| Group {
+        known: is_known(&name),
+        name,
+        rows,
+    };
+    groups.into_iter().map(group).collect()
+}
+
+/// Gives the layers of a head keys of which none is that of a single layer.
+fn rename_layers(rows: &mut [(String, String, &Entry)], group: &Group<'_>) {
+    for (key, name, _) in rows {
+        if first_part(name) == group.name {
+            *key = match name.starts_with("fc.") && !matches!(&name[..], "fc.weight" | "fc.bias") {
+                true => name.clone(),
+                false => format!("fc.{name}"),
+            };
+        }
+    }
+}
+
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+fn is_aside(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let averaged = name.split(['_', '-']).any(|part| part == "ema");
+    averaged || ASIDE.iter().any(|part| name.contains(part))
 }
 
 /// The channels of the last map.

@@ -6,6 +6,7 @@
 
 mod head;
 mod scheme;
+mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,8 @@ pub(crate) struct View {
     /// Keys of the file that belong to no part of the network.
     pub(crate) left_out: Vec<String>,
     pub(crate) head: Head,
+    /// The part of an unusual name that is taken for the classifier.
+    pub(crate) unusual_head: Option<String>,
     /// Whether a pool follows the stem, where the keys tell.
     pub(crate) stem_pool: Option<bool>,
 }
@@ -49,19 +52,17 @@ pub(crate) enum Choice {
 
 /// Finds the states of a file, by their roots.
 pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
-    let keys: BTreeSet<&str> = entries.iter().map(Entry::key).collect();
     let mut states: BTreeMap<&str, Scheme> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.shape.len() == 4) {
         for (stem, schemes) in scheme::STEMS {
-            let root = entry.key.strip_suffix(stem);
-            let root = root.filter(|root| root.is_empty() || root.ends_with('.'));
+            let root = wrappers::root(&entry.key, stem);
             let Some(root) = root.filter(|root| !states.contains_key(root)) else {
                 continue;
             };
-            let schemes = schemes
-                .iter()
-                .filter_map(|scheme| scheme.below(root, &keys));
-            if let Some(scheme) = schemes.into_iter().next() {
+            let below = entries.iter().filter_map(|e| e.key.strip_prefix(root));
+            let keys: BTreeSet<String> = below.map(wrappers::without).collect();
+            let mut schemes = schemes.iter().filter_map(|scheme| scheme.below(&keys));
+            if let Some(scheme) = schemes.next() {
                 states.insert(root, scheme);
             }
         }
@@ -99,8 +100,8 @@ impl State {
         parts.map(str::to_lowercase).any(|part| part == "ema")
     }
 
-    /// Sorts out which tensors of the file the state has.
-    pub(crate) fn view(&self, entries: &[Entry]) -> View {
+    /// Sorts out which tensors of the file the state has; `states` are all of the file.
+    pub(crate) fn view(&self, entries: &[Entry], states: &[State]) -> View {
         let (below, outside): (Vec<&Entry>, Vec<&Entry>) = entries
             .iter()
             .partition(|entry| entry.key.starts_with(&self.root));
@@ -109,14 +110,17 @@ impl State {
         let mut others = Vec::new();
         for entry in below {
             let rest = rest(entry);
-            match self.scheme.translate(&rest) {
+            match self.scheme.translate(&wrappers::without(&rest)) {
                 Some(key) => drop(network.insert(key, (rest, entry))),
                 None => others.push((rest, entry)),
             }
         }
-        let found = find_head(&self.root, &network, &others, &outside);
+        let roots = states.iter().filter(|state| *state != self);
+        let roots: Vec<&str> = roots.map(|state| state.root.as_str()).collect();
+        let found = find_head(&self.root, &network, others, &outside, &roots);
         let mut view = View {
             head: found.head,
+            unusual_head: found.unusual,
             stem_pool: self.scheme.stem_pool(),
             ..View::default()
         };
@@ -125,7 +129,7 @@ impl State {
             .map(|(key, (name, entry))| (key, name, entry));
         let rows: Vec<(String, String, &Entry)> = below.chain(found.rows).collect();
         let used: BTreeSet<&str> = rows.iter().map(|(_, _, entry)| entry.key()).collect();
-        let unused = outside.iter().map(|entry| entry.key());
+        let unused = entries.iter().map(Entry::key);
         view.left_out = unused
             .filter(|key| !used.contains(key) && !is_counter(key))
             .map(String::from)

@@ -57,16 +57,16 @@ const DEEP_STEMS: [(&str, &str); 12] = [
 const MAX_FIRST: usize = 8;
 
 impl Scheme {
-    /// The scheme with its numbers, if a first block lies below `root`.
-    pub(super) fn below(self, root: &str, keys: &BTreeSet<&str>) -> Option<Self> {
-        let has = |key: &str| keys.contains(format!("{root}{key}").as_str());
+    /// The scheme with its numbers, if a first block is among the keys below a root.
+    pub(super) fn below(self, keys: &BTreeSet<String>) -> Option<Self> {
+        let has = |key: &str| keys.contains(key);
         match self {
             Self::Torchvision => has("layer1.0.conv1.weight").then_some(self),
             Self::Transformers => {
                 has("encoder.stages.0.layers.0.layer.0.convolution.weight").then_some(self)
             }
             Self::Sequence { .. } => {
-                let is_stage = |child: &usize| has(&format!("{child}.0.conv1.weight"));
+                let is_stage = |child: &usize| keys.contains(&format!("{child}.0.conv1.weight"));
                 let first = (1..=MAX_FIRST).find(is_stage)?;
                 let stages = (first..).take_while(is_stage).count();
                 Some(Self::Sequence { first, stages })
@@ -74,11 +74,11 @@ impl Scheme {
         }
     }
 
-    /// Whether a pool follows the stem, where the number of children tells: convolution, norm,
-    /// activation and pool come before the first stage in torchvision and timm.
+    /// Whether a pool follows the stem, where the number of children tells: convolution, norm, activation and pool come
+    /// before the first stage in torchvision and timm. The place of a pool may hold an identity.
     pub(super) fn stem_pool(self) -> Option<bool> {
         match self {
-            Self::Sequence { first, .. } => Some(first >= 4),
+            Self::Sequence { first, .. } if first < 4 => Some(false),
             _ => None,
         }
     }

@@ -32,7 +32,7 @@ fn roots(entries: &[Entry]) -> Vec<String> {
 fn view(entries: &[Entry]) -> View {
     let states = find(entries);
     assert_eq!(choose(&states), Choice::One(0));
-    states[0].view(entries)
+    states[0].view(entries, &states)
 }
 
 fn with(mut entries: Vec<Entry>, others: &[(&str, &[usize])]) -> Vec<Entry> {
@@ -55,11 +55,7 @@ fn a_network_is_found_below_any_path() {
         );
         assert_eq!(roots(&entries), [root]);
         let view = view(&entries);
-        assert_eq!(
-            view.places.len(),
-            if root.is_empty() { 5 } else { 4 },
-            "{root}"
-        );
+        assert_eq!(view.places.len(), 4, "{root}");
         assert!(view.places.contains_key("layer1.0.conv1.weight"), "{root}");
     }
 }
@@ -129,14 +125,144 @@ fn heads_of_several_layers_are_no_classifier() {
     // A second classifier on the outputs of the first.
     let second: [(&str, &[usize]); 2] = [("0.fc.weight", &[1000, 8]), ("1.weight", &[2, 1000])];
     let found = view(&with(network("0."), &second));
-    assert_eq!(found.head, Head::Layers { name: "1".into() });
+    assert_eq!(
+        found.head,
+        Head::Layers {
+            name: "1`, `fc".into()
+        }
+    );
 }
 
 #[test]
 fn a_matrix_of_other_inputs_is_no_classifier() {
     let found = view(&with(network("encoder."), &[("head.weight", &[5, 9])]));
-    assert_eq!(found.head, Head::None);
+    assert_eq!(
+        found.head,
+        Head::Layers {
+            name: "head".into()
+        }
+    );
     assert_eq!(found.left_out, ["head.weight"]);
+}
+
+/// The backbone gives 8 channels.
+#[test]
+fn layers_between_backbone_and_classifier_or_behind_it_are_no_classifier() {
+    let linear = |name: &str, out: usize, input: usize| {
+        vec![
+            (format!("{name}.weight"), vec![out, input]),
+            (format!("{name}.bias"), vec![out]),
+        ]
+    };
+    let norm = |name: &str| {
+        vec![
+            (format!("{name}.weight"), vec![8]),
+            (format!("{name}.bias"), vec![8]),
+        ]
+    };
+    for (root, parts, name) in [
+        ("0.", [linear("1", 4, 8), linear("3", 5, 4)], "1`, `3"),
+        (
+            "resnet.",
+            [linear("resnet.fc", 7, 8), linear("fc1", 3, 7)],
+            "fc`, `fc1",
+        ),
+        (
+            "backbone.",
+            [linear("fc", 7, 8), linear("classifier", 3, 7)],
+            "classifier`, `fc",
+        ),
+        (
+            "backbone.",
+            [linear("embedding", 8, 8), linear("classifier", 3, 8)],
+            "classifier`, `embedding",
+        ),
+        (
+            "backbone.",
+            [norm("bottleneck"), linear("classifier", 3, 8)],
+            "bottleneck`, `classifier",
+        ),
+        ("0.", [norm("1"), linear("3", 3, 8)], "1`, `3"),
+        (
+            "backbone.",
+            [linear("neck.fc", 4, 8), linear("head.fc", 3, 4)],
+            "head",
+        ),
+        (
+            "net.",
+            [vec![("pooling.p".into(), vec![1])], linear("fc", 3, 8)],
+            "fc`, `pooling",
+        ),
+        (
+            "net.",
+            [linear("hidden", 4, 8), linear("result", 3, 4)],
+            "hidden`, `result",
+        ),
+    ] {
+        let parts: Vec<(String, Vec<usize>)> = parts.concat();
+        let parts: Vec<(&str, &[usize])> = parts
+            .iter()
+            .map(|(key, shape)| (key.as_str(), &shape[..]))
+            .collect();
+        let found = view(&with(network(root), &parts));
+        assert_eq!(found.head, Head::Layers { name: name.into() }, "{parts:?}");
+    }
+}
+
+#[test]
+fn what_stands_beside_a_network_is_left_out() {
+    let head: [(&str, &[usize]); 6] = [
+        ("module.projection_head.0.weight", &[8, 8]),
+        ("module.prototypes.weight", &[30, 8]),
+        ("criterion.weight", &[5]),
+        ("optimizer.state.0.exp_avg", &[8]),
+        ("classes", &[5, 8]),
+        ("module.fc.weight", &[5, 8]),
+    ];
+    let found = view(&with(network("module."), &head));
+    assert_eq!(found.head, Head::Linear);
+    assert_eq!(found.left_out.len(), 5);
+    // The classifier of another network, and a head two parts above.
+    let mut both = network("a.student.backbone.");
+    both.extend(network("a.teacher.backbone."));
+    let both = with(
+        both,
+        &[("a.teacher.head.weight", &[3, 8]), ("head.weight", &[5, 8])],
+    );
+    let states = find(&both);
+    let student = states
+        .iter()
+        .find(|state| state.name() == "a.student.backbone")
+        .unwrap();
+    let found = student.view(&both, &states);
+    assert_eq!(found.head, Head::Linear);
+    assert_eq!(found.entries[found.places["fc.weight"]].shape, [5, 8]);
+}
+
+#[test]
+fn the_only_linear_layer_is_the_classifier_whatever_its_name() {
+    for root in ["", "encoder."] {
+        let head: [(&str, &[usize]); 2] = [("out_.weight", &[5, 8]), ("out_.bias", &[5])];
+        let found = view(&with(network(root), &head));
+        assert_eq!(
+            (found.head, found.unusual_head.as_deref()),
+            (Head::Linear, Some("out_"))
+        );
+    }
+}
+
+#[test]
+fn wrapped_parts_have_the_keys_of_what_they_wrap() {
+    let mut entries = network("model.");
+    for entry in &mut entries {
+        entry.key = entry
+            .key
+            .replace("layer1.", "layer1._orig_mod.")
+            .replace("conv2", "module.conv2");
+    }
+    let found = view(&entries);
+    assert!(found.places.contains_key("layer1.0.conv1.weight"));
+    assert!(found.places.contains_key("layer1.0.conv2.weight"));
 }
 
 #[test]
@@ -153,7 +279,7 @@ fn sequences_tell_whether_a_pool_follows_the_stem() {
         ]
     };
     let pooled = view(&sequence(4));
-    assert_eq!(pooled.stem_pool, Some(true));
+    assert_eq!(pooled.stem_pool, None);
     assert_eq!(pooled.head, Head::Linear);
     assert!(pooled.places.contains_key("layer1.0.conv2.weight"));
     assert_eq!(view(&sequence(3)).stem_pool, Some(false));

@@ -64,7 +64,7 @@ impl Checkpoint {
         };
         let choice = layout::choose(&states);
         let view = match choice {
-            Choice::One(place) => states[place].view(&all),
+            Choice::One(place) => states[place].view(&all, &states),
             Choice::None | Choice::Several => View::of_all(&all),
         };
         Ok(Checkpoint {
@@ -112,7 +112,7 @@ impl Checkpoint {
             });
         };
         self.choice = Choice::One(place);
-        self.view = self.states[place].view(&self.all);
+        self.view = self.states[place].view(&self.all, &self.states);
         Ok(self)
     }
 
@@ -165,11 +165,14 @@ impl Checkpoint {
                 summary(&self.view.left_out, state)
             ));
         }
+        if let Some(name) = &self.view.unusual_head {
+            notes.push(format!("takes `{name}` for the classifier"));
+        }
         if let Head::Layers { name } = self.head()
             && !self.by_key().any(|(key, _)| key.starts_with("fc."))
         {
             notes.push(format!(
-                "`{name}` is more than one linear layer: reads the backbone alone"
+                "`{name}` is not a single linear layer: reads the backbone alone"
             ));
         }
         notes

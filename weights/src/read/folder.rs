@@ -6,8 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use resnet_core::ResNetConfig;
-use resnet_image::{Filter, Recipe};
 use serde_json::Value;
+
+mod preprocessing;
 
 use super::ReadError;
 use crate::about::About;
@@ -45,12 +46,45 @@ impl Sidecar {
 /// The file of weights in a folder.
 pub(super) fn weights_in(folder: &Path) -> Result<PathBuf, ReadError> {
     let files = WEIGHTS.iter().map(|name| folder.join(name));
-    files
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| ReadError::Folder {
-            file: folder.display().to_string(),
-        })
+    let found = files.into_iter().find(|path| path.is_file());
+    let file = || folder.display().to_string();
+    let index = WEIGHTS
+        .iter()
+        .map(|name| folder.join(format!("{name}.index.json")));
+    match found {
+        Some(path) => Ok(path),
+        None if index.into_iter().any(|path| path.is_file()) => {
+            Err(shard(file(), "holds a network"))
+        }
+        None => Err(ReadError::Folder { file: file() }),
+    }
+}
+
+/// Refuses a file that holds a part of a network, by its name: `model-00001-of-00004.safetensors`.
+pub(super) fn check_whole(path: &Path) -> Result<(), ReadError> {
+    let name = path
+        .file_stem()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match name.rsplit_once("-of-") {
+        Some((first, count))
+            if number(count)
+                && count != "00001"
+                && first.rsplit('-').next().is_some_and(number) =>
+        {
+            Err(shard(path.display().to_string(), "is a part of a network"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shard(file: String, what: &str) -> ReadError {
+    ReadError::Unrepresentable {
+        file,
+        cause: format!("{what} in several files (shards)"),
+        advice: "save it in one: `model.save_pretrained(…, max_shard_size=\"100GB\")`",
+    }
 }
 
 /// Reads the `config.json` beside a file that is named as the two libraries name theirs.
@@ -105,48 +139,6 @@ fn read(path: &Path) -> Result<Option<Value>, ReadError> {
     })
 }
 
-/// What `save_for_hf` of timm writes.
-fn timm(config: &Value, about: &mut About) -> Result<(), String> {
-    let name = config["architecture"].as_str().unwrap_or_default();
-    let network = ResNetConfig::named(name).map_err(|error| format!("`architecture`: {error}"))?;
-    let arguments = config.get("model_args").and_then(Value::as_object);
-    if let Some(name) = arguments.and_then(|arguments| arguments.keys().next()) {
-        return Err(format!(
-            "`model_args` changes `{name}` of the network, which is not read; name the architecture and its options \
-             (`--arch`, `--set`) and give the file of weights under another name"
-        ));
-    }
-    about.config = Some(network);
-    let pretrained = config.get("pretrained_cfg").unwrap_or(&Value::Null);
-    about.labels = [config, pretrained]
-        .iter()
-        .find_map(|source| source.get("label_names"))
-        .and_then(names);
-    let number = |test: &str, plain: &str| {
-        let value = pretrained.get(test).filter(|value| !value.is_null());
-        value.or_else(|| pretrained.get(plain)).cloned()
-    };
-    let size = number("test_input_size", "input_size");
-    let side = size.as_ref().and_then(|size| size.get(1)?.as_u64());
-    let share = number("test_crop_pct", "crop_pct").and_then(|share| share.as_f64());
-    let filter = pretrained.get("interpolation").and_then(Value::as_str);
-    let filter = match filter {
-        None | Some("bilinear" | "random") => Filter::Bilinear,
-        Some("bicubic") => Filter::Bicubic,
-        Some(other) => {
-            let note = format!("the interpolation `{other}` of `pretrained_cfg` is not known");
-            about.notes.push(note);
-            return Ok(());
-        }
-    };
-    if let (Some(side), Some(share)) = (side, share) {
-        let resize = (side as f64 / share).floor();
-        let plain = |key: &str| pretrained.get(key).and_then(floats);
-        about.recipe = recipe(resize, side, filter, plain("mean"), plain("std"))?;
-    }
-    Ok(())
-}
-
 /// What `save_pretrained` of transformers writes for `ResNetForImageClassification`.
 fn transformers(
     config: &Value,
@@ -159,96 +151,92 @@ fn transformers(
             "`downsample_in_first_stage` is true; expected a first stage of stride 1".into(),
         );
     }
-    let mut options = Overrides::default();
-    let set = |options: Overrides, change: &str| options.set(change).map_err(|e| e.to_string());
     if is_set("downsample_in_bottleneck") {
-        options = set(options, "stride_placement=conv1x1")?;
+        let options = Overrides::default().set("stride_placement=conv1x1");
+        about.options = options.map_err(|error| error.to_string())?;
     }
     match config.get("hidden_act").and_then(Value::as_str) {
         None | Some("relu") => {}
-        Some("silu" | "swish") => options = set(options, "activation=silu")?,
-        Some(other) => {
-            return Err(format!(
-                "`hidden_act`: expected `relu` or `silu`, found `{other}`"
-            ));
-        }
+        // transformers applies another one to the stem and after the sums alone, and ReLU elsewhere.
+        Some(other) => return Err(format!("`hidden_act`: expected `relu`, found `{other}`")),
     }
-    about.options = options;
     about.labels = config.get("id2label").and_then(by_number);
     about.activation = match config.get("problem_type").and_then(Value::as_str) {
         Some("multi_label_classification") => Some(OutputActivation::Sigmoid),
         Some("single_label_classification") => Some(OutputActivation::Softmax),
         _ => None,
     };
-    let Some(preprocessor) = preprocessor else {
-        return Ok(());
-    };
-    let whole = |key: &str| preprocessor.get(key);
-    let size = whole("size").and_then(|size| size.get("shortest_edge").unwrap_or(size).as_u64());
-    let share = whole("crop_pct").and_then(Value::as_f64).unwrap_or(0.875);
-    let filter = match whole("resample").and_then(Value::as_u64) {
-        Some(2) => Some(Filter::Bilinear),
-        Some(3) => Some(Filter::Bicubic),
-        _ => None,
-    };
-    // From 384 pixels on, `ConvNextImageProcessor` resizes to a square without regard to the
-    // aspect ratio.
-    let (Some(size @ 1..384), Some(filter)) = (size, filter) else {
-        let note = format!("the preprocessing in `{PREPROCESSOR}` is of another kind and not used");
-        about.notes.push(note);
-        return Ok(());
-    };
-    let plain = |key: &str| whole(key).and_then(floats);
-    let resize = (size as f64 / share).floor();
-    about.recipe = recipe(
-        resize,
-        size,
-        filter,
-        plain("image_mean"),
-        plain("image_std"),
-    )?;
+    match preprocessor.map(preprocessing::of_transformers) {
+        None => {}
+        Some(Ok(recipe)) => about.recipe = Some(recipe),
+        Some(Err(cause)) => about.notes.push(unused(PREPROCESSOR, &cause)),
+    }
     Ok(())
 }
 
-fn recipe(
-    resize: f64,
-    crop: u64,
-    filter: Filter,
-    mean: Option<Vec<f32>>,
-    std: Option<Vec<f32>>,
-) -> Result<Option<Recipe>, String> {
-    let (Some(mean), Some(std)) = (mean, std) else {
-        return Ok(None);
-    };
-    let (Ok(mean), Ok(std)) = (mean.try_into(), std.try_into()) else {
-        return Ok(None);
-    };
-    let side = |side: f64| {
-        (1.0..=f64::from(u32::MAX))
-            .contains(&side)
-            .then_some(side as u32)
-    };
-    let recipe = Recipe {
-        resize: side(resize),
-        crop: side(crop as f64),
-        filter,
-        mean,
-        std,
-    };
-    if recipe.resize.is_none() || recipe.crop.is_none() {
-        return Err(format!(
-            "preprocessing: expected sizes of 1 or more, found {resize} and {crop}"
-        ));
+/// What `save_for_hf` of timm writes.
+fn timm(config: &Value, about: &mut About) -> Result<(), String> {
+    let name = config["architecture"].as_str().unwrap_or_default();
+    let network = ResNetConfig::named(name).map_err(|error| format!("`architecture`: {error}"))?;
+    about.config = Some(timm_options(config, network)?);
+    let pretrained = config.get("pretrained_cfg").unwrap_or(&Value::Null);
+    about.labels = [config, pretrained]
+        .iter()
+        .find_map(|source| source.get("label_names"))
+        .and_then(names);
+    match preprocessing::of_timm(pretrained) {
+        None => {}
+        Some(Ok(recipe)) => about.recipe = Some(recipe),
+        Some(Err(cause)) => about.notes.push(unused("pretrained_cfg", &cause)),
     }
-    recipe.validate().map_err(|error| error.to_string())?;
-    Ok(Some(recipe))
+    Ok(())
 }
 
-fn floats(value: &Value) -> Option<Vec<f32>> {
-    let items = value.as_array()?.iter();
-    items
-        .map(|item| item.as_f64().map(|item| item as f32))
-        .collect()
+/// The options that timm's factory was given: those that the tensors do not show are set, those of training are passed
+/// over.
+fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, String> {
+    let mut network = network;
+    let set = |network: ResNetConfig, option: &str, value: &Value| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), String::from);
+        let value = match (option, text.as_str()) {
+            ("global_pool", "avgmax") => "avg_max",
+            ("global_pool", "catavgmax") => "cat_avg_max",
+            (_, text) => text,
+        };
+        let change = Overrides::default().set(&format!("{option}={value}"));
+        change
+            .and_then(|change| change.apply(network))
+            .map_err(|error| error.to_string())
+    };
+    if let Some(pool) = config.get("global_pool").filter(|pool| !pool.is_null()) {
+        network = set(network, "global_pool", pool)?;
+    }
+    let arguments = config.get("model_args").and_then(Value::as_object);
+    for (name, value) in arguments.into_iter().flatten() {
+        match name.as_str() {
+            // The tensors tell them.
+            "num_classes" | "in_chans" => {}
+            "drop_rate" | "drop_path_rate" | "drop_block_rate" | "zero_init_last"
+            | "pretrained" => {}
+            _ if value.is_null() => {}
+            "global_pool" | "output_stride" => network = set(network, name, value)?,
+            _ => {
+                return Err(format!(
+                    "`model_args` sets `{name}` of the network, which is not read; name the architecture and its \
+                     options (`--arch`, `--set`) and give the file of weights under another name"
+                ));
+            }
+        }
+    }
+    Ok(network)
+}
+
+fn unused(place: &str, cause: &str) -> String {
+    format!(
+        "the preprocessing in `{place}` is not used: {cause}; uses the customary one, see --resize, --crop, --mean and --std"
+    )
 }
 
 fn names(value: &Value) -> Option<Labels> {

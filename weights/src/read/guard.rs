@@ -113,7 +113,13 @@ fn check_tar(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
     let io_error = |error| ReadError::io(file, error);
     let members = tar::members(&mut input)
         .map_err(io_error)?
-        .map_err(|cause| ReadError::damaged(file, cause))?;
+        .map_err(|cause| match cause.contains("is of kind `x`") {
+            true => not_ours(file),
+            false => ReadError::damaged(file, cause),
+        })?;
+    if !members.iter().any(|member| member.name == "pickle") {
+        return Err(not_ours(file));
+    }
     let mut scanner = Scanner::default();
     for member in members {
         // `storages` and `tensors` mix pickles with numbers: the first pickle is their count.
@@ -128,6 +134,14 @@ fn check_tar(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
             .map_err(|error| refuse(file, error, cut_in_pickle))?;
     }
     Ok(())
+}
+
+fn not_ours(file: &str) -> ReadError {
+    ReadError::NotACheckpoint {
+        file: file.to_string(),
+        found: "a tar archive of other files".into(),
+        advice: "unpack it and give the checkpoint in it",
+    }
 }
 
 fn cut_in_pickle(file: &str) -> ReadError {

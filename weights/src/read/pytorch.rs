@@ -96,13 +96,22 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
         }
         PytorchError::Pickle(PickleError::UnsupportedType(name)) => ReadError::Unsupported {
             file: file.to_string(),
-            cause: format!("holds tensors as `{name}`, which this reader cannot represent"),
+            cause: format!(
+                "holds an object of the class `{name}`, which this reader cannot represent"
+            ),
         },
         PytorchError::Pickle(PickleError::NoDataSource) => ReadError::Unsupported {
             file: file.to_string(),
             cause: "is a bare pickle, which names tensors without their values".to_string(),
         },
-        PytorchError::Pickle(error) => damaged(error.to_string()),
+        // The walk before has found the pickle whole.
+        PytorchError::Pickle(error) => ReadError::Unrepresentable {
+            file: file.to_string(),
+            cause: format!(
+                "holds Python objects beside tensors that this reader does not know ({error})"
+            ),
+            advice: "save the state dict alone: `torch.save(model.state_dict(), …)`",
+        },
         PytorchError::InvalidFormat(cause) if cause.starts_with("Big-endian") => {
             ReadError::Unsupported {
                 file: file.to_string(),
@@ -111,9 +120,13 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
         }
         PytorchError::InvalidFormat(cause) if cause.starts_with("Expected a dictionary") => {
             let found = cause.rsplit("found ").next().unwrap_or_default();
-            ReadError::Unsupported {
+            ReadError::Unrepresentable {
                 file: file.to_string(),
                 cause: format!("expected a dictionary of tensors, found `{found}`"),
+                advice: match found.contains("list") || found.contains("tuple") {
+                    true => "save the state dict in it: `torch.save(torch.load(…)[0], …)`",
+                    false => "save the state dict: `torch.save(model.state_dict(), …)`",
+                },
             }
         }
         PytorchError::InvalidFormat(cause) if cause.contains("beyond the end of the file") => {

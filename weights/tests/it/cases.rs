@@ -309,6 +309,11 @@ fn configs_that_change_the_network_otherwise_are_refused() {
             serde_json::json!({"model_type": "resnet", "hidden_act": "gelu"}),
             "hidden_act",
         ),
+        // transformers applies it to the stem and after the sums alone.
+        (
+            serde_json::json!({"model_type": "resnet", "hidden_act": "silu"}),
+            "hidden_act",
+        ),
     ] {
         let (folder, _) = timm_folder(&config);
         let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
@@ -317,6 +322,49 @@ fn configs_that_change_the_network_otherwise_are_refused() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn arguments_of_timm_that_say_nothing_new_are_taken_and_options_are_set() {
+    let arguments = |pool: &str| {
+        serde_json::json!({
+            "architecture": "test_resnet",
+            "global_pool": pool,
+            "model_args": {"num_classes": 2, "in_chans": 3, "global_pool": pool, "drop_rate": 0.1},
+            "pretrained_cfg": {"input_size": [3, 64, 64], "crop_pct": 0.5, "crop_mode": "squash", "mean": [0.5], "std": [1]},
+        })
+    };
+    let (folder, model) = timm_folder(&arguments("avg"));
+    let file = Checkpoint::open(folder.path()).unwrap();
+    assert_eq!(file.infer().unwrap().config, *model.config());
+    assert_eq!(file.recipe(), None);
+    let notes = file.notes().join("\n");
+    assert!(
+        notes.contains("is not used: its `crop_mode` is `squash`"),
+        "{notes}"
+    );
+    let (folder, _) = timm_folder(&arguments("max"));
+    let config = Checkpoint::open(folder.path())
+        .unwrap()
+        .infer()
+        .unwrap()
+        .config;
+    assert_eq!(config.global_pool, resnet_core::GlobalPool::Max);
+}
+
+#[test]
+fn parts_of_a_network_in_several_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.safetensors.index.json"), "{}").unwrap();
+    let part = folder.path().join("model-00002-of-00004.safetensors");
+    std::fs::copy(fixture("cases/input.safetensors"), &part).unwrap();
+    for path in [folder.path(), part.as_path()] {
+        let error = Checkpoint::open(path).unwrap_err().to_string();
+        assert!(error.contains("several files (shards)"), "{error}");
+    }
+    let whole = folder.path().join("model-00001-of-00001.safetensors");
+    std::fs::copy(fixture("cases/input.safetensors"), &whole).unwrap();
+    assert!(Checkpoint::open(whole).is_ok());
 }
 
 /// Logits of an image of ones.

@@ -45,6 +45,7 @@ impl Checkpoint {
                 advice: "save it as a file first",
             });
         }
+        folder::check_whole(path)?;
         let mut handle = File::open(path).map_err(io_error)?;
         let mut head = Vec::with_capacity(HEAD_BYTES);
         (&mut handle)

@@ -122,8 +122,10 @@ impl Work for Job {
             embedding,
             logits,
         } = model.forward_all(input);
-        let mut tensors = vec![("logits".to_string(), logits.into_data())];
-        tensors.push(("embedding".to_string(), embedding.into_data()));
+        let mut tensors = vec![("embedding".to_string(), embedding.into_data())];
+        if self.network.config.num_classes > 0 {
+            tensors.push(("logits".to_string(), logits.into_data()));
+        }
         let maps = pyramid.into_iter().enumerate();
         tensors.extend(maps.map(|(i, map)| (format!("c{}", i + 1), map.into_data())));
         save(&self.args.output, tensors)?;
