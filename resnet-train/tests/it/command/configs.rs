@@ -67,7 +67,7 @@ fn an_optimizer_needs_nothing_but_its_name() {
     let written = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
     for line in [
         "betas = [0.9, 0.999]",
-        "epsilon = 1e-8",
+        "epsilon = 0.00000001",
         "weight-decay = 0.01",
     ] {
         assert!(written.contains(line), "{written}");
