@@ -205,14 +205,19 @@ impl Dataset {
         counts
     }
 
-    /// Weights by which every class counts alike: `images / (classes * images of the class)`, and 0 for a class without
-    /// images.
+    /// Returns weights by which every class counts alike: `images / (classes * images of the class)`, and 0 for a class
+    /// without images. An image with several classes is one image, and counts for each of its classes.
+    ///
+    /// ```
+    /// let shapes = resnet_data::Dataset::shapes(12, 1);
+    /// assert_eq!(shapes.class_weights(), [1.0; 6]);
+    /// ```
     pub fn class_weights(&self) -> Vec<f64> {
         let counts = self.counts();
-        let total: usize = counts.iter().sum();
+        let images = self.len();
         let weight = |&count: &usize| match count {
             0 => 0.0,
-            _ => total as f64 / (counts.len() * count) as f64,
+            _ => images as f64 / (counts.len() * count) as f64,
         };
         counts.iter().map(weight).collect()
     }

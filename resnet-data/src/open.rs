@@ -78,7 +78,7 @@ impl DataOptions {
                 Dataset::shapes(SHAPES_VALID, HELD_OUT),
             ]),
             Kind::Cifar => Dataset::cifar(path),
-            Kind::Table => several(table::open(path, self)?, path)?.split(share, seed),
+            Kind::Table => split(&several(table::open(path, self)?, path)?, path, share, seed),
             Kind::Folder => {
                 let Folders {
                     first,
@@ -88,7 +88,7 @@ impl DataOptions {
                 let train = several(Dataset::folder(&first)?, &first)?;
                 check_readable(&train, &first)?;
                 let [train, valid] = match valid {
-                    None => train.split(share, seed)?,
+                    None => split(&train, &first, share, seed)?,
                     Some(folder) => {
                         let valid = Dataset::folder(&folder)?;
                         let valid = valid.with_classes_named(train.classes(), &folder)?;
@@ -142,6 +142,18 @@ impl DataOptions {
             }),
         }
     }
+}
+
+/// Two parts of what lies at a path, which errors name.
+fn split(data: &Dataset, path: &Path, share: f64, seed: u64) -> Result<[Dataset; 2], DataError> {
+    data.split(share, seed).map_err(|error| match error {
+        DataError::TooFew { expected, found } => DataError::Form {
+            path: path.into(),
+            expected,
+            found,
+        },
+        error => error,
+    })
 }
 
 /// That there is something to tell apart.

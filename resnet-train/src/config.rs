@@ -74,7 +74,9 @@ pub struct Config {
     pub size: Option<u32>,
     /// Side of the images in training [default: that in evaluation].
     pub train_size: Option<u32>,
-    /// What is done to an image in evaluation [default: that of the weights].
+    /// What is done to an image in evaluation, whole: mean and standard deviation at least [default: that of the
+    /// weights].
+    #[serde(deserialize_with = "open::input")]
     pub input: Option<Recipe>,
     /// Fine-tuning's first phase: the classifier alone.
     pub head: Option<Head>,
@@ -176,7 +178,7 @@ impl Default for Config {
             train_size: None,
             input: None,
             head: None,
-            optimizer: OptimizerConfig::sgd(5e-4),
+            optimizer: OptimizerConfig::default(),
             groups: Groups {
                 decay_norm_and_bias: false,
                 ..Groups::default()

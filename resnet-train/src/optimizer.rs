@@ -119,11 +119,12 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// The most steps that an entry has taken.
-    pub(crate) fn steps(&self) -> usize {
+    /// The fewest and the most steps that an entry has taken; none where it remembers nothing.
+    pub(crate) fn steps(&self) -> Option<[u64; 2]> {
         let memories = self.memories();
-        let steps = memories.iter().flatten().map(|memory| memory.steps);
-        steps.max().unwrap_or(0)
+        let steps = memories.iter().flatten();
+        let steps: Vec<u64> = steps.map(|memory| memory.steps as u64).collect();
+        Some([*steps.iter().min()?, *steps.iter().max()?])
     }
 
     /// What it remembers of each entry, in the order of the state dict.

@@ -54,6 +54,27 @@ impl Position {
         self.epoch.saturating_add(u64::from(self.batch > 0))
     }
 
+    /// Says which steps of an optimizer, the fewest and the most of an entry, do not go with the position. Every entry
+    /// that learns takes part in every step; batches without enough images are no steps, but no epoch is without one.
+    fn check_steps(&self, steps: Option<[u64; 2]>) -> Result<(), String> {
+        let Some([fewest, most]) = steps else {
+            return Ok(());
+        };
+        if fewest != most {
+            return Err(format!(
+                "{fewest} steps of one entry of the optimizer and {most} of another"
+            ));
+        }
+        let least = self.epoch.saturating_add(self.losses);
+        match (least..=self.step).contains(&most) {
+            true => Ok(()),
+            false => Err(format!(
+                "{most} steps of the optimizer in {} of the run, {least} of them at least with images",
+                self.step
+            )),
+        }
+    }
+
     /// Adds losses of the epoch.
     pub(crate) fn note(&mut self, losses: &[f64]) {
         self.loss += losses.iter().sum::<f64>();
@@ -104,16 +125,8 @@ impl Fit {
     ) -> Result<(Trainer<B>, Position), CheckpointError> {
         let path = path.as_ref();
         let (trainer, position) = trainer.resume::<Position>(path)?;
-        let checked = self.consistent(&position).and_then(|()| {
-            let steps = trainer.optimizer().steps();
-            match steps as u64 > position.step {
-                true => Err(format!(
-                    "{steps} steps of the optimizer in {} of the run",
-                    position.step
-                )),
-                false => Ok(()),
-            }
-        });
+        let checked = self.consistent(&position);
+        let checked = checked.and_then(|()| position.check_steps(trainer.optimizer().steps()));
         checked.map_err(|found| CheckpointError::Form {
             path: path.into(),
             found,
@@ -203,9 +216,12 @@ impl Fit {
         {
             return Err(format!("a best loss of {}", best_loss.unwrap_or_default()));
         }
-        match plateau.is_plausible(epoch) {
+        let decay = &self.schedule.decay;
+        match plateau.is_possible(decay, epoch, self.valid.is_some()) {
             true => Ok(()),
-            false => Err("an impossible state of the schedule `plateau`".into()),
+            false => Err(format!(
+                "a state of the schedule `plateau` that is impossible after {epoch} epochs: {plateau}"
+            )),
         }
     }
 }
@@ -239,5 +255,27 @@ mod tests {
         // A checkpoint without the loss: as before.
         position.best_loss = None;
         assert!(!position.improve(0.6, 0.1) && position.improve(0.7, 3.0));
+    }
+    #[test]
+    fn steps_of_entries_go_with_those_of_the_run() {
+        let position = Position {
+            epoch: 2,
+            batch: 3,
+            step: 13,
+            losses: 2,
+            ..Position::default()
+        };
+        for (steps, expected) in [
+            (None, true),
+            (Some([13, 13]), true),
+            // Batches without images: all but one of each epoch, and one of this.
+            (Some([4, 4]), true),
+            (Some([3, 3]), false),
+            (Some([14, 14]), false),
+            (Some([1, 13]), false),
+        ] {
+            let found = position.check_steps(steps);
+            assert_eq!(found.is_ok(), expected, "{steps:?}: {found:?}");
+        }
     }
 }

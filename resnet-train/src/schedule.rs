@@ -1,8 +1,11 @@
 //! The learning rate over the steps of a run.
 
 use std::f64::consts::PI;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
 
 /// How the learning rate falls. Rates are shares of the peak, which is the learning rate that is asked for; all change
 /// with every step.
@@ -96,6 +99,17 @@ fn one_cycle(step: f64, total: f64, rise: f64) -> f64 {
     }
 }
 
+impl fmt::Display for Plateau {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (factor, bad) = (self.factor, self.bad_epochs);
+        match self.best {
+            Some(best) => write!(f, "a factor of {factor:e}, a best loss of {best:e}")?,
+            None => write!(f, "a factor of {factor:e}, no best loss")?,
+        }
+        write!(f, ", {bad} epochs without a lower one")
+    }
+}
+
 /// What [`Decay::Plateau`] remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
@@ -116,11 +130,26 @@ impl Default for Plateau {
 }
 
 impl Plateau {
-    /// Whether it can be so after some epochs.
-    pub(crate) fn is_plausible(&self, epochs: u64) -> bool {
-        (0.0..=1.0).contains(&self.factor)
-            && self.best.is_none_or(f64::is_finite)
-            && self.bad_epochs <= epochs
+    /// Returns whether it can be so after some epochs of this decay, validated or not.
+    pub(crate) fn is_possible(&self, decay: &Decay, epochs: u64, validated: bool) -> bool {
+        let (&Decay::Plateau { patience, factor }, true) = (decay, validated && epochs > 0) else {
+            return *self == Self::default();
+        };
+        // The loss of the first epoch is the best; after `patience` and one more without a lower one, the rate falls.
+        let cycle = patience.saturating_add(1);
+        let worse = epochs - 1;
+        let most = (worse / cycle).min(limits::EPOCHS);
+        let (mut falls, mut product) = (0, 1.0);
+        while (product - self.factor).abs() > 1e-9 * product {
+            if falls == most || product < self.factor {
+                return false;
+            }
+            falls += 1;
+            product *= factor;
+        }
+        self.best
+            .is_some_and(|best| best.is_finite() && best >= 0.0)
+            && self.bad_epochs <= patience.min(worse - falls * cycle)
     }
 
     /// Notes the validation loss of an epoch. Lower is: by more than a ten-thousandth of the best.
@@ -139,5 +168,54 @@ impl Plateau {
             self.factor *= factor;
             self.bad_epochs = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plateau_is_possible_exactly_where_losses_lead_to_it() {
+        let decay = Decay::Plateau {
+            patience: 1,
+            factor: 0.1,
+        };
+        // Every run of eight epochs, each with a lower loss than all before or a higher one.
+        for losses in 0..256_u32 {
+            let mut plateau = Plateau::default();
+            assert!(plateau.is_possible(&decay, 0, true));
+            for epoch in 0..8_u64 {
+                let higher = (losses >> epoch) & 1 == 1;
+                plateau.note(&decay, if higher { 10.0 } else { 9.0 - epoch as f64 });
+                assert!(plateau.is_possible(&decay, epoch + 1, true), "{plateau}");
+                // Without validation, or by a schedule without a plateau, nothing is noted.
+                assert!(!plateau.is_possible(&decay, epoch + 1, false));
+                assert!(!plateau.is_possible(&Decay::Cosine, epoch + 1, true));
+            }
+        }
+        assert!(Plateau::default().is_possible(&Decay::Cosine, 8, true));
+        assert!(!Plateau::default().is_possible(&decay, 8, true));
+        let state = |factor, best, bad_epochs| Plateau {
+            factor,
+            best,
+            bad_epochs,
+        };
+        for wrong in [
+            state(0.0, Some(1.0), 0),
+            state(1e-320, Some(1.0), 0),
+            state(0.5, Some(1.0), 0),
+            state(1.1, Some(1.0), 0),
+            // Four falls take nine epochs.
+            state(1e-4, Some(1.0), 0),
+            state(1e-3, Some(1.0), 2),
+            state(1.0, Some(1.0), 2),
+            state(1.0, Some(-1.0), 0),
+            state(1.0, None, 0),
+        ] {
+            assert!(!wrong.is_possible(&decay, 8, true), "{wrong}");
+        }
+        assert!(state(1e-3, Some(1.0), 1).is_possible(&decay, 8, true));
+        assert!(!state(0.5, Some(1.0), 0).is_possible(&decay, u64::MAX, true));
     }
 }

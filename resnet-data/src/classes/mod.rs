@@ -1,6 +1,7 @@
 //! Classes of a dataset, and those of a network.
 
 mod order;
+mod unclear;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,7 +50,7 @@ impl NetworkClasses {
         }
     }
 
-    /// Says by which order of its folders the network was trained, for where no names tell it.
+    /// Sets how the network numbered its classes, for where no names tell it.
     pub fn with_order(self, order: Option<ClassOrder>) -> Self {
         Self { order, ..self }
     }
@@ -70,17 +71,16 @@ impl Dataset {
         self.matched(&NetworkClasses::named(classes.to_vec()), origin)
     }
 
-    /// The same images with these classes, by their names alone.
+    /// The same images with these classes, by their names alone, which may differ in case and in `_`, `-` and spaces.
     pub(crate) fn with_classes_named(
         &self,
         classes: &[String],
         origin: &Path,
     ) -> Result<Self, DataError> {
         let known = Names::new(classes);
-        let places = self.classes().iter();
-        let places = places.map(|name| known.exact.get(name.as_str()).map(|&[place, _]| place));
-        match places.collect::<Option<Vec<usize>>>() {
-            Some(places) => Ok(self.moved(classes.to_vec(), &places)),
+        let places = self.classes().iter().map(|name| known.places(name));
+        match places.collect::<Option<Vec<[usize; 2]>>>() {
+            Some(places) => self.moved_by_name(classes, &places, origin),
             None => Err(unknown(self.classes(), classes, origin)),
         }
     }
@@ -90,8 +90,10 @@ impl Dataset {
     /// 1. by the names of the classes, if one of them is known (letters may differ in case, and `_` stands for a space);
     /// 2. by WordNet ids, where the classes are ImageNet's;
     /// 3. as they are numbered, in a dataset that numbers its classes (CIFAR, shapes), where the network names none;
-    /// 4. by numbers as names, or by the order of the names, where that is one and the same in every customary reading,
-    ///    or an order is [given](NetworkClasses::with_order).
+    /// 4. by numbers as names, where the network's classes have other names;
+    /// 5. by the order of the names, where that is one and the same in every customary reading, or an order is
+    ///    [given](NetworkClasses::with_order). Some of the numbers without `0` need [`ClassOrder::Index`], as all of them
+    ///    may begin with 1.
     ///
     /// `origin` is named in errors.
     ///
@@ -111,7 +113,12 @@ impl Dataset {
             if places.iter().any(Option::is_some) {
                 let places: Option<Vec<[usize; 2]>> = places.into_iter().collect();
                 let places = places.ok_or_else(|| unknown(own, names, origin))?;
-                return self.moved_by_name(network, names, &places, origin);
+                let moved = self.moved_by_name(names, &places, origin)?;
+                return Ok(match network.order {
+                    Some(_) => moved
+                        .with_note("the order of the classes is not used, as their names tell it"),
+                    None => moved,
+                });
             }
         }
         let ids: Vec<Option<usize>> = own.iter().map(|name| wordnet::class(name)).collect();
@@ -136,7 +143,6 @@ impl Dataset {
 
     fn moved_by_name(
         &self,
-        network: &NetworkClasses,
         names: &[String],
         places: &[[usize; 2]],
         origin: &Path,
@@ -161,9 +167,6 @@ impl Dataset {
             moved = moved.with_note(format!(
                 "classes are matched without regard to case, `_` and `-`: `{name}` to `{class}`"
             ));
-        }
-        if network.order.is_some() {
-            moved = moved.with_note("the order of the classes is not used, as their names tell it");
         }
         Ok(moved)
     }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use super::unclear::{two_orders, two_starts};
 use super::{listed, unknown};
 use crate::ParseOptionError;
 use crate::dataset::DataError;
 
-/// By which order of its folders a network numbered its classes.
+/// How a network numbered its classes, where its weights do not name them.
 ///
 /// ```
 /// use resnet_data::ClassOrder;
@@ -21,8 +22,10 @@ use crate::dataset::DataError;
 pub enum ClassOrder {
     /// As texts, `10` before `2`: torchvision's `ImageFolder`, and `resnet-train`.
     Lexical,
-    /// Numbers in names by their values, letters without regard to case: timm, and class numbers as names.
+    /// Numbers in names by their values, letters without regard to case: timm.
     Numeric,
+    /// Each name is the number of its class, from 0.
+    Index,
 }
 
 impl fmt::Display for ClassOrder {
@@ -30,6 +33,7 @@ impl fmt::Display for ClassOrder {
         f.pad(match self {
             Self::Lexical => "lexical",
             Self::Numeric => "numeric",
+            Self::Index => "index",
         })
     }
 }
@@ -41,8 +45,9 @@ impl FromStr for ClassOrder {
         match name {
             "lexical" => Ok(Self::Lexical),
             "numeric" => Ok(Self::Numeric),
+            "index" => Ok(Self::Index),
             _ => Err(ParseOptionError {
-                expected: "`lexical` or `numeric`",
+                expected: "`lexical`, `numeric` or `index`",
                 found: name.into(),
             }),
         }
@@ -55,6 +60,8 @@ pub(super) struct Readings {
     index: Option<Vec<usize>>,
     lexical: Option<Reading>,
     numeric: Option<Reading>,
+    /// Whether the names are some of all numbers without 0, so that all of them may begin with 0 or 1.
+    may_begin_at_1: bool,
     count: usize,
 }
 
@@ -69,6 +76,9 @@ impl Readings {
     /// The readings of names as those of `count` classes, all of them or some.
     pub(super) fn new(own: &[String], count: usize) -> Self {
         let index = numbers(own).filter(|numbers| numbers.iter().all(|&number| number < count));
+        let may_begin_at_1 = index
+            .as_ref()
+            .is_some_and(|numbers| numbers.len() < count && !numbers.contains(&0));
         let all = match &index {
             _ if own.len() == count => Some(own.to_vec()),
             Some(index) => all_numbers(own, index, count),
@@ -94,6 +104,7 @@ impl Readings {
             index,
             lexical,
             numeric,
+            may_begin_at_1,
             count,
         }
     }
@@ -106,19 +117,37 @@ impl Readings {
         names: Option<&[String]>,
         origin: &Path,
     ) -> Result<Vec<usize>, DataError> {
+        let count = self.count;
         let reading = match (order, names) {
             (None, Some(names)) => {
-                return self.index.ok_or_else(|| unknown(own, names, origin));
+                // The folder `03` is not class 3 where that is called `4`.
+                let is_called_otherwise = |&class: &usize| {
+                    let name = names.get(class).and_then(|name| name.parse::<usize>().ok());
+                    name.is_some_and(|name| name != class)
+                };
+                let index = self.index;
+                let index = index.filter(|index| !index.iter().any(is_called_otherwise));
+                return index.ok_or_else(|| unknown(own, names, origin));
             }
+            (Some(ClassOrder::Index), _) => {
+                return self.index.ok_or_else(|| DataError::Unclear {
+                    path: origin.into(),
+                    expected: format!("different class numbers below {count} for `index`"),
+                    found: listed(own.iter()),
+                    advice: "name the classes of the network with `--labels FILE`".into(),
+                });
+            }
+            _ if self.may_begin_at_1 => return Err(two_starts(origin, own, count)),
             (Some(ClassOrder::Lexical), _) => self.lexical,
             (Some(ClassOrder::Numeric), _) => self.numeric,
             (None, None) => match (self.lexical, self.numeric) {
                 (Some(lexical), Some(numeric)) if lexical.places == numeric.places => Some(lexical),
                 (None, None) => None,
-                (lexical, numeric) => return Err(two_orders(origin, lexical, numeric)),
+                (lexical, numeric) => {
+                    return Err(two_orders(origin, names_of(lexical), names_of(numeric)));
+                }
             },
         };
-        let count = self.count;
         reading
             .map(|reading| reading.places)
             .ok_or_else(|| DataError::Unclear {
@@ -144,6 +173,11 @@ impl Reading {
             .collect();
         Self { places, names }
     }
+}
+
+/// The names of all classes in the order of a reading; none where there is no such order.
+fn names_of(reading: Option<Reading>) -> Vec<String> {
+    reading.map_or_else(Vec::new, |reading| reading.names)
 }
 
 /// The names as numbers, if all are and no two are the same.
@@ -193,43 +227,6 @@ fn natural_key(name: &str) -> Vec<(String, usize, String)> {
         }
         rest = after;
     }
-}
-
-fn two_orders(origin: &Path, lexical: Option<Reading>, numeric: Option<Reading>) -> DataError {
-    let names = |reading: Option<Reading>| reading.map_or_else(Vec::new, |reading| reading.names);
-    let (lexical, numeric) = (names(lexical), names(numeric));
-    // Up to where they differ, or around it.
-    let pairs = lexical.iter().zip(&numeric);
-    let differ = pairs.take_while(|(a, b)| a == b).count();
-    let shown = |names: &[String]| match names {
-        [] => "not defined, as two names are the same number".into(),
-        names => excerpt(names, differ),
-    };
-    DataError::Unclear {
-        path: origin.into(),
-        expected: "one order of the classes, as the weights do not name theirs".into(),
-        found: format!(
-            "two customary ones: lexical, as in torchvision ({}), and numeric, as in timm ({})",
-            shown(&lexical),
-            shown(&numeric)
-        ),
-        advice: "pass `--class-order lexical` or `--class-order numeric`, whichever the network was trained with, or name its classes with `--labels FILE`".into(),
-    }
-}
-
-/// A few names around a place.
-fn excerpt(names: &[String], place: usize) -> String {
-    const SHOWN: usize = 5;
-    let first = if place < SHOWN { 0 } else { place - 1 };
-    let shown = names.iter().skip(first).take(SHOWN);
-    let mut shown: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
-    if first > 0 {
-        shown.insert(0, "…".into());
-    }
-    if first + SHOWN < names.len() {
-        shown.push("…".into());
-    }
-    shown.join(", ")
 }
 
 #[cfg(test)]
@@ -286,12 +283,5 @@ mod tests {
         let mut names = ["a10b2", "a2", "a10b", "A1", "a", "007", "7x", "b"];
         names.sort_by_key(|name| natural_key(name));
         assert_eq!(names, ["007", "7x", "a", "A1", "a2", "a10b", "a10b2", "b"]);
-    }
-
-    #[test]
-    fn orders_are_shown_where_they_differ() {
-        let names: Vec<String> = (0..12).map(|number| format!("x{number}")).collect();
-        assert_eq!(excerpt(&names, 2), "`x0`, `x1`, `x2`, `x3`, `x4`, …");
-        assert_eq!(excerpt(&names, 9), "…, `x8`, `x9`, `x10`, `x11`");
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use self::advice::{counted, excerpt, named};
 use self::listing::{Folder, Listing, Part, has_image, has_image_inside};
-use crate::Layout;
 use crate::dataset::DataError;
 use crate::folder::unsearchable;
+use crate::{ImageFiles, Layout};
 
 const SORT: &str = "sort the images into one folder for each class";
 
@@ -132,22 +132,35 @@ fn parts(
             "evaluating the images to train from, `{train}`, as no others are there"
         ));
     }
-    let others = listing.folders.iter();
-    let others: Vec<&Folder> = others
-        .filter(|folder| folder.part().is_none() && has_image(&folder.path))
-        .collect();
-    if !others.is_empty() {
-        let (root, train) = (root.display(), &train.name);
-        notes.push(format!(
-            "`{root}`: {} left out, as they lie beside `{train}`",
-            named(&others)
-        ));
-    }
+    notes.extend(beside(root, listing, &train.name));
     Ok(Folders {
         first: train.path.clone(),
         valid: valid.map(|valid| valid.path.clone()),
         notes,
     })
+}
+
+/// What is told of images that lie beside the folder to train from, and in no folder of a part.
+fn beside(root: &Path, listing: &Listing, train: &str) -> Option<String> {
+    let images = |folder: &Folder| ImageFiles::below(&folder.path).found.len();
+    let others = listing.folders.iter();
+    let others = others.filter(|folder| folder.part().is_none());
+    let others = others.map(|folder| (images(folder), folder));
+    let (counts, folders): (Vec<usize>, Vec<&Folder>) =
+        others.filter(|(images, _)| *images > 0).unzip();
+    let images = listing.images + counts.iter().sum::<usize>();
+    if images == 0 {
+        return None;
+    }
+    let place = match folders.is_empty() {
+        true => String::new(),
+        false => format!(" in {}", named(&folders)),
+    };
+    Some(format!(
+        "`{}`: {}{place} left out, beside `{train}`",
+        root.display(),
+        counted(images, "image"),
+    ))
 }
 
 /// A folder with a part to validate with and none to train from: fit to evaluate alone.

@@ -1,14 +1,17 @@
 //! A table of paths and labels.
 
 mod columns;
+mod entries;
 mod files;
+mod quotes;
 mod rows;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use self::columns::Search;
-use self::rows::{Row, Rows};
+use self::entries::Entry;
+use self::rows::Rows;
 use crate::DataOptions;
 use crate::dataset::{DataError, Dataset, Labels, Sample, Source};
 
@@ -33,13 +36,6 @@ impl Dataset {
     }
 }
 
-/// An image with its labels.
-struct Entry<'a> {
-    row: &'a Row,
-    path: &'a str,
-    labels: Vec<&'a str>,
-}
-
 /// Opens a table, with its columns named or not; one file at least must exist.
 pub(crate) fn open(path: &Path, options: &DataOptions) -> Result<Dataset, DataError> {
     read(path, options, true)
@@ -49,6 +45,7 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
     let Rows {
         rows,
         columns,
+        separator,
         note,
     } = rows::read(path)?;
     let empty = || DataError::Form {
@@ -68,8 +65,8 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
     };
     let columns = search.find(options)?;
     let body = &rows[usize::from(columns.header)..];
-    let entry = |row| entry(path, row, columns.path, columns.label);
-    let entries: Vec<Entry> = body.iter().map(entry).collect::<Result<_, _>>()?;
+    let entry = |row| Entry::new(path, row, [columns.path, columns.label], separator);
+    let mut entries: Vec<Entry> = body.iter().map(entry).collect::<Result<_, _>>()?;
     if entries.iter().all(|entry| entry.labels.is_empty()) {
         return Err(empty());
     }
@@ -97,6 +94,7 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
             path.display()
         ));
     }
+    let repeated = entries::merge(path, &mut entries, several)?;
     let numbered = classes.iter().enumerate();
     let numbers: HashMap<&str, usize> = numbered
         .map(|(number, name)| (name.as_str(), number))
@@ -112,35 +110,9 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
         }
     };
     let samples = entries.iter().map(sample).collect();
-    let notes = [note, columns.note, presence, repeated(path, &entries)];
+    let notes = [note, columns.note, presence, repeated];
     let data = Dataset::new(classes.clone(), samples);
     Ok(notes.into_iter().flatten().fold(data, Dataset::with_note))
-}
-
-fn entry<'a>(
-    table: &Path,
-    row: &'a Row,
-    path: usize,
-    label: usize,
-) -> Result<Entry<'a>, DataError> {
-    if row.cell(path).is_empty() {
-        return Err(DataError::Form {
-            path: table.into(),
-            expected: format!("a path and a label in line {}", row.line),
-            found: "an empty path".into(),
-        });
-    }
-    let mut labels: Vec<&str> = Vec::new();
-    for name in row.cell(label).split(BETWEEN).map(str::trim) {
-        if !name.is_empty() && !labels.contains(&name) {
-            labels.push(name);
-        }
-    }
-    Ok(Entry {
-        row,
-        path: row.cell(path),
-        labels,
-    })
 }
 
 /// Why it is wrong that images have no label, where none has several; none where all have one.
@@ -157,28 +129,4 @@ fn unlabeled(path: &Path, entries: &[Entry]) -> Option<DataError> {
         },
         advice: "fill it in or remove the line; if images may have no label or several, end their labels in `;`".into(),
     })
-}
-
-/// Images that are listed again with another label.
-fn repeated(path: &Path, entries: &[Entry]) -> Option<String> {
-    let mut known: HashMap<&str, &Entry> = HashMap::new();
-    let mut twice: Option<(u64, u64, &str)> = None;
-    let mut count = 0;
-    for entry in entries {
-        match known.get(entry.path) {
-            Some(first) if first.labels != entry.labels => {
-                twice.get_or_insert((first.row.line, entry.row.line, entry.path));
-                count += 1;
-            }
-            Some(_) => {}
-            None => {
-                known.insert(entry.path, entry);
-            }
-        }
-    }
-    let (first, second, image) = twice?;
-    Some(format!(
-        "`{}`: {count} images are listed again with other labels, `{image}` in lines {first} and {second}; write several labels of one image as `cat;dog`",
-        path.display()
-    ))
 }

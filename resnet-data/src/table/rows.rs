@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::quotes;
 use crate::dataset::DataError;
 
 /// The most that is read of a table: fourteen million rows take half of it.
@@ -37,13 +38,18 @@ pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
     /// How many columns there are.
     pub(super) columns: usize,
-    /// What stands between the columns, where that is no comma.
+    /// What stands between the columns.
+    pub(super) separator: u8,
+    /// What stands between the columns, where that is not what the file's name says.
     pub(super) note: Option<String>,
 }
 
 pub(super) fn read(path: &Path) -> Result<Rows, DataError> {
     let text = text(path)?;
     let (separator, name) = separator(path, &text);
+    if let Some(line) = quotes::unclosed(&text, separator) {
+        return Err(quotes::error(path, line));
+    }
     let mut rows = Vec::new();
     let mut columns = 0;
     for record in reader(&text, separator).into_records() {
@@ -65,11 +71,12 @@ pub(super) fn read(path: &Path) -> Result<Rows, DataError> {
         }
         rows.push(Row { line, cells });
     }
-    let note =
-        (separator != b',').then(|| format!("`{}`: {name} separate the columns", path.display()));
+    let other = separator != b',' || has_tabs(path);
+    let note = other.then(|| format!("`{}`: {name} separate the columns", path.display()));
     Ok(Rows {
         rows,
         columns,
+        separator,
         note,
     })
 }
@@ -139,15 +146,16 @@ fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// What stands between the columns: the first that cuts every row into as many cells, or else the first row at all.
-fn separator(path: &Path, text: &str) -> (u8, &'static str) {
+/// Whether the name of a table says that tabs stand between its columns.
+fn has_tabs(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default();
-    if ["tsv", "tab"]
-        .iter()
-        .any(|tabs| ending.eq_ignore_ascii_case(tabs))
-    {
-        return SEPARATORS[1];
-    }
+    let mut tabs = ["tsv", "tab"].iter();
+    tabs.any(|tabs| ending.eq_ignore_ascii_case(tabs))
+}
+
+/// What stands between the columns: the first that cuts every row into as many cells, or else the first row at all. Tabs
+/// come before all others where the file's name says so.
+fn separator(path: &Path, text: &str) -> (u8, &'static str) {
     let lengths = |separator: u8| {
         let rows = reader(text, separator).into_records().take(LOOKED_AT);
         rows.map(|row| row.map_or(0, |row| row.len()))
@@ -159,6 +167,8 @@ fn separator(path: &Path, text: &str) -> (u8, &'static str) {
         .filter(|(_, lengths)| lengths.first().is_some_and(|&first| first > 1))
         .collect();
     let even = |(_, lengths): &&(_, Vec<usize>)| lengths.iter().all(|&length| length == lengths[0]);
-    let best = cuts.iter().find(even).or(cuts.first());
+    let by_name = |((separator, _), _): &&((u8, _), _)| *separator == b'\t' && has_tabs(path);
+    let best = cuts.iter().find(by_name);
+    let best = best.or(cuts.iter().find(even)).or(cuts.first());
     best.map_or(SEPARATORS[0], |&(separator, _)| separator)
 }

@@ -94,6 +94,50 @@ fn numbers_are_refused_where_two_orders_differ() {
 }
 
 #[test]
+fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
+    let nine = NetworkClasses::unnamed(9);
+    let names: Vec<String> = (1..=9).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // All of them have an order.
+    assert_eq!(
+        classes(&folders(&names), &nine).unwrap(),
+        (0..9).collect::<Vec<_>>()
+    );
+    let message = classes(&folders(&names[..8]), &nine).unwrap_err();
+    for part in [
+        "as the weights do not name their 9 classes, found two, as `1`, `2`",
+        "`1` is class 1 if they are numbered from 0, and class 0 if they are numbered from 1; pass `--class-order index`",
+        "`--labels FILE`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    // An order of all folders does not tell whether `0` is one of them.
+    let some = folders(&["03", "05"]);
+    let ordered = |data: &Dataset, order| classes(data, &nine.clone().with_order(Some(order)));
+    for order in [ClassOrder::Lexical, ClassOrder::Numeric] {
+        assert!(ordered(&some, order).is_err(), "{order}");
+    }
+    assert_eq!(ordered(&some, ClassOrder::Index), Ok(vec![3, 5]));
+    // Names that are numbers tell which is meant.
+    assert_eq!(
+        classes(&some, &named(&["0", "1", "2", "3", "4", "5"])),
+        Ok(vec![3, 5])
+    );
+    let message = classes(&some, &named(&names)).unwrap_err();
+    assert!(message.ends_with("found `03`, `05`"), "{message}");
+    // With 0, the number is the class in every reading.
+    assert_eq!(classes(&folders(&["0", "2"]), &nine).unwrap(), [0, 2]);
+    // No number of a class.
+    for names in [&["3", "9"][..], &["3", "bee"]] {
+        let message = ordered(&folders(names), ClassOrder::Index).unwrap_err();
+        assert!(
+            message.contains("expected different class numbers below 9 for `index`, found `3`, `"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn names_without_labels_go_by_an_order_that_is_the_only_one() {
     let three = NetworkClasses::unnamed(3);
     let matched = folders(&["ant", "bee", "cat"])

@@ -270,3 +270,68 @@ fn folders_inside_classes_are_searched() {
         "{message}"
     );
 }
+
+#[test]
+fn images_beside_the_folder_to_train_from_are_told() {
+    let folder = tree(&["Train/cat", "Train/dog", "other/cat", "other/dog/indoors"]);
+    fs::create_dir(folder.path().join("notes")).unwrap();
+    fs::write(folder.path().join("notes/a.txt"), "no image").unwrap();
+    let count = |path: &str| Dataset::folder(folder.path().join(path)).unwrap().len();
+    let others = count("other");
+    let [train, valid] = open(folder.path()).unwrap();
+    assert_eq!(train.len() + valid.len(), count("Train"));
+    let told = |train: &Dataset, what: &str| {
+        let notes = train.notes();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].ends_with(what), "{notes:?}");
+    };
+    told(
+        &train,
+        &format!("`: {others} images in `other` left out, beside `Train`"),
+    );
+    files(folder.path(), &["stray.png"]);
+    let [train, _] = open(folder.path()).unwrap();
+    told(
+        &train,
+        &format!(
+            "`: {} images in `other` left out, beside `Train`",
+            others + 1
+        ),
+    );
+    fs::remove_dir_all(folder.path().join("other")).unwrap();
+    let [train, _] = open(folder.path()).unwrap();
+    told(&train, "`: 1 image left out, beside `Train`");
+}
+
+#[test]
+fn folders_to_validate_with_match_those_to_train_from_as_people_write_them() {
+    let folder = tree(&["train/Big Cat", "train/Dog", "val/big_cat", "val/dog"]);
+    let [train, valid] = open(folder.path()).unwrap();
+    assert_eq!(train.classes(), ["Big Cat", "Dog"]);
+    assert_eq!((valid.classes(), train.notes().len()), (train.classes(), 0));
+    assert!(valid.counts().iter().all(|&count| count > 0));
+    assert_eq!(
+        valid.notes(),
+        ["classes are matched without regard to case, `_` and `-`: `big_cat` to `Big Cat`"]
+    );
+    // Another class, and one class twice.
+    for (name, words) in [
+        (
+            "val/fox",
+            "expected classes among `Big Cat`, `Dog`, found `fox`",
+        ),
+        (
+            "val/Dog",
+            "expected one folder or label for the class `Dog`, found `Dog` and `dog`",
+        ),
+    ] {
+        let other = folder.path().join(name);
+        files(&other, &["1.png"]);
+        let message = open(folder.path()).unwrap_err();
+        assert!(
+            message.contains("val`: ") && message.ends_with(words),
+            "{message}"
+        );
+        fs::remove_dir_all(other).unwrap();
+    }
+}

@@ -365,14 +365,103 @@ fn tables_of_another_form_are_explained() {
 }
 
 #[test]
-fn images_that_are_listed_twice_are_told() {
+fn an_image_that_is_listed_twice_counts_once() {
     let tables = Tables::new();
-    let data = tables.open("a.png,x\nb.png,y\na.png,y\nb.png,y\n").unwrap();
+    let data = tables
+        .open("a.png,x\nb.png,x\nc.png,y\n./a.png,x\nd.png,y\na.png,x\n")
+        .unwrap();
+    is_usual(&data);
+    let note = &data.notes()[0];
     assert!(
-        data.notes()[0]
-            .contains("1 images are listed again with other labels, `a.png` in lines 1 and 3"),
-        "{:?}",
-        data.notes()
+        note.ends_with(
+            "table.csv`: 2 rows list an image again, and it counts once: `./a.png` in lines 1 and 4"
+        ),
+        "{note}"
+    );
+    // The same labels in another order; a label twice.
+    let data = tables.open("a.png,x;y\nb.png,y\na.png,y;x\nb.png,y;y\n");
+    assert_eq!(data.unwrap().len(), 2);
+    for (text, end) in [
+        (
+            "a.png,x\nb.png,y\na.png,y\nb.png,y\n",
+            "table.csv`: expected the same labels of `a.png` in lines 1 and 3, found `x` and `y`; remove the wrong row, or write several labels of one image into one row, `cat;dog`",
+        ),
+        (
+            "a.png,x;\nb.png,y\nmasks//a.png,x\nmasks/a.png,y;x\n",
+            "expected the same labels of `masks/a.png` in lines 3 and 4, found `x` and `y;x`; write all labels of the image into one row",
+        ),
+        (
+            "a.png,x;y\na.png,\n",
+            "found `x;y` and no label; write all labels of the image into one row",
+        ),
+    ] {
+        let message = tables.message(text);
+        assert!(message.ends_with(end), "{message}");
+    }
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_told_with_its_line() {
+    let tables = Tables::new();
+    for text in [
+        "path,label\na.png,x\nb.png,\"x\nc.png,y\nd.png,y\n",
+        "path,label\na.png,x\nb.png,\"x\nc.png,\"y\"\nd.png,y\n",
+        "path,label\na.png,x\nb.png,\"x\nc.png,y\n\"\nd.png,y\n",
+        "path\tlabel\na.png\tx\n\"b.png\tx\nc.png\ty\n\"d.png\ty\n",
+    ] {
+        let message = tables.message(text);
+        assert!(
+            message.ends_with("table.csv`: expected a quote (`\"`) that closes the cell opened by the one in line 3, found none in that row; close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"),
+            "{message}"
+        );
+    }
+    let text = "note,path,label\n\"two\nlines, and a comma\",a.png,x\n\"\",b.png,\"x\"\n5\" disk,c.png,y\n,d.png,y\n";
+    is_usual(&tables.open(text).unwrap());
+}
+
+#[test]
+fn tables_with_a_name_for_tabs_may_have_other_separators() {
+    let tables = Tables::new();
+    let open = |text: &str| {
+        let options = DataOptions::default();
+        tables
+            .open_with("table.tsv", text.as_bytes(), &options)
+            .unwrap()
+    };
+    let data = open("path,label\na.png,x\nb.png,x\nc.png,y\nd.png,y\n");
+    is_usual(&data);
+    let notes = data.notes();
+    assert!(
+        notes[0].ends_with("table.tsv`: commas separate the columns"),
+        "{notes:?}"
+    );
+    is_usual(&open("path;label\na.png;x\nb.png;x\nc.png;y\nd.png;y\n"));
+    // Tabs come first: here, commas cut rows as evenly.
+    let data = open("path\tlabel, of one\na.png\tx, 1\nb.png\ty, 2\n");
+    assert_eq!(data.classes(), ["x, 1", "y, 2"]);
+}
+
+#[test]
+fn a_class_weight_counts_images_not_labels() {
+    let tables = Tables::new();
+    let data = tables
+        .open("a.png,x;y\nb.png,x;y\nc.png,x\nd.png,\n")
+        .unwrap();
+    // Four images; scikit-learn's `balanced`: 4 / (2 * 3) and 4 / (2 * 2).
+    assert_eq!(data.class_weights(), [4.0 / 6.0, 1.0]);
+    let one = tables.open("a.png,x\nb.png,x\nc.png,x\nd.png,y\n").unwrap();
+    assert_eq!(one.class_weights(), [4.0 / 6.0, 2.0]);
+}
+
+#[test]
+fn an_error_of_a_split_names_the_table() {
+    let tables = Tables::new();
+    let path = tables.0.path().join("few.csv");
+    fs::write(&path, "a.png,x\nb.png,x\nc.png,y\n").unwrap();
+    let message = Dataset::open(&path, 0.5, 1).unwrap_err().to_string();
+    assert!(
+        message.ends_with("few.csv`: expected 2 images or more of `y` to split it, found 1"),
+        "{message}"
     );
 }
 

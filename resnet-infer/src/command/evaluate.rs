@@ -28,8 +28,9 @@ pub struct Evaluate {
     data: PathBuf,
     #[command(flatten)]
     flags: DataFlags,
-    /// Order in which the network numbers its classes, where its weights do not name them: `lexical` (torchvision, `10`
-    /// before `2`) or `numeric` (timm, and class numbers as names) [default: refused where they differ].
+    /// How the network numbers its classes, where its weights do not name them: by the order of the folders, `lexical`
+    /// (torchvision, `10` before `2`) or `numeric` (timm), or by `index` (the folder `3` is class 3, counted from 0)
+    /// [default: refused where they differ].
     #[arg(long, value_name = "ORDER", conflicts_with = "labels")]
     class_order: Option<ClassOrder>,
     #[command(flatten)]

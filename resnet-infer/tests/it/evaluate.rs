@@ -202,7 +202,7 @@ fn the_order_of_numbered_folders_is_asked_for() {
     assert_eq!(report["top1"], 1.0);
     let message = stderr(&run(args(&["--class-order", "alphabetical"])).code(2));
     assert!(
-        message.contains("expected `lexical` or `numeric`, found `alphabetical`"),
+        message.contains("expected `lexical`, `numeric` or `index`, found `alphabetical`"),
         "{message}"
     );
 }

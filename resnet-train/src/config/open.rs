@@ -5,7 +5,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use resnet_data::AugmentError;
+use resnet_image::Recipe;
 use resnet_weights::OptionError;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Config;
 
@@ -60,8 +63,23 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The text is no config.
-    #[error("config: {0}")]
-    Toml(#[from] toml::de::Error),
+    #[error("line {line}, column {column}: {message}")]
+    Toml {
+        /// The line, from 1.
+        line: usize,
+        /// The character of the line, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The config in a file is of no use.
+    #[error("`{}`", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Self>,
+    },
     /// A number is out of its range.
     #[error("`{field}`: expected {expected}, found {found}")]
     Range {
@@ -122,7 +140,10 @@ impl Config {
             path: path.into(),
             source,
         })?;
-        Self::from_toml(&text)
+        Self::from_toml(&text).map_err(|error| ConfigError::File {
+            path: path.into(),
+            source: Box::new(error),
+        })
     }
 
     /// The config in a text.
@@ -131,8 +152,31 @@ impl Config {
     ///
     /// If it is no TOML, has another field, or a number is out of its range.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self = toml::from_str(text).map_err(|error| unread(text, &error))?;
         config.validate()?;
         Ok(config)
     }
+}
+
+/// Where a text is no config, and why, in one line.
+fn unread(text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ConfigError::Toml {
+        line: 1 + before.matches('\n').count(),
+        column: 1 + line.chars().count(),
+        message: error.message().trim().replace('\n', "; "),
+    }
+}
+
+/// Reads the preprocessing, and says in its errors that it is a whole one.
+pub(super) fn input<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Recipe>, D::Error> {
+    Option::<Recipe>::deserialize(input).map_err(|error| {
+        let error = error.to_string();
+        let cause = error.lines().next().unwrap_or_default();
+        D::Error::custom(format!(
+            "`input`: {cause}; it replaces all of the weights' preprocessing: write `mean` and `std`, and `resize`, `crop` and `filter` where images need them, or leave `input` out"
+        ))
+    })
 }

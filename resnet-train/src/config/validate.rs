@@ -13,8 +13,10 @@ impl Config {
     ///
     /// If a number is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let above =
-            |field, found: f64| in_range(field, found, f64::MIN_POSITIVE..=1e6, "a number above 0");
+        let above = |field, found: f64| {
+            let expected = "a number above 0 and up to 1,000,000";
+            in_range(field, found, f64::MIN_POSITIVE..=1e6, expected)
+        };
         let share = |field, found: f64| in_range(field, found, 0.0..=1.0, "a number from 0 to 1");
         let epochs = |field, found: u64| {
             let most = limits::EPOCHS as f64;
@@ -32,7 +34,7 @@ impl Config {
             "split",
             self.split,
             0.001..=0.999,
-            "a number between 0 and 1",
+            "a number from 0.001 to 0.999",
         )?;
         epochs("epochs", self.epochs)?;
         images("batch-size", self.batch_size)?;
@@ -72,7 +74,7 @@ impl Config {
             "schedule.warmup-epochs",
             self.schedule.warmup_epochs,
             least,
-            "a number from 0 on",
+            "a number from 0 to 1,000,000",
         )?;
         self.validate_decay()?;
         self.validate_optimizer()?;

@@ -2,7 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// An optimiser with PyTorch's meaning of each number.
+/// An optimizer with PyTorch's meaning of each number.
+///
+/// A config may leave out every field but the name. SGD then has what a config without an optimizer has: Nesterov's
+/// momentum of 0.9 and a decay of 5e-4. AdamW has PyTorch's defaults, LAMB timm's.
+///
+/// ```
+/// use resnet_train::{Config, OptimizerConfig};
+///
+/// let optimizer = |text| Config::from_toml(text).map(|config| config.optimizer);
+/// assert_eq!(optimizer("[optimizer]\nname = 'adamw'")?, OptimizerConfig::adamw(0.01));
+/// assert_eq!(optimizer("[optimizer]\nname = 'lamb'")?, OptimizerConfig::lamb(0.01));
+/// assert_eq!(optimizer("[optimizer]\nname = 'sgd'")?, Config::default().optimizer);
+/// # Ok::<(), resnet_train::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "name",
@@ -14,10 +27,13 @@ pub enum OptimizerConfig {
     /// Stochastic gradient descent; the decay is added to the gradient.
     Sgd {
         /// Share of the last step in the next.
+        #[serde(default = "momentum")]
         momentum: f64,
         /// Nesterov's look ahead.
+        #[serde(default = "nesterov")]
         nesterov: bool,
         /// L2 penalty.
+        #[serde(default = "sgd_decay")]
         weight_decay: f64,
     },
     /// Adam with decoupled decay (Loshchilov & Hutter 2017).
@@ -29,6 +45,7 @@ pub enum OptimizerConfig {
         #[serde(default = "adamw_epsilon")]
         epsilon: f64,
         /// Share of a weight that is taken off at a learning rate of 1.
+        #[serde(default = "decay")]
         weight_decay: f64,
     },
     /// Adam whose step has the length of the weight that it changes (You et al. 2019): timm's `Lamb`, whose clipping is
@@ -41,8 +58,26 @@ pub enum OptimizerConfig {
         #[serde(default = "lamb_epsilon")]
         epsilon: f64,
         /// Share of a weight that is added to the step.
+        #[serde(default = "decay")]
         weight_decay: f64,
     },
+}
+
+fn momentum() -> f64 {
+    0.9
+}
+
+fn nesterov() -> bool {
+    true
+}
+
+fn sgd_decay() -> f64 {
+    5e-4
+}
+
+/// Of AdamW in PyTorch, and of LAMB in timm.
+fn decay() -> f64 {
+    0.01
 }
 
 fn betas() -> [f64; 2] {
@@ -57,12 +92,19 @@ fn lamb_epsilon() -> f64 {
     1e-6
 }
 
+/// SGD with Nesterov's momentum of 0.9 and a decay of 5e-4.
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::sgd(sgd_decay())
+    }
+}
+
 impl OptimizerConfig {
     /// SGD with Nesterov's momentum of 0.9.
     pub fn sgd(weight_decay: f64) -> Self {
         Self::Sgd {
-            momentum: 0.9,
-            nesterov: true,
+            momentum: momentum(),
+            nesterov: nesterov(),
             weight_decay,
         }
     }

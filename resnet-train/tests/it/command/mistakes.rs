@@ -34,7 +34,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
         ),
         (
             &["train", "shapes", "--learning-rate", "-1"],
-            "`learning-rate`: expected a number above 0, found -1",
+            "`learning-rate`: expected a number above 0 and up to 1,000,000, found -1",
         ),
         (&["finetune", "shapes", "--weights", "no.pth"], "`no.pth`"),
         (

@@ -1,13 +1,16 @@
 //! The command, as a user runs it.
 
 mod class_weights;
+mod configs;
 mod data;
 mod extend;
 mod folders;
 mod guards;
+mod heads;
 mod mistakes;
 mod names;
 mod processes;
+mod resumed;
 mod runs;
 
 use std::fs;

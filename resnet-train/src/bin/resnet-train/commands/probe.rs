@@ -4,9 +4,10 @@ use anyhow::{Result, anyhow, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
+use resnet_core::ResNet;
 use resnet_data::{BadImage, Dataset, Loader};
 use resnet_infer::check_channels;
-use resnet_infer::command::{Classes, Outcome, Resolved, note};
+use resnet_infer::command::{self, Classes, Outcome, Resolved, note};
 use resnet_train::{Config, Embeddings, evaluate, linear_probe};
 use resnet_weights::{FloatType, Save};
 
@@ -23,7 +24,7 @@ pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     config.validate()?;
     ensure!(
         args.l2 >= 0.0 && args.l2.is_finite(),
-        "--l2: expected a number from 0 on, found {}",
+        "--l2: expected a finite number from 0 on, found {}",
         args.l2
     );
     let data = args.data.open(config.split, config.seed)?;
@@ -50,11 +51,25 @@ struct Job {
     network: Resolved,
 }
 
+impl Job {
+    /// The network without its classifier, which is replaced whatever it is.
+    fn backbone<B: Backend>(&self, device: &B::Device) -> Result<ResNet<B>> {
+        let config = self.network.config.clone().with_num_classes(0);
+        config.validate()?;
+        let load = command::load(&self.network.overrides).allow_other_classes();
+        let (model, report) = load.apply(config.init(device), &self.network.checkpoint)?;
+        if !report.filled.is_empty() {
+            note(&command::filled(&report.filled));
+        }
+        Ok(model)
+    }
+}
+
 impl Work for Job {
     type Output = Result<Outcome>;
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
-        let model = self.network.load::<B>(&device)?;
+        let model = self.backbone::<B>(&device)?;
         let recipe = self
             .config
             .recipe(self.network.recipe, &self.network.config);

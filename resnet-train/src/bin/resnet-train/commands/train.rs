@@ -5,9 +5,10 @@ mod mistakes;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
@@ -15,7 +16,9 @@ use resnet_core::ResNet;
 use resnet_data::{BadImage, Dataset, Loader, Scores};
 use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Card, Log, confusion_svg};
-use resnet_train::{Config, Ending, Fit, MEET_SECRET, Peers, Position, Trainer, evaluate};
+use resnet_train::{
+    Config, Ending, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
+};
 use resnet_weights::{Checkpoint, Load, Save};
 
 use crate::cli;
@@ -124,6 +127,8 @@ impl Work for Job {
             run.epochs = config.epochs;
             let fit = self.fit(&config, file)?;
             let trainer = Trainer::new(model, config.settings(self.data[0].is_multi_label()));
+            let resumed = Some(self.args.output.join(file));
+            let resumed = resumed.filter(|path| self.args.resume && path.exists());
             let (mut trainer, mut position) = self.resume(&fit, trainer, start, file, &mut run)?;
             if let ("all", Some(folder)) = (phase, &mut self.folder) {
                 folder.extend(&self.args)?;
@@ -135,7 +140,8 @@ impl Work for Job {
                 peers.agree(&trainer.fingerprint(&serde_json::to_string(&position)?))?;
             }
             let among = peers.as_mut();
-            let ending = fit.run_among(among, &mut trainer, &mut position, &device, &mut run)?;
+            let ending = fit.run_among(among, &mut trainer, &mut position, &device, &mut run);
+            let ending = ending.map_err(|error| Self::told(error, resumed.as_deref()))?;
             if ending == Ending::Stopped {
                 run.say("stopped; go on with --resume");
                 return Ok(Outcome::Stopped);
@@ -233,6 +239,15 @@ impl Job {
             ));
         }
         Ok((trainer, position))
+    }
+
+    /// The error of a run, with the checkpoint that may have brought along numbers out of all range.
+    fn told(error: FitError, resumed: Option<&Path>) -> Error {
+        let of_numbers = matches!(error, FitError::NonFinite { .. } | FitError::Evaluate(_));
+        match resumed.filter(|_| of_numbers) {
+            Some(path) => Error::new(error).context(format!("resumed from `{}`", path.display())),
+            None => error.into(),
+        }
     }
 
     /// What the best network is worth: scores, pictures, a model card.

@@ -1,0 +1,72 @@
+//! Errors where names can be read in two ways.
+
+use std::path::Path;
+
+use super::listed;
+use crate::dataset::DataError;
+
+/// Some of the numbers of all classes, which may begin with 0 or 1.
+pub(super) fn two_starts(origin: &Path, own: &[String], count: usize) -> DataError {
+    let first = &own[0];
+    let number: usize = first.parse().unwrap_or_default();
+    DataError::Unclear {
+        path: origin.into(),
+        expected: format!(
+            "one reading of the numbers, as the weights do not name their {count} classes"
+        ),
+        found: format!(
+            "two, as {} are some of the classes and `0` is not among them: `{first}` is class {number} if they are numbered from 0, and class {} if they are numbered from 1",
+            listed(own.iter()),
+            number.saturating_sub(1)
+        ),
+        advice: "pass `--class-order index` if the number is the class, or name all classes of the network in their order with `--labels FILE`, one a line".into(),
+    }
+}
+
+/// All names in two orders that differ.
+pub(super) fn two_orders(origin: &Path, lexical: Vec<String>, numeric: Vec<String>) -> DataError {
+    // Up to where they differ, or around it.
+    let pairs = lexical.iter().zip(&numeric);
+    let differ = pairs.take_while(|(a, b)| a == b).count();
+    let shown = |names: &[String]| match names {
+        [] => "not defined, as two names are the same number".into(),
+        names => excerpt(names, differ),
+    };
+    DataError::Unclear {
+        path: origin.into(),
+        expected: "one order of the classes, as the weights do not name theirs".into(),
+        found: format!(
+            "two customary ones: lexical, as in torchvision ({}), and numeric, as in timm ({})",
+            shown(&lexical),
+            shown(&numeric)
+        ),
+        advice: "pass `--class-order lexical` or `--class-order numeric`, whichever the network was trained with, or name its classes with `--labels FILE`".into(),
+    }
+}
+
+/// A few names around a place.
+fn excerpt(names: &[String], place: usize) -> String {
+    const SHOWN: usize = 5;
+    let first = if place < SHOWN { 0 } else { place - 1 };
+    let shown = names.iter().skip(first).take(SHOWN);
+    let mut shown: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
+    if first > 0 {
+        shown.insert(0, "…".into());
+    }
+    if first + SHOWN < names.len() {
+        shown.push("…".into());
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_shown_where_they_differ() {
+        let names: Vec<String> = (0..12).map(|number| format!("x{number}")).collect();
+        assert_eq!(excerpt(&names, 2), "`x0`, `x1`, `x2`, `x3`, `x4`, …");
+        assert_eq!(excerpt(&names, 9), "…, `x8`, `x9`, `x10`, `x11`");
+    }
+}

@@ -1,0 +1,87 @@
+//! Quotes that open a cell and swallow other rows.
+
+use std::path::Path;
+
+use crate::dataset::DataError;
+
+/// Where in a cell a character is.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Before the first character.
+    Start,
+    /// In a cell without quotes.
+    Plain,
+    /// Behind the quote that opens the cell.
+    Quoted,
+    /// Behind the next quote: it closes the cell, unless another one follows.
+    Closed,
+    /// Spaces behind the cell.
+    After,
+}
+
+/// Returns the line of the first quote that opens a cell and is not closed: there is none up to the end of the table, or
+/// the next one is in another row, with text behind it.
+pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
+    use Place as P;
+    let (mut line, mut opened) = (1, 0);
+    let mut place = P::Start;
+    for byte in text.bytes() {
+        place = match (place, byte) {
+            (P::Quoted, b'"') => P::Closed,
+            (P::Quoted, _) | (P::Closed, b'"') => P::Quoted,
+            (P::Start, b'"') => {
+                opened = line;
+                P::Quoted
+            }
+            (_, b'\n' | b'\r') => P::Start,
+            (_, byte) if byte == separator => P::Start,
+            (P::Closed | P::After, b' ' | b'\t') => P::After,
+            (P::Closed | P::After, _) if opened != line => return Some(opened),
+            _ => P::Plain,
+        };
+        line += u64::from(byte == b'\n');
+    }
+    matches!(place, P::Quoted).then_some(opened)
+}
+
+/// Whether a cell has what looks as rows of its own: a quote in another row closed it.
+pub(super) fn has_rows(cell: &str, separator: u8) -> bool {
+    let mut lines = cell.split(['\n', '\r']).skip(1);
+    lines.any(|line| line.contains(char::from(separator)))
+}
+
+pub(super) fn error(path: &Path, line: u64) -> DataError {
+    DataError::Unclear {
+        path: path.into(),
+        expected: format!("a quote (`\"`) that closes the cell opened by the one in line {line}"),
+        found: "none in that row".into(),
+        advice:
+            "close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"
+                .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_that_swallow_rows_are_found() {
+        for (text, line) in [
+            ("a,b\n1,\"x\n2,y\n", Some(2)),
+            ("a,b\n1,\"x\n2,y\n3,\"z\n", Some(2)),
+            ("a,b\n1,\"x\n2,\"y\"\n", Some(2)),
+            ("\"", Some(1)),
+            ("a,b\r\n1,\"\"\"\r\n2,y\r\n", Some(2)),
+            // Closed, doubled, with lines inside, or in the middle of a cell.
+            ("a,\"b\"\n1,\"x \"\"y\"\"\"\n", None),
+            ("a,\"b\nc\" ,d\n1,\"\",x\n", None),
+            ("a,5\" disk\n1,\"x\"y\n2,z", None),
+            ("", None),
+        ] {
+            assert_eq!(unclosed(text, b','), line, "{text:?}");
+        }
+        assert_eq!(unclosed("a;\"b\n1;c", b';'), Some(1));
+        assert!(has_rows("r\n1.png,g\n", b',') && !has_rows("r,1\n2\n", b','));
+    }
+}
