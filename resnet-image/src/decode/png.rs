@@ -169,6 +169,10 @@ impl<'a> Pieces<'a> {
         }
         // Length and name, width and height, then what decides the meaning of the samples.
         let (depth, color) = (header.get(16).copied(), header.get(17).copied());
+        if color == Some(3) && colors.len() / 3 > 256 {
+            let what = "the palette has more than 256 colors";
+            return Err(DecodeError::broken(FORMAT, what));
+        }
         // A palette is a mere suggestion for images that have colors.
         let palette = (color == Some(3)).then(|| Palette::new(colors, transparency));
         let key = transparent_color(transparency, depth, color);
