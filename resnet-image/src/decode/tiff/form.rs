@@ -95,7 +95,7 @@ impl Form {
     }
 
     /// Brings 8-bit samples to their meaning.
-    pub(super) fn finish<'a>(&self, samples: &'a mut Vec<u8>, colors: &'a mut Vec<u8>) -> &'a [u8] {
+    pub(super) fn finish<'a>(&self, samples: &'a mut [u8], colors: &'a mut Vec<u8>) -> &'a [u8] {
         if self.is_inverted {
             samples.iter_mut().for_each(|sample| *sample = !*sample);
         }
