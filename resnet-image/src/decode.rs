@@ -15,9 +15,11 @@ mod canvas;
 mod error;
 mod file;
 mod gif;
+mod guard;
 mod job;
 mod jpeg;
 mod names;
+mod parts;
 mod png;
 mod pnm;
 mod tiff;
@@ -186,6 +188,10 @@ fn run(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError> {
             None => DecodeError::unknown(bytes),
         });
     };
+    guard::guard(format.name(), || decode_format(job, bytes, format))
+}
+
+fn decode_format(job: &mut Job, bytes: &[u8], format: Format) -> Result<Pixels, DecodeError> {
     let canvas = match format {
         Format::Bmp => bmp::decode(job, bytes),
         Format::Gif => gif::decode(job, bytes),

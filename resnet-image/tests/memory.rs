@@ -12,7 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use image::{ColorType, DynamicImage, ImageFormat};
-use resnet_image::{Channels, DecodeError, Decoder, decode, memory_limit, open, set_memory_limit};
+use resnet_image::{
+    Channels, DecodeError, Decoder, decode, memory_limit, open, open_as, set_memory_limit,
+};
 
 struct Counting;
 
@@ -173,13 +175,52 @@ fn peaks_stay_within_three_times_the_pixels() {
     }
 }
 
+/// Noise, which does not compress: the file is as large as its samples, and counts besides.
+#[test]
+fn files_count_once_besides_the_pixels() {
+    let _alone = alone();
+    let (width, height) = (700, 500);
+    let decoded = 3 * width as usize * height as usize;
+    let folder = tempfile::tempdir().unwrap();
+    let image = |color| noisy(width, height, color);
+    let files = [
+        ("rgb16.png", png(&image(ColorType::Rgb16))),
+        ("rgba16.png", png(&image(ColorType::Rgba16))),
+        ("rgb.webp", webp(&image(ColorType::Rgb8))),
+        ("rgba.webp", webp(&image(ColorType::Rgba8))),
+        ("palette.gif", gif(width as u16, height as u16)),
+    ];
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        let file = bytes.len();
+        drop(bytes);
+        for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
+            let (_, most) = peak(|| open_as(&path, channels).unwrap());
+            let share = |bytes: usize| bytes as f64 / decoded as f64;
+            let (most, file) = (share(most), share(file));
+            println!("{name:12} to {channels:?}: {most:.2} times, {file:.2} of it the file");
+            assert!(
+                most <= 3.0 + file,
+                "{name} to {channels:?}: {most:.2} times"
+            );
+        }
+    }
+}
+
 /// What the limit is compared with: no decoder takes more than it reserves.
 #[test]
 fn no_decoder_takes_more_than_it_reserves() {
     let _alone = alone();
     let all = memory_limit();
     let mut low = Vec::new();
-    for folder in ["formats/images", "preprocess/images", "jpeg/scans"] {
+    let folders = [
+        "formats/images",
+        "preprocess/images",
+        "jpeg/scans",
+        "odd/images",
+    ];
+    for folder in folders {
         for entry in fixtures().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();

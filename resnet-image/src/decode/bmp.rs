@@ -1,17 +1,18 @@
-use std::io::Cursor;
-
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder};
 
 use super::DecodeError;
 use super::canvas::{Canvas, Layout};
 use super::job::Job;
+use super::parts::Parts;
 
 const FORMAT: &str = "BMP";
 
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let failed = |source| DecodeError::malformed(FORMAT, source);
-    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    // What may be missing of the padding of the last row.
+    let padding = &[0; 3][..missing_padding(bytes)];
+    let decoder = BmpDecoder::new(Parts::new([bytes, padding])).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     job.check(width, height)?;
     let layout = match decoder.color_type() {
@@ -91,6 +92,31 @@ fn is_whole(bytes: &[u8], width: u32, height: u32) -> bool {
         rest = after;
     }
     true
+}
+
+/// How many bytes a file without compression lacks, if they are only padding, which Pillow does not read.
+fn missing_padding(bytes: &[u8]) -> usize {
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let missing = || -> Option<u64> {
+        let (start, header) = (word(10)?, word(14)?);
+        let (width, height, bits) = match header {
+            12 => {
+                let [size, planes_bits] = [word(18)?, word(22)?];
+                (size & 0xFFFF, size >> 16, planes_bits >> 16)
+            }
+            _ => {
+                let is_raw = matches!(word(30)?, 0 | 3);
+                let height = (word(22)? as i32).unsigned_abs();
+                (word(18).filter(|_| is_raw)?, height, word(26)? >> 16)
+            }
+        };
+        let row = (u64::from(width) * u64::from(bits)).div_ceil(8);
+        let stride = row.next_multiple_of(4);
+        let end = u64::from(start).checked_add(stride.checked_mul(height.into())?)?;
+        let missing = end.checked_sub(bytes.len() as u64)?;
+        Some(missing).filter(|&missing| missing <= stride - row)
+    };
+    missing().unwrap_or(0) as usize
 }
 
 /// Brings the 5- and 6-bit channels of a 16-bit BMP to Pillow's 8 bits.

@@ -37,7 +37,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     reader.read_into_buffer(&mut indices).map_err(failed)?;
 
     let palette = reader.palette().map_err(failed)?.as_chunks::<3>().0;
-    let is_gray = (0..).zip(palette).all(|(i, color)| *color == [i; 3]);
+    let is_gray = (0..=255).zip(palette).all(|(i, color)| *color == [i; 3]);
     let colors: [[u8; 4]; 256] = std::array::from_fn(|index| {
         let byte = index as u8;
         // A palette of all grays is none for Pillow, which has no end of it then.

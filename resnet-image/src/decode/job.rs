@@ -11,6 +11,8 @@ pub(super) struct Job {
     taken: u64,
     /// What was asked for in vain, while other decoders held their memory.
     pub(super) postponed: Option<u64>,
+    /// Whether another job has reserved the memory.
+    is_paid: bool,
 }
 
 impl Job {
@@ -22,6 +24,15 @@ impl Job {
             share,
             taken,
             postponed: None,
+            is_paid: false,
+        }
+    }
+
+    /// A job for a part of an image, whose memory the job for the whole image has reserved.
+    pub(super) fn for_part(&self) -> Self {
+        Self {
+            is_paid: true,
+            ..Self::new(self.channels, self.max_pixels, Share::default(), 0)
         }
     }
 
@@ -48,6 +59,9 @@ impl Job {
     ) -> Result<(), DecodeError> {
         /// Tables, buffers of rows, and what else does not grow with the image.
         const OVERHEAD: u64 = 1 << 19;
+        if self.is_paid {
+            return Ok(());
+        }
         let pixels = u64::from(width) * u64::from(height);
         let bytes = pixels
             .saturating_mul(working + self.channels.count() as u64)

@@ -2,7 +2,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use self::frame::Color;
+pub(super) use self::frame::Color;
 use self::stream::Stream;
 use super::DecodeError;
 use super::canvas::{Canvas, Layout};
@@ -24,37 +24,73 @@ const FORMAT: &str = "JPEG";
 const MAX_SCANS: usize = 100;
 
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
-    let Stream {
-        data,
-        frame,
-        color,
-        planes,
-    } = Stream::read(job, bytes)?;
-    if let Some(planes) = planes {
-        return Ok(planes.finish(color, &frame, job));
+    let mut stream = Stream::read(job, bytes, None)?;
+    let (color, layout) = (stream.color, stream.color.layout());
+    let size @ (width, height) = (stream.frame.width.into(), stream.frame.height.into());
+    if let Some(planes) = stream.planes.take() {
+        let mut canvas = Canvas::new(width, height, job.channels);
+        planes.rows(color, &stream.frame, |y, line| {
+            canvas.put_row(y, 0, line, layout);
+        });
+        return Ok(canvas);
     }
-    let (layout, output) = match color {
-        Color::Gray => (Layout::Gray, ColorSpace::Luma),
-        Color::YCbCr | Color::Rgb => (Layout::Rgb, ColorSpace::RGB),
-        Color::Cmyk | Color::Ycck => (Layout::Cmyk, ColorSpace::CMYK),
+    let samples = decode_stream(stream)?;
+    let canvas = Canvas::from_samples(size, samples, layout, job.channels);
+    canvas.ok_or(DecodeError::Truncated { format: FORMAT })
+}
+
+/// The samples of a strip or tile of a TIFF, in pixels of as many samples as `color` has.
+pub(super) struct Samples {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) samples: Vec<u8>,
+}
+
+/// Decodes a strip or tile of a TIFF, which alone tells what the components are.
+pub(super) fn decode_part(job: &Job, bytes: &[u8], color: Color) -> Result<Samples, DecodeError> {
+    let mut stream = Stream::read(&mut job.for_part(), bytes, Some(color))?;
+    let (width, height) = (stream.frame.width.into(), stream.frame.height.into());
+    let samples = match stream.planes.take() {
+        None => decode_stream(stream)?,
+        Some(planes) => {
+            let mut samples = Vec::with_capacity(width * height * color.layout().samples());
+            planes.rows(color, &stream.frame, |_, line| samples.extend(line));
+            samples
+        }
     };
-    let (width, height) = (frame.width.into(), frame.height.into());
+    Ok(Samples {
+        width,
+        height,
+        samples,
+    })
+}
+
+/// Leaves the image to the decoder.
+fn decode_stream(stream: Stream) -> Result<Vec<u8>, DecodeError> {
+    let Stream {
+        data, frame, color, ..
+    } = stream;
+    let layout = color.layout();
+    let output = match layout {
+        Layout::Gray => ColorSpace::Luma,
+        Layout::Cmyk => ColorSpace::CMYK,
+        _ => ColorSpace::RGB,
+    };
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
         .jpeg_set_max_scans(MAX_SCANS)
         .jpeg_set_out_colorspace(output);
-    let mut samples = vec![0; width as usize * height as usize * layout.samples()];
+    let (width, height) = (usize::from(frame.width), usize::from(frame.height));
+    let mut samples = vec![0; width * height * layout.samples()];
     zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&data[..]), options)
         .decode_into(&mut samples)
         .map_err(|error| DecodeError::malformed(FORMAT, error))?;
-    drop(data);
     if layout == Layout::Cmyk {
         convert_line(&mut samples, color);
     }
-    let canvas = Canvas::from_samples((width, height), samples, layout, job.channels);
-    canvas.ok_or(DecodeError::Truncated { format: FORMAT })
+    Ok(samples)
 }
 
 /// Width and height of the frame, as the header has them.
@@ -66,7 +102,7 @@ pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
 /// What libjpeg and Pillow do with the samples of pixels, where the decoder has not done it.
 fn convert_line(samples: &mut [u8], color: Color) {
     match color {
-        Color::Gray | Color::Rgb => {}
+        Color::Gray | Color::Rgb | Color::GrayAlpha | Color::Inks => {}
         Color::YCbCr => {
             for pixel in samples.as_chunks_mut::<3>().0 {
                 *pixel = to_rgb(*pixel);

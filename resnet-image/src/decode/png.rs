@@ -26,10 +26,13 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     options.set_ignore_crc(true);
     options.set_ignore_adler32(false);
     let pieces = Pieces::read(bytes)?;
-    let key = pieces.key;
+    let (key, palette) = (pieces.key, pieces.palette);
     let mut decoder = png::Decoder::new_with_options(pieces, options);
     decoder.set_limits(Limits { bytes: usize::MAX });
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder.set_transformations(match palette {
+        Some(_) => Transformations::IDENTITY,
+        None => Transformations::EXPAND | Transformations::STRIP_16,
+    });
     let (width, height, is_interlaced) = {
         let info = decoder.read_header_info().map_err(failed)?;
         (info.width, info.height, info.interlaced)
@@ -38,19 +41,29 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     // The buffers of the decoder: some rows of up to 16 bits and four channels.
     job.reserve((width, height), 0, 8 * 8 * u64::from(width))?;
     let mut reader = decoder.read_info().map_err(failed)?;
-    let layout = match reader.output_color_type().0 {
+    let (color, depth) = reader.output_color_type();
+    let layout = match color {
         ColorType::Grayscale => Layout::Gray,
         ColorType::GrayscaleAlpha => Layout::GrayAlpha,
-        ColorType::Rgba => Layout::Rgba,
-        _ => Layout::Rgb,
+        ColorType::Rgb => Layout::Rgb,
+        ColorType::Rgba | ColorType::Indexed => Layout::Rgba,
     };
 
     let mut canvas = Canvas::new(width, height, job.channels);
     let mut line = vec![0; width as usize * layout.samples()];
+    let mut packed = vec![0; if palette.is_some() { width as usize } else { 0 }];
+    let mut read = |line: &mut [u8]| match &palette {
+        None => reader.read_row(line).map(drop),
+        Some(palette) => {
+            reader.read_row(&mut packed)?;
+            palette.expand(&packed, depth as u8, line);
+            Ok(())
+        }
+    };
     // No further than the last row: as in Pillow, what follows it may be missing.
     if !is_interlaced {
         for y in 0..height as usize {
-            reader.read_row(&mut line).map_err(failed)?;
+            read(&mut line).map_err(failed)?;
             canvas.put_row(y, 0, &line, layout);
         }
     }
@@ -60,7 +73,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             continue;
         }
         for y in (top..height).step_by(rows as usize) {
-            reader.read_row(&mut line).map_err(failed)?;
+            read(&mut line).map_err(failed)?;
             let samples = &line[..count * layout.samples()];
             canvas.put_spread(y as usize, (left as usize, step as usize), samples, layout);
         }
@@ -78,10 +91,43 @@ fn failed(error: DecodingError) -> DecodeError {
     }
 }
 
+/// The colors of an indexed image, which the decoder does not see: it panics if bytes are left over after the last
+/// color, and drops transparency that precedes the palette.
+#[derive(Clone, Copy)]
+struct Palette([[u8; 4]; 256]);
+
+impl Palette {
+    /// As in Pillow, colors that are missing are black, bytes left over are dropped, and the order of the two does
+    /// not matter.
+    fn new(colors: &[u8], alphas: &[u8]) -> Self {
+        let mut palette = [[0, 0, 0, 255]; 256];
+        for (entry, color) in palette.iter_mut().zip(colors.as_chunks::<3>().0) {
+            entry[..3].copy_from_slice(color);
+        }
+        for (entry, &alpha) in palette.iter_mut().zip(alphas) {
+            entry[3] = alpha;
+        }
+        Self(palette)
+    }
+
+    /// Looks up indices of 1, 2, 4 or 8 bits, the first in the high bits.
+    fn expand(&self, packed: &[u8], depth: u8, line: &mut [u8]) {
+        let depth = usize::from(depth);
+        let per_byte = 8 / depth;
+        for (x, pixel) in line.as_chunks_mut().0.iter_mut().enumerate() {
+            let shift = 8 - depth * (x % per_byte + 1);
+            let index = usize::from(packed[x / per_byte]) >> shift & ((1 << depth) - 1);
+            *pixel = self.0[index];
+        }
+    }
+}
+
 /// The parts of a PNG that decide its pixels: everything else is passed over, whatever it holds.
 struct Pieces<'a> {
     /// Last piece first, so that it can be popped when it is read.
     rest: Vec<&'a [u8]>,
+    /// The colors of an indexed image.
+    palette: Option<Palette>,
     /// The color that is transparent, of images without a palette.
     key: Option<[u8; 3]>,
 }
@@ -89,15 +135,13 @@ struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     /// Finds the header, the palette, the transparency and the image data.
     ///
-    /// As in Pillow, the checksums of all chunks before the image data count, and no others.
+    /// As in Pillow, the checksums of all chunks before the image data count, and no others. Of chunks that are there
+    /// twice, the last counts.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (signature, mut rest) = bytes.split_at_checked(8).ok_or(TRUNCATED)?;
-        let (depth, color) = (bytes.get(24).copied(), bytes.get(25).copied());
-        let is_indexed = color == Some(3);
-        let mut key = None;
-        let mut pieces = vec![signature];
+        let (mut header, mut colors, mut transparency): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
         loop {
-            let (kind, length) = header(rest).ok_or(TRUNCATED)?;
+            let (kind, length) = next(rest).ok_or(TRUNCATED)?;
             if kind == b"IDAT" {
                 break;
             }
@@ -115,21 +159,35 @@ impl<'a> Pieces<'a> {
                 let what = format!("the checksum of chunk `{name}` does not fit its data");
                 return Err(DecodeError::broken(FORMAT, what));
             }
-            // A palette is a mere suggestion for images that have colors.
-            if kind == b"IHDR" || matches!(kind, b"PLTE" | b"tRNS") && is_indexed {
-                pieces.push(chunk);
-            } else if kind == b"tRNS" {
-                key = transparent_color(&data[4..], depth, color);
+            match kind {
+                b"IHDR" => header = chunk,
+                b"PLTE" => colors = &data[4..],
+                b"tRNS" => transparency = &data[4..],
+                _ => {}
             }
             rest = after;
         }
-        while let Some((b"IDAT", length)) = header(rest) {
+        // Length and name, width and height, then what decides the meaning of the samples.
+        let (depth, color) = (header.get(16).copied(), header.get(17).copied());
+        if color == Some(3) && colors.len() / 3 > 256 {
+            let what = "the palette has more than 256 colors";
+            return Err(DecodeError::broken(FORMAT, what));
+        }
+        // A palette is a mere suggestion for images that have colors.
+        let palette = (color == Some(3)).then(|| Palette::new(colors, transparency));
+        let key = transparent_color(transparency, depth, color);
+        let mut pieces = vec![signature, header];
+        while let Some((b"IDAT", length)) = next(rest) {
             pieces.push(&rest[..length.min(rest.len())]);
             rest = rest.get(length..).unwrap_or_default();
         }
         check_rest(rest)?;
         pieces.reverse();
-        Ok(Self { rest: pieces, key })
+        Ok(Self {
+            rest: pieces,
+            palette,
+            key,
+        })
     }
 }
 
@@ -150,7 +208,7 @@ fn transparent_color(data: &[u8], depth: Option<u8>, color: Option<u8>) -> Optio
 }
 
 /// The name of the chunk that begins here, and its length with name, length and checksum.
-fn header(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
+fn next(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = u32::from_be_bytes(*length) as usize;
     Some((rest.first_chunk()?, length.saturating_add(12)))
@@ -163,7 +221,7 @@ fn is_name(kind: &[u8; 4]) -> bool {
 
 /// Refuses chunks after the image data that are cut short, as Pillow does, up to the end or another frame.
 fn check_rest(mut bytes: &[u8]) -> Result<(), DecodeError> {
-    while let Some((kind, length)) = header(bytes) {
+    while let Some((kind, length)) = next(bytes) {
         if !is_name(kind) || matches!(kind, b"IEND" | b"fcTL") {
             break;
         }

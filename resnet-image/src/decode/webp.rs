@@ -1,10 +1,9 @@
-use std::io::Cursor;
-
 use image_webp::WebPDecoder;
 
 use super::DecodeError;
 use super::canvas::{Canvas, Layout};
 use super::job::Job;
+use super::parts::Parts;
 
 const FORMAT: &str = "WebP";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
@@ -24,10 +23,17 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     }
     // Lossless: four bytes a pixel and the transforms. Lossy: the planes, and with alpha as for lossless besides.
     let working = if still.alpha.is_some() { 12 } else { 6 };
-    job.reserve((canvas_width, canvas_height), working, bytes.len() as u64)?;
+    job.reserve((canvas_width, canvas_height), working, 0)?;
 
-    let file = still.file();
-    let mut decoder = WebPDecoder::new(Cursor::new(&file[..])).map_err(failed)?;
+    let [head, middle] = still.heads();
+    let file = Parts::new([
+        &head,
+        still.alpha.unwrap_or_default(),
+        &middle,
+        still.data,
+        &[0],
+    ]);
+    let mut decoder = WebPDecoder::new(file).map_err(failed)?;
     let layout = if decoder.has_alpha() {
         Layout::Rgba
     } else {
@@ -42,7 +48,6 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     }
     decoder.read_image(&mut samples).map_err(failed)?;
     drop(decoder);
-    drop(file);
     if still.is_opaque {
         samples
             .iter_mut()
@@ -160,35 +165,34 @@ impl<'a> Still<'a> {
         Err(TRUNCATED)
     }
 
-    /// A file of the image alone, so that no metadata is read.
+    /// What precedes the alpha, and what precedes the image, in a file of the image alone: no metadata is read.
     ///
     /// Lossless images announce alpha, with which the decoder needs no second copy of the pixels.
-    fn file(&self) -> Vec<u8> {
+    fn heads(&self) -> [Vec<u8>; 2] {
         const ALPHA: u8 = 0x10;
         let kind: &[u8; 4] = if self.is_lossless { b"VP8L" } else { b"VP8 " };
-        let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
+        let chunk =
+            |kind: &[u8; 4], size: usize| [&kind[..], &(size as u32).to_le_bytes()].concat();
+        let mut head = b"RIFF\0\0\0\0WEBP".to_vec();
+        let mut middle = Vec::new();
         if self.is_lossless || self.alpha.is_some() {
             let mut header = [ALPHA, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             header[4..7].copy_from_slice(&(self.place[2] - 1).to_le_bytes()[..3]);
             header[7..10].copy_from_slice(&(self.place[3] - 1).to_le_bytes()[..3]);
-            write_chunk(&mut file, b"VP8X", &header);
+            head.extend(chunk(b"VP8X", header.len()));
+            head.extend(header);
         }
-        if let Some(alpha) = self.alpha {
-            write_chunk(&mut file, b"ALPH", alpha);
+        let mut alpha = 0;
+        if let Some(data) = self.alpha {
+            head.extend(chunk(b"ALPH", data.len()));
+            middle.extend(&[0][..data.len() % 2]);
+            alpha = data.len();
         }
-        write_chunk(&mut file, kind, self.data);
-        let size = (file.len() - 8) as u32;
-        file[4..8].copy_from_slice(&size.to_le_bytes());
-        file
+        middle.extend(chunk(kind, self.data.len()));
+        let size = head.len() + alpha + middle.len() + self.data.len().next_multiple_of(2) - 8;
+        head[4..8].copy_from_slice(&(size as u32).to_le_bytes());
+        [head, middle]
     }
-}
-
-fn write_chunk(file: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
-    file.reserve_exact(9 + data.len());
-    file.extend(kind);
-    file.extend((data.len() as u32).to_le_bytes());
-    file.extend(data);
-    file.extend(&[0][..data.len() % 2]);
 }
 
 type Chunk<'a> = (&'a [u8; 4], &'a [u8], &'a [u8]);

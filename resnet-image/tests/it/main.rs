@@ -11,6 +11,7 @@ mod channels;
 mod errors;
 mod formats;
 mod jpeg;
+mod odd;
 mod png;
 mod reference;
 mod resampling;

@@ -1,15 +1,31 @@
 //! The frame of a JPEG: its size, its components and what their samples mean.
 
 use super::{DecodeError, FORMAT};
+use crate::decode::canvas::Layout;
 
 /// What the components are, by libjpeg's rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Color {
+pub(in crate::decode) enum Color {
     Gray,
     YCbCr,
     Rgb,
     Cmyk,
     Ycck,
+    /// Gray and alpha, in TIFF alone.
+    GrayAlpha,
+    /// CMYK that is not inverted, in TIFF alone.
+    Inks,
+}
+
+impl Color {
+    pub(in crate::decode) fn layout(self) -> Layout {
+        match self {
+            Self::Gray => Layout::Gray,
+            Self::GrayAlpha => Layout::GrayAlpha,
+            Self::YCbCr | Self::Rgb => Layout::Rgb,
+            Self::Cmyk | Self::Ycck | Self::Inks => Layout::Cmyk,
+        }
+    }
 }
 
 /// The markers before the first scan that tell about colors.
@@ -53,8 +69,12 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Reads what follows the length of the segment.
-    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Result<Self, DecodeError> {
+    /// Reads what follows the length of the segment, which must have the components of `known`.
+    pub(super) fn parse(
+        segment: &[u8],
+        is_progressive: bool,
+        known: Option<Color>,
+    ) -> Result<Self, DecodeError> {
         let broken = |what: &str| DecodeError::broken(FORMAT, what);
         let Some((&[precision, h1, h0, w1, w0, count], rest)) = segment.split_first_chunk() else {
             return Err(broken("the frame header is too short"));
@@ -67,7 +87,11 @@ impl Frame {
         if width == 0 || height == 0 {
             return Err(broken("the frame has no pixels"));
         }
-        if !matches!(count, 1 | 3 | 4) {
+        let fits = match known {
+            Some(color) => usize::from(count) == color.layout().samples(),
+            None => matches!(count, 1 | 3 | 4),
+        };
+        if !fits {
             let what = format!("{count} components");
             return Err(DecodeError::unsupported(FORMAT, what));
         }
@@ -113,14 +137,26 @@ impl Frame {
         })
     }
 
-    /// Whether the decoder upsamples this frame right: no component has more samples than the first.
+    /// Whether the decoder upsamples this frame right: no component has more samples than the first, and none that has
+    /// fewer is so narrow that libjpeg repeats samples instead of interpolating.
     pub(super) fn is_plain(&self) -> bool {
+        /// libjpeg's `jinit_upsampler` interpolates wider components alone.
+        const REPEATED: usize = 2;
         let first = &self.components[0];
-        self.components.iter().all(|other| {
-            let factors = [other.across, other.down];
-            let fits = other.across <= first.across && other.down <= first.down;
-            fits && factors.iter().all(|factor| factor.is_power_of_two())
-        })
+        let (width, height) = (usize::from(self.width), usize::from(self.height));
+        let is_wide = |other: &Component| {
+            let columns = (width * other.across).div_ceil(first.across);
+            let rows = (height * other.down).div_ceil(first.down);
+            // One sample gives the same pixel either way.
+            let is_single = width == 1 && (other.down == first.down || rows == 1);
+            other.across == first.across || columns > REPEATED || is_single
+        };
+        self.components.len() != 2
+            && self.components.iter().all(|other| {
+                let factors = [other.across, other.down];
+                let fits = other.across <= first.across && other.down <= first.down;
+                fits && is_wide(other) && factors.iter().all(|factor| factor.is_power_of_two())
+            })
     }
 
     /// libjpeg's `default_decompress_parms`.
@@ -185,7 +221,7 @@ mod tests {
     fn frame(ids: &[u8]) -> Frame {
         let mut segment = vec![8, 0, 20, 0, 30, ids.len() as u8];
         segment.extend(ids.iter().flat_map(|&id| [id, 0x11, 0]));
-        Frame::parse(&segment, false).unwrap_or_else(|error| panic!("{error:?}"))
+        Frame::parse(&segment, false, None).unwrap_or_else(|error| panic!("{error:?}"))
     }
 
     fn hints(jfif: bool, adobe: Option<u8>) -> Hints {

@@ -5,8 +5,6 @@ use super::bits::{Bits, Fault, Table};
 use super::frame::{Color, Component, Frame};
 use super::idct::{inverse, natural};
 use super::{DecodeError, FORMAT};
-use crate::decode::canvas::{Canvas, Layout};
-use crate::decode::job::Job;
 
 /// The samples of all components.
 pub(super) struct Planes(Vec<Plane>);
@@ -107,15 +105,9 @@ impl Planes {
         Ok(())
     }
 
-    /// Brings the components to one size and converts them.
-    pub(super) fn finish(self, color: Color, frame: &Frame, job: &Job) -> Canvas {
+    /// Brings the components to one size and converts them, row by row.
+    pub(super) fn rows(self, color: Color, frame: &Frame, mut put: impl FnMut(usize, &[u8])) {
         let (width, height) = (usize::from(frame.width), usize::from(frame.height));
-        let layout = match color {
-            Color::Gray => Layout::Gray,
-            Color::YCbCr | Color::Rgb => Layout::Rgb,
-            Color::Cmyk | Color::Ycck => Layout::Cmyk,
-        };
-        let mut canvas = Canvas::new(frame.width.into(), frame.height.into(), job.channels);
         let mut line = vec![0; width * self.0.len()];
         let mut samples = vec![0; width + 8];
         for y in 0..height {
@@ -127,9 +119,8 @@ impl Planes {
                     .for_each(|(target, &sample)| *target = sample);
             }
             super::convert_line(&mut line, color);
-            canvas.put_row(y, 0, &line, layout);
+            put(y, &line);
         }
-        canvas
     }
 }
 

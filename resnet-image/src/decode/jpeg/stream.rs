@@ -24,7 +24,12 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn read(job: &mut Job, bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads a JPEG whose components are what its markers say, or `known` if that is told from outside.
+    pub(super) fn read(
+        job: &mut Job,
+        bytes: &[u8],
+        known: Option<Color>,
+    ) -> Result<Self, DecodeError> {
         let mut reader = Reader {
             source: Source { bytes, at: 2 },
             out: Vec::with_capacity(bytes.len() + ROOM),
@@ -33,6 +38,7 @@ impl Stream {
             restart: 0,
             scans: 0,
             image: None,
+            known,
         };
         reader.out.extend([0xFF, 0xD8]);
         loop {
@@ -68,6 +74,7 @@ struct Reader<'a> {
     restart: usize,
     scans: usize,
     image: Option<Image>,
+    known: Option<Color>,
 }
 
 struct Image {
@@ -98,7 +105,7 @@ impl Reader<'_> {
                 if self.image.is_some() {
                     return Err(broken("there is a second frame"));
                 }
-                let frame = Frame::parse(segment, marker == 0xC2)?;
+                let frame = Frame::parse(segment, marker == 0xC2, self.known)?;
                 job.check(frame.width.into(), frame.height.into())?;
                 self.image = Some(Image {
                     progress: Progress::new(frame.components.len()),
@@ -146,11 +153,11 @@ impl Reader<'_> {
             return Err(DecodeError::unsupported(FORMAT, what));
         }
         if self.scans == 1 {
-            image.color = frame.color(self.hints);
+            image.color = self.known.unwrap_or_else(|| frame.color(self.hints));
             let is_whole = scan.components.len() == frame.components.len();
             let is_left_to_decoder = frame.is_plain() && (is_whole || frame.is_progressive);
             if !is_left_to_decoder && frame.is_progressive {
-                let what = "progressive coding with unusual sampling factors";
+                let what = "progressive coding with unusual sampling factors or narrow chroma";
                 return Err(DecodeError::unsupported(FORMAT, what));
             }
             reserve(job, frame, is_left_to_decoder, self.source.bytes.len())?;

@@ -3,49 +3,56 @@
 use super::{DecodeError, FORMAT, TRUNCATED};
 use crate::decode::jpeg;
 
-const WIDTH: u16 = 256;
-const HEIGHT: u16 = 257;
-const BITS: u16 = 258;
-const COMPRESSION: u16 = 259;
-const PHOTOMETRIC: u16 = 262;
-const STRIP_OFFSETS: u16 = 273;
-const SAMPLES: u16 = 277;
-const ROWS_PER_STRIP: u16 = 278;
-const STRIP_BYTES: u16 = 279;
-const TILE_WIDTH: u16 = 322;
-const TILE_HEIGHT: u16 = 323;
-const TILE_OFFSETS: u16 = 324;
-const TILE_BYTES: u16 = 325;
+pub(super) const WIDTH: u16 = 256;
+pub(super) const HEIGHT: u16 = 257;
+pub(super) const BITS: u16 = 258;
+pub(super) const COMPRESSION: u16 = 259;
+pub(super) const PHOTOMETRIC: u16 = 262;
+pub(super) const FILL_ORDER: u16 = 266;
+pub(super) const STRIP_OFFSETS: u16 = 273;
+pub(super) const ORIENTATION: u16 = 274;
+pub(super) const SAMPLES: u16 = 277;
+pub(super) const ROWS_PER_STRIP: u16 = 278;
+pub(super) const STRIP_BYTES: u16 = 279;
+pub(super) const PLANAR: u16 = 284;
+pub(super) const PREDICTOR: u16 = 317;
+pub(super) const COLOR_MAP: u16 = 320;
+pub(super) const TILE_WIDTH: u16 = 322;
+pub(super) const TILE_HEIGHT: u16 = 323;
+pub(super) const TILE_OFFSETS: u16 = 324;
+pub(super) const TILE_BYTES: u16 = 325;
+pub(super) const EXTRA_SAMPLES: u16 = 338;
+pub(super) const SAMPLE_FORMAT: u16 = 339;
+pub(super) const JPEG_TABLES: u16 = 347;
 
 /// The tags with a value for each strip or tile.
 const LISTS: [u16; 4] = [STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES];
 
-/// The other tags whose values the decoder reads.
-const READ: [u16; 16] = [
+/// The other tags whose values count.
+const READ: [u16; 17] = [
     WIDTH,
     HEIGHT,
     BITS,
     COMPRESSION,
     PHOTOMETRIC,
-    274, // Orientation
+    FILL_ORDER,
+    ORIENTATION,
     SAMPLES,
     ROWS_PER_STRIP,
-    284, // PlanarConfiguration
-    317, // Predictor
-    320, // ColorMap
+    PLANAR,
+    PREDICTOR,
+    COLOR_MAP,
     TILE_WIDTH,
     TILE_HEIGHT,
-    338, // ExtraSamples
-    339, // SampleFormat
-    347, // JPEGTables
+    EXTRA_SAMPLES,
+    SAMPLE_FORMAT,
+    JPEG_TABLES,
 ];
 
 /// The first directory.
 pub(super) struct Directory {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Where the photometric interpretation is, and what.
-    pub(super) photometric: Option<(usize, u16)>,
     pub(super) is_little: bool,
     entries: Vec<Entry>,
 }
@@ -65,7 +72,6 @@ impl Directory {
         let mut directory = Self {
             width: 0,
             height: 0,
-            photometric: None,
             is_little: bytes.first() == Some(&b'I'),
             entries: Vec::new(),
         };
@@ -106,9 +112,6 @@ impl Directory {
         };
         directory.width = width;
         directory.height = height;
-        let photometric = directory.entry(PHOTOMETRIC).map(|entry| entry.at as usize);
-        directory.photometric =
-            photometric.and_then(|at| Some((at, directory.number(bytes, at as u64, 2)? as u16)));
         Ok(directory)
     }
 
@@ -128,16 +131,66 @@ impl Directory {
     }
 
     /// The first value of a tag.
-    fn value(&self, bytes: &[u8], tag: u16) -> Option<u64> {
-        let entry = self.entry(tag)?;
+    pub(super) fn value(&self, bytes: &[u8], tag: u16) -> Option<u64> {
+        let entry = self.entry(tag).filter(|entry| entry.count > 0)?;
         self.number(bytes, entry.at, entry.size)
     }
 
-    /// The bytes of a pixel as it is stored, at least one.
-    pub(super) fn bytes_per_pixel(&self, bytes: &[u8]) -> u64 {
-        let value = |tag| self.value(bytes, tag).unwrap_or(1);
-        let bits = value(BITS).saturating_mul(value(SAMPLES));
-        bits.div_ceil(8).max(1)
+    /// All values of a tag, of those that lie within the file.
+    pub(super) fn values(&self, bytes: &[u8], tag: u16) -> Vec<u64> {
+        let Some(entry) = self.entry(tag) else {
+            return Vec::new();
+        };
+        (0..entry.count)
+            .map_while(|i| self.number(bytes, entry.at + i * entry.size, entry.size))
+            .collect()
+    }
+
+    /// The values of a tag as they are stored.
+    pub(super) fn bytes<'a>(&self, bytes: &'a [u8], tag: u16) -> Option<&'a [u8]> {
+        let entry = self.entry(tag)?;
+        let start = usize::try_from(entry.at).ok()?;
+        bytes
+            .get(start..)?
+            .get(..(entry.size * entry.count) as usize)
+    }
+
+    /// The bits of a sample.
+    pub(super) fn bits(&self, bytes: &[u8]) -> u64 {
+        self.value(bytes, BITS).unwrap_or(1)
+    }
+
+    /// The planes in which the samples of a pixel are stored.
+    pub(super) fn planes(&self, bytes: &[u8]) -> u64 {
+        const SEPARATE: u64 = 2;
+        match self.value(bytes, PLANAR) {
+            Some(SEPARATE) => self.value(bytes, SAMPLES).unwrap_or(1),
+            _ => 1,
+        }
+    }
+
+    /// The predictor, which only LZW and deflate have.
+    pub(super) fn predictor(&self, bytes: &[u8]) -> Option<u64> {
+        let compression = self.value(bytes, COMPRESSION);
+        let predictor = self.value(bytes, PREDICTOR);
+        predictor.filter(|_| matches!(compression, Some(5 | 8 | 32_946)))
+    }
+
+    /// Offset and size of all strips or tiles.
+    pub(super) fn chunks(&self, bytes: &[u8]) -> Vec<(u64, u64)> {
+        let [offsets, sizes] = match self.entry(TILE_WIDTH) {
+            Some(_) => [TILE_OFFSETS, TILE_BYTES],
+            None => [STRIP_OFFSETS, STRIP_BYTES],
+        };
+        let sizes = self.values(bytes, sizes);
+        self.values(bytes, offsets).into_iter().zip(sizes).collect()
+    }
+
+    /// How many strips or tiles a plane has.
+    pub(super) fn chunks_in_plane(&self, bytes: &[u8]) -> usize {
+        let [width, height] = self.chunk(bytes);
+        let across = u64::from(self.width).div_ceil(width);
+        across.saturating_mul(u64::from(self.height).div_ceil(height)) as usize
     }
 
     /// Refuses values that are not in the file or far more than the image needs.
@@ -161,7 +214,11 @@ impl Directory {
                 return Err(DecodeError::broken(FORMAT, what));
             }
         }
-        let (width, height) = self.chunk(bytes);
+        let [width, height] = self.chunk(bytes);
+        if width == 0 || height == 0 {
+            let what = "the strips or tiles have no size";
+            return Err(DecodeError::broken(FORMAT, what));
+        }
         let is_large =
             |chunk: u64, image: u32| chunk > u64::from(image).next_multiple_of(16).max(4096);
         if self.entry(TILE_WIDTH).is_some()
@@ -183,26 +240,22 @@ impl Directory {
     }
 
     /// Width and height of a tile or of all strips but the last.
-    fn chunk(&self, bytes: &[u8]) -> (u64, u64) {
+    pub(super) fn chunk(&self, bytes: &[u8]) -> [u64; 2] {
         let value = |tag| self.value(bytes, tag);
         let strip = || {
             value(ROWS_PER_STRIP)
                 .unwrap_or(u64::MAX)
                 .min(self.height.into())
         };
-        (
-            value(TILE_WIDTH).unwrap_or(self.width.into()),
-            value(TILE_HEIGHT).unwrap_or_else(strip),
-        )
+        match self.entry(TILE_WIDTH) {
+            Some(_) => [TILE_WIDTH, TILE_HEIGHT].map(|tag| value(tag).unwrap_or(0)),
+            None => [self.width.into(), strip()],
+        }
     }
 
     /// Refuses compressed strips and tiles that announce more pixels than they have a place for.
-    pub(super) fn check_jpegs(&self, bytes: &[u8]) -> Result<bool, DecodeError> {
-        const JPEG: u64 = 7;
-        if self.value(bytes, COMPRESSION) != Some(JPEG) {
-            return Ok(false);
-        }
-        let (width, height) = self.chunk(bytes);
+    pub(super) fn check_jpegs(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let [width, height] = self.chunk(bytes);
         let offsets = [STRIP_OFFSETS, TILE_OFFSETS].map(|tag| self.entry(tag));
         for entry in offsets.into_iter().flatten() {
             for i in 0..entry.count {
@@ -226,6 +279,6 @@ impl Directory {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 }

@@ -1,0 +1,105 @@
+//! Unusual but sound files, and those that are refused by name.
+
+use std::error::Error;
+
+use resnet_image::{Channels, DecodeError, Decoder, decode, open_as};
+
+use crate::{files, fixtures};
+
+#[test]
+fn unusual_files_have_the_pixels_of_pillow() {
+    let mut wrong = Vec::new();
+    for path in files(&fixtures("odd").join("images")) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let modes = [
+            ("L", Channels::Gray),
+            ("RGB", Channels::Rgb),
+            ("RGBA", Channels::Rgba),
+        ];
+        for (mode, channels) in modes {
+            let found = match open_as(&path, channels) {
+                Ok(found) => found,
+                Err(error) => {
+                    let source = error.source().map(|source| format!("{source:?}"));
+                    wrong.push(format!("{name} to {mode}: {}", source.unwrap_or_default()));
+                    continue;
+                }
+            };
+            let expected = fixtures("odd").join(mode).join(format!("{name}.png"));
+            let expected = open_as(expected, channels).unwrap();
+            assert_eq!(found.dimensions(), expected.dimensions(), "{name}");
+            let pairs = found.as_raw().iter().zip(expected.as_raw());
+            let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let mean = sum as f64 / found.as_raw().len() as f64;
+            let allowed = if name.starts_with("jpeg_") { 0.8 } else { 0.0 };
+            if mean > allowed {
+                wrong.push(format!("{name} to {mode}: mean difference {mean}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    let cases = [
+        ("bits12.tif", "unsigned samples of 12 bits"),
+        ("bits32.tif", "unsigned samples of 32 bits"),
+        ("float.tif", "floating-point samples of 32 bits"),
+        ("group3.tif", "CCITT Group 3 compression"),
+        ("huffman.tif", "CCITT Huffman compression"),
+        ("jpeg2000.tif", "JPEG 2000 compression"),
+        ("lab.tif", "Lab"),
+        ("lzma.tif", "LZMA compression"),
+        ("narrow_progressive.jpg", "narrow chroma"),
+        ("signed16.tif", "signed samples of 16 bits"),
+        ("webp.tif", "WebP compression"),
+        ("ycbcr_lzw.tif", "YCbCr that is not 8-bit JPEG"),
+        ("zstd.tif", "Zstandard compression"),
+    ];
+    let folder = fixtures("odd").join("refused");
+    assert_eq!(files(&folder).len(), cases.len());
+    for (name, text) in cases {
+        let error = decode(&std::fs::read(folder.join(name)).unwrap()).unwrap_err();
+        assert!(
+            matches!(error, DecodeError::Unsupported { .. }),
+            "{name}: {error:?}"
+        );
+        assert!(error.to_string().contains(text), "{name}: {error}");
+    }
+}
+
+/// Bytes changed at random: an error or any pixels, but no decoder panics, not even where that becomes an error.
+#[test]
+fn changed_bytes_are_no_panic() {
+    let limit = Decoder {
+        max_pixels: 1 << 16,
+    };
+    let mut state = 7u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let start = std::time::Instant::now();
+    for path in files(&fixtures("odd").join("images")).iter().cycle() {
+        if start.elapsed().as_millis() > 1000 {
+            break;
+        }
+        let original = std::fs::read(path).unwrap();
+        for _ in 0..4 {
+            let mut bytes = original.clone();
+            for _ in 0..=next(3) {
+                let at = match next(2) {
+                    0 => next(bytes.len()),
+                    _ => next(bytes.len().min(400)),
+                };
+                bytes[at] = next(256) as u8;
+            }
+            if let Err(error) = limit.decode_as(&bytes, Channels::Rgba) {
+                let source = error.source().map(ToString::to_string).unwrap_or_default();
+                let name = path.display();
+                assert!(!source.contains("the decoder failed"), "{name}: {source}");
+            }
+        }
+    }
+}
