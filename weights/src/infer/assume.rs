@@ -110,6 +110,16 @@ pub(super) fn all(
         let otherwise = "`--set stride_placement=conv1x1` (v1, as in Caffe and detection code)";
         all.push(assume("stride_placement", "conv3x3", otherwise, true));
     }
+    let stem = match config.stem {
+        StemKind::Conv3x3 { .. } => "a convolution of stride 1",
+        _ => "a convolution of stride 2",
+    };
+    all.push(assume(
+        "stem",
+        stem,
+        "other strides are not supported",
+        false,
+    ));
     match (config.stem, config.stem_pool) {
         _ if checkpoint.stem_pool().is_some() => {}
         (StemKind::Conv3x3 { .. }, StemPool::None) => {

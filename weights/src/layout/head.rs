@@ -243,11 +243,12 @@ impl Group<'_> {
             let last = name.rsplit('.').next().unwrap_or_default();
             PARAMETERS.contains(&last)
         };
-        let is_pool = self.name.contains("pool") || self.name.contains("gem");
-        near && self.rows.iter().any(|(name, entry)| {
+        let is_pool = near && (self.name.contains("pool") || self.name.contains("gem"));
+        self.rows.iter().any(|(name, entry)| {
             let length: usize = entry.shape.iter().product();
             let wide = features.is_some_and(|count| length == count || length == 2 * count);
-            entry.dtype.is_float() && (wide && is_parameter(name) || is_pool)
+            let of_layer = near && wide || length == outputs;
+            entry.dtype.is_float() && (is_parameter(name) && of_layer || is_pool)
         })
     }
 }

@@ -184,6 +184,11 @@ fn layers_between_backbone_and_classifier_or_behind_it_are_no_classifier() {
         ),
         ("0.", [norm("1"), linear("3", 3, 8)], "1`, `3"),
         (
+            "resnet.",
+            [linear("resnet.fc", 8, 8), norm("bn")],
+            "bn`, `fc",
+        ),
+        (
             "backbone.",
             [linear("neck.fc", 4, 8), linear("head.fc", 3, 4)],
             "head",

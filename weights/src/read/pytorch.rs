@@ -110,7 +110,7 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
             cause: format!(
                 "holds Python objects beside tensors that this reader does not know ({error})"
             ),
-            advice: "save the state dict alone: `torch.save(model.state_dict(), …)`",
+            advice: "save `model.state_dict()` alone",
         },
         PytorchError::InvalidFormat(cause) if cause.starts_with("Big-endian") => {
             ReadError::Unsupported {
@@ -124,8 +124,8 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
                 file: file.to_string(),
                 cause: format!("expected a dictionary of tensors, found `{found}`"),
                 advice: match found.contains("list") || found.contains("tuple") {
-                    true => "save the state dict in it: `torch.save(torch.load(…)[0], …)`",
-                    false => "save the state dict: `torch.save(model.state_dict(), …)`",
+                    true => "save the state dict in it, such as `torch.load(…)[0]`, by itself",
+                    false => "save `model.state_dict()`",
                 },
             }
         }
