@@ -1,6 +1,7 @@
 //! rayon's threads, which all of this process share.
 
 use std::env;
+use std::hint::black_box;
 use std::io;
 use std::num::NonZero;
 use std::sync::{LazyLock, mpsc};
@@ -36,7 +37,8 @@ fn wanted() -> usize {
 ///
 /// Left to itself rayon panics, then and ever after, where the system refuses a thread. So the threads are started first.
 fn start(wanted: usize) -> bool {
-    let mut threads: Vec<_> = (0..wanted).map_while(|_| wait()).collect();
+    let started = (0..wanted).map_while(|_| has_room().then(wait)?);
+    let mut threads: Vec<_> = started.collect();
     if threads.is_empty() {
         return false;
     }
@@ -53,6 +55,16 @@ fn start(wanted: usize) -> bool {
     // Where the pool runs already, this is an error, and the threads end.
     let _ = pool.build_global();
     true
+}
+
+/// Whether the process may still take far more memory than the threads that are starting need: std ends the program where
+/// a new thread does not get its signal stack.
+fn has_room() -> bool {
+    const ROOM: usize = 64 << 20;
+    let mut room = Vec::<u8>::new();
+    let granted = room.try_reserve_exact(ROOM).is_ok();
+    black_box(&room);
+    granted
 }
 
 /// A thread that waits for what it is to do. It ends if nothing comes.
