@@ -58,7 +58,8 @@ pub enum BatchError {
 
 /// Normalizes images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
 ///
-/// The images have as many channels as there are means: one, three or four. Every value is `(x / 255 - mean) / std`, each step rounded to `f32`.
+/// Each image needs one channel per mean: one, three or four. Every value is `(x / 255 - mean) / std`, with each step
+/// rounded to `f32`.
 ///
 /// # Shapes
 /// - output: `[images.len(), channels, height, width]`, red first, alpha last

@@ -69,8 +69,8 @@ impl Recipe {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// [`RecipeError`] for a size of zero, another number of means than of standard deviations, a mean that is not finite, or a standard deviation that
-    /// is not finite and above zero.
+    /// [`RecipeError`] if a size is zero, if `mean` and `std` differ in length, if a mean is not finite, or if a standard
+    /// deviation is not finite and positive.
     ///
     /// ```
     /// use resnet_image::Recipe;

@@ -1,4 +1,4 @@
-//! Classes of a dataset, and those of a network.
+//! Matches the classes of a dataset to the classes of a network.
 
 mod order;
 mod unclear;
@@ -11,7 +11,7 @@ use self::order::Readings;
 use crate::dataset::{DataError, Labels};
 use crate::{Dataset, wordnet};
 
-/// The classes of a network, to which those of a dataset are [matched](Dataset::matched).
+/// The classes of a network. [`Dataset::matched`] matches the classes of a dataset to them.
 #[derive(Clone, Debug)]
 pub struct NetworkClasses {
     count: usize,
@@ -87,7 +87,7 @@ impl Dataset {
 
     /// Returns the same images with the classes of a network. In this order:
     ///
-    /// 1. by the names of the classes, if one of them is known (letters may differ in case, and `_` stands for a space);
+    /// 1. by class name, if the network knows at least one of them (case, `_`, `-` and spaces may differ);
     /// 2. by WordNet ids, where the classes are ImageNet's;
     /// 3. as they are numbered, in a dataset that numbers its classes (CIFAR, shapes), where the network names none;
     /// 4. by numbers as names, where the network's classes have other names;
@@ -131,7 +131,7 @@ impl Dataset {
             return Ok(self.moved(names, &places));
         }
         if network.names.is_none() && self.has_own_order && own.len() == network.count {
-            let note = "the weights name no classes: taken for those of the images, in their order";
+            let note = "the weights name no classes: uses the classes of the dataset, in its order";
             return Ok(self.clone().with_note(note));
         }
         let readings = Readings::new(own, network.count);
@@ -282,7 +282,7 @@ fn note(own: &[String], places: &[usize], names: &Option<Vec<String>>) -> String
                 .map(|(name, &place)| format!("`{name}` is class {place} (`{}`)", names[place]));
             let taken: Vec<String> = taken.collect();
             format!(
-                "names are taken for class numbers: {}{more}",
+                "class names are read as class numbers: {}{more}",
                 taken.join(", ")
             )
         }

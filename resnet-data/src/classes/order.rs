@@ -54,7 +54,7 @@ impl FromStr for ClassOrder {
     }
 }
 
-/// The places of some classes among those of a network in every customary reading of their names.
+/// Where the classes of a dataset stand among the classes of a network, in each customary reading of their names.
 pub(super) struct Readings {
     /// The names as class numbers.
     index: Option<Vec<usize>>,
@@ -73,7 +73,7 @@ struct Reading {
 }
 
 impl Readings {
-    /// The readings of names as those of `count` classes, all of them or some.
+    /// Reads `own` as the names of `count` classes, or of some of them.
     pub(super) fn new(own: &[String], count: usize) -> Self {
         let index = numbers(own).filter(|numbers| numbers.iter().all(|&number| number < count));
         let may_begin_at_1 = index

@@ -27,6 +27,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     options.set_ignore_adler32(false);
     let pieces = Pieces::read(bytes)?;
     let (key, palette) = (pieces.key, pieces.palette);
+    let listed = 2 * size_of::<&[u8]>() as u64 * pieces.rest.len() as u64;
     let mut decoder = png::Decoder::new_with_options(pieces, options);
     decoder.set_limits(Limits { bytes: usize::MAX });
     decoder.set_transformations(match palette {
@@ -38,8 +39,8 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
         (info.width, info.height, info.interlaced)
     };
     job.check(width, height)?;
-    // The buffers of the decoder: some rows of up to 16 bits and four channels.
-    job.reserve((width, height), 0, 8 * 8 * u64::from(width))?;
+    // The buffers of the decoder, some rows of up to 16 bits and four channels, and the list of chunks.
+    job.reserve((width, height), 0, 8 * 8 * u64::from(width) + listed)?;
     let mut reader = decoder.read_info().map_err(failed)?;
     let (color, depth) = reader.output_color_type();
     let layout = match color {
@@ -178,7 +179,10 @@ impl<'a> Pieces<'a> {
         let key = transparent_color(transparency, depth, color);
         let mut pieces = vec![signature, header];
         while let Some((b"IDAT", length)) = next(rest) {
-            pieces.push(&rest[..length.min(rest.len())]);
+            // A chunk without data says nothing, however many there are.
+            if length > 12 {
+                pieces.push(&rest[..length.min(rest.len())]);
+            }
             rest = rest.get(length..).unwrap_or_default();
         }
         check_rest(rest)?;

@@ -27,7 +27,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError>
     if form.is_jpeg {
         directory.check_jpegs(bytes)?;
     }
-    let (working, fixed) = samples::memory(bytes, &directory, &form);
+    let (working, fixed) = samples::memory(bytes, &directory, &form, job.channels.count());
     job.reserve((width, height), working, fixed)?;
 
     let stored = Stored::read(job, bytes, &directory, &form)?;

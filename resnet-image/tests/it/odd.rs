@@ -32,8 +32,12 @@ fn unusual_files_have_the_pixels_of_pillow() {
             let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             let mean = sum as f64 / found.as_raw().len() as f64;
             let allowed = if name.starts_with("jpeg_") { 0.8 } else { 0.0 };
-            if mean > allowed {
-                wrong.push(format!("{name} to {mode}: mean difference {mean}"));
+            let pairs = found.as_raw().iter().zip(expected.as_raw());
+            let most = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+            if mean > allowed || most > if allowed > 0.0 { 5 } else { 0 } {
+                wrong.push(format!(
+                    "{name} to {mode}: mean difference {mean}, largest {most}"
+                ));
             }
         }
     }
@@ -80,13 +84,11 @@ fn changed_bytes_are_no_panic() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize % below
     };
-    let start = std::time::Instant::now();
-    for path in files(&fixtures("odd").join("images")).iter().cycle() {
-        if start.elapsed().as_millis() > 1000 {
-            break;
-        }
+    let images = files(&fixtures("odd").join("images"));
+    assert!(!images.is_empty());
+    for path in &images {
         let original = std::fs::read(path).unwrap();
-        for _ in 0..4 {
+        for _ in 0..20 {
             let mut bytes = original.clone();
             for _ in 0..=next(3) {
                 let at = match next(2) {

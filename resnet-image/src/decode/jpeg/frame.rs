@@ -159,6 +159,14 @@ impl Frame {
             })
     }
 
+    /// Whether some component has fewer columns than the first, and so few that the last one counts: the decoder
+    /// interpolates it with the padding behind it, libjpeg does not.
+    pub(super) fn is_narrow(&self) -> bool {
+        let first = &self.components[0];
+        let is_subsampled = |other: &Component| other.across < first.across;
+        self.width <= 16 && self.components.iter().any(is_subsampled)
+    }
+
     /// libjpeg's `default_decompress_parms`.
     pub(super) fn color(&self, hints: Hints) -> Color {
         let ids: Vec<u8> = self

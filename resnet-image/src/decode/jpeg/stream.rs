@@ -155,7 +155,8 @@ impl Reader<'_> {
         if self.scans == 1 {
             image.color = self.known.unwrap_or_else(|| frame.color(self.hints));
             let is_whole = scan.components.len() == frame.components.len();
-            let is_left_to_decoder = frame.is_plain() && (is_whole || frame.is_progressive);
+            let is_exact = frame.is_progressive || is_whole && !frame.is_narrow();
+            let is_left_to_decoder = frame.is_plain() && is_exact;
             if !is_left_to_decoder && frame.is_progressive {
                 let what = "progressive coding with unusual sampling factors or narrow chroma";
                 return Err(DecodeError::unsupported(FORMAT, what));

@@ -198,7 +198,10 @@ impl Directory {
     /// # Errors
     /// [`DecodeError`], which names the tag.
     pub(super) fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        /// Far more than three colors of 2^16 entries with 16 bits, or tables of a JPEG, need.
         const LARGEST: u64 = 1 << 20;
+        /// Far more than a value for each sample of a pixel needs.
+        const LARGEST_PLAIN: u64 = 1 << 12;
         for entry in &self.entries {
             let is_list = LISTS.contains(&entry.tag);
             if !is_list && !READ.contains(&entry.tag) {
@@ -209,8 +212,12 @@ impl Directory {
             if end > bytes.len() as u64 {
                 return Err(TRUNCATED);
             }
-            if !is_list && size > LARGEST {
-                let what = format!("tag {} has {size} bytes, more than {LARGEST}", entry.tag);
+            let most = match entry.tag {
+                COLOR_MAP | JPEG_TABLES => LARGEST,
+                _ => LARGEST_PLAIN,
+            };
+            if !is_list && size > most {
+                let what = format!("tag {} has {size} bytes, more than {most}", entry.tag);
                 return Err(DecodeError::broken(FORMAT, what));
             }
         }
@@ -253,7 +260,7 @@ impl Directory {
         }
     }
 
-    /// Refuses compressed strips and tiles that announce more pixels than they have a place for.
+    /// Refuses a JPEG strip or tile that is larger than its area in the image.
     pub(super) fn check_jpegs(&self, bytes: &[u8]) -> Result<(), DecodeError> {
         let [width, height] = self.chunk(bytes);
         let offsets = [STRIP_OFFSETS, TILE_OFFSETS].map(|tag| self.entry(tag));

@@ -46,6 +46,9 @@ impl Form {
             );
             DecodeError::unsupported(FORMAT, what)
         };
+        let Ok(stored) = u16::try_from(samples) else {
+            return Err(unsupported());
+        };
         let is_wide = matches!(bits, 8 | 16);
         let is_small = matches!(bits, 1 | 2 | 4 | 8);
         let has_palette = photometric == 3;
@@ -82,7 +85,7 @@ impl Form {
         Ok(Self {
             layout,
             bits: bits as u8,
-            samples: samples as u16,
+            samples: stored,
             used,
             is_planar: samples > 1 && directory.planes(bytes) > 1,
             is_jpeg,

@@ -172,6 +172,14 @@ fn jpegs(
     let count = usize::from(plane.samples);
     let (width, height) = (directory.width as usize, directory.height as usize);
     let [across, down] = directory.chunk(bytes).map(|side| side as usize);
+    // Each is read to its end, so that overlapping ones would take quadratic time.
+    let sizes = plane.chunks.iter().map(|&(offset, size)| {
+        let left = (bytes.len() as u64).saturating_sub(offset);
+        size.min(left)
+    });
+    if sizes.fold(0, u64::saturating_add) > bytes.len() as u64 {
+        return Err(DecodeError::broken(FORMAT, "strips or tiles overlap"));
+    }
     let mut samples = vec![0; width * height * count];
     for (number, &(offset, size)) in plane.chunks.iter().enumerate() {
         let data = usize::try_from(offset).ok().and_then(|at| bytes.get(at..));
@@ -195,10 +203,23 @@ fn jpegs(
     Ok(Samples::Bytes(samples))
 }
 
-/// The bytes that decoding takes besides the result.
-pub(super) fn memory(bytes: &[u8], directory: &Directory, form: &Form) -> (u64, u64) {
+/// The bytes that decoding takes besides the result with `channels`: for each pixel, and for the image.
+pub(super) fn memory(
+    bytes: &[u8],
+    directory: &Directory,
+    form: &Form,
+    channels: usize,
+) -> (u64, u64) {
     let samples = u64::from(form.samples);
     let stored = (samples * u64::from(form.bits)).div_ceil(8).max(1);
+    // An image that is turned by a quarter stands beside the result when what was stored is gone.
+    let is_turned = directory
+        .value(bytes, tags::ORIENTATION)
+        .is_some_and(|orientation| orientation >= 5);
+    let stored = match is_turned {
+        true => stored.max(channels as u64),
+        false => stored,
+    };
     let lists = 160 * directory.listed();
     let jpeg = match form.is_jpeg {
         false => 0,
