@@ -88,7 +88,7 @@ pub enum LoadError {
     Several(InferError),
     /// The file has a head of several layers where the network has a classifier of one.
     #[error(
-        "`{file}`: `{head}` is not a single linear layer, as a classifier here has to be; load the network without its \
+        "`{file}`: expected one linear layer as the classifier, found more in `{head}`; load the network without its \
          classifier: `--set num_classes=0`, or `Load::allow_other_classes` for a network of 0 classes"
     )]
     LayeredHead {

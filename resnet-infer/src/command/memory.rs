@@ -41,7 +41,7 @@ impl Memory {
         let limit = self.limit();
         ensure!(
             needed <= limit,
-            "`{file}`: a batch of {batch} images of {width}x{height} pixels takes about {} in this network, expected at \
+            "`{file}`: {width}x{height} pixels at batch size {batch} take about {} in this network, expected at \
              most {}; use smaller images ({flag}), a smaller batch, or raise --memory-limit",
             readable(needed),
             readable(limit)

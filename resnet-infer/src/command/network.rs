@@ -198,7 +198,7 @@ impl Resolved {
     pub fn head_hint(&self) -> String {
         match self.checkpoint.layered_head() {
             Some(head) => format!(
-                "; `{head}` of the file is not a single linear layer, as every network of this zoo has"
+                "; the file has more than one linear layer behind its backbone, in `{head}`"
             ),
             None => "; use a checkpoint with `fc.weight`".into(),
         }

@@ -1,6 +1,6 @@
 //! The classifier of a file, under any of its usual names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Entry;
 
@@ -32,17 +32,15 @@ const NAMES: [&str; 9] = [
     "output",
 ];
 
-/// Parts of names that stand beside a network and not behind its backbone: what training needs, branches of
-/// self-supervised learning, heads of detection and segmentation.
-const ASIDE: [&str; 25] = [
+/// Parts of names that stand beside a network and not behind its backbone: what training needs, other networks, heads of
+/// detection and segmentation.
+const ASIDE: [&str; 22] = [
     "optim",
     "sched",
     "scaler",
     "loss",
     "criterion",
     "queue",
-    "proj",
-    "predict",
     "proto",
     "contrast",
     "momentum",
@@ -58,9 +56,11 @@ const ASIDE: [&str; 25] = [
     "center",
     "callback",
     "hyper",
-    "metric",
     "online",
 ];
+
+/// Parts of names of branches of self-supervised learning, which may also stand between backbone and classifier.
+const BRANCHES: [&str; 3] = ["proj", "predict", "metric"];
 
 /// Names of parameters that a layer multiplies, adds or normalizes with.
 const PARAMETERS: [&str; 6] = [
@@ -89,6 +89,8 @@ struct Group<'a> {
     rows: Vec<Row<'a>>,
     /// It has a name of a classifier, or follows the network in a sequence.
     known: bool,
+    /// It is a branch by its name.
+    branch: bool,
 }
 
 /// What stands beside the backbone (level 0), in the part above it (level 1), and so on.
@@ -101,7 +103,7 @@ pub(super) fn find_head<'a>(
     backbone: &BTreeMap<String, (String, &Entry)>,
     inside: Vec<Row<'a>>,
     outside: &[&'a Entry],
-    others: &[&str],
+    others: &BTreeSet<&str>,
 ) -> Found<'a> {
     let features = features(backbone);
     let mut levels: Levels<'_> = vec![groups(inside.clone(), |name| {
@@ -110,7 +112,10 @@ pub(super) fn find_head<'a>(
     levels.extend(above(root, outside, others));
     let mut rows: Vec<(String, String, &Entry)> = inside
         .into_iter()
-        .filter(|(name, _)| !is_aside(first_part(name)))
+        .filter(|(name, _)| {
+            let part = first_part(name);
+            !is_aside(part) && !is_branch(part)
+        })
         .map(|(name, entry)| (name.clone(), name, entry))
         .collect();
     for level in &mut levels {
@@ -190,8 +195,9 @@ fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usi
         }
     }
     let mut unusual = levels.iter().enumerate().flat_map(|(depth, level)| {
-        let fits =
-            |group: &Group<'_>| group.is_linear() && group.rows.len() == 2 && group.takes(features);
+        let fits = |group: &Group<'_>| {
+            group.is_linear() && group.rows.len() == 2 && group.takes(features) && !group.branch
+        };
         (0..level.len())
             .filter(move |&place| fits(&level[place]))
             .map(move |place| (depth, place))
@@ -200,11 +206,18 @@ fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usi
 }
 
 impl Group<'_> {
+    /// Outputs and inputs of its matrices and of its convolutions.
+    fn matrices(&self) -> impl Iterator<Item = [usize; 2]> {
+        let weights = self.rows.iter().filter(|(name, _)| name.contains("weight"));
+        weights.filter_map(|(_, entry)| match entry.shape[..] {
+            [outputs, inputs] | [outputs, inputs, _, _] => Some([outputs, inputs]),
+            _ => None,
+        })
+    }
+
     /// Outputs and inputs of its first matrix.
     fn matrix(&self) -> Option<[usize; 2]> {
-        let weights = self.rows.iter().filter(|(name, _)| name.contains("weight"));
-        let mut shapes = weights.map(|(_, entry)| &entry.shape[..]);
-        shapes.find_map(|shape| shape.try_into().ok())
+        self.matrices().next()
     }
 
     /// Whether its first matrix takes the features, or mean and maximum of each.
@@ -234,27 +247,36 @@ impl Group<'_> {
     /// Whether the network computes with it between the backbone and a classifier of so many outputs, or behind that.
     /// `near` is a group that may stand between; `known` tells that the classifier has a usual name.
     fn belongs(&self, features: Option<usize>, outputs: usize, near: bool, known: bool) -> bool {
-        if let Some([own, inputs]) = self.matrix() {
-            let square = near && own == inputs && self.takes(features);
-            let other_head = self.takes(features) && (self.known || !known);
-            return inputs == outputs || square || other_head;
-        }
-        let is_parameter = |name: &str| {
-            let last = name.rsplit('.').next().unwrap_or_default();
-            PARAMETERS.contains(&last)
+        let is_wide = |count: usize| {
+            features.is_some_and(|features| count == features || count == 2 * features)
         };
-        let is_pool = near && (self.name.contains("pool") || self.name.contains("gem"));
-        self.rows.iter().any(|(name, entry)| {
-            let length: usize = entry.shape.iter().product();
-            let wide = features.is_some_and(|count| length == count || length == 2 * count);
-            let of_layer = near && wide || length == outputs;
-            entry.dtype.is_float() && (is_parameter(name) && of_layer || is_pool)
-        })
+        if let Some([_, inputs]) = self.matrix() {
+            let gives_features = near && self.matrices().any(|[own, _]| is_wide(own));
+            let attends = near && self.name.to_lowercase().contains("att");
+            let other_head = self.takes(features) && !self.branch && (self.known || !known);
+            let follows = inputs == outputs && !self.branch;
+            return gives_features || attends || other_head || follows;
+        }
+        let vectors = self.rows.iter().filter(|(name, entry)| {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            entry.dtype.is_float() && entry.shape.len() == 1 && PARAMETERS.contains(&last)
+        });
+        let lengths: Vec<usize> = vectors.map(|(_, entry)| entry.shape[0]).collect();
+        // A vector alone is a threshold or the weights of a loss.
+        let is_norm = lengths.len() > 1;
+        let is_scalar = |(name, entry): &Row<'_>| {
+            name.rsplit('.').next() == Some("p") && entry.shape.iter().product::<usize>() == 1
+        };
+        let is_pool = self.name.contains("pool")
+            || self.name.contains("gem")
+            || self.rows.iter().all(is_scalar);
+        near && (is_pool || lengths.iter().any(|&length| is_wide(length)))
+            || is_norm && lengths.contains(&outputs)
     }
 }
 
 /// The groups above the root, level by level, without the branches of other states.
-fn above<'a>(root: &str, outside: &[&'a Entry], others: &[&str]) -> Levels<'a> {
+fn above<'a>(root: &str, outside: &[&'a Entry], others: &BTreeSet<&str>) -> Levels<'a> {
     let mut levels = Vec::new();
     let mut path = root.strip_suffix('.');
     while let Some(own) = path {
@@ -275,8 +297,13 @@ fn above<'a>(root: &str, outside: &[&'a Entry], others: &[&str]) -> Levels<'a> {
         });
         level.retain(|group| {
             let branch = format!("{prefix}{}.", group.name);
-            !others.iter().any(|other| other.starts_with(&branch))
+            let next = others.range(branch.as_str()..).next();
+            !next.is_some_and(|other| other.starts_with(&branch))
         });
+        // What stands beside a network that this one is a part of belongs to that network.
+        if others.contains(prefix.as_str()) {
+            break;
+        }
         levels.push(level);
         path = (!parent.is_empty()).then_some(parent);
     }
@@ -293,7 +320,8 @@ fn groups<'a>(rows: Vec<Row<'a>>, is_known: impl Fn(&str) -> bool) -> Vec<Group<
         }
     }
     let group = |(name, rows): (String, Vec<Row<'a>>)| Group {
-        known: is_known(&name),
+        known: is_known(&name) && !is_branch(&name),
+        branch: is_branch(&name),
         name,
         rows,
     };
@@ -320,6 +348,11 @@ fn is_aside(name: &str) -> bool {
     let name = name.to_lowercase();
     let averaged = name.split(['_', '-']).any(|part| part == "ema");
     averaged || ASIDE.iter().any(|part| name.contains(part))
+}
+
+fn is_branch(name: &str) -> bool {
+    let name = name.to_lowercase();
+    BRANCHES.iter().any(|part| name.contains(part))
 }
 
 /// The channels of the last map.

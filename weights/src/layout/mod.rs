@@ -52,6 +52,16 @@ pub(crate) enum Choice {
 
 /// Finds the states of a file, by their roots.
 pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
+    let mut sorted: Vec<&str> = entries.iter().map(Entry::key).collect();
+    sorted.sort_unstable();
+    let below = |root: &str| -> BTreeSet<String> {
+        let start = sorted.partition_point(|key| *key < root);
+        let keys = sorted[start..]
+            .iter()
+            .map_while(|key| key.strip_prefix(root));
+        keys.map(wrappers::without).collect()
+    };
+    let mut tried: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut states: BTreeMap<&str, Scheme> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.shape.len() == 4) {
         for (stem, schemes) in scheme::STEMS {
@@ -59,8 +69,10 @@ pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
             let Some(root) = root.filter(|root| !states.contains_key(root)) else {
                 continue;
             };
-            let below = entries.iter().filter_map(|e| e.key.strip_prefix(root));
-            let keys: BTreeSet<String> = below.map(wrappers::without).collect();
+            if !tried.insert((root, stem)) {
+                continue;
+            }
+            let keys = below(root);
             let mut schemes = schemes.iter().filter_map(|scheme| scheme.below(&keys));
             if let Some(scheme) = schemes.next() {
                 states.insert(root, scheme);
@@ -102,22 +114,33 @@ impl State {
 
     /// Sorts out which tensors of the file the state has; `states` are all of the file.
     pub(crate) fn view(&self, entries: &[Entry], states: &[State]) -> View {
-        let (below, outside): (Vec<&Entry>, Vec<&Entry>) = entries
+        let others: BTreeSet<&str> = states
             .iter()
-            .partition(|entry| entry.key.starts_with(&self.root));
+            .filter(|state| *state != self)
+            .map(|state| state.root.as_str())
+            .collect();
+        // Not what is below the root of a network inside this one.
+        let is_below = |entry: &&Entry| {
+            let own = self.root.len();
+            let mut dots = entry.key.match_indices('.');
+            let is_inner = |(at, _): (usize, &str)| at >= own && others.contains(&entry.key[..=at]);
+            entry.key.starts_with(&self.root) && !dots.any(is_inner)
+        };
+        let (below, outside): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_below);
         let rest = |entry: &Entry| entry.key[self.root.len()..].to_string();
         let mut network = BTreeMap::new();
-        let mut others = Vec::new();
+        let mut beside = Vec::new();
         for entry in below {
             let rest = rest(entry);
             match self.scheme.translate(&wrappers::without(&rest)) {
-                Some(key) => drop(network.insert(key, (rest, entry))),
-                None => others.push((rest, entry)),
+                Some(key) if !network.contains_key(&key) => {
+                    network.insert(key, (rest, entry));
+                }
+                // A second tensor for the same place, which no network has, or none of the backbone.
+                _ => beside.push((rest, entry)),
             }
         }
-        let roots = states.iter().filter(|state| *state != self);
-        let roots: Vec<&str> = roots.map(|state| state.root.as_str()).collect();
-        let found = find_head(&self.root, &network, others, &outside, &roots);
+        let found = find_head(&self.root, &network, beside, &outside, &others);
         let mut view = View {
             head: found.head,
             unusual_head: found.unusual,

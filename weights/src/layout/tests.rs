@@ -215,9 +215,78 @@ fn layers_between_backbone_and_classifier_or_behind_it_are_no_classifier() {
 }
 
 #[test]
+fn convolutions_attention_and_learned_pools_before_a_classifier_are_layers() {
+    for (name, parts) in [
+        ("projection", vec![("projection.weight", vec![8, 8])]),
+        (
+            "metric_bn",
+            vec![("metric_bn.weight", vec![8]), ("metric_bn.bias", vec![8])],
+        ),
+        (
+            "se",
+            vec![
+                ("se.fc.0.weight", vec![2, 8]),
+                ("se.fc.2.weight", vec![8, 2]),
+            ],
+        ),
+        ("attention", vec![("attention.weight", vec![1, 8])]),
+        ("reduce", vec![("reduce.weight", vec![8, 8, 1, 1])]),
+        ("gp", vec![("gp.p", vec![1])]),
+    ] {
+        let mut entries = with(network("backbone."), &[("classifier.weight", &[3, 8])]);
+        entries.extend(parts.iter().map(|(key, shape)| entry(key, shape)));
+        let Head::Layers { name: found } = view(&entries).head else {
+            panic!("{name}: no layers")
+        };
+        assert!(found.contains(name), "{found}");
+    }
+    // Weights of a loss, thresholds, and a convolution of another part.
+    let others: [(&str, &[usize]); 4] = [
+        ("net.fc.weight", &[3, 8]),
+        ("ce.weight", &[3]),
+        ("x.conv.weight", &[2, 16, 1, 1]),
+        ("net.projector.0.weight", &[4, 8]),
+    ];
+    assert_eq!(view(&with(network("net."), &others)).head, Head::Linear);
+}
+
+#[test]
+fn networks_inside_a_network_keep_their_own_tensors() {
+    let mut entries = with(network(""), &[("fc.weight", &[3, 8])]);
+    entries.extend(with(network("module."), &[("module.fc.weight", &[5, 8])]));
+    let states = find(&entries);
+    assert_eq!(choose(&states), Choice::Several);
+    for (name, classes) in [(".", 3), ("module", 5)] {
+        let state = states.iter().find(|state| state.name() == name).unwrap();
+        let found = state.view(&entries, &states);
+        assert_eq!(found.head, Head::Linear, "{name}");
+        let fc = &found.entries[found.places["fc.weight"]];
+        assert_eq!(fc.shape, [classes, 8]);
+        assert_eq!(found.left_out.len(), 5, "{name}: {:?}", found.left_out);
+    }
+    // Two tensors for one place stay, and no network has the second.
+    let twice = with(
+        network(""),
+        &[("layer1.module.0.conv1.weight", &[8, 8, 3, 3])],
+    );
+    assert!(
+        view(&twice)
+            .places
+            .contains_key("layer1.module.0.conv1.weight")
+    );
+}
+
+#[test]
+fn many_first_convolutions_are_searched_in_no_time() {
+    let first = |i: usize| entry(&format!("a{i}.conv1.weight"), &[8, 3, 3, 3]);
+    let entries: Vec<Entry> = (0..100_000).map(first).collect();
+    assert_eq!(find(&entries).len(), 0);
+}
+
+#[test]
 fn what_stands_beside_a_network_is_left_out() {
     let head: [(&str, &[usize]); 6] = [
-        ("module.projection_head.0.weight", &[8, 8]),
+        ("module.projection_head.0.weight", &[4, 8]),
         ("module.prototypes.weight", &[30, 8]),
         ("criterion.weight", &[5]),
         ("optimizer.state.0.exp_avg", &[8]),

@@ -172,7 +172,7 @@ impl Checkpoint {
             && !self.by_key().any(|(key, _)| key.starts_with("fc."))
         {
             notes.push(format!(
-                "`{name}` is not a single linear layer: reads the backbone alone"
+                "reads the backbone alone: expected one linear layer as the classifier, found more in `{name}`"
             ));
         }
         notes

@@ -201,8 +201,13 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
             .as_str()
             .map_or_else(|| value.to_string(), String::from);
         let value = match (option, text.as_str()) {
-            ("global_pool", "avgmax") => "avg_max",
-            ("global_pool", "catavgmax") => "cat_avg_max",
+            // timm's `fast…` compute the same.
+            ("global_pool", "fast" | "fastavg") => "avg",
+            ("global_pool", "fastmax") => "max",
+            ("global_pool", "avgmax" | "fastavgmax") => "avg_max",
+            ("global_pool", "catavgmax" | "fastcatavgmax") => "cat_avg_max",
+            // None, before a classifier that is none.
+            ("global_pool", "") => return Ok(network),
             (_, text) => text,
         };
         let change = Overrides::default().set(&format!("{option}={value}"));
@@ -221,6 +226,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
             "drop_rate" | "drop_path_rate" | "drop_block_rate" | "zero_init_last"
             | "pretrained" => {}
             _ if value.is_null() => {}
+            "features_only" if *value == Value::Bool(false) => {}
             "global_pool" | "output_stride" => network = set(network, name, value)?,
             _ => {
                 return Err(format!(

@@ -113,9 +113,16 @@ fn check_tar(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
     let io_error = |error| ReadError::io(file, error);
     let members = tar::members(&mut input)
         .map_err(io_error)?
-        .map_err(|cause| match cause.contains("is of kind `x`") {
-            true => not_ours(file),
-            false => ReadError::damaged(file, cause),
+        .map_err(|fault| match fault {
+            // Extended headers, which newer programs write.
+            tar::Fault::Kind {
+                kind: b'x' | b'g', ..
+            } => not_ours(file),
+            tar::Fault::Kind { name, kind } => {
+                let kind = kind.escape_ascii();
+                ReadError::damaged(file, format!("member `{name}` is of kind `{kind}`"))
+            }
+            tar::Fault::Damaged(cause) => ReadError::damaged(file, cause),
         })?;
     if !members.iter().any(|member| member.name == "pickle") {
         return Err(not_ours(file));

@@ -11,10 +11,19 @@ pub(super) struct Member {
     pub(super) size: u64,
 }
 
+/// What a PyTorch archive has not.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A member of a kind that PyTorch never wrote: the archive is of other origin.
+    Kind { name: String, kind: u8 },
+    /// Something that contradicts itself.
+    Damaged(String),
+}
+
 /// Lists the members, or says what no PyTorch archive contains.
 ///
 /// Only plain files and folders are let through: the sparse members of GNU tar unpack to any size.
-pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec<Member>, String>> {
+pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec<Member>, Fault>> {
     let end = archive.seek(SeekFrom::End(0))?;
     let mut members = Vec::new();
     let mut at = 0_u64;
@@ -27,21 +36,27 @@ pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec
         }
         let name = String::from_utf8_lossy(text(&header[..100])).into_owned();
         let Some(size) = octal(&header[124..136]) else {
-            return Ok(Err(format!("member `{name}` has no readable size")));
+            return Ok(Err(Fault::Damaged(format!(
+                "member `{name}` has no readable size"
+            ))));
         };
         if !matches!(header[156], 0 | b'0' | b'5') {
-            let kind = header[156].escape_ascii();
-            return Ok(Err(format!("member `{name}` is of kind `{kind}`")));
+            let kind = header[156];
+            return Ok(Err(Fault::Kind { name, kind }));
         }
         // Readers differ on folders with content and put the prefix, at 345, before the name:
         // what is listed here must be what pytorch-reader finds.
         let is_folder = header[156] == b'5' || name.ends_with('/');
         if name.is_empty() || header[345] != 0 || (is_folder && size > 0) {
-            return Ok(Err(format!("member `{name}` is no member of a checkpoint")));
+            return Ok(Err(Fault::Damaged(format!(
+                "member `{name}` is no member of a checkpoint"
+            ))));
         }
         let data_start = at + BLOCK;
         if size > end - data_start {
-            return Ok(Err(format!("member `{name}` ends behind the file's end")));
+            return Ok(Err(Fault::Damaged(format!(
+                "member `{name}` ends behind the file's end"
+            ))));
         }
         members.push(Member {
             name: name.trim_start_matches("./").to_string(),
@@ -75,7 +90,7 @@ mod tests {
         header
     }
 
-    fn list(bytes: &[u8]) -> Result<Vec<Member>, String> {
+    fn list(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
         members(&mut io::Cursor::new(bytes)).unwrap()
     }
 

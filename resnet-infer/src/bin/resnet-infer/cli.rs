@@ -152,7 +152,7 @@ pub(crate) struct Forward {
     /// Safetensors file with a tensor `input` of `[batch, channels, height, width]`.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// Safetensors file to write: `logits`, `embedding`, `c1` to `c5`.
+    /// Safetensors file to write: `embedding`, `c1` to `c5`, and `logits` if the network has a classifier.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Largest stride of a feature map, 8, 16 or 32; later stages are dilated instead [default: that of the network].

@@ -228,10 +228,9 @@ fn weights_that_ask_for_huge_images_are_refused_before_the_start() {
     let args = ["train", "shapes", "--weights", weights, "--backend", "cpu"];
     let message = refused_last(folder.path(), &args);
     assert!(
-        message.contains(
-            "large_maps.safetensors`: a batch of 16 images of 4096x4096 pixels takes about"
-        ) && message
-            .contains("use smaller images (--size), a smaller batch, or raise --memory-limit"),
+        message.contains("large_maps.safetensors`: 4096x4096 pixels at batch size 16 take about")
+            && message
+                .contains("use smaller images (--size), a smaller batch, or raise --memory-limit"),
         "{message}"
     );
 }

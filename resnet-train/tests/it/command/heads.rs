@@ -40,5 +40,8 @@ fn a_probe_replaces_a_head_of_several_layers() {
     // The head itself cannot be evaluated.
     let evaluate = "evaluate shapes --weights two.safetensors --backend cpu";
     let message = refused_last(folder.path(), &evaluate.split(' ').collect::<Vec<_>>());
-    assert!(message.contains("not a single linear layer"), "{message}");
+    assert!(
+        message.contains("more than one linear layer behind its backbone"),
+        "{message}"
+    );
 }

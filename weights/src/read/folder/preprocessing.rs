@@ -49,10 +49,13 @@ pub(super) fn of_transformers(config: &Value) -> Result<Recipe, String> {
         (false, true) => (None, None),
         (false, false) => (None, crop),
     };
-    let filter = match config.get("resample").map(Value::as_u64) {
-        Some(Some(2)) => Filter::Bilinear,
-        None | Some(Some(3)) => Filter::Bicubic,
-        Some(other) => return Err(format!("its filter is not known, number {other:?}")),
+    let filter = match config.get("resample") {
+        Some(value) if value.as_u64() == Some(2) => Filter::Bilinear,
+        Some(value) if value.as_u64() != Some(3) => {
+            let expected = "expected `resample` 2 (bilinear) or 3 (bicubic)";
+            return Err(format!("{expected}, found {value}"));
+        }
+        _ => Filter::Bicubic,
     };
     let scale = match flag("do_rescale", true) {
         true => {
@@ -77,12 +80,19 @@ pub(super) fn of_transformers(config: &Value) -> Result<Recipe, String> {
 /// Reads the `pretrained_cfg` of timm; nothing where it says nothing.
 pub(super) fn of_timm(config: &Value) -> Option<Result<Recipe, String>> {
     let number = |test: &str, plain: &str| {
-        let value = config.get(test).filter(|value| !value.is_null());
-        value.or_else(|| config.get(plain)).cloned()
+        let values = [test, plain].into_iter().filter_map(|key| config.get(key));
+        values.into_iter().find(|value| !value.is_null())
     };
-    let size = number("test_input_size", "input_size")?;
-    let share = number("test_crop_pct", "crop_pct")?.as_f64()?;
-    Some(timm_recipe(config, &size, share))
+    let size = number("test_input_size", "input_size");
+    let share = number("test_crop_pct", "crop_pct");
+    if size.is_none() && config.get("mean").is_none() {
+        return None;
+    }
+    // timm's defaults.
+    let usual = serde_json::json!([3, 224, 224]);
+    let share = share.map_or(Some(0.875), Value::as_f64);
+    let share = share.ok_or_else(|| "expected a number for `crop_pct`".to_string());
+    Some(share.and_then(|share| timm_recipe(config, size.unwrap_or(&usual), share)))
 }
 
 fn timm_recipe(config: &Value, size: &Value, share: f64) -> Result<Recipe, String> {
@@ -223,7 +233,10 @@ mod tests {
                 "its kind is not known, `ViT",
             ),
             (json!({"do_pad": true}), "pads"),
-            (json!({"resample": 1}), "its filter is not known"),
+            (
+                json!({"resample": 1}),
+                "expected `resample` 2 (bilinear) or 3 (bicubic), found 1",
+            ),
         ] {
             let error = processor(changes).unwrap_err();
             assert!(error.contains(expected), "{error}");
@@ -270,5 +283,14 @@ mod tests {
                 .contains("not square")
         );
         assert!(of_timm(&json!({})).is_none());
+        // What is left out has timm's default; what is wrong is told.
+        let some = of_timm(&json!({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}));
+        let recipe = some.unwrap().unwrap();
+        assert_eq!((recipe.resize, recipe.crop), (Some(256), Some(224)));
+        assert!(
+            config(json!({"crop_pct": "all"}))
+                .unwrap_err()
+                .contains("crop_pct")
+        );
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
             &network.config,
             batch,
             [height, width],
-            "--input",
+            "in --input",
         )?;
     }
     resnet_backend::with_backend(
