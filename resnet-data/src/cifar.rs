@@ -83,7 +83,7 @@ impl Files {
             true => Ok(names),
             false => Err(DataError::Form {
                 path: path.into(),
-                expected: format!("the names of {} classes, one a line", self.classes),
+                expected: format!("the names of {} classes, one per line", self.classes),
                 found: format!("{} lines", names.len()),
             }),
         }

@@ -57,20 +57,6 @@ impl NetworkClasses {
 }
 
 impl Dataset {
-    /// The same images with these classes: each of its own must be among them by its name, or be one of their numbers
-    /// where no name is. `origin` is named in errors.
-    ///
-    /// # Errors
-    ///
-    /// If a class is not among them.
-    pub fn with_classes(
-        &self,
-        classes: &[String],
-        origin: impl AsRef<Path>,
-    ) -> Result<Self, DataError> {
-        self.matched(&NetworkClasses::named(classes.to_vec()), origin)
-    }
-
     /// The same images with these classes, by their names alone, which may differ in case and in `_`, `-` and spaces.
     pub(crate) fn with_classes_named(
         &self,
@@ -92,8 +78,9 @@ impl Dataset {
     /// 3. as they are numbered, in a dataset that numbers its classes (CIFAR, shapes), where the network names none;
     /// 4. by numbers as names, where the network's classes have other names;
     /// 5. by the order of the names, where that is one and the same in every customary reading, or an order is
-    ///    [given](NetworkClasses::with_order). Some of the numbers without `0` need [`ClassOrder::Index`], as all of them
-    ///    may begin with 1.
+    ///    [given](NetworkClasses::with_order).
+    ///
+    /// Some of the numbers without `0` need [`ClassOrder::Index`], as all of them may begin with 1.
     ///
     /// `origin` is named in errors.
     ///

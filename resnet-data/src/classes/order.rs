@@ -118,29 +118,31 @@ impl Readings {
         origin: &Path,
     ) -> Result<Vec<usize>, DataError> {
         let count = self.count;
-        let reading = match (order, names) {
-            (None, Some(names)) => {
-                // The folder `03` is not class 3 where that is called `4`.
-                let is_called_otherwise = |&class: &usize| {
-                    let name = names.get(class).and_then(|name| name.parse::<usize>().ok());
-                    name.is_some_and(|name| name != class)
-                };
-                let index = self.index;
-                let index = index.filter(|index| !index.iter().any(is_called_otherwise));
-                return index.ok_or_else(|| unknown(own, names, origin));
+        // The folder `03` is class 3 where that is called `3`, and is not where it is called `4`.
+        let number = |&class: &usize| names.and_then(|names| names.get(class)?.parse().ok());
+        let is_possible = |class: &usize| number(class).is_none_or(|name: usize| name == *class);
+        let is_told = |index: &Vec<usize>| index.iter().all(|class| number(class).is_some());
+        let index = self.index.filter(|index| index.iter().all(is_possible));
+        let may_begin_at_1 = self.may_begin_at_1 && !index.as_ref().is_some_and(is_told);
+        let has_order = matches!(order, Some(ClassOrder::Lexical | ClassOrder::Numeric));
+        let has_all_in_order = has_order && own.len() == count;
+        let reading = match (order, names, index) {
+            (_, Some(names), None) if !has_all_in_order => {
+                return Err(unknown(own, names, origin));
             }
-            (Some(ClassOrder::Index), _) => {
-                return self.index.ok_or_else(|| DataError::Unclear {
+            (Some(ClassOrder::Index), _, index) => {
+                return index.ok_or_else(|| DataError::Unclear {
                     path: origin.into(),
                     expected: format!("different class numbers below {count} for `index`"),
                     found: listed(own.iter()),
                     advice: "name the classes of the network with `--labels FILE`".into(),
                 });
             }
-            _ if self.may_begin_at_1 => return Err(two_starts(origin, own, count)),
-            (Some(ClassOrder::Lexical), _) => self.lexical,
-            (Some(ClassOrder::Numeric), _) => self.numeric,
-            (None, None) => match (self.lexical, self.numeric) {
+            _ if may_begin_at_1 => return Err(two_starts(origin, own, names, count)),
+            (None, Some(_), Some(index)) => return Ok(index),
+            (Some(ClassOrder::Lexical), ..) => self.lexical,
+            (Some(ClassOrder::Numeric), ..) => self.numeric,
+            (None, ..) => match (self.lexical, self.numeric) {
                 (Some(lexical), Some(numeric)) if lexical.places == numeric.places => Some(lexical),
                 (None, None) => None,
                 (lexical, numeric) => {

@@ -6,20 +6,37 @@ use super::listed;
 use crate::dataset::DataError;
 
 /// Some of the numbers of all classes, which may begin with 0 or 1.
-pub(super) fn two_starts(origin: &Path, own: &[String], count: usize) -> DataError {
+pub(super) fn two_starts(
+    origin: &Path,
+    own: &[String],
+    names: Option<&[String]>,
+    count: usize,
+) -> DataError {
     let first = &own[0];
     let number: usize = first.parse().unwrap_or_default();
+    let class = |class: usize| match names.and_then(|names| names.get(class)) {
+        Some(name) => format!("class {class} (`{name}`)"),
+        None => format!("class {class}"),
+    };
+    let advice = match names {
+        Some(_) => "call the folders as the network calls its classes",
+        None => "name all classes of the network in their order with `--labels FILE`, one per line",
+    };
     DataError::Unclear {
         path: origin.into(),
-        expected: format!(
-            "one reading of the numbers, as the weights do not name their {count} classes"
-        ),
+        expected: match names {
+            Some(_) => format!("names of the network's {count} classes, or all of their numbers"),
+            None => format!(
+                "one reading of the numbers, as the weights do not name their {count} classes"
+            ),
+        },
         found: format!(
-            "two, as {} are some of the classes and `0` is not among them: `{first}` is class {number} if they are numbered from 0, and class {} if they are numbered from 1",
+            "the numbers {} of some classes, without `0`: `{first}` is {} if they are numbered from 0, and {} if they are numbered from 1",
             listed(own.iter()),
-            number.saturating_sub(1)
+            class(number),
+            class(number.saturating_sub(1))
         ),
-        advice: "pass `--class-order index` if the number is the class, or name all classes of the network in their order with `--labels FILE`, one a line".into(),
+        advice: format!("pass `--class-order index` if they are numbered from 0, or {advice}"),
     }
 }
 

@@ -1,8 +1,7 @@
 //! The images that the rows of a table list.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::rows::Row;
 use super::{BETWEEN, quotes};
@@ -57,11 +56,14 @@ pub(super) fn merge(
     entries: &mut Vec<Entry>,
     several: bool,
 ) -> Result<Option<String>, DataError> {
-    let mut known: HashMap<Cow<str>, usize> = HashMap::new();
+    let folder = table.parent().unwrap_or(Path::new(""));
+    // Paths may be absolute beside relative ones.
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+    let mut known: HashMap<PathBuf, usize> = HashMap::new();
     let mut is_first = vec![true; entries.len()];
     let mut example = None;
     for (place, entry) in entries.iter().enumerate() {
-        let &mut first = known.entry(plain(entry.path)).or_insert(place);
+        let &mut first = known.entry(folder.join(entry.path)).or_insert(place);
         if first == place {
             continue;
         }
@@ -83,17 +85,6 @@ pub(super) fn merge(
         "`{}`: {again} {rows} an image again, and it counts once: `{image}` in lines {first} and {second}",
         table.display()
     )))
-}
-
-/// A path without what does not change it: `./`, `//`.
-fn plain(path: &str) -> Cow<'_, str> {
-    if !path.starts_with("./") && !path.contains("/./") && !path.contains("//") {
-        return path.into();
-    }
-    let root = if path.starts_with('/') { "/" } else { "" };
-    let parts = path.split('/');
-    let parts: Vec<&str> = parts.filter(|part| !["", "."].contains(part)).collect();
-    format!("{root}{}", parts.join("/")).into()
 }
 
 fn conflict(table: &Path, first: &Entry, second: &Entry, several: bool) -> DataError {

@@ -25,7 +25,9 @@ pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
     use Place as P;
     let (mut line, mut opened) = (1, 0);
     let mut place = P::Start;
-    for byte in text.bytes() {
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        let ends_line = byte == b'\n' || (byte == b'\r' && bytes.peek() != Some(&b'\n'));
         place = match (place, byte) {
             (P::Quoted, b'"') => P::Closed,
             (P::Quoted, _) | (P::Closed, b'"') => P::Quoted,
@@ -39,7 +41,7 @@ pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
             (P::Closed | P::After, _) if opened != line => return Some(opened),
             _ => P::Plain,
         };
-        line += u64::from(byte == b'\n');
+        line += u64::from(ends_line);
     }
     matches!(place, P::Quoted).then_some(opened)
 }
@@ -53,7 +55,7 @@ pub(super) fn has_rows(cell: &str, separator: u8) -> bool {
 pub(super) fn error(path: &Path, line: u64) -> DataError {
     DataError::Unclear {
         path: path.into(),
-        expected: format!("a quote (`\"`) that closes the cell opened by the one in line {line}"),
+        expected: format!("a closing quote (`\"`) for the cell that one opens in line {line}"),
         found: "none in that row".into(),
         advice:
             "close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"
@@ -73,6 +75,8 @@ mod tests {
             ("a,b\n1,\"x\n2,\"y\"\n", Some(2)),
             ("\"", Some(1)),
             ("a,b\r\n1,\"\"\"\r\n2,y\r\n", Some(2)),
+            ("a,b\r1,\"x\r2,\"y\"\r", Some(2)),
+            ("a,b\r\n1,\"x\r\n2,\"y\"\r\n", Some(2)),
             // Closed, doubled, with lines inside, or in the middle of a cell.
             ("a,\"b\"\n1,\"x \"\"y\"\"\"\n", None),
             ("a,\"b\nc\" ,d\n1,\"\",x\n", None),

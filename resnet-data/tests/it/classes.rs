@@ -31,26 +31,20 @@ fn named(names: &[&str]) -> NetworkClasses {
 
 #[test]
 fn classes_are_told_by_name_or_else_by_number() {
-    let folder = tempfile::tempdir().unwrap();
-    files(folder.path(), &["1/x.png", "3/x.png"]);
-    let data = Dataset::folder(folder.path()).unwrap();
-    let names = ["a", "b", "c", "d"].map(String::from);
-    assert_eq!(
-        data.with_classes(&names, "here").unwrap().counts(),
-        [0, 1, 0, 1]
-    );
-    let error = data
-        .with_classes(&names[..3], "here")
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
-    );
+    let four = named(&["a", "b", "c", "d"]);
+    assert_eq!(classes(&folders(&["0", "3"]), &four).unwrap(), [0, 3]);
+    let data = folders(&["1", "3"]);
+    let index = Some(ClassOrder::Index);
+    assert_eq!(classes(&data, &four.with_order(index)).unwrap(), [1, 3]);
+    let three = named(&["a", "b", "c"]);
+    for order in [None, index] {
+        assert_eq!(
+            classes(&data, &three.clone().with_order(order)).unwrap_err(),
+            "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
+        );
+    }
     // Names that are numbers are names first.
-    let names = ["3", "1"].map(String::from);
-    let moved = data.with_classes(&names, "here").unwrap();
-    assert_eq!(moved.samples()[0].labels(), [1]);
+    assert_eq!(classes(&data, &named(&["3", "1"])).unwrap(), [1, 0]);
 }
 
 #[test]
@@ -87,10 +81,13 @@ fn numbers_are_refused_where_two_orders_differ() {
         (0..12).collect::<Vec<_>>()
     );
     // Some of a hundred are as unclear; classes with other names are counted by their numbers.
-    assert!(classes(&folders(&["3", "10"]), &NetworkClasses::unnamed(100)).is_err());
+    assert!(classes(&folders(&["0", "3", "10"]), &NetworkClasses::unnamed(100)).is_err());
     let words: Vec<String> = (0..100).map(|class| format!("word {class}")).collect();
     let words = NetworkClasses::named(words);
-    assert_eq!(classes(&folders(&["3", "10"]), &words).unwrap(), [10, 3]);
+    assert_eq!(
+        classes(&folders(&["0", "3", "10"]), &words).unwrap(),
+        [0, 10, 3]
+    );
 }
 
 #[test]
@@ -105,7 +102,7 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
     );
     let message = classes(&folders(&names[..8]), &nine).unwrap_err();
     for part in [
-        "as the weights do not name their 9 classes, found two, as `1`, `2`",
+        "as the weights do not name their 9 classes, found the numbers `1`, `2`",
         "`1` is class 1 if they are numbered from 0, and class 0 if they are numbered from 1; pass `--class-order index`",
         "`--labels FILE`",
     ] {
@@ -123,8 +120,28 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
         classes(&some, &named(&["0", "1", "2", "3", "4", "5"])),
         Ok(vec![3, 5])
     );
-    let message = classes(&some, &named(&names)).unwrap_err();
-    assert!(message.ends_with("found `03`, `05`"), "{message}");
+    let counted_from_1 = named(&names);
+    for order in [None, Some(ClassOrder::Index), Some(ClassOrder::Lexical)] {
+        let message = classes(&some, &counted_from_1.clone().with_order(order)).unwrap_err();
+        assert!(message.ends_with("found `03`, `05`"), "{message}");
+    }
+    // Names that are words do not.
+    let words = [
+        "ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis",
+    ];
+    let message = classes(&some, &named(&words)).unwrap_err();
+    for part in [
+        "expected names of the network's 9 classes, or all of their numbers, found the numbers `03`, `05`",
+        "`03` is class 3 (`dog`) if they are numbered from 0, and class 2 (`cat`) if they are numbered from 1",
+        "pass `--class-order index`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let index = named(&words).with_order(Some(ClassOrder::Index));
+    assert_eq!(classes(&some, &index), Ok(vec![3, 5]));
+    // All of them, with an order.
+    let lexical = named(&words).with_order(Some(ClassOrder::Lexical));
+    assert_eq!(classes(&folders(&names), &lexical), Ok((0..9).collect()));
     // With 0, the number is the class in every reading.
     assert_eq!(classes(&folders(&["0", "2"]), &nine).unwrap(), [0, 2]);
     // No number of a class.

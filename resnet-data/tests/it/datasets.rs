@@ -110,7 +110,7 @@ fn cifars_binary_files_are_read_and_checked() {
     refused(
         "batches.meta.txt",
         b"cat\n",
-        "expected the names of 10 classes, one a line, found 1 lines",
+        "expected the names of 10 classes, one per line, found 1 lines",
     );
 
     // CIFAR-100: a coarse label, then the fine one.

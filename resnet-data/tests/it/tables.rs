@@ -378,6 +378,10 @@ fn an_image_that_is_listed_twice_counts_once() {
         ),
         "{note}"
     );
+    // An absolute path is the same as a relative one.
+    let folder = tables.0.path().display();
+    let data = tables.open(&format!("a.png,x\nb.png,y\n{folder}/a.png,x\n"));
+    assert_eq!(data.unwrap().len(), 2);
     // The same labels in another order; a label twice.
     let data = tables.open("a.png,x;y\nb.png,y\na.png,y;x\nb.png,y;y\n");
     assert_eq!(data.unwrap().len(), 2);
@@ -411,7 +415,7 @@ fn a_quote_that_is_not_closed_is_told_with_its_line() {
     ] {
         let message = tables.message(text);
         assert!(
-            message.ends_with("table.csv`: expected a quote (`\"`) that closes the cell opened by the one in line 3, found none in that row; close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"),
+            message.ends_with("table.csv`: expected a closing quote (`\"`) for the cell that one opens in line 3, found none in that row; close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"),
             "{message}"
         );
     }

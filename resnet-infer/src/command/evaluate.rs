@@ -31,11 +31,11 @@ pub struct Evaluate {
     /// How the network numbers its classes, where its weights do not name them: by the order of the folders, `lexical`
     /// (torchvision, `10` before `2`) or `numeric` (timm), or by `index` (the folder `3` is class 3, counted from 0)
     /// [default: refused where they differ].
-    #[arg(long, value_name = "ORDER", conflicts_with = "labels")]
+    #[arg(long, value_name = "ORDER")]
     class_order: Option<ClassOrder>,
     #[command(flatten)]
     network: Network,
-    /// Text file with one label a line, or `imagenet1k` [default: those of the file or of `--model`].
+    /// Text file with one label per line, or `imagenet1k` [default: those of the file or of `--model`].
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]

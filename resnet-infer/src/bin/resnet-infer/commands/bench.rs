@@ -26,7 +26,7 @@ const MODELS: [&str; 5] = [
     "resnet50d",
 ];
 
-/// What is measured of one network at one batch size; `--json` writes one a line.
+/// What is measured of one network at one batch size; `--json` writes one per line.
 #[derive(Deserialize, Serialize)]
 struct Row {
     model: String,

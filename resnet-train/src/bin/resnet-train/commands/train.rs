@@ -17,7 +17,7 @@ use resnet_data::{BadImage, Dataset, Loader, Scores};
 use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Card, Log, confusion_svg};
 use resnet_train::{
-    Config, Ending, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
+    Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
 };
 use resnet_weights::{Checkpoint, Load, Save};
 
@@ -243,7 +243,10 @@ impl Job {
 
     /// The error of a run, with the checkpoint that may have brought along numbers out of all range.
     fn told(error: FitError, resumed: Option<&Path>) -> Error {
-        let of_numbers = matches!(error, FitError::NonFinite { .. } | FitError::Evaluate(_));
+        let of_numbers = matches!(
+            error,
+            FitError::NonFinite { .. } | FitError::Evaluate(EvaluateError::NonFinite { .. })
+        );
         match resumed.filter(|_| of_numbers) {
             Some(path) => Error::new(error).context(format!("resumed from `{}`", path.display())),
             None => error.into(),
