@@ -37,11 +37,13 @@ fn evaluate(data: &str, more: &[&str]) -> Vec<String> {
 
 #[test]
 fn classes_are_counted_by_their_names_or_numbers() {
-    for class in ["cat", "3"] {
+    for (class, more) in [("cat", &[][..]), ("3", &["--class-order", "index"])] {
         let folder = tempfile::tempdir().unwrap();
         let data = cat_as(folder.path(), class);
-        let report: Value =
-            serde_json::from_str(&stdout(&run(evaluate(&data, &["--json"])).success())).unwrap();
+        let report: Value = serde_json::from_str(&stdout(
+            &run(evaluate(&data, &[&["--json"], more].concat())).success(),
+        ))
+        .unwrap();
         assert_eq!(
             (&report["images"], &report["top1"]),
             (&1.into(), &1.0.into())
@@ -56,6 +58,14 @@ fn classes_are_counted_by_their_names_or_numbers() {
         );
         assert_eq!(report["classes"].as_array().unwrap().len(), 1);
         assert!(report["loss"].as_f64().unwrap() < 0.7);
+        if class == "3" {
+            let message = stderr(&run(evaluate(&data, &[])).code(2));
+            assert!(
+                message.contains("`3` is class 3 (`cat`)")
+                    && message.contains("--class-order index"),
+                "{message}"
+            );
+        }
     }
 }
 
