@@ -12,8 +12,6 @@ pub(crate) mod cuda;
 mod fallible;
 #[cfg(feature = "graphics")]
 pub(crate) mod graphics;
-#[cfg(any(feature = "cpu", feature = "tch"))]
-mod layer;
 #[cfg(feature = "rocm")]
 pub(crate) mod rocm;
 #[cfg(feature = "tch")]

@@ -14,7 +14,7 @@ pub use error::BackendError;
 pub use name::BackendName;
 pub use report::{BackendReport, DeviceReport, Hardware, backends};
 pub use selection::{DeviceName, Selection};
-pub use work::{Work, register_kernels, with_backend};
+pub use work::{Work, with_backend};
 
 #[cfg(not(any(
     feature = "cpu",

@@ -22,7 +22,6 @@ pub trait Work {
 /// the work. Drivers and Burn report such failures by a panic, on whatever thread; it is caught here, so the work must
 /// not leave anything half-done behind when it unwinds.
 pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
-    register_kernels();
     match selection.backend {
         #[cfg(feature = "cpu")]
         BackendName::Cpu => Ok(work.run::<drivers::cpu::Cpu>(Default::default())),
@@ -48,17 +47,6 @@ pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output,
         )]
         name => Err(BackendError::NotBuilt { name }),
     }
-}
-
-/// From now on layers of networks are single steps on the backends that have such: on `cpu`, and for training on `tch`.
-///
-/// [`with_backend`] does so by itself, as do `Classifier` and `Trainer`. A program that names the type of a backend and has
-/// neither calls it once.
-pub fn register_kernels() {
-    #[cfg(feature = "cpu")]
-    drivers::cpu::register();
-    #[cfg(feature = "tch")]
-    drivers::tch::register();
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod block;
 mod cast;
 mod config;
 mod cost;
-mod kernels;
 mod layers;
 mod memory;
 mod names;
@@ -26,7 +25,6 @@ pub use config::{
     ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
 };
 pub use cost::Cost;
-pub use kernels::{Kernels, Layer, LayerConv, LayerNorm, LayerOutput};
 pub use layers::{
     Attention, BatchNorm, BatchStatsNorm, EfficientChannelAttention, GroupNorm, Norm, NormMode,
     RunningStat, SqueezeExcite,

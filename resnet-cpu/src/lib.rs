@@ -5,6 +5,7 @@ mod backend;
 mod check;
 mod conv;
 mod forward;
+mod fused;
 mod layout;
 mod memory;
 mod norm;

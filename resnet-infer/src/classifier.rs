@@ -181,7 +181,6 @@ impl<B: Backend> Classifier<B> {
         recipe.validate()?;
         check_channels(model.config(), &recipe)?;
         let labels = labels.check(num_classes, "labels")?;
-        resnet_backend::register_kernels();
         let model = model.fuse();
         Ok(Self {
             model,

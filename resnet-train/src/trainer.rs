@@ -75,7 +75,6 @@ pub struct Trainer<B: AutodiffBackend> {
 impl<B: AutodiffBackend> Trainer<B> {
     /// Nothing is trained yet.
     pub fn new(model: ResNet<B>, settings: Settings) -> Self {
-        resnet_backend::register_kernels();
         let mut rules = settings.groups.rules(&model);
         if settings.norms == NormMode::Frozen {
             groups::freeze_norms(&model, &mut rules);

@@ -3,7 +3,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use super::RunningStat;
-use crate::LayerNorm;
+use resnet_fused::LayerNorm;
 
 /// How a batch norm behaves on an autodiff backend. On any other backend it evaluates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

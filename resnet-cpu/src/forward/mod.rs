@@ -12,6 +12,19 @@ macro_rules! forward {
     };
 }
 
+/// The same for functions that create a tensor: the first one registers the fused layers of this backend.
+macro_rules! create {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        $(
+            #[inline]
+            fn $name($($arg: $type),*) -> $out {
+                crate::fused::register();
+                Flex::$name($($arg),*)
+            }
+        )*
+    };
+}
+
 /// The same for what does not depend on where a value is: channels that lie side by side stay so.
 macro_rules! elementwise {
     ($(fn $name:ident([$($x:ident),*] $(, $arg:ident: $type:ty)*);)*) => {

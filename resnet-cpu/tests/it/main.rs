@@ -3,6 +3,7 @@
 mod conv;
 mod elementwise;
 mod extremes;
+mod fused;
 mod nan;
 mod norm;
 mod pool;

@@ -12,7 +12,6 @@ const MOST: f32 = 2e-6;
 
 /// The largest difference of the logits of 16 images one by one to those in batches of 8 and 16, over the largest logit.
 fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
-    resnet_backend::register_kernels();
     let model = model.fuse();
     let images = keyed::images::<Cpu>(7, [16, 3, side, side], &Default::default());
     let logits = |batch: usize| -> Vec<f32> {

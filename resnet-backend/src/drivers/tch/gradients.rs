@@ -12,20 +12,19 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Kernels, Layer, LayerOutput};
+use resnet_fused::autodiff::inputs;
+use resnet_fused::{FusedLayers, Layer, LayerOutput};
 use tch::Kind;
-
-use crate::drivers::layer::inputs;
 
 type Train = Autodiff<LibTorch>;
 
-/// Networks on LibTorch train by these functions from now on.
+/// Registers the fused layers for training on LibTorch.
 pub(crate) fn register() {
-    let kernels = Kernels {
-        takes: |_| true,
-        layer,
+    let layers = FusedLayers {
+        supports: |_| true,
+        forward: layer,
     };
-    kernels.register();
+    layers.register();
 }
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {

@@ -1,25 +1,32 @@
-//! Layers with gradients of their own.
+//! Fused layers with their own gradients.
 //!
-//! Burn's autodiff makes that of a batch norm from a dozen passes over its input. Here a layer, convolution to activation, is one
-//! step of Burn's graph.
+//! Burn's autodiff computes the gradient of a batch norm in a dozen passes over its input. Here a layer, convolution to
+//! activation, is one node of the autograd graph.
 
-use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::ops::{ActivationOps, FloatTensor, ModuleOps};
-use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_core::{Layer, LayerOutput};
-use resnet_cpu::{BatchNorm, Cpu, Normed, Phase};
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::NoCheckpointing;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_tensor::ops::{ActivationOps, FloatTensor, ModuleOps};
+use burn_tensor::{DType, Tensor, TensorPrimitive};
+use resnet_fused::autodiff::{Form, Inputs, inputs};
+use resnet_fused::{FusedLayers, Layer, LayerOutput};
 
-use crate::drivers::layer::{Form, Inputs, inputs};
-
-use super::layers::{Affine, Convolution, primitive, tensor};
+use super::{Affine, Convolution, primitive, tensor};
+use crate::{BatchNorm, Cpu, Normed, Phase};
 
 type Train = Autodiff<Cpu>;
 
-pub(super) fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
+pub(super) fn register() {
+    let training = FusedLayers {
+        supports: |dtype| dtype == DType::F32,
+        forward: layer,
+    };
+    training.register();
+}
+
+fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     let (inputs, form) = inputs(layer);
     let nodes = inputs.each_ref().map(|input| input.node.clone());
     let values = inputs.map(|input| input.primitive);

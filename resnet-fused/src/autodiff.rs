@@ -1,29 +1,35 @@
-//! What goes into a layer that is one step of Burn's graph.
+//! The inputs of a fused layer that is one node of Burn's autograd graph.
 
-use burn::backend::Autodiff;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use burn::tensor::ops::{ConvOptions, FloatTensor};
-use resnet_core::{Layer, LayerNorm};
+use burn_autodiff::Autodiff;
+use burn_tensor::Tensor;
+use burn_tensor::backend::Backend;
+use burn_tensor::ops::{ConvOptions, FloatTensor};
 
-/// Input, the convolution's weight and bias, the norm's scale and shift, residual.
-pub(super) type Inputs<B> = [FloatTensor<B>; 6];
+use crate::{Layer, LayerNorm};
 
-/// What a layer consists of.
+/// Input, weight and bias of the convolution, scale and shift of the norm, residual. A missing one is a tensor without
+/// elements.
+pub type Inputs<B> = [FloatTensor<B>; 6];
+
+/// The parts of a [`Layer`].
 #[derive(Clone, Debug)]
-pub(super) struct Form {
-    /// Of the convolution.
-    pub(super) options: Option<ConvOptions<2>>,
-    /// Of a norm by the batch's own statistics.
-    pub(super) epsilon: Option<f64>,
-    pub(super) bias: bool,
-    pub(super) norm: bool,
-    pub(super) residual: bool,
-    pub(super) relu: bool,
+pub struct Form {
+    /// Options of the convolution.
+    pub options: Option<ConvOptions<2>>,
+    /// Epsilon of a norm by the statistics of the batch.
+    pub epsilon: Option<f64>,
+    /// Whether the convolution has a bias.
+    pub bias: bool,
+    /// Whether there is a norm.
+    pub norm: bool,
+    /// Whether there is a residual.
+    pub residual: bool,
+    /// Whether the output is `max(y, 0)`.
+    pub relu: bool,
 }
 
-/// Where there is no tensor, one without elements is in its place.
-pub(super) fn inputs<B: Backend>(layer: Layer<Autodiff<B>>) -> (Inputs<Autodiff<B>>, Form) {
+/// Takes a layer apart.
+pub fn inputs<B: Backend>(layer: Layer<Autodiff<B>>) -> (Inputs<Autodiff<B>>, Form) {
     let (weight, bias, options) = match layer.conv {
         Some(conv) => (Some(conv.weight), conv.bias, Some(conv.options)),
         None => (None, None, None),

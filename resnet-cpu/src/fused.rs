@@ -1,22 +1,30 @@
-//! Layers of networks, each in as few passes over its maps as can be.
+//! Fused layers: convolution, norm, residual sum and activation in as few passes as possible.
 
-use burn::tensor::ops::{ConvOptions, FloatTensor};
-use burn::tensor::{DType, Tensor, TensorPrimitive, activation};
-use resnet_core::{Kernels, Layer, LayerNorm, LayerOutput};
-use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
+#[cfg(feature = "autodiff")]
+mod training;
 
-/// Networks on `cpu` infer and train by these functions from now on.
+use std::sync::Once;
+
+use burn_tensor::ops::{ConvOptions, FloatTensor};
+use burn_tensor::{Tensor, TensorPrimitive, activation};
+use resnet_fused::{FusedLayers, Layer, LayerNorm, LayerOutput};
+
+use crate::{Cpu, Epilogue, Phase, conv2d_with};
+
+/// Registers the fused layers of [`Cpu`], and of its autodiff backend, once. Every function that creates a tensor calls
+/// it, so a network has them before its first forward pass.
+#[inline]
 pub(crate) fn register() {
-    let inference = Kernels {
-        takes: |_| true,
-        layer,
-    };
-    inference.register();
-    let training = Kernels {
-        takes: |dtype| dtype == DType::F32,
-        layer: super::gradients::layer,
-    };
-    training.register();
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        let inference = FusedLayers {
+            supports: |_| true,
+            forward: layer,
+        };
+        inference.register();
+        #[cfg(feature = "autodiff")]
+        training::register();
+    });
 }
 
 fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
@@ -45,29 +53,25 @@ fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
     }
 }
 
-pub(super) struct Convolution {
-    pub(super) weight: FloatTensor<Cpu>,
-    pub(super) bias: Option<FloatTensor<Cpu>>,
-    pub(super) options: ConvOptions<2>,
-    pub(super) phase: Phase,
+struct Convolution {
+    weight: FloatTensor<Cpu>,
+    bias: Option<FloatTensor<Cpu>>,
+    options: ConvOptions<2>,
+    phase: Phase,
 }
 
 /// `relu(x * scale + shift + residual)`
 #[derive(Default)]
-pub(super) struct Affine {
-    pub(super) scale: Option<FloatTensor<Cpu>>,
-    pub(super) shift: Option<FloatTensor<Cpu>>,
-    pub(super) residual: Option<FloatTensor<Cpu>>,
-    pub(super) relu: bool,
+struct Affine {
+    scale: Option<FloatTensor<Cpu>>,
+    shift: Option<FloatTensor<Cpu>>,
+    residual: Option<FloatTensor<Cpu>>,
+    relu: bool,
 }
 
 impl Affine {
     /// Of `x` after a convolution, if there is one.
-    pub(super) fn forward(
-        self,
-        x: FloatTensor<Cpu>,
-        conv: Option<Convolution>,
-    ) -> FloatTensor<Cpu> {
+    fn forward(self, x: FloatTensor<Cpu>, conv: Option<Convolution>) -> FloatTensor<Cpu> {
         match conv {
             Some(conv) => {
                 // `scale * (conv(x) + bias) + shift`
@@ -98,10 +102,10 @@ impl Affine {
     }
 }
 
-pub(super) fn primitive<const D: usize>(tensor: Tensor<Cpu, D>) -> FloatTensor<Cpu> {
+fn primitive<const D: usize>(tensor: Tensor<Cpu, D>) -> FloatTensor<Cpu> {
     tensor.into_primitive().tensor()
 }
 
-pub(super) fn tensor<const D: usize>(primitive: FloatTensor<Cpu>) -> Tensor<Cpu, D> {
+fn tensor<const D: usize>(primitive: FloatTensor<Cpu>) -> Tensor<Cpu, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }

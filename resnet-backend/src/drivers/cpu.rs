@@ -1,17 +1,10 @@
 //! The processor, in pure Rust.
 
-#[cfg(feature = "cpu")]
-mod gradients;
-#[cfg(feature = "cpu")]
-mod layers;
-
 // Named so that Flex is built with the threads and SIMD that `burn` does not pass on without its defaults.
 #[cfg(feature = "flex")]
 pub(crate) use burn_flex::Flex;
 #[cfg(feature = "ndarray")]
 pub(crate) use burn_ndarray::NdArray;
-#[cfg(feature = "cpu")]
-pub(crate) use layers::register;
 #[cfg(feature = "cpu")]
 pub(crate) use resnet_cpu::Cpu;
 

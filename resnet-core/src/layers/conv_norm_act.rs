@@ -1,12 +1,14 @@
-//! A convolution with what follows it, in one step where the backend has one.
+//! Convolution, norm and activation: one step where the backend has fused layers.
 
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, backend::Backend, module};
 
+use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm};
+
 use super::{Attention, Norm, drop_path};
-use crate::{Activation, Kernels, Layer, LayerConv, LayerNorm};
+use crate::Activation;
 
 /// Applies a convolution that [`ConvPlan`](super::ConvPlan) made.
 pub(crate) fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -98,8 +100,8 @@ impl<'a, B: Backend> Step<'a, B> {
     }
 
     fn forward(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let own = Kernels::registered().filter(|own| (own.takes)(x.dtype()));
-        let Some(kernels) = own else {
+        let fused = FusedLayers::registered().filter(|fused| (fused.supports)(x.dtype()));
+        let Some(fused) = fused else {
             let x = match self.conv.map(parts) {
                 Some(conv) => module::conv2d(x, conv.weight, conv.bias, conv.options),
                 None => x,
@@ -111,10 +113,10 @@ impl<'a, B: Backend> Step<'a, B> {
             _ => None,
         };
         if norm.is_some() || self.norm.is_none() {
-            return self.forward_by(&kernels, norm, x);
+            return self.forward_fused(&fused, norm, x);
         }
         let x = match self.conv {
-            Some(_) => Self::new(self.conv, &None).forward_by(&kernels, None, x),
+            Some(_) => Self::new(self.conv, &None).forward_fused(&fused, None, x),
             None => x,
         };
         self.finish(x)
@@ -137,13 +139,13 @@ impl<'a, B: Backend> Step<'a, B> {
     }
 
     /// All of it in one step, with `norm` for its own.
-    fn forward_by(
+    fn forward_fused(
         self,
-        kernels: &Kernels<B>,
+        fused: &FusedLayers<B>,
         norm: Option<LayerNorm<B>>,
         x: Tensor<B, 4>,
     ) -> Tensor<B, 4> {
-        let result = (kernels.layer)(Layer {
+        let result = (fused.forward)(Layer {
             x,
             conv: self.conv.map(parts),
             norm,

@@ -2,8 +2,6 @@
 
 mod gradients;
 
-pub(crate) use gradients::register;
-
 use burn::backend::LibTorch;
 use burn::backend::libtorch::LibTorchDevice;
 use tch::{Cuda, utils};
@@ -15,6 +13,7 @@ pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, B
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
     // Burn records what gradients need by itself; LibTorch's own records would only cost.
     let _no_grad = tch::no_grad_guard();
+    gradients::register();
     fallible::run::<LibTorch, W>(selection, device, work)
 }
 
