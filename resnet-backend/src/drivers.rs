@@ -1,4 +1,4 @@
-//! One module a kind of device: its Burn backend, what the machine has of it, how a device is opened.
+//! Drivers: one module for each kind of device, which lists the devices of the machine and opens one.
 
 pub(crate) mod cpu;
 #[cfg(feature = "cuda")]

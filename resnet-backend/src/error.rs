@@ -1,19 +1,21 @@
+//! Errors of running work on a backend.
+
 use crate::{BackendName, Selection};
 
-/// Why work could not run on a backend.
+/// An error of running work on a backend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
     /// No backend has this name.
     #[error("unknown backend `{name}`: expected one of {}", known())]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The program was built without this backend.
+    /// The program was built without the backend.
     #[error("backend `{name}` is not in this program: build it with `--features {name}`")]
     NotBuilt {
-        /// The backend, whose feature has the same name.
+        /// The backend. Its cargo feature has the same name.
         name: BackendName,
     },
     /// The backend has no device of this name.
@@ -21,23 +23,23 @@ pub enum BackendError {
     UnknownDevice {
         /// The backend.
         name: BackendName,
-        /// The device that was asked for.
+        /// The requested device.
         device: String,
     },
-    /// This machine has no such device, or its driver does not show it.
+    /// The machine has no such device, or its driver does not show it.
     #[error("backend `{selection}` finds no device: {reason}")]
     NoDevice {
-        /// What was asked for.
+        /// The requested backend and device.
         selection: Selection,
-        /// The driver's words, and what there is instead.
+        /// The driver's message, and the available devices.
         reason: String,
     },
-    /// The device, its driver or its library failed while it was opened or while it worked.
+    /// The device, its driver or its library failed at the start or during the work.
     #[error("backend `{selection}` failed: {reason}")]
     Failed {
-        /// What was asked for.
+        /// The requested backend and device.
         selection: Selection,
-        /// The driver's words.
+        /// The driver's message.
         reason: String,
     },
 }

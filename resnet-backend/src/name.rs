@@ -1,3 +1,5 @@
+//! Names of backends.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -5,35 +7,35 @@ use serde::Serialize;
 
 use crate::BackendError;
 
-/// A backend by name.
+/// The name of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BackendName {
-    /// NVIDIA's GPUs, through CUDA.
+    /// NVIDIA GPUs, with CUDA.
     Cuda,
-    /// AMD's GPUs, through ROCm.
+    /// AMD GPUs, with ROCm.
     Rocm,
-    /// Apple's GPUs, with shaders in Metal's own language.
+    /// Apple GPUs, with Metal shaders.
     Metal,
-    /// Any GPU with Vulkan, with shaders in SPIR-V.
+    /// Any GPU with Vulkan, with SPIR-V shaders.
     Vulkan,
-    /// Any GPU by the API of the system, with shaders in WGSL.
+    /// Any GPU, with the graphics API of the system and WGSL shaders.
     WebGpu,
-    /// Any GPU by the API of the system, with the shaders that the program was built for.
+    /// Any GPU, with the graphics API of the system and the shaders that the program was built for.
     Wgpu,
-    /// `resnet-cpu`: pure Rust, every core.
+    /// `resnet-cpu`: pure Rust, all cores.
     Cpu,
     /// LibTorch.
     Tch,
-    /// Burn's Flex: pure Rust, every core, slower.
+    /// Burn's Flex: pure Rust, all cores, slower.
     Flex,
-    /// Burn's NdArray: pure Rust, slower still.
+    /// Burn's NdArray: pure Rust, slower than Flex.
     NdArray,
 }
 
 impl BackendName {
-    /// Every backend there is, built in or not, the one that is likely to be the fastest first.
+    /// All backends, built in or not, in the order of their likely speed.
     pub const ALL: &[Self] = &[
         Self::Cuda,
         Self::Rocm,
@@ -47,7 +49,7 @@ impl BackendName {
         Self::NdArray,
     ];
 
-    /// The name, which is also the cargo feature.
+    /// Returns the name, which is also the cargo feature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cuda => "cuda",
@@ -63,7 +65,7 @@ impl BackendName {
         }
     }
 
-    /// Whether this program was built with it. The features `vulkan`, `metal` and `webgpu` bring `wgpu`.
+    /// Whether the program was built with the backend. The features `vulkan`, `metal` and `webgpu` bring `wgpu`.
     pub fn is_built(self) -> bool {
         match self {
             Self::Cuda => cfg!(feature = "cuda"),
@@ -79,7 +81,7 @@ impl BackendName {
         }
     }
 
-    /// The release of what computes.
+    /// Returns the version of the library that computes.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cuda => "burn-cuda 0.21.0",

@@ -1,3 +1,5 @@
+//! Selection of a backend and one of its devices.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,22 +28,22 @@ pub struct Selection {
 /// A device of a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceName {
-    /// The one that the backend takes by itself, never a renderer in software for a GPU.
+    /// The default device of the backend. It is never a software renderer in place of a GPU.
     #[default]
     Default,
-    /// By its place in [`backends`](crate::backends).
+    /// The device with this index in [`backends`](crate::backends).
     Index(usize),
-    /// The processor: LibTorch's, or a graphics driver in software.
+    /// The CPU, by LibTorch or by a software renderer.
     Cpu,
-    /// NVIDIA's GPU of this index, in LibTorch.
+    /// The NVIDIA GPU with this index, by LibTorch.
     Cuda(usize),
-    /// Apple's GPU, in LibTorch.
+    /// The Apple GPU, by LibTorch.
     Mps,
 }
 
 impl Selection {
-    /// The backend that is likely to be the fastest here: of those built in, the first of [`BackendName::ALL`]
-    /// that has a GPU on this machine, else [`processor`](Self::processor).
+    /// Returns the backend that is likely the fastest on this machine: the first built-in one of [`BackendName::ALL`] that finds
+    /// a GPU, or else [`processor`](Self::processor).
     pub fn fastest() -> Self {
         let has_gpu = |name: &BackendName| {
             let devices = report::devices(*name).unwrap_or_default();
@@ -55,8 +57,8 @@ impl Selection {
         }
     }
 
-    /// The fastest backend that runs on the processor, for work that a GPU would not speed up. In a program built for
-    /// GPUs only, one of those.
+    /// Returns the fastest backend that runs on the CPU, for work that a GPU would not speed up. Returns a GPU backend if the
+    /// program was built without any for the CPU.
     pub fn processor() -> Self {
         let name = built().find(|name| name.runs_on_processor());
         let device = match name {
@@ -81,7 +83,7 @@ impl BackendName {
         matches!(self, Self::Tch | Self::Cpu | Self::Flex | Self::NdArray)
     }
 
-    /// What may stand behind the colon.
+    /// Returns the forms of a device that the backend accepts after the colon.
     pub(crate) fn device_names(self) -> &'static str {
         match self {
             Self::Cpu | Self::Flex | Self::NdArray => {

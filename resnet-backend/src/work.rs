@@ -1,26 +1,28 @@
+//! Running work on a selected backend.
+
 use burn::tensor::backend::Backend;
 
 use crate::{BackendError, BackendName, Selection, drivers};
 
 /// Work that runs on any backend.
 ///
-/// Training is work too: `burn::backend::Autodiff<B>` is a backend for every `B` that [`run`](Self::run) gets.
+/// For training, use `burn::backend::Autodiff<B>` with the `B` of [`run`](Self::run).
 pub trait Work {
-    /// What it gives.
+    /// The result of the work.
     type Output;
 
-    /// Does the work on `device` of backend `B`.
+    /// Runs the work on `device` of backend `B`.
     fn run<B: Backend>(self, device: B::Device) -> Self::Output;
 }
 
-/// Does the work on the selected device. It runs there or nowhere: another is never taken in its place.
+/// Runs the work on the selected device, and never on another.
 ///
 /// # Errors
 ///
 /// [`BackendError::NotBuilt`] if the program was built without the backend, [`BackendError::NoDevice`] if the machine
 /// does not have the device, [`BackendError::Failed`] if a GPU or LibTorch fails, at the start or in the middle of
-/// the work. Drivers and Burn report such failures by a panic, on whatever thread; it is caught here, so the work must
-/// not leave anything half-done behind when it unwinds.
+/// the work. Drivers and Burn report such failures by a panic on any thread. This function catches it, so the work must be
+/// safe to unwind.
 pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     match selection.backend {
         #[cfg(feature = "cpu")]

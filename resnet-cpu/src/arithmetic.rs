@@ -1,4 +1,4 @@
-//! Sums, differences, products and quotients of many values, on all cores: what an optimiser does with weights.
+//! Elementwise arithmetic on large tensors, on all cores, as optimizers do it with weights.
 
 use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
@@ -6,13 +6,13 @@ use burn_flex::{FlexTensor, Layout};
 use crate::parallel;
 use crate::simd::arch;
 
-/// Below so many values one core is as fast.
+/// Number of values below which one core is as fast.
 const SMALL: usize = 64 * 1024;
 
-/// Values that one core does at a time.
+/// Values that one core takes at a time.
 const BLOCK: usize = 16 * 1024;
 
-/// `operation` of each value of two tensors. `otherwise` does what is small, spread or broadcast, with the same result.
+/// Applies `operation` to two large contiguous tensors of the same shape. Calls `otherwise` for all others.
 pub(crate) fn of_two(
     [mut lhs, mut rhs]: [FlexTensor; 2],
     operation: impl Fn(f32, f32) -> f32 + Sync,
@@ -34,7 +34,7 @@ pub(crate) fn of_two(
     contiguous(out, &lhs)
 }
 
-/// The same of each value and one number.
+/// Applies `operation` to each value of a large contiguous tensor and a scalar. Calls `otherwise` for all others.
 pub(crate) fn with_scalar(
     mut lhs: FlexTensor,
     rhs: Scalar,
@@ -56,7 +56,7 @@ pub(crate) fn with_scalar(
     contiguous(out, &lhs)
 }
 
-/// Whether it is worth while, and the values are all that the tensor's memory holds, in their order.
+/// Whether a tensor is worth several cores, contiguous, and the only view of its memory.
 fn is_large(x: &FlexTensor) -> bool {
     x.dtype() == DType::F32
         && x.layout().num_elements() >= SMALL

@@ -1,10 +1,12 @@
+//! The backend type.
+
 use burn_backend::ops::TransactionOps;
 use burn_backend::{Backend, BackendTypes, DType, DTypeUsageSet};
 use burn_flex::{Flex, FlexDevice, FlexQTensor, FlexTensor};
 
-/// The processor, every core, with the widest vectors that it has.
+/// The CPU: all cores, with the widest SIMD vectors of the processor.
 ///
-/// Its tensors and its device are those of Burn's Flex, which does all that this backend does not do faster.
+/// It shares tensors and device with Burn's Flex and delegates every operation to Flex that has no faster kernel here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 

@@ -5,11 +5,11 @@ mod training;
 
 use std::sync::Once;
 
-use burn_tensor::ops::{ConvOptions, FloatTensor};
+use burn_tensor::ops::FloatTensor;
 use burn_tensor::{Tensor, TensorPrimitive, activation};
-use resnet_fused::{FusedLayers, Layer, LayerNorm, LayerOutput};
+use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
 
-use crate::{Cpu, Epilogue, Phase, conv2d_with};
+use crate::{BatchNorm, Cpu, Epilogue, Normed, Phase, conv2d_with};
 
 /// Registers the fused layers of [`Cpu`], and of its autodiff backend, once. Every function that creates a tensor calls
 /// it, so a network has them before its first forward pass.
@@ -28,78 +28,89 @@ pub(crate) fn register() {
 }
 
 fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
-    let (scale, shift) = match layer.norm {
-        Some(LayerNorm::Running { scale, shift }) => {
-            (Some(primitive(scale)), Some(primitive(shift)))
-        }
-        _ => (None, None),
-    };
-    let conv = layer.conv.map(|conv| Convolution {
-        weight: primitive(conv.weight),
-        bias: conv.bias.map(primitive),
-        options: conv.options,
-        phase: Phase::Inference,
-    });
-    let affine = Affine {
-        scale,
-        shift,
-        residual: layer.residual.map(primitive),
-        relu: layer.relu,
-    };
-    let output = affine.forward(primitive(layer.x), conv);
+    let (output, normed) = forward(layer, Phase::Inference);
     LayerOutput {
         output: tensor(output),
-        statistics: None,
+        statistics: normed.as_ref().map(statistics),
     }
 }
 
-struct Convolution {
-    weight: FloatTensor<Cpu>,
-    bias: Option<FloatTensor<Cpu>>,
-    options: ConvOptions<2>,
-    phase: Phase,
-}
-
-/// `relu(x * scale + shift + residual)`
-#[derive(Default)]
-struct Affine {
-    scale: Option<FloatTensor<Cpu>>,
-    shift: Option<FloatTensor<Cpu>>,
-    residual: Option<FloatTensor<Cpu>>,
-    relu: bool,
-}
-
-impl Affine {
-    /// Of `x` after a convolution, if there is one.
-    fn forward(self, x: FloatTensor<Cpu>, conv: Option<Convolution>) -> FloatTensor<Cpu> {
-        match conv {
-            Some(conv) => {
-                // `scale * (conv(x) + bias) + shift`
-                let [scale, shift, bias] =
-                    [self.scale, self.shift, conv.bias].map(|values| values.map(tensor::<1>));
-                let bias = match (bias, &scale) {
-                    (Some(bias), Some(scale)) => Some(bias * scale.clone()),
-                    (bias, _) => bias,
-                };
-                let bias = bias.into_iter().chain(shift).reduce(Tensor::add);
-                let epilogue = Epilogue {
-                    scale: scale.map(primitive),
-                    bias: bias.map(primitive),
-                    residual: self.residual,
-                    relu: self.relu,
-                };
-                conv2d_with(x, conv.weight, conv.options, epilogue, conv.phase)
-            }
-            None => {
-                let channels = |values| tensor::<1>(values).reshape([1, -1, 1, 1]);
-                let x = tensor::<4>(x);
-                let x = self.scale.map(channels).into_iter().fold(x, Tensor::mul);
-                let x = self.shift.map(channels).into_iter().fold(x, Tensor::add);
-                let x = self.residual.map(tensor).into_iter().fold(x, Tensor::add);
-                primitive(if self.relu { activation::relu(x) } else { x })
-            }
+/// Computes a layer. Returns its output and, for a norm by the statistics of the batch, what its gradients need.
+fn forward(layer: Layer<Cpu>, phase: Phase) -> (FloatTensor<Cpu>, Option<Normed>) {
+    let (x, conv, relu) = (layer.x, layer.conv, layer.relu);
+    let residual = layer.residual.map(primitive);
+    let (scale, bias) = match layer.norm {
+        Some(LayerNorm::Batch {
+            scale,
+            shift,
+            epsilon,
+        }) => {
+            let norm = BatchNorm {
+                scale: primitive(scale),
+                shift: primitive(shift),
+                epsilon,
+                residual,
+                relu,
+            };
+            let normed = norm.forward(affine(x, conv, Epilogue::default(), phase));
+            return (normed.output.clone(), Some(normed));
         }
+        Some(LayerNorm::Running { scale, shift }) => (Some(scale), Some(shift)),
+        None => (None, None),
+    };
+    let epilogue = Epilogue {
+        scale: scale.map(primitive),
+        bias: bias.map(primitive),
+        residual,
+        relu,
+    };
+    (affine(x, conv, epilogue, phase), None)
+}
+
+/// Applies a convolution, if there is one, and an epilogue.
+fn affine(
+    x: Tensor<Cpu, 4>,
+    conv: Option<LayerConv<Cpu>>,
+    mut epilogue: Epilogue,
+    phase: Phase,
+) -> FloatTensor<Cpu> {
+    let Some(conv) = conv else {
+        let channels = |values| tensor::<1>(values).reshape([1, -1, 1, 1]);
+        let x = epilogue
+            .scale
+            .map(channels)
+            .into_iter()
+            .fold(x, Tensor::mul);
+        let x = epilogue.bias.map(channels).into_iter().fold(x, Tensor::add);
+        let x = epilogue
+            .residual
+            .map(tensor)
+            .into_iter()
+            .fold(x, Tensor::add);
+        return primitive(if epilogue.relu {
+            activation::relu(x)
+        } else {
+            x
+        });
+    };
+    if let Some(bias) = conv.bias {
+        // `scale * (sum + bias) + shift`
+        let [scale, shift] =
+            [&epilogue.scale, &epilogue.bias].map(|values| values.clone().map(tensor));
+        let bias = scale.into_iter().fold(bias, Tensor::mul);
+        let bias = shift.into_iter().fold(bias, Tensor::add);
+        epilogue.bias = Some(primitive(bias));
     }
+    let [x, weight] = [x, conv.weight].map(primitive);
+    conv2d_with(x, weight, conv.options, epilogue, phase)
+}
+
+/// Returns the mean and the unbiased variance of each channel.
+fn statistics(normed: &Normed) -> [Tensor<Cpu, 1>; 2] {
+    let [n, _, h, w] = tensor::<4>(normed.output.clone()).dims();
+    let count = (n * h * w) as f64;
+    let unbiased = tensor(normed.variance.clone()) * (count / (count - 1.0));
+    [tensor(normed.mean.clone()), unbiased]
 }
 
 fn primitive<const D: usize>(tensor: Tensor<Cpu, D>) -> FloatTensor<Cpu> {

@@ -1,7 +1,8 @@
-//! Maps whose channels lie side by side in memory.
+//! Memory layouts of feature maps.
 //!
-//! The shape of a map is `[batch, channels, height, width]` always; its strides say how it lies. Operations that know only
-//! maps with the width innermost see a permuted tensor, which they handle or copy.
+//! The shape of a map is always `[batch, channels, height, width]`. A channels-last map stores the channels of a pixel next to
+//! each other, a channels-first map stores the pixels of a row next to each other. Only the strides differ, so Flex sees a
+//! channels-last map as a permuted tensor, which it handles or copies.
 
 use burn_backend::{Bytes, DType, Shape, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
@@ -11,9 +12,11 @@ use crate::{check, parallel};
 /// `[batch, channels, height, width]`
 pub(crate) type Dims = [usize; 4];
 
+/// Returns the sizes of a map.
+///
 /// # Panics
 ///
-/// If the tensor is no map.
+/// If the tensor does not have four axes.
 pub(crate) fn dims(x: &FlexTensor) -> Dims {
     let shape = x.shape();
     let axes = shape.num_dims();
@@ -21,18 +24,18 @@ pub(crate) fn dims(x: &FlexTensor) -> Dims {
     core::array::from_fn(|axis| shape[axis])
 }
 
-/// The values of a map as `[batch, height, width, channels]`, if that is how they lie.
+/// Returns the values of a channels-last map, `[batch, height, width, channels]`.
 pub(crate) fn channels_last(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
 }
 
-/// The same to change, if no other tensor sees them.
+/// Returns the values of a channels-last map for writing, if no other tensor shares them.
 pub(crate) fn own_channels_last(x: &mut FlexTensor) -> Option<&mut [f32]> {
     let own = channels_last(x)?.len() == x.storage::<f32>().len();
     own.then(|| x.try_storage_mut())?
 }
 
-/// The same, of a copy if another tensor sees them.
+/// Returns a channels-last map that shares its values with no other tensor. Copies them if necessary.
 pub(crate) fn make_own(x: FlexTensor) -> FlexTensor {
     let mut x = into_channels_last(x);
     if own_channels_last(&mut x).is_some() {
@@ -42,12 +45,12 @@ pub(crate) fn make_own(x: FlexTensor) -> FlexTensor {
     from_channels_last(values.unwrap_or_default(), dims(&x))
 }
 
-/// Whether channels lie side by side, and not the width, which for maps of one channel or pixel is the same.
+/// Whether a map is channels-last and not also channels-first, as maps of one channel or one pixel are.
 pub(crate) fn is_channels_last(x: &FlexTensor) -> bool {
     channels_last(x).is_some() && channels_first(x).is_none()
 }
 
-/// The values of a map as `[batch, channels, height, width]`, if that is how they lie.
+/// Returns the values of a channels-first map, `[batch, channels, height, width]`.
 pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
 }
@@ -55,7 +58,7 @@ pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
 fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
     let (layout, dims) = (x.layout(), dims(x));
     let mut axes = dims.iter().zip(strides(dims)).zip(layout.strides());
-    // The stride of an axis with one entry says nothing.
+    // The stride of an axis of size 1 is arbitrary.
     if !axes.all(|((size, expected), found)| *size == 1 || *found == expected as isize) {
         return None;
     }
@@ -63,7 +66,7 @@ fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
     Some(&x.storage::<f32>()[start..][..check::count(&dims)?])
 }
 
-/// A map of values that lie as `[batch, height, width, channels]`.
+/// Creates a channels-last map of `[batch, height, width, channels]` values.
 pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
     let [_, c, h, w] = dims;
     let shape = Shape::from(dims.to_vec());
@@ -77,15 +80,14 @@ pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// The same map with its channels side by side in memory: PyTorch's `channels_last`. Convolutions and pools of it are fast, and
-/// give such maps.
+/// Converts a map to PyTorch's `channels_last` layout, in which convolutions and pools are fastest.
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`, `f32`
 ///
 /// # Panics
 ///
-/// If the tensor has other axes or its floats are not `f32`.
+/// If the tensor does not have four axes or is not `f32`.
 pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     if channels_last(&x).is_some() {
         return x;
@@ -96,7 +98,7 @@ pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     from_channels_last(values, [n, c, h, w])
 }
 
-/// The same map with its width innermost. Any other tensor is left as it is.
+/// Converts a channels-last map of `f32` to channels-first. Returns other tensors unchanged.
 pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     if x.dtype() != DType::F32 || x.layout().num_dims() != 4 || x.is_contiguous() {
         return x;
@@ -110,7 +112,7 @@ pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// What does not depend on where a value is, of tensors whose values may lie in any one order.
+/// Applies an elementwise operation to the flat values of tensors, so that channels-last maps stay channels-last.
 pub(crate) fn elementwise<const N: usize>(
     tensors: [FlexTensor; N],
     operation: impl FnOnce([FlexTensor; N]) -> FlexTensor,
@@ -138,7 +140,7 @@ pub(crate) fn elementwise<const N: usize>(
     result.with_layout(Layout::new(shape, strides, start))
 }
 
-/// `[n, rows, columns]` as `[n, columns, rows]`.
+/// Transposes `[n, rows, columns]` to `[n, columns, rows]`.
 fn transpose(values: &[f32], n: usize, rows: usize, columns: usize) -> Vec<f32> {
     const BLOCK: usize = 16;
     let mut transposed = vec![0.0; n * rows * columns];

@@ -4,7 +4,7 @@ mod arithmetic;
 mod backend;
 mod check;
 mod conv;
-mod forward;
+mod delegate;
 mod fused;
 mod layout;
 mod memory;

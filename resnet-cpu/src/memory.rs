@@ -1,26 +1,26 @@
-//! How much memory there is.
+//! Available memory.
 
 use core::hint::black_box;
 
-/// What is always tried: a program that has not this much left ends anyway.
+/// Bytes that need no check: a program with less memory left fails anyway.
 const ALWAYS: usize = 1 << 30;
 
-/// Whether so many bytes can be allocated. Rust aborts the process where an allocation fails, and Linux kills it where it
-/// fills more than the machine has, so ask first.
+/// Whether `bytes` can be allocated. Callers ask first, because Rust aborts the process when an allocation fails and Linux
+/// kills a process that fills more memory than the machine has.
 pub(crate) fn has(bytes: usize) -> bool {
     bytes <= ALWAYS || (available().is_none_or(|available| bytes <= available) && reserves(bytes))
 }
 
-/// Whether the allocator grants them.
+/// Whether the allocator grants `bytes`.
 fn reserves(bytes: usize) -> bool {
     let mut probe = Vec::<u8>::new();
     let granted = probe.try_reserve_exact(bytes).is_ok();
-    // Else the compiler removes the allocation and calls it granted.
+    // Without this, the compiler removes the allocation and reports success.
     black_box(&probe);
     granted
 }
 
-/// What Linux can give without swapping, at most the limit of the container.
+/// Returns the bytes that Linux can provide without swapping, at most the limit of the container.
 #[cfg(target_os = "linux")]
 fn available() -> Option<usize> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
@@ -29,7 +29,7 @@ fn available() -> Option<usize> {
         "/sys/fs/cgroup/memory.max",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     ];
-    // `max` where there is no limit.
+    // The file contains `max` if there is no limit, which does not parse.
     let of_container = limits
         .into_iter()
         .filter_map(|path| read(path)?.trim().parse().ok());

@@ -1,29 +1,30 @@
-//! Work for every core.
+//! Splits work over the cores.
 
 use core::hint;
+use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::threads;
 
-/// Below so many values one core is as fast.
+/// Number of values below which one core is as fast.
 const SMALL: usize = 16 * 1024;
 
-/// Parts of the work for each core, so that one that comes late leaves some to the others.
+/// Parts of the work for each core. With several, the other cores take over from one that starts late.
 const PARTS: usize = 4;
 
-/// How often to ask whether the others are done before this thread falls asleep.
+/// How often the calling thread asks whether the others are done before it sleeps.
 const SPINS: usize = 2_000;
 
-/// Those of the pool, or as few as `RAYON_NUM_THREADS` says.
+/// Returns the number of threads of the pool, which `RAYON_NUM_THREADS` sets.
 pub(crate) fn cores() -> usize {
     threads::count()
 }
 
-/// Calls `work` with each part, on this thread and the others of the pool.
+/// Calls `work` with each part, on the calling thread and the threads of the pool.
 ///
-/// rayon's own iterators put a thread that is not of the pool to sleep until the pool is done, so that it costs two wake-ups, of a thread of the
-/// pool and of the caller, to use a second core. Here the caller works.
+/// With rayon's own iterators, a caller outside the pool sleeps until the pool is done: using a second core costs two
+/// wake-ups. Here the caller works too.
 pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     let others = parts.len().min(cores()).saturating_sub(1);
     if others == 0 {
@@ -45,8 +46,8 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
             });
         }
         take();
-        // To fall asleep and be woken takes longer than what the others usually have left. A thread of the pool must not wait: what the
-        // others have not begun is its own to do.
+        // Sleeping and waking take longer than the others usually still need. A thread of the pool must not spin: it runs the
+        // parts that the others have not started.
         let outside = rayon::current_thread_index().is_none();
         let mut spins = if outside { SPINS } else { 0 };
         while spins > 0 && busy.load(Ordering::Relaxed) > 0 {
@@ -56,7 +57,7 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     });
 }
 
-/// What `work` makes of each part, in their order.
+/// Returns the result of `work` for each part, in order.
 pub(crate) fn map<T: Send, R: Send>(
     parts: impl ExactSizeIterator<Item = T>,
     work: impl Fn(T) -> R + Sync,
@@ -68,7 +69,8 @@ pub(crate) fn map<T: Send, R: Send>(
     results.into_iter().flatten().collect()
 }
 
-/// Calls `work` with each image's number, a position in it, and the values of `out` from there, `step` of them or what is left.
+/// Splits `out` into images of `image` values and these into chunks of `step` values. Calls `work` with the index of the image,
+/// the start of the chunk in it, and the chunk.
 pub(crate) fn chunks(
     out: &mut [f32],
     image: usize,
@@ -99,7 +101,7 @@ pub(crate) fn chunks(
     });
 }
 
-/// The same for two results.
+/// Calls `work` as [`chunks`] does, with the chunks of two outputs.
 pub(crate) fn chunks_of_two<A: Send, B: Send>(
     first: &mut [A],
     second: &mut [B],
@@ -120,6 +122,17 @@ pub(crate) fn chunks_of_two<A: Send, B: Send>(
     each(parts, |(number, start, (first, second))| {
         work(number, start, first, second);
     });
+}
+
+/// Splits `0..length` into `count` ranges of nearly equal length.
+pub(crate) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
+    // `length * index / count` without overflow.
+    let (whole, rest) = match count {
+        0 => (0, 0),
+        count => (length / count, length % count),
+    };
+    let at = move |index: usize| whole * index + rest * index / count;
+    (0..count).map(move |index| at(index)..at(index + 1))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which vectors this processor has.
+//! SIMD dispatch: the vectors of this processor.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 #[cfg(miri)]
 use portable::Arch;
 
-/// The widest vectors that the processor has, or as wide as `RESNET_CPU_SIMD` allows: `none`, or `avx2` where there is AVX-512.
+/// Returns the widest vectors of the processor, or narrower ones if `RESNET_CPU_SIMD` is `none`, or `avx2` on AVX-512.
 pub(crate) fn arch() -> Arch {
     static ARCH: LazyLock<Arch> =
         LazyLock::new(|| at_most(std::env::var("RESNET_CPU_SIMD").ok().as_deref()));
@@ -25,7 +25,7 @@ fn at_most(limit: Option<&str>) -> Arch {
     }
 }
 
-/// Vectors without instructions, for Miri, which knows few of any processor's.
+/// Portable vectors for Miri, which supports few SIMD instructions.
 #[cfg(miri)]
 mod portable {
     use pulp::{Scalar, Scalar256b, Simd, WithSimd};
@@ -50,7 +50,7 @@ mod portable {
     }
 }
 
-/// The vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
+/// Returns the vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
 pub fn simd() -> &'static str {
     match arch() {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -63,12 +63,12 @@ pub fn simd() -> &'static str {
     }
 }
 
-/// What the packing of weights depends on.
+/// Vector sizes, on which the packing of weights depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Vectors {
-    /// `f32`s in one.
+    /// `f32` values in a vector.
     pub(crate) lanes: usize,
-    /// Vectors of outputs that the registers hold beside each other.
+    /// Vectors of output channels that the registers hold for each pixel.
     pub(crate) beside: usize,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn vectors() -> Vectors {
     *VECTORS
 }
 
-/// Four vectors of outputs for six pixels fill 32 registers, two fill 16.
-pub(crate) const fn beside<S: Simd>() -> usize {
+/// Returns [`Vectors::beside`]: four vectors for six pixels fill 32 registers, two vectors fill 16.
+const fn beside<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 4 } else { 2 }
 }

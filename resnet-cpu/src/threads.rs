@@ -1,4 +1,4 @@
-//! rayon's threads, which all of this process share.
+//! rayon's global thread pool, which the whole process shares.
 
 use std::env;
 use std::hint::black_box;
@@ -9,10 +9,10 @@ use std::thread;
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 
-/// More threads than any machine has cores.
+/// The most threads that are started.
 const MOST: usize = 1024;
 
-/// How many threads work, this one where no other can be had.
+/// Returns the number of threads. It is 1, the calling thread, if the system grants no other.
 pub(crate) fn count() -> usize {
     static STARTED: LazyLock<bool> = LazyLock::new(|| start(wanted()));
     if *STARTED {
@@ -22,7 +22,7 @@ pub(crate) fn count() -> usize {
     }
 }
 
-/// As many as rayon would start, but for the limit.
+/// Returns the number of threads that rayon would start, at most [`MOST`].
 fn wanted() -> usize {
     let number = env::var("RAYON_NUM_THREADS").ok();
     let number = number.and_then(|number| number.parse().ok());
@@ -33,9 +33,10 @@ fn wanted() -> usize {
         .min(MOST)
 }
 
-/// Starts rayon's pool, unless it runs, with so many threads or as many as can be had, and tells whether there is a pool.
+/// Starts rayon's pool with `wanted` threads, or as many as the system grants. Returns whether a pool runs.
 ///
-/// Left to itself rayon panics, then and ever after, where the system refuses a thread. So the threads are started first.
+/// If the system refuses a thread, rayon panics at every later use. So this function starts the threads first and hands
+/// them to rayon.
 fn start(wanted: usize) -> bool {
     let started = (0..wanted).map_while(|_| has_room().then(wait)?);
     let mut threads: Vec<_> = started.collect();
@@ -52,13 +53,13 @@ fn start(wanted: usize) -> bool {
             Err(io::ErrorKind::Other.into())
         }
     });
-    // Where the pool runs already, this is an error, and the threads end.
+    // If the pool runs already, this is an error, and the new threads end.
     let _ = pool.build_global();
     true
 }
 
-/// Whether the process may still take far more memory than the threads that are starting need: std ends the program where
-/// a new thread does not get its signal stack.
+/// Whether the process can allocate far more memory than the starting threads need: std aborts the program if a new thread
+/// does not get its signal stack.
 fn has_room() -> bool {
     const ROOM: usize = 64 << 20;
     let mut room = Vec::<u8>::new();
@@ -67,7 +68,7 @@ fn has_room() -> bool {
     granted
 }
 
-/// A thread that waits for what it is to do. It ends if nothing comes.
+/// Starts a thread that waits for its rayon worker. It ends if the sender is dropped.
 fn wait() -> Option<mpsc::Sender<ThreadBuilder>> {
     let (sender, receiver) = mpsc::channel::<ThreadBuilder>();
     let work = move || {

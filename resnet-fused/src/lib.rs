@@ -3,9 +3,6 @@
 
 extern crate alloc;
 
-#[cfg(feature = "autodiff")]
-pub mod autodiff;
-
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::any::{Any, TypeId};

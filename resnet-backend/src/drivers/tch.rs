@@ -1,6 +1,7 @@
 //! LibTorch, on whatever it was built for.
 
 mod gradients;
+mod inputs;
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::LibTorchDevice;
@@ -11,7 +12,7 @@ use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, g
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
-    // Burn records what gradients need by itself; LibTorch's own records would only cost.
+    // Burn records the autograd graph, so LibTorch's own would only cost time.
     let _no_grad = tch::no_grad_guard();
     gradients::register();
     fallible::run::<LibTorch, W>(selection, device, work)

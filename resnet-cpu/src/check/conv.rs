@@ -1,20 +1,22 @@
+//! Checks of convolutions and their gradients.
+
 use burn_backend::ops::{ConvOptions, ConvTransposeOptions};
 use burn_flex::FlexTensor;
 
 use super::{count, memory, places, positive, refuse, same, sizes, span};
 
-/// The sizes of a convolution's output.
+/// Returns the sizes of a convolution's output.
 ///
 /// # Panics
 ///
-/// If there is none, or it does not fit into memory.
+/// If the convolution is invalid, or its output does not fit into memory.
 pub(crate) fn conv<const D: usize>(
     name: &str,
     [x, weight]: [&FlexTensor; 2],
     bias: Option<&FlexTensor>,
     options: &ConvOptions<D>,
 ) -> Vec<usize> {
-    /// Places whose inputs Flex copies to a matrix at a time.
+    /// Output pixels whose inputs Flex copies to one matrix.
     const TILE: usize = 512;
     let ConvOptions {
         stride,
@@ -64,7 +66,7 @@ pub(crate) fn conv<const D: usize>(
     output
 }
 
-/// The same for a transposed convolution.
+/// Returns the sizes of a transposed convolution's output. Panics as [`conv`] does.
 pub(crate) fn conv_transpose<const D: usize>(
     name: &str,
     [x, weight]: [&FlexTensor; 2],
@@ -127,7 +129,7 @@ pub(crate) fn conv_transpose<const D: usize>(
     output
 }
 
-/// Checks the gradient of a convolution's output, and the convolution.
+/// Checks a convolution and the gradient of its output.
 pub(crate) fn conv_backward<const D: usize>(
     name: &str,
     [x, weight, grad]: [&FlexTensor; 3],
@@ -137,8 +139,8 @@ pub(crate) fn conv_backward<const D: usize>(
     same(name, "a gradient", grad, &output);
 }
 
-/// What Flex needs for the gradient of the input, beside what [`conv_backward`] has checked: the transposed convolution of the
-/// output's gradient.
+/// Checks the gradient of the input as Flex computes it, after [`conv_backward`]: a transposed convolution of the output's
+/// gradient.
 pub(crate) fn x_gradient<const D: usize>(
     name: &str,
     [x, weight, grad]: [&FlexTensor; 3],
@@ -151,26 +153,27 @@ pub(crate) fn x_gradient<const D: usize>(
     memory(name, &[weight, grad], &[input, &columns]);
 }
 
-/// The same for the gradient of the weights: a convolution of the input with the output's gradient, as far as it goes.
+/// Checks the gradient of the weights as Flex computes it, after [`conv_backward`]: a convolution of the input with the
+/// output's gradient, cut to the size of the kernel.
 pub(crate) fn weight_gradient<const D: usize>(
     name: &str,
     [x, weight, grad]: [&FlexTensor; 3],
     options: &ConvOptions<D>,
 ) {
-    /// How much larger than what it is made of, and how large whatever that is, the result may be before it is cut.
+    /// Before the cut, the result may have `LARGER` times the values of the given tensors, and `FEW` more.
     const LARGER: usize = 64;
     const FEW: usize = 1 << 22;
     strides(name, x, options);
     let [input, kernel_sizes, output] = [x, weight, grad].map(|x| x.layout().shape());
     let mut sums = kernel_sizes[..2].to_vec();
     for axis in 0..D {
-        // The steps of one are those within the other.
+        // The stride of the convolution is the dilation of this one, and the reverse.
         let [stride, padding, dilation] =
             [options.dilation, options.padding, options.stride].map(|sides| sides[axis]);
         let (size, kernel) = (input[2 + axis], output[2 + axis]);
         sums.push(places(size, kernel, stride, padding, dilation).unwrap_or(usize::MAX));
     }
-    // Of steps far longer than the kernel most is cut off again.
+    // If the stride is far longer than the kernel, most of the result is cut off.
     let made = count(&sums).unwrap_or(usize::MAX);
     let given = [input, kernel_sizes, output].map(|sizes| count(sizes).unwrap_or(usize::MAX));
     let given = given.into_iter().fold(0, usize::saturating_add);
@@ -186,7 +189,7 @@ pub(crate) fn weight_gradient<const D: usize>(
     memory(name, &[x, grad], &[&sums]);
 }
 
-/// Burn's own functions for gradients compute with signed sizes.
+/// Panics if a size overflows `isize`, with which Burn's own gradient functions compute.
 fn strides<const D: usize>(name: &str, x: &FlexTensor, options: &ConvOptions<D>) {
     for axis in 0..D {
         let size = x.layout().shape()[2 + axis];
@@ -205,14 +208,14 @@ fn strides<const D: usize>(name: &str, x: &FlexTensor, options: &ConvOptions<D>)
     }
 }
 
-/// Values of each channel.
+/// Panics unless a tensor has one value for each channel.
 pub(crate) fn vector(name: &str, what: &str, values: Option<&FlexTensor>, channels: usize) {
     if let Some(values) = values {
         same(name, what, values, &[channels]);
     }
 }
 
-/// Channels that groups share.
+/// Panics unless the groups divide the channels.
 fn grouped(name: &str, channels: usize, out: usize, groups: usize) {
     let divided = channels.is_multiple_of(groups) && out.is_multiple_of(groups);
     let split = divided && (groups == 1 || groups <= channels);

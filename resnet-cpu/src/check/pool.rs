@@ -1,27 +1,29 @@
+//! Checks of pools and of resizing.
+
 use burn_flex::FlexTensor;
 
 use super::{count, memory, positive, refuse, same, sizes, span};
 
-/// A pool's window.
+/// The window of a pool.
 #[derive(Clone, Copy)]
 pub(crate) struct Pool {
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
     pub(crate) dilation: [usize; 2],
-    /// Whether a last window that leaves the map counts.
+    /// Whether a last window that reaches beyond the map counts.
     pub(crate) ceil: bool,
 }
 
-/// A side of a window that may be longer than the map is. Beyond, loops over its taps would not end.
+/// The longest side of a window that may exceed the map. Loops over the taps of a longer one would take forever.
 const LONG: usize = 1024;
 
 impl Pool {
-    /// The sizes of its output on a map.
+    /// Returns the sizes of the pool's output.
     ///
     /// # Panics
     ///
-    /// If there is none, or it does not fit into memory.
+    /// If the pool is invalid, or its output does not fit into memory.
     pub(crate) fn check(&self, name: &str, x: &FlexTensor) -> Vec<usize> {
         let Self {
             kernel,
@@ -55,13 +57,13 @@ impl Pool {
             })
         };
         let output = vec![input[0], input[1], side(0), side(1)];
-        // With places of 64 bits.
+        // With indices of 64 bits.
         let places = [&output[..], &[2]].concat();
         memory(name, &[x], &[&output, &places]);
         output
     }
 
-    /// How many windows Flex takes. It has one with `ceil` even where none fits.
+    /// Returns the number of windows that Flex computes: with `ceil` at least one, even if none fits.
     fn places(&self, axis: usize, size: usize) -> Option<usize> {
         let [kernel, stride, padding, dilation] =
             [self.kernel, self.stride, self.padding, self.dilation].map(|sides| sides[axis]);
@@ -74,17 +76,17 @@ impl Pool {
         };
         let last = places.saturating_sub(1).checked_mul(stride)?;
         let end = last.checked_add(spanned)?.max(padded);
-        // Flex's places are signed, from the first value of the map on.
+        // Flex computes positions as signed integers from the first value of the map.
         (end.saturating_sub(padding) <= isize::MAX as usize).then_some(places)
     }
 
-    /// Checks the gradient of its output.
+    /// Checks the pool and the gradient of its output.
     pub(crate) fn check_gradient(&self, name: &str, x: &FlexTensor, grad: &FlexTensor) {
         same(name, "a gradient", grad, &self.check(name, x));
     }
 }
 
-/// Checks what a map is made smaller or larger to.
+/// Checks the sizes to which a map is resized.
 pub(crate) fn resized(name: &str, x: &FlexTensor, size: [usize; 2]) {
     let input = sizes(name, "a map", x, 4);
     let output = [input[0], input[1], size[0], size[1]];

@@ -1,4 +1,4 @@
-//! Packed weights, kept while the tensor that they were made of lives.
+//! Cache of packed weights. An entry lives as long as the tensor that it was packed from.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +11,7 @@ use super::packed::{Packed, Panels, Weights};
 use super::winograd::{Side, Transformed};
 use crate::simd::vectors;
 
-/// What they were made of, and for what.
+/// The weight tensor and the kernel that it was packed for.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     data: usize,
@@ -22,14 +22,16 @@ struct Key {
     winograd: Option<Side>,
 }
 
-/// A weak reference keeps the address from being given to another tensor, and Flex from changing the values in place: it
-/// changes only what has no other reference, weak ones included. So a tensor at the address has the values that were packed.
+/// Packed weights with a weak reference to their tensor's memory.
+///
+/// The weak reference keeps the allocator from reusing the address, and keeps Flex from changing the values in place, which
+/// requires that no other reference exists, weak ones included. So a tensor with this address has the values that were packed.
 struct Entry {
     data: Weak<Bytes>,
     prepared: Prepared,
 }
 
-/// As the kernels read them.
+/// Weights in the form that a kernel reads.
 #[derive(Clone)]
 pub(super) enum Prepared {
     Direct(Arc<Packed>),
@@ -38,7 +40,10 @@ pub(super) enum Prepared {
 
 static PREPARED: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
 
-/// For sums of products, or for Winograd's algorithm if the weights allow it.
+/// Returns the packed weights of a tensor, and packs them at the first call.
+///
+/// With `winograd`, they are transformed, unless a weight is a NaN or exceeds [`LARGEST`](super::winograd::LARGEST). Returns
+/// `None` if there is no kernel for the groups.
 pub(super) fn prepared(
     weight: &FlexTensor,
     geometry: &Geometry,

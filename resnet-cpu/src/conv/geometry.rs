@@ -1,3 +1,5 @@
+//! Sizes of a convolution, checked once for all kernels.
+
 use core::ops::{Deref, Range};
 
 use burn_backend::ops::ConvOptions;
@@ -21,22 +23,21 @@ pub(super) struct Sizes {
     pub(super) groups: usize,
 }
 
-/// Sizes that go together, which the unsafe code of the kernels relies on:
+/// Valid sizes of a convolution. The unsafe code of the kernels relies on these invariants:
 ///
-/// - none of them is zero, and the groups divide the channels;
-/// - every tap of every output is inside of the padded input;
-/// - the values of the padded input, of the output and of the weights are at most [`MOST`], so that no place among them wraps
-///   around.
+/// - no size but the padding is zero, and the groups divide the channels;
+/// - every tap of every output is inside the padded input;
+/// - the padded input, the output and the weights have at most [`MOST`] values each, so that no index overflows.
 #[derive(Clone, Debug)]
 pub(super) struct Geometry(Sizes);
 
-/// Far more values than fit into memory, and few enough to be multiplied by what vectors and tiles hold.
+/// More values than fit into memory, and few enough that multiplying by the size of a vector or tile does not overflow.
 const MOST: usize = isize::MAX as usize / 1024;
 
-/// Values that lie in a row, of the input and of the weights for them.
+/// Consecutive values of the input that meet consecutive weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    /// From the first input of a pixel.
+    /// Offset from the first input of a pixel.
     pub(super) offset: usize,
     pub(super) length: usize,
 }
@@ -50,7 +51,7 @@ impl Deref for Geometry {
 }
 
 impl Geometry {
-    /// Those of a convolution. `None` where something is empty or does not fit: that is Flex's.
+    /// Returns the sizes of a convolution. `None` for empty tensors and for sizes that do not match or fit: Flex handles those.
     pub(super) fn of_conv(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
         let [batch, channels, height, width] = x;
         let [out_channels, group_channels, kernel @ ..] = weight;
@@ -77,7 +78,7 @@ impl Geometry {
         (group_channels.checked_mul(groups) == Some(channels)).then(|| Self::new(sizes))?
     }
 
-    /// `None` where the sizes do not go together, or what a kernel needs does not fit into memory.
+    /// Returns `None` if the sizes do not match, or if the buffers of a kernel do not fit into memory.
     pub(super) fn new(sizes: Sizes) -> Option<Self> {
         let Sizes {
             batch,
@@ -129,11 +130,11 @@ impl Geometry {
         outputs: usize,
         weights: usize,
     ) -> Option<Self> {
-        /// How much larger than input and output the padded input may be.
+        /// Limit of the size of the padded input, in multiples of input and output.
         const LARGER: usize = 64;
-        /// Zeros that are worth their copy, whatever the input.
+        /// Values that the padded input may have beyond this limit.
         const FEW: usize = 1 << 22;
-        /// Weights are packed to whole vectors for several groups, or transformed.
+        /// Limit of the growth of weights that are packed for several groups, or transformed.
         const PACKED: usize = 16;
         let much = padded > LARGER * (inputs + outputs) + FEW;
         let values = padded + outputs + PACKED * weights;
@@ -145,12 +146,12 @@ impl Geometry {
         [self.batch, c, h, w]
     }
 
-    /// Values of the output.
+    /// Returns the number of values of the output.
     pub(super) fn outputs(&self) -> usize {
         self.output().iter().product()
     }
 
-    /// Pixels of the output, of all images.
+    /// Returns the number of output pixels of all images.
     pub(super) fn pixels(&self) -> usize {
         self.batch * self.out[1] * self.out[2]
     }
@@ -159,28 +160,28 @@ impl Geometry {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// Input channels of a group.
+    /// Returns the number of input channels of a group.
     pub(super) fn inputs_of_group(&self) -> usize {
         self.input[0] / self.groups
     }
 
-    /// Output channels of a group.
+    /// Returns the number of output channels of a group.
     pub(super) fn outputs_of_group(&self) -> usize {
         self.out[0] / self.groups
     }
 
-    /// Values of the padded input.
+    /// Returns the number of values of the padded input.
     pub(super) fn inputs(&self) -> usize {
         let [height, width] = self.padded();
         self.batch * height * width * self.input[0]
     }
 
-    /// Height and width of the padded input.
+    /// Returns height and width of the padded input.
     pub(super) fn padded(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
     }
 
-    /// Where the first input of each of `pixels` is in the padded input.
+    /// Returns the index of the first input of each of `pixels` in the padded input.
     pub(super) fn first_inputs(&self, pixels: Range<usize>) -> Vec<usize> {
         let [channels, ..] = self.input;
         let [_, out_height, out_width] = self.out;
@@ -198,7 +199,7 @@ impl Geometry {
         firsts
     }
 
-    /// The runs of a pixel, for `channels` of one group.
+    /// Returns the runs of a pixel over `channels` input channels.
     pub(super) fn runs(&self, channels: usize) -> Vec<Run> {
         let [height, width] = self.kernel;
         let [down, right] = self.dilation;

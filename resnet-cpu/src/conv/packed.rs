@@ -1,3 +1,5 @@
+//! Weights of a convolution, packed in the order in which kernels read them.
+
 use core::ops::Range;
 
 use aligned_vec::{AVec, avec};
@@ -6,32 +8,34 @@ use super::geometry::Geometry;
 use crate::parallel;
 use crate::simd::Vectors;
 
-/// Which output channels are computed together.
+/// The output channels, split into panels that are computed together.
 ///
-/// Where a vector spans several groups, it has the input channels of all of them, those of other groups with weight zero.
+/// A vector that spans several groups reads the input channels of all of them, with weight zero for the channels of other groups.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     pub(super) panels: Vec<Panel>,
-    /// Input channels of each vector of outputs.
+    /// Number of input channels of each vector of outputs.
     pub(super) channels: usize,
-    /// The same for all taps together.
+    /// Number of inputs of each vector of outputs: input channels times taps.
     pub(super) depth: usize,
     lanes: usize,
+    /// Number of groups that a vector spans.
     spanned: usize,
 }
 
 /// Output channels that are computed together.
 #[derive(Clone, Debug)]
 pub(super) struct Panel {
+    /// First output channel.
     pub(super) first: usize,
-    /// The last vector may be filled in part.
+    /// Number of channels. The last vector may be partly filled.
     pub(super) channels: usize,
     /// The first input channel of each vector.
     pub(super) inputs: Vec<usize>,
 }
 
 impl Panel {
-    /// Whether panels have all of so many channels, in their order, in vectors of so many lanes. Kernels write what panels have.
+    /// Whether panels cover `channels` output channels in order, in vectors of `lanes`. Kernels write the channels of panels.
     pub(super) fn are_all(panels: &[Self], channels: usize, lanes: usize) -> bool {
         let mut next = 0;
         let follows = |panel: &Self| {
@@ -51,19 +55,19 @@ impl Panel {
         self.first..self.first + self.channels
     }
 
-    /// Whether the vectors have different inputs.
+    /// Whether the vectors read different input channels.
     pub(super) fn grouped(&self) -> bool {
         self.inputs.iter().any(|input| *input != self.inputs[0])
     }
 }
 
 impl Panels {
-    /// `None` where groups and vectors do not go together.
+    /// Returns `None` if the groups do not fill vectors.
     pub(super) fn new(geometry: &Geometry, vectors: Vectors) -> Option<Self> {
         let Vectors { lanes, beside } = vectors;
         let [all, ..] = geometry.out;
         let of_group = geometry.outputs_of_group();
-        // At most four times the work for groups smaller than a vector.
+        // Groups smaller than a vector take at most four times the work.
         let spanned = match of_group {
             of_group if geometry.groups == 1 || of_group % lanes == 0 => 1,
             of_group if lanes % of_group == 0 && lanes <= 4 * of_group && all % lanes == 0 => {
@@ -91,12 +95,12 @@ impl Panels {
         })
     }
 
-    /// Whether a vector has outputs of several groups.
+    /// Whether a vector spans several groups.
     pub(super) fn span_groups(&self) -> bool {
         self.spanned > 1
     }
 
-    /// Channels of a panel, to the end of its last vector.
+    /// Returns the number of channels of a panel, padded to whole vectors.
     pub(super) fn width(&self, panel: &Panel) -> usize {
         panel.inputs.len() * self.lanes
     }
@@ -117,23 +121,23 @@ impl Panels {
     }
 }
 
-/// Outputs of a panel that are of one group.
+/// The outputs of a panel that belong to one group.
 #[derive(Clone)]
 struct Stretch {
     group: usize,
-    /// Of the group's outputs.
+    /// Output channels within the group.
     outputs: Range<usize>,
-    /// Of the first output in the panel.
+    /// Index of the first output in the panel.
     lane: usize,
-    /// Where the group's first input is among those of the vectors.
+    /// Index of the group's first input among the inputs of the vectors.
     within: usize,
 }
 
-/// Weights in the order in which the kernel reads them.
+/// Packed weights.
 #[derive(Debug)]
 pub(super) struct Packed {
     pub(super) panels: Panels,
-    /// For each panel: for each input, the weights of its channels.
+    /// Values of each panel: for each input, the weights of the panel's channels.
     pub(super) values: Vec<AVec<f32>>,
 }
 
@@ -152,21 +156,21 @@ impl Packed {
     }
 }
 
-/// Some weights of a panel for one output channel.
+/// Weights of a panel for one output channel and some input channels.
 pub(super) struct Run {
     pub(super) group: usize,
-    /// Of the group.
+    /// Output channel within the group.
     pub(super) output: usize,
-    /// Of the output in the panel.
+    /// Index of the output in the panel.
     pub(super) lane: usize,
-    /// Of the group.
+    /// Input channels within the group.
     pub(super) inputs: Range<usize>,
-    /// The first one among those of the vectors.
+    /// Index of the first input among the inputs of the vectors.
     first: usize,
 }
 
 impl Run {
-    /// Where the inputs' weights for a tap are in the packed panel.
+    /// Returns the range of these weights for a tap in the packed panel.
     pub(super) fn rows(&self, tap: usize, panels: &Panels, panel: &Panel) -> Range<usize> {
         let first = tap * panels.channels + self.first;
         let width = panels.width(panel);
@@ -174,7 +178,7 @@ impl Run {
     }
 }
 
-/// All weights of a panel, in an order that is kind to caches where those of an output lie together.
+/// Splits the weights of a panel into runs, in an order that suits the caches if the weights of an output are contiguous.
 pub(super) fn runs(
     panels: &Panels,
     panel: &Panel,
@@ -198,22 +202,22 @@ pub(super) fn runs(
     })
 }
 
-/// Where the weights of a convolution lie.
+/// The unpacked weights of a convolution, and their strides.
 #[derive(Clone, Debug)]
 pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],
-    /// From group to group.
+    /// Stride of groups.
     pub(super) group: usize,
-    /// From output to output of a group.
+    /// Stride of the output channels of a group.
     pub(super) output: usize,
-    /// From input to input of a group.
+    /// Stride of the input channels of a group.
     pub(super) input: usize,
-    /// Of each tap from the first weight for its output and input.
+    /// Offset of each tap from the first one.
     pub(super) taps: Vec<usize>,
 }
 
 impl<'a> Weights<'a> {
-    /// Of `[out, in / groups, height, width]`.
+    /// Describes contiguous weights, `[out, in / groups, height, width]`.
     pub(super) fn new(values: &'a [f32], geometry: &Geometry) -> Self {
         let (taps, inputs) = (geometry.taps(), geometry.inputs_of_group());
         Self {
@@ -225,7 +229,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// From weights of which those of an output lie together.
+    /// Packs weights whose input channels are closer together than their output channels.
     fn pack_outputs(
         &self,
         panels: &Panels,
@@ -253,7 +257,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// From weights of which those of an input lie together.
+    /// Packs weights whose output channels are closer together than their input channels.
     fn pack_inputs(&self, panels: &Panels, panel: &Panel, geometry: &Geometry, packed: &mut [f32]) {
         let width = panels.width(panel);
         for stretch in panels.stretches(panel, geometry) {

@@ -1,3 +1,5 @@
+//! Inputs of convolutions with padding, in channels-last layout.
+
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::borrow::Cow;
 
@@ -8,7 +10,7 @@ use super::packed::Panels;
 use crate::simd::arch;
 use crate::{layout, parallel};
 
-/// The input as `[batch, height, width, channels]` with its padding.
+/// Returns the padded input, `[batch, height, width, channels]`. Borrows it if it is channels-last and has no padding.
 pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32]> {
     let pass = |_: &[f32]| {};
     match unpadded(x, geometry) {
@@ -17,8 +19,8 @@ pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32
     }
 }
 
-/// The same for sums of products. `None` where vectors span groups and a value is infinite or NaN: times the weight zero of another group,
-/// it is NaN there.
+/// Returns the padded input for a direct convolution. `None` if vectors span groups and a value is infinite or NaN: multiplied
+/// by the zero weights of another group, it would be NaN there.
 pub(super) fn for_panels<'a>(
     x: &'a FlexTensor,
     geometry: &Geometry,
@@ -30,7 +32,7 @@ pub(super) fn for_panels<'a>(
     }
 }
 
-/// The same, if no value is larger than `most` or NaN.
+/// Returns the padded input. `None` if a magnitude exceeds `most` or a value is NaN.
 pub(super) fn padded_within<'a>(
     x: &'a FlexTensor,
     geometry: &Geometry,
@@ -53,9 +55,9 @@ pub(super) fn padded_within<'a>(
     within.into_inner().then_some(Cow::Owned(padded))
 }
 
-/// Whether no value is larger than `most`, which is positive, or NaN.
+/// Whether no magnitude exceeds `most`, which is positive, and no value is NaN.
 pub(super) fn are_within(values: &[f32], most: f32) -> bool {
-    // Without the sign, the bits of floats are in the order of their values, NaN after infinity.
+    // Without the sign, the bits of floats are ordered as their values, with NaN after infinity.
     let size = |value: &f32| value.to_bits() & (u32::MAX >> 1);
     let largest = arch().dispatch(
         #[inline(always)]
@@ -68,7 +70,7 @@ fn unpadded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Option<&'a [f32]> {
     layout::channels_last(x).filter(|_| geometry.padding == [[0, 0], [0, 0]])
 }
 
-/// Zeros around the rows of the input, each of which `see` sees.
+/// Pads the input, and calls `see` with each of its rows.
 fn pad(x: &FlexTensor, geometry: &Geometry, see: impl Fn(&[f32]) + Sync) -> Vec<f32> {
     let [channels, height, width] = geometry.input;
     match layout::channels_last(x) {
@@ -92,7 +94,7 @@ fn pad(x: &FlexTensor, geometry: &Geometry, see: impl Fn(&[f32]) + Sync) -> Vec<
     }
 }
 
-/// Zeros around rows that `fill` writes, from the image, the row and where it goes.
+/// Returns rows with zeros around them. `fill` gets an image, a row of it and the memory for the row's values.
 fn pad_by(geometry: &Geometry, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let [channels, height, width] = geometry.input;
     let [[down, _], [right, _]] = geometry.padding;

@@ -1,22 +1,25 @@
 //! Fused layers with their own gradients.
 //!
 //! Burn's autodiff computes the gradient of a batch norm in a dozen passes over its input. Here a layer, convolution to
-//! activation, is one node of the autograd graph.
+//! activation, is one node of the autograd graph. [`inner`] takes a layer out of the graph, for the same
+//! [`forward`] as in inference; [`Saved::gradients`] returns the gradients of its inputs.
 
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
-use burn_tensor::ops::{ActivationOps, FloatTensor, ModuleOps};
+use burn_tensor::ops::{ActivationOps, ConvOptions, FloatTensor, ModuleOps};
 use burn_tensor::{DType, Tensor, TensorPrimitive};
-use resnet_fused::autodiff::{Form, Inputs, inputs};
-use resnet_fused::{FusedLayers, Layer, LayerOutput};
+use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
 
-use super::{Affine, Convolution, primitive, tensor};
-use crate::{BatchNorm, Cpu, Normed, Phase};
+use super::{forward, primitive, statistics, tensor};
+use crate::{Cpu, Normed, Phase};
 
 type Train = Autodiff<Cpu>;
+
+/// One value for each input of a layer: `x`, weight, bias, scale, shift, residual.
+type Inputs<T> = [T; 6];
 
 pub(super) fn register() {
     let training = FusedLayers {
@@ -27,30 +30,36 @@ pub(super) fn register() {
 }
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
-    let (inputs, form) = inputs(layer);
-    let nodes = inputs.each_ref().map(|input| input.node.clone());
-    let values = inputs.map(|input| input.primitive);
+    let nodes = inputs(&layer).map(|input| input.node);
+    let layer = inner(layer);
     let step = Step
         .prepare::<NoCheckpointing>(nodes)
         .compute_bound()
         .stateful();
     let (output, statistics) = match step {
         OpsKind::Tracked(step) => {
-            let [x, weight, _, scale, ..] = values.clone();
-            let (output, normed) = run(&form, values);
-            let statistics = normed.as_ref().map(statistics);
-            let state = State {
-                x,
-                weight,
-                scale,
-                output: output.clone(),
-                normed,
-                form,
+            let conv = layer.conv.as_ref().map(|conv| SavedConv {
+                x: primitive(layer.x.clone()),
+                weight: primitive(conv.weight.clone()),
+                options: conv.options.clone(),
+            });
+            let scale = match &layer.norm {
+                Some(LayerNorm::Running { scale, .. }) => Some(scale.clone()),
+                _ => None,
             };
-            (step.finish(state, output), statistics)
+            let relu = layer.relu;
+            let (output, normed) = forward(layer, Phase::Training);
+            let statistics = normed.as_ref().map(statistics);
+            let saved = Saved {
+                conv,
+                scale,
+                relu: (relu && normed.is_none()).then(|| output.clone()),
+                normed,
+            };
+            (step.finish(saved, output), statistics)
         }
         OpsKind::UnTracked(step) => {
-            let (output, normed) = run(&form, values);
+            let (output, normed) = forward(layer, Phase::Training);
             (step.finish(output), normed.as_ref().map(statistics))
         }
     };
@@ -60,59 +69,85 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     }
 }
 
-/// The mean and the unbiased variance of each channel.
-fn statistics(normed: &Normed) -> [Tensor<Cpu, 1>; 2] {
-    let [n, _, h, w] = tensor::<4>(normed.output.clone()).dims();
-    let count = (n * h * w) as f64;
-    let unbiased = tensor(normed.variance.clone()) * (count / (count - 1.0));
-    [tensor(normed.mean.clone()), unbiased]
+/// Returns the inputs of a layer in the autograd graph. A missing one is an empty constant.
+fn inputs(layer: &Layer<Train>) -> Inputs<FloatTensor<Train>> {
+    fn input<const D: usize>(tensor: Option<&Tensor<Train, D>>) -> FloatTensor<Train> {
+        let missing = || Tensor::empty([0; D], &Default::default());
+        let tensor = tensor.cloned().unwrap_or_else(missing);
+        tensor.into_primitive().tensor()
+    }
+    let conv = layer.conv.as_ref();
+    let (scale, shift) = match &layer.norm {
+        Some(LayerNorm::Batch { scale, shift, .. } | LayerNorm::Running { scale, shift }) => {
+            (Some(scale), Some(shift))
+        }
+        None => (None, None),
+    };
+    [
+        input(Some(&layer.x)),
+        input(conv.map(|conv| &conv.weight)),
+        input(conv.and_then(|conv| conv.bias.as_ref())),
+        input(scale),
+        input(shift),
+        input(layer.residual.as_ref()),
+    ]
 }
 
-fn run(form: &Form, inputs: Inputs<Cpu>) -> (FloatTensor<Cpu>, Option<Normed>) {
-    let [x, weight, bias, scale, shift, residual] = inputs;
-    let residual = form.residual.then_some(residual);
-    let conv = form.options.clone().map(|options| Convolution {
-        weight,
-        bias: form.bias.then_some(bias),
-        options,
-        phase: Phase::Training,
+/// Takes a layer out of the autograd graph.
+fn inner(layer: Layer<Train>) -> Layer<Cpu> {
+    let conv = layer.conv.map(|conv| LayerConv {
+        weight: conv.weight.inner(),
+        bias: conv.bias.map(Tensor::inner),
+        options: conv.options,
     });
-    let Some(epsilon) = form.epsilon else {
-        let affine = Affine {
-            scale: form.norm.then_some(scale),
-            shift: form.norm.then_some(shift),
-            residual,
-            relu: form.relu,
-        };
-        return (affine.forward(x, conv), None);
-    };
-    let x = Affine::default().forward(x, conv);
-    let norm = BatchNorm {
-        scale,
-        shift,
-        epsilon,
-        residual,
-        relu: form.relu,
-    };
-    let normed = norm.forward(x);
-    (normed.output.clone(), Some(normed))
+    let norm = layer.norm.map(|norm| match norm {
+        LayerNorm::Batch {
+            scale,
+            shift,
+            epsilon,
+        } => LayerNorm::Batch {
+            scale: scale.inner(),
+            shift: shift.inner(),
+            epsilon,
+        },
+        LayerNorm::Running { scale, shift } => LayerNorm::Running {
+            scale: scale.inner(),
+            shift: shift.inner(),
+        },
+    });
+    Layer {
+        x: layer.x.inner(),
+        conv,
+        norm,
+        residual: layer.residual.map(Tensor::inner),
+        relu: layer.relu,
+    }
+}
+
+/// What a layer keeps for its gradients. It holds no residual, whose memory the output may take.
+#[derive(Clone, Debug)]
+struct Saved {
+    conv: Option<SavedConv>,
+    /// Batch norm, with its residual and ReLU.
+    normed: Option<Normed>,
+    /// Scale of a norm by the running statistics.
+    scale: Option<Tensor<Cpu, 1>>,
+    /// Output of a ReLU without a batch norm.
+    relu: Option<FloatTensor<Cpu>>,
 }
 
 #[derive(Clone, Debug)]
-struct State {
+struct SavedConv {
     x: FloatTensor<Cpu>,
     weight: FloatTensor<Cpu>,
-    scale: FloatTensor<Cpu>,
-    output: FloatTensor<Cpu>,
-    normed: Option<Normed>,
-    form: Form,
+    options: ConvOptions<2>,
 }
 
 #[derive(Debug)]
 struct Step;
 
 impl Backward<Cpu, 6> for Step {
-    type State = State;
+    type State = Saved;
 
     fn backward(
         self,
@@ -121,69 +156,65 @@ impl Backward<Cpu, 6> for Step {
         _checkpointer: &mut Checkpointer,
     ) {
         let grad = gradients.consume::<Cpu>(&ops.node);
-        let ids = ops.parents.map(|parent| parent.map(|node| node.id));
-        let [of_x, of_weight, of_bias, of_scale, of_shift, of_residual] = ids;
-        let mut register = |id, gradient| {
-            if let Some(id) = id {
-                gradients.register::<Cpu>(id, gradient);
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let found = ops.state.gradients(grad, wanted);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<Cpu>(parent.id, gradient);
             }
-        };
-        let State {
-            x,
-            weight,
-            scale,
-            output,
-            normed,
-            form,
-        } = ops.state;
-        let (grad, scale) = match normed {
+        }
+    }
+}
+
+impl Saved {
+    /// Returns the gradients of the inputs from the gradient of the output, at least the `wanted` ones.
+    fn gradients(
+        self,
+        grad: FloatTensor<Cpu>,
+        wanted: Inputs<bool>,
+    ) -> Inputs<Option<FloatTensor<Cpu>>> {
+        let [of_x, of_weight, of_bias, _, _, of_residual] = wanted;
+        let (grad, [scale, shift, residual]) = match self.normed {
             Some(normed) => {
-                drop(output);
-                let found = normed.backward(grad, of_residual.is_some());
-                register(of_scale, found.scale);
-                register(of_shift, found.shift);
-                if let Some(residual) = found.residual {
-                    register(of_residual, residual);
-                }
-                (found.x, None)
+                let found = normed.backward(grad, of_residual);
+                (
+                    found.x,
+                    [Some(found.scale), Some(found.shift), found.residual],
+                )
             }
             None => {
-                let grad = if form.relu {
-                    Cpu::relu_backward(output, grad)
-                } else {
-                    grad
+                let grad = match self.relu {
+                    Some(output) => Cpu::relu_backward(output, grad),
+                    None => grad,
                 };
-                register(of_residual, grad.clone());
-                (grad, form.norm.then_some(scale))
+                let residual = of_residual.then(|| grad.clone());
+                (grad, [None, None, residual])
             }
         };
-        // What comes before is multiplied by this constant.
-        let scaled = |x: FloatTensor<Cpu>, shape: [i32; 4]| match &scale {
-            Some(scale) => {
-                let scale = tensor::<1>(scale.clone()).reshape(shape);
-                primitive(tensor::<4>(x) * scale)
-            }
-            None => x,
+        // A norm by the running statistics multiplies what comes before by a constant.
+        let scaled = |values: FloatTensor<Cpu>, shape: [i32; 4]| match &self.scale {
+            Some(scale) => primitive(tensor::<4>(values) * scale.clone().reshape(shape)),
+            None => values,
+        };
+        let Some(SavedConv { x, weight, options }) = self.conv else {
+            let x = scaled(grad, [1, -1, 1, 1]);
+            return [Some(x), None, None, scale, shift, residual];
         };
         let outputs = [-1, 1, 1, 1];
-        let Some(options) = form.options else {
-            return register(of_x, scaled(grad, [1, -1, 1, 1]));
-        };
-        if of_bias.is_some() {
-            let sums = tensor::<4>(grad.clone())
-                .sum_dims(&[0, 2, 3])
-                .swap_dims(0, 1);
-            let sums = tensor::<4>(scaled(primitive(sums), outputs)).reshape([-1]);
-            register(of_bias, primitive::<1>(sums));
-        }
-        if of_weight.is_some() {
+        let bias = of_bias.then(|| {
+            let sums = tensor::<4>(grad.clone()).sum_dims(&[0, 2, 3]);
+            let sums = scaled(primitive(sums.swap_dims(0, 1)), outputs);
+            primitive(tensor::<4>(sums).reshape([-1]))
+        });
+        let of_weight = of_weight.then(|| {
             let [x, weight, grad] = [&x, &weight, &grad].map(Clone::clone);
             let found = Cpu::conv2d_weight_backward(x, weight, grad, options.clone());
-            register(of_weight, scaled(found, outputs));
-        }
-        if of_x.is_some() {
+            scaled(found, outputs)
+        });
+        let of_x = of_x.then(|| {
             let weight = scaled(weight, outputs);
-            register(of_x, Cpu::conv2d_x_backward(x, weight, grad, options));
-        }
+            Cpu::conv2d_x_backward(x, weight, grad, options)
+        });
+        [of_x, of_weight, bias, scale, shift, residual]
     }
 }

@@ -1,14 +1,14 @@
-//! What is done with every value of a map, in as few passes as can be.
+//! The loops over all values of a map.
 
 use crate::parallel;
 use crate::simd::arch;
 
-/// How values are split, so that short pixels do not make short loops.
+/// How values are split into loops and blocks. A loop covers several pixels if they have few channels.
 pub(super) struct Channels {
     count: usize,
-    /// Values of some pixels that are done in one loop.
+    /// Number of values in one loop, which covers whole pixels.
     period: usize,
-    /// Values that one core does at a time: always as many, so that sums do not depend on the number of cores.
+    /// Values that one core takes at a time. It does not depend on the number of cores, so neither do the sums.
     block: usize,
 }
 
@@ -23,13 +23,13 @@ impl Channels {
         }
     }
 
-    /// A value for each channel, for all pixels of a loop.
+    /// Returns the value of each channel, repeated for all pixels of a loop.
     pub(super) fn repeat(&self, of: impl Fn(usize) -> f64) -> Vec<f32> {
         let pixel: Vec<_> = (0..self.count).map(|c| of(c) as f32).collect();
         pixel.repeat(self.period / self.count)
     }
 
-    /// Sums of blocks, added up for each channel.
+    /// Adds up the sums of blocks for each channel.
     fn add_up(&self, blocks: &[Vec<f32>]) -> Vec<f64> {
         let mut sums = vec![0.0; self.count];
         for pixel in blocks
@@ -50,7 +50,7 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// The same, a residual added, and not below zero with `relu`.
+    /// Computes `x * factor + sum + residual`, then the ReLU if `relu` is true.
     pub(super) fn forward(
         &self,
         channels: &Channels,
@@ -60,7 +60,7 @@ impl Affine {
     ) -> Vec<f32> {
         let Self { factor, sum } = self;
         let low = if relu { 0.0 } else { f32::NEG_INFINITY };
-        // What is not a number stays.
+        // NaN stays.
         let limit = |value: f32| if value < low { low } else { value };
         let mut out = vec![0.0; x.len()];
         parallel::chunks(&mut out, x.len(), channels.block, |_, start, out| {
@@ -98,7 +98,7 @@ pub(super) struct Gradient {
 }
 
 impl Gradient {
-    /// Of the gradients `grad`, or of those in `out`, whose place it takes.
+    /// Writes the gradient of `x` to `out`. The gradient of the output is `grad`, or in `out` if that is `None`.
     pub(super) fn write(
         &self,
         channels: &Channels,
@@ -137,10 +137,10 @@ impl Gradient {
     }
 }
 
-/// Mean and variance of each channel.
+/// Returns the mean and the biased variance of each channel.
 pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
     let channels = Channels::new(channels);
-    // Distances to about the mean, for the squares of large values leave no digits for the variance.
+    // Sums distances to an estimate of the mean: squares of large values would leave no digits for the variance.
     let some = &values[..values.len().min(64 * channels.count)];
     let pixels = (some.len() / channels.count).max(1) as f64;
     let about: Vec<_> = channels
@@ -184,7 +184,8 @@ pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>
     (mean.collect(), variance.collect())
 }
 
-/// Sets gradients to zero where the output is, and sums them up for each channel, alone and times `x - mean`.
+/// Sets gradients to zero where the output of the ReLU is zero. Returns the sums of the gradients and of the gradients times
+/// `x - mean` for each channel.
 pub(super) fn gradient_sums(
     grad: &mut [f32],
     x: &[f32],

@@ -1,3 +1,5 @@
+//! Gradients of pools.
+
 use burn_backend::DType;
 use burn_flex::FlexTensor;
 
@@ -6,7 +8,8 @@ use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::arch;
 
-/// The gradient of the map, which goes to where each maximum was found. `None` for other maps: Flex's.
+/// Computes the gradient of a max pool's input from the indices of the maxima. Returns `None`, for Flex to compute, if the
+/// kernel does not support the map or the window.
 pub(crate) fn max_pool2d_backward(
     dims: Dims,
     grad: &FlexTensor,
@@ -26,7 +29,8 @@ pub(crate) fn max_pool2d_backward(
     })
 }
 
-/// The same for means. `None` for other maps, and where a window leaves the map: Flex's.
+/// Computes the gradient of an average pool's input. Returns `None`, for Flex to compute, if the kernel does not support the
+/// map or there is padding.
 pub(crate) fn avg_pool2d_backward(
     dims: Dims,
     grad: &FlexTensor,
@@ -41,8 +45,8 @@ pub(crate) fn avg_pool2d_backward(
     })
 }
 
-/// For every pixel of the map, and every window that it is in: calls `add` with the pixel's place in its map, where the window's
-/// values begin, and the pixel's gradients.
+/// Calls `add` for every pixel of the map and every window that covers it, with the index of the pixel in its map, the start of
+/// the window's values, and the gradients of the pixel.
 fn gather(
     dims: Dims,
     out: Dims,

@@ -1,3 +1,5 @@
+//! Forward passes of pools.
+
 use burn_backend::{Bytes, DType};
 use burn_flex::FlexTensor;
 
@@ -6,14 +8,14 @@ use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::arch;
 
-/// `None` for other maps, and where a window may lie in the padding alone: Flex's.
+/// Computes the maxima. Returns `None`, for Flex to compute, if the kernel does not support the map or the window.
 pub(crate) fn max_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
     let better = |value: f32, best: f32| if value > best { value } else { best };
-    // As in Flex: what is not a number stays where it comes first, and is passed over later.
+    // As in Flex: a NaN counts only as the first value of a window.
     window.meets().then(|| pool(x, window, better, 1.0))?
 }
 
-/// `None` for other maps, and where a window leaves the map: Flex's.
+/// Computes the means. Returns `None`, for Flex to compute, if the kernel does not support the map or there is padding.
 pub(crate) fn avg_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
     let taps = window.kernel[0] * window.kernel[1];
     let inside = window.padding == [0, 0];
@@ -56,7 +58,7 @@ fn pool(
     Some(layout::from_channels_last(out, [n, c, height, width]))
 }
 
-/// The maxima, and where each is in its map, as a row's number times the width and a column's. `None` as above.
+/// Computes the maxima and the index of each in its map, row times width plus column. Returns `None` as [`max_pool2d`] does.
 pub(crate) fn max_pool2d_with_indices(
     x: &FlexTensor,
     window: Window,
@@ -103,7 +105,7 @@ pub(crate) fn max_pool2d_with_indices(
     Some((maxima, places))
 }
 
-/// The values in the window at `[y, x]`, each with its place in the map.
+/// Returns the pixels in the window at `[y, x]`, each with its index in the map.
 #[inline(always)]
 fn taps(
     image: &[f32],

@@ -1,3 +1,5 @@
+//! Convolutions and their gradients against Flex.
+
 use burn_backend::Shape;
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
@@ -28,7 +30,7 @@ impl Case {
     }
 }
 
-/// Those that Winograd's algorithm is for.
+/// Convolutions that Winograd's algorithm applies to.
 fn threes() -> impl Strategy<Value = Case> {
     let channels = (1..7_usize, 1..9_usize);
     let sizes = (1..4_usize, 3..40_usize, 3..40_usize);
@@ -183,7 +185,7 @@ fn plain(stride: usize, padding: usize, groups: usize) -> ConvOptions<2> {
     ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups)
 }
 
-/// The layers of ResNets, large enough for several cores, and what a part is split into.
+/// Layers of ResNets, large enough for several cores and several tiles in each part.
 #[test]
 fn layers_of_residual_networks() {
     for (x, out, kernel, options) in [
@@ -272,7 +274,7 @@ fn what_has_no_kernel_is_flexs() {
     assert!(difference(Cpu::conv2d(x, weight, None, options), expected) < 1e-5);
 }
 
-/// Weights are packed once; a tensor with other values, even at the same address, is packed anew.
+/// Weights are packed once. A tensor with other values is packed again, even at the same address.
 #[test]
 fn changed_weights_are_seen() {
     let x = tensor([1, 16, 8, 8], 1);
@@ -282,7 +284,7 @@ fn changed_weights_are_seen() {
         let expected = Flex::conv2d(x.clone(), weight.clone(), None, plain(1, 1, 1));
         assert!(difference(found, expected) < 1e-5, "{step}");
         weight = match step % 3 {
-            // In place where Flex may.
+            // In place if Flex can.
             0 => Flex::float_mul_scalar(weight, 1.5.into()),
             1 => {
                 let mut weight = weight;
@@ -297,7 +299,7 @@ fn changed_weights_are_seen() {
     }
 }
 
-/// In the outputs over it, for each kernel and Winograd's algorithm, and in no others.
+/// A NaN reaches the outputs that cover it and no others, with each kernel and with Winograd's algorithm.
 #[test]
 fn not_a_number_stays() {
     for (size, kernel) in [(4, 1), (24, 3)] {

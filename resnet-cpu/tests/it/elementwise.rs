@@ -1,3 +1,5 @@
+//! Elementwise operations and layouts against Flex.
+
 use burn_backend::ops::{ActivationOps, FloatTensorOps};
 use burn_backend::{Scalar, TensorData};
 use burn_flex::{Flex, FlexTensor};
@@ -47,7 +49,7 @@ fn channels_stay_side_by_side() {
     }
 }
 
-/// Parts of tensors, broadcasts and shared values are as Flex has them.
+/// Slices, broadcasts and shared values give the same results as in Flex.
 #[test]
 fn views_are_seen_as_such() {
     let x = channels_last(&tensor([3, 5, 4, 3], 1));
@@ -70,7 +72,7 @@ fn views_are_seen_as_such() {
     assert_eq!(crate::values(x), before);
 }
 
-/// What all cores share is Flex's to the last bit, whoever else holds the values, and they keep theirs.
+/// Arithmetic on all cores equals Flex's bit by bit, and leaves tensors that share the values unchanged.
 #[test]
 fn large_arithmetic_is_exact() {
     type Binary = fn(FlexTensor, FlexTensor) -> FlexTensor;

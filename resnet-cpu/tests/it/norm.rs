@@ -1,3 +1,5 @@
+//! Batch norms against Burn's operations in double precision.
+
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorPrimitive, activation};
 use burn_flex::FlexTensor;
@@ -17,8 +19,8 @@ fn single<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
     x.cast(DType::F32).into_primitive().tensor()
 }
 
-/// The output and the gradients of `x`, scale, shift and residual by Burn's own operations in double precision, with the ReLU's gradient where
-/// `found` is above zero: what is near zero may be on the other side of it there.
+/// Computes the output and the gradients of `x`, scale, shift and residual with Burn's operations in double precision. The gradient
+/// of the ReLU is where `found` is positive, because a value near zero may have the other sign in double precision.
 fn expected(
     x: &FlexTensor,
     norm: &BatchNorm,
@@ -89,7 +91,7 @@ proptest! {
         for (found, expected) in [(found.scale, of_scale), (found.shift, of_shift)] {
             let pairs = values(found).into_iter().zip(values(expected.unwrap()));
             let error = pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()));
-            // Of so many summands, none of them far above one.
+            // Sums of many values, none far above one.
             prop_assert!(error / ((n * h * w) as f32) < 1e-6);
         }
         prop_assert_eq!(found.residual.is_some(), added);
@@ -100,7 +102,7 @@ proptest! {
     }
 }
 
-/// The variance of values far from zero is that of their distances.
+/// The variance of values far from zero keeps its digits.
 #[test]
 fn large_means_leave_the_variance_its_digits() {
     let mut x = tensor([8, 16, 32, 32], 1);
@@ -123,7 +125,7 @@ fn large_means_leave_the_variance_its_digits() {
     assert!(difference(far, near) < 1e-5);
 }
 
-/// The gradients are sums over all cores, the same in every run.
+/// The sums of the gradients over all cores are the same in every run.
 #[test]
 fn runs_give_the_same_numbers() {
     let run = || {

@@ -1,3 +1,5 @@
+//! Pools and their gradients against Flex.
+
 use burn_backend::ops::ModuleOps;
 use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;

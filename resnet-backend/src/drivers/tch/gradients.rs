@@ -1,8 +1,8 @@
-//! Layers with LibTorch's own gradients.
+//! Fused layers with LibTorch's own gradients.
 //!
-//! Burn's autodiff makes the gradient of a convolution's weight from another convolution, which LibTorch has no fast kernel for,
-//! and that of a batch norm from a dozen passes over its input. Here LibTorch records a layer, convolution to activation, on a
-//! graph of its own, and Burn's backward pass asks that graph.
+//! Burn's autodiff computes the gradient of a convolution's weight by another convolution, for which LibTorch has no fast kernel,
+//! and the gradient of a batch norm in a dozen passes over its input. Here LibTorch records a layer, convolution to activation,
+//! in its own autograd graph, and Burn's backward pass calls LibTorch's.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -12,9 +12,10 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
-use resnet_fused::autodiff::inputs;
 use resnet_fused::{FusedLayers, Layer, LayerOutput};
 use tch::Kind;
+
+use super::inputs::inputs;
 
 type Train = Autodiff<LibTorch>;
 
@@ -29,7 +30,7 @@ pub(crate) fn register() {
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     let (inputs, form) = inputs(layer);
-    // Running statistics that will be all of the batch's: its mean and its unbiased variance.
+    // With momentum 1, LibTorch replaces these running statistics by the mean and the unbiased variance of the batch.
     let like = &inputs[3].primitive.tensor;
     let (mean, variance) = (like.zeros_like(), like.ones_like());
     let forward = |[x, weight, bias, scale, shift, residual]: [&tch::Tensor; 6]| {
@@ -46,7 +47,7 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
             let [scale, shift] = [scale, shift].map(|values| values.reshape([1, -1, 1, 1]));
             y = (y * scale).g_add_(&shift);
         }
-        // In place: nothing else has seen `y`, and neither step before needs it for its gradients.
+        // In place: no other tensor shares `y`, and the gradients of the steps before do not need it.
         if form.residual {
             y = y.g_add_(residual);
         }
@@ -56,7 +57,7 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
         }
     };
     let output = record(inputs, forward);
-    // Copies, as LibTorch's graph keeps these and Burn may overwrite what it gets.
+    // Copies, because LibTorch's graph keeps these and Burn may overwrite its own.
     let outside = |statistic: &tch::Tensor| {
         let primitive = TensorPrimitive::Float(TchTensor::new(statistic.copy()));
         Tensor::from_inner(Tensor::<LibTorch, 1>::from_primitive(primitive))
@@ -79,7 +80,7 @@ fn convolve(
     x.conv2d(weight, bias, stride, padding, dilation, groups)
 }
 
-/// An operation on LibTorch's graph: what went in, and what came out.
+/// An operation in LibTorch's graph: its inputs and its output.
 #[derive(Clone, Debug)]
 struct Recorded<const N: usize> {
     inputs: [TchTensor; N],
@@ -146,7 +147,7 @@ impl<const N: usize> Backward<LibTorch, N> for Replay<N> {
             .filter_map(|(parent, input)| Some((parent.as_ref()?.id, &input.tensor)))
             .unzip();
         let found = tch::with_grad(|| {
-            // The scalar whose gradient by the output is the one that came from behind.
+            // A scalar whose gradient with respect to the output is `gradient`.
             let gradient = gradient.to_kind(output.tensor.kind()).reshape([-1]);
             let scalar = match output.tensor.kind() {
                 Kind::Float | Kind::Double => output.tensor.reshape([-1]).dot(&gradient),

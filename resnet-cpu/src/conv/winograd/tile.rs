@@ -1,4 +1,4 @@
-//! The transforms of Winograd's algorithm, of one row or column.
+//! The transforms of Winograd's algorithm, for one row or column.
 
 use pulp::Simd;
 
@@ -14,7 +14,7 @@ pub(super) trait Tile<const IN: usize, const OUT: usize> {
     fn outputs<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT];
 }
 
-/// F(2, 3), by the points 0, 1, -1 and infinity.
+/// F(2, 3), with the interpolation points 0, 1, -1 and infinity.
 pub(super) struct Two;
 
 impl Tile<4, 2> for Two {
@@ -44,9 +44,10 @@ impl Tile<4, 2> for Two {
     }
 }
 
-/// F(4, 3), by the points 0, A, -A, B, -B and infinity.
+/// F(4, 3), with the interpolation points 0, A, -A, B, -B and infinity.
 ///
-/// With the usual 1 and 2 rounding costs twice as much, and three times at worst; of these all constants are exact.
+/// With this A and B, all constants of the input and output transforms are exact in `f32`. The usual points 1 and 2 double the
+/// rounding errors, and triple the worst ones.
 pub(super) struct Four;
 
 const A: f64 = 0.625;
@@ -100,7 +101,7 @@ impl Tile<6, 4> for Four {
     }
 }
 
-/// `factor * x + y`. Not a closure, which would be compiled without the vectors of its caller.
+/// Returns `factor * x + y`. A closure would be compiled without the vector instructions of its caller.
 #[inline(always)]
 fn times<S: Simd>(simd: S, factor: f64, x: S::f32s, y: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor as f32), x, y)

@@ -1,8 +1,8 @@
-//! What must hold before a kernel of this crate, or of Flex, sees an operation.
+//! Checks of shapes and options before an operation reaches a kernel of this crate or of Flex.
 //!
-//! Flex computes sizes without regard to overflow, and multiplies matrices as large as it is told their shapes are. Here sizes
-//! are compared and computed with checks, for everything that either of them does with windows. An operation that cannot be
-//! is a mistake of the program, which Burn's interface can tell by a panic only.
+//! Flex computes sizes without overflow checks and trusts the shapes that it gets. These functions check every operation with
+//! windows: convolutions, pools and resizing. They panic on an invalid one, because Burn's interface has no other way to
+//! report an error.
 
 mod conv;
 mod pool;
@@ -14,14 +14,14 @@ pub(crate) use pool::{Pool, resized};
 
 use crate::memory;
 
-/// Ends an operation that cannot be done.
+/// Panics for an invalid operation.
 #[track_caller]
 #[cold]
 fn refuse(name: &str, message: impl core::fmt::Display) -> ! {
     panic!("{name}: {message}")
 }
 
-/// The sizes of a tensor that must have `rank` axes.
+/// Returns the sizes of a tensor. Panics unless it has `rank` axes.
 fn sizes(name: &str, what: &str, x: &FlexTensor, rank: usize) -> Vec<usize> {
     let shape = x.layout().shape().to_vec();
     if shape.len() != rank {
@@ -34,7 +34,7 @@ fn sizes(name: &str, what: &str, x: &FlexTensor, rank: usize) -> Vec<usize> {
     shape
 }
 
-/// Options that may not be zero.
+/// Panics if an option is zero.
 fn positive(name: &str, options: &[(&str, &[usize])]) {
     for (what, values) in options {
         if values.contains(&0) {
@@ -46,7 +46,7 @@ fn positive(name: &str, options: &[(&str, &[usize])]) {
     }
 }
 
-/// Values of a tensor with such sizes.
+/// Returns the number of values of a tensor with these sizes; `None` if it overflows.
 pub(crate) fn count(sizes: &[usize]) -> Option<usize> {
     if sizes.contains(&0) {
         return Some(0);
@@ -55,8 +55,10 @@ pub(crate) fn count(sizes: &[usize]) -> Option<usize> {
     sizes.iter().try_fold(1, product)
 }
 
-/// Asks for memory for what is `made` of the `given` tensors, by its sizes, and for those among the given that stand for more
-/// values than they hold: operations copy them. An empty tensor has the sizes of one as well, for Flex's loops go through them.
+/// Panics if the tensors to be `made`, given by their sizes, do not fit into memory.
+///
+/// The `given` tensors count if they are views of fewer values than their shape has, because operations copy them. A size of
+/// zero counts as one, because Flex loops over the other sizes of an empty tensor.
 fn memory(name: &str, given: &[&FlexTensor], made: &[&[usize]]) {
     let size = given.iter().map(|x| x.dtype().size()).fold(4, usize::max);
     let bytes = |sizes: &[usize]| {
@@ -84,7 +86,7 @@ fn memory(name: &str, given: &[&FlexTensor], made: &[&[usize]]) {
     }
 }
 
-/// Refuses a tensor of other sizes.
+/// Panics unless a tensor has the expected sizes.
 pub(crate) fn same(name: &str, what: &str, x: &FlexTensor, expected: &[usize]) {
     let found = x.layout().shape().to_vec();
     if found != expected {
@@ -95,7 +97,7 @@ pub(crate) fn same(name: &str, what: &str, x: &FlexTensor, expected: &[usize]) {
     }
 }
 
-/// Where a window can be, by steps of `stride`. `None` where it does not fit or the sizes cannot be counted.
+/// Returns the number of places of a window along an axis. `None` if it does not fit or a size overflows.
 pub(crate) fn places(
     size: usize,
     kernel: usize,
@@ -108,7 +110,7 @@ pub(crate) fn places(
     free.checked_div(stride)?.checked_add(1)
 }
 
-/// From the first to the last value under a window.
+/// Returns the number of values from the first to the last tap of a window.
 fn span(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }

@@ -1,4 +1,4 @@
-//! Batch norms by the statistics of the batch, of maps whose channels lie side by side.
+//! Batch norm by the statistics of the batch, for channels-last maps.
 
 mod passes;
 
@@ -8,29 +8,30 @@ use burn_flex::{FlexTensor, Layout};
 use crate::layout;
 use passes::{Affine, Channels, Gradient, gradient_sums, statistics};
 
-/// `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, mean and variance of each channel of `x`.
+/// A batch norm: `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, with the mean and the variance
+/// of each channel of `x`.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
-    /// `[channels]`
+    /// Scale of the normalized values, `[channels]`.
     pub scale: FlexTensor,
-    /// `[channels]`
+    /// Shift of the normalized values, `[channels]`.
     pub shift: FlexTensor,
     /// Added to the variance before the root.
     pub epsilon: f64,
-    /// Of the shape of the output.
+    /// Residual, of the shape of the output.
     pub residual: Option<FlexTensor>,
     /// Whether the output is `max(y, 0)`.
     pub relu: bool,
 }
 
-/// What a [`BatchNorm`] gives.
+/// The result of a [`BatchNorm`].
 #[derive(Clone, Debug)]
 pub struct Normed {
-    /// `[batch, channels, height, width]`, the channels side by side in memory.
+    /// Output, `[batch, channels, height, width]`, channels-last.
     pub output: FlexTensor,
-    /// `[channels]`
+    /// Mean of each channel, `[channels]`.
     pub mean: FlexTensor,
-    /// `[channels]`: the mean square of the distance to the mean.
+    /// Biased variance of each channel, `[channels]`.
     pub variance: FlexTensor,
     x: FlexTensor,
     scale: Vec<f32>,
@@ -38,28 +39,28 @@ pub struct Normed {
     relu: bool,
 }
 
-/// The gradients of what went into a [`BatchNorm`].
+/// The gradients of the inputs of a [`BatchNorm`].
 #[derive(Clone, Debug)]
 pub struct BatchNormGradients {
-    /// `[batch, channels, height, width]`
+    /// Gradient of the input, `[batch, channels, height, width]`.
     pub x: FlexTensor,
-    /// `[channels]`
+    /// Gradient of the scale, `[channels]`.
     pub scale: FlexTensor,
-    /// `[channels]`
+    /// Gradient of the shift, `[channels]`.
     pub shift: FlexTensor,
-    /// `[batch, channels, height, width]`, if asked for.
+    /// Gradient of the residual, `[batch, channels, height, width]`, if requested.
     pub residual: Option<FlexTensor>,
 }
 
 impl BatchNorm {
-    /// Normalises a map.
+    /// Normalizes a map.
     ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`, `f32`
     ///
     /// # Panics
     ///
-    /// If the shapes do not go together or the floats are not `f32`.
+    /// If the shapes do not match or a tensor is not `f32`.
     pub fn forward(self, x: FlexTensor) -> Normed {
         let x = layout::into_channels_last(x);
         let dims = layout::dims(&x);
@@ -92,7 +93,7 @@ impl BatchNorm {
 }
 
 impl Normed {
-    /// The gradients, by that of the output.
+    /// Computes the gradients of the inputs from the gradient of the output. `residual` tells whether the residual needs one.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Quantized tensors: all of it is Flex's.
+//! Operations on quantized tensors, all delegated to Flex.
 
 use burn_backend::ops::QTensorOps;
 use burn_backend::quantization::{QuantScheme, QuantizationParametersPrimitive};
@@ -18,7 +18,7 @@ impl QTensorOps<Cpu> for Cpu {
         Flex::quantize(tensor, scheme, QuantizationParametersPrimitive { scales })
     }
 
-    forward! {
+    delegate! {
         fn q_from_data(data: TensorData, device: &Device<Self>) -> QuantizedTensor<Self>;
         fn quantize_dynamic(tensor: FloatTensor<Self>, scheme: &QuantScheme) -> QuantizedTensor<Self>;
         fn dequantize(tensor: QuantizedTensor<Self>, dtype: FloatDType) -> FloatTensor<Self>;

@@ -1,4 +1,4 @@
-//! What networks are made of. Convolutions and pools of channels-last maps are this crate's, the rest is Flex's.
+//! Neural network operations. This crate computes convolutions, and pools of channels-last maps; Flex computes the rest.
 
 use burn_backend::ops::{
     AttentionModuleOptions, ConvOptions, ConvTransposeOptions, DeformConv2dBackward,
@@ -10,7 +10,7 @@ use burn_flex::Flex;
 use crate::check::{self, Pool};
 use crate::{Cpu, conv, layout, pool};
 
-/// Convolutions that are Flex's, where the sizes allow them.
+/// Convolutions that Flex computes, after checks of their sizes.
 macro_rules! checked {
     ($($check:ident $options:ty: $forward:ident $(, $x_backward:ident, $weight_backward:ident)?;)*) => {
         $(
@@ -53,6 +53,7 @@ macro_rules! checked {
     };
 }
 
+/// Creates the window of a pool.
 fn window(
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -252,7 +253,7 @@ impl ModuleOps<Cpu> for Cpu {
         conv_transpose ConvTransposeOptions<3>: conv_transpose3d;
     }
 
-    forward! {
+    delegate! {
         fn embedding(weights: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
         fn embedding_backward(weights: FloatTensor<Self>, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
         fn deform_conv2d(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, options: DeformConvOptions<2>) -> FloatTensor<Self>;

@@ -1,4 +1,4 @@
-//! Floats: Flex's, but for maps whose channels lie side by side, and for sums and products of many values.
+//! Operations on floats, delegated to Flex. Channels-last maps and large tensors get extra treatment.
 
 use burn_backend::ops::{FloatTensorOps, GridSampleOptions};
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};
@@ -47,7 +47,7 @@ impl FloatTensorOps<Cpu> for Cpu {
         fn float_empty(shape: Shape, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
     }
 
-    forward! {
+    delegate! {
         fn float_into_data(tensor: FloatTensor<Self>) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send;
         fn float_device(tensor: &FloatTensor<Self>) -> Device<Self>;
         fn float_to_device(tensor: FloatTensor<Self>, device: &Device<Self>) -> FloatTensor<Self>;

@@ -1,4 +1,4 @@
-//! Integers: all of it is Flex's.
+//! Operations on integers, all delegated to Flex.
 
 use core::ops::Range;
 
@@ -12,7 +12,7 @@ use burn_flex::Flex;
 use crate::Cpu;
 
 impl IntTensorOps<Cpu> for Cpu {
-    forward! {
+    delegate! {
         fn int_empty(shape: Shape, device: &Device<Self>, dtype: IntDType) -> IntTensor<Self>;
         fn int_into_data(tensor: IntTensor<Self>) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send;
         fn int_from_data(data: TensorData, device: &Device<Self>) -> IntTensor<Self>;

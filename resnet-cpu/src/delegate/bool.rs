@@ -1,4 +1,4 @@
-//! Booleans: all of it is Flex's.
+//! Operations on booleans, all delegated to Flex.
 
 use burn_backend::ops::BoolTensorOps;
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};
@@ -10,7 +10,7 @@ use burn_flex::Flex;
 use crate::Cpu;
 
 impl BoolTensorOps<Cpu> for Cpu {
-    forward! {
+    delegate! {
         fn bool_empty(shape: Shape, device: &Device<Self>, dtype: BoolDType) -> BoolTensor<Self>;
         fn bool_zeros(shape: Shape, device: &Device<Self>, dtype: BoolDType) -> BoolTensor<Self>;
         fn bool_ones(shape: Shape, device: &Device<Self>, dtype: BoolDType) -> BoolTensor<Self>;

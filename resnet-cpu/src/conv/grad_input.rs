@@ -1,21 +1,21 @@
-//! The gradient of a convolution's input: itself a convolution, of the output's gradient with the weights turned around.
+//! The gradient of a convolution's input: a convolution of the output's gradient with the flipped weights.
 //!
-//! With stride `s`, the inputs in rows `r, r + s, r + 2 s, ...` meet every `s`-th row of weights only, and the same is true of
-//! columns: `s * s` convolutions of stride 1, of a part of the weights each, whose outputs are laid into each other.
+//! With stride `s`, the inputs in rows `r, r + s, r + 2 s, ...` meet only every `s`-th row of weights, and columns do the same.
+//! So the gradient consists of `s * s` convolutions of stride 1, each with a part of the weights, whose outputs interleave.
 
 use burn_backend::ops::ConvOptions;
 use burn_flex::FlexTensor;
 
+use super::direct::Direct;
 use super::geometry::{Geometry, Sizes};
-use super::kernel::Direct;
+use super::job::{After, Job};
 use super::packed::{Packed, Panels, Weights};
 use super::padded;
-use super::place::{After, Job};
 use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::vectors;
 
-/// `None` where there is no kernel.
+/// Computes the gradient of the input. Returns `None` if there is no kernel.
 pub(super) fn gradient(
     x: Dims,
     weight: &FlexTensor,
@@ -26,7 +26,7 @@ pub(super) fn gradient(
     if forward.output() != layout::dims(grad) {
         return None;
     }
-    // A phase from beyond the input has no input.
+    // A phase that starts beyond the input is empty.
     let steps = [0, 1].map(|axis| forward.stride[axis].min(forward.input[1 + axis]));
     let sides = [0, 1].map(|axis| {
         let phases = (0..steps[axis]).map(|phase| Phase::new(&forward, axis, phase));
@@ -74,17 +74,18 @@ pub(super) fn gradient(
 
 /// Every `stride`-th row (or column) of the input.
 struct Phase {
-    /// How many there are.
+    /// Number of these rows.
     size: usize,
-    /// The first weight that they meet, and how many, `stride` apart.
+    /// First tap that meets these rows.
     first: usize,
+    /// Number of taps that meet these rows, `stride` apart.
     taps: usize,
     /// Zeros before and after the output's gradient.
     padding: [usize; 2],
 }
 
 impl Phase {
-    /// `None` for dilated weights with a stride, and for more padding than the weights span.
+    /// Returns `None` for a stride together with a dilation, and for more padding than the kernel spans.
     fn new(forward: &Geometry, axis: usize, phase: usize) -> Option<Self> {
         let [stride, dilation, kernel] =
             [forward.stride, forward.dilation, forward.kernel].map(|sides| sides[axis]);
@@ -112,7 +113,7 @@ impl Phase {
         })
     }
 
-    /// The weights that meet the output's gradient, from the last to the first.
+    /// Returns the taps that meet the output's gradient, from the last to the first.
     fn taps(&self, stride: usize) -> impl Iterator<Item = usize> {
         (0..self.taps)
             .rev()
@@ -120,7 +121,7 @@ impl Phase {
     }
 }
 
-/// Inputs' gradients as `[batch, height, width, channels]`.
+/// Computes the gradients of the inputs of one phase, `[batch, height, width, channels]`.
 fn of_phase(
     forward: &Geometry,
     weight: &[f32],

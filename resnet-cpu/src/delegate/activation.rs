@@ -1,4 +1,4 @@
-//! Activations: all of it is Flex's.
+//! Activations, all delegated to Flex.
 
 use burn_backend::Scalar;
 use burn_backend::ops::ActivationOps;
@@ -21,7 +21,7 @@ impl ActivationOps<Cpu> for Cpu {
         fn log_sigmoid_backward([x, grad]);
     }
 
-    forward! {
+    delegate! {
         fn prelu(tensor: FloatTensor<Self>, alpha: FloatTensor<Self>) -> FloatTensor<Self>;
         fn softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
     }

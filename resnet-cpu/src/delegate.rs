@@ -1,7 +1,7 @@
-//! The operations that this crate leaves to Flex.
+//! Burn's operations, most of which this crate delegates to Flex.
 
-/// Functions that call Flex's of the same name. Tensors are Flex's, so that nothing is converted.
-macro_rules! forward {
+/// Functions that call Flex's function of the same name. The tensors are Flex's and need no conversion.
+macro_rules! delegate {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
         $(
             #[inline]
@@ -12,7 +12,7 @@ macro_rules! forward {
     };
 }
 
-/// The same for functions that create a tensor: the first one registers the fused layers of this backend.
+/// Functions that call Flex's function and create a tensor. The first call registers the fused layers of this backend.
 macro_rules! create {
     ($(fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         $(
@@ -25,7 +25,7 @@ macro_rules! create {
     };
 }
 
-/// The same for what does not depend on where a value is: channels that lie side by side stay so.
+/// Elementwise functions that call Flex's function. Channels-last maps stay channels-last.
 macro_rules! elementwise {
     ($(fn $name:ident([$($x:ident),*] $(, $arg:ident: $type:ty)*);)*) => {
         $(
@@ -37,7 +37,7 @@ macro_rules! elementwise {
     };
 }
 
-/// An operation of two tensors, and of a tensor and a number.
+/// An arithmetic operation of two tensors, and of a tensor and a scalar.
 macro_rules! arithmetic {
     ($(fn $name:ident, $scalar:ident: |$a:ident, $b:ident| $operation:expr;)*) => {
         $(

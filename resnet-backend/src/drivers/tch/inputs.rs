@@ -1,35 +1,35 @@
-//! The inputs of a fused layer that is one node of Burn's autograd graph.
+//! The inputs of a fused layer as parents of one node of Burn's autograd graph.
 
-use burn_autodiff::Autodiff;
-use burn_tensor::Tensor;
-use burn_tensor::backend::Backend;
-use burn_tensor::ops::{ConvOptions, FloatTensor};
+use burn::backend::{Autodiff, LibTorch};
+use burn::tensor::Tensor;
+use burn::tensor::ops::{ConvOptions, FloatTensor};
+use resnet_fused::{Layer, LayerNorm};
 
-use crate::{Layer, LayerNorm};
+type Train = Autodiff<LibTorch>;
 
 /// Input, weight and bias of the convolution, scale and shift of the norm, residual. A missing one is a tensor without
 /// elements.
-pub type Inputs<B> = [FloatTensor<B>; 6];
+pub(super) type Inputs = [FloatTensor<Train>; 6];
 
-/// The parts of a [`Layer`].
+/// Which parts a [`Layer`] has.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub(super) struct Form {
     /// Options of the convolution.
-    pub options: Option<ConvOptions<2>>,
+    pub(super) options: Option<ConvOptions<2>>,
     /// Epsilon of a norm by the statistics of the batch.
-    pub epsilon: Option<f64>,
+    pub(super) epsilon: Option<f64>,
     /// Whether the convolution has a bias.
-    pub bias: bool,
+    pub(super) bias: bool,
     /// Whether there is a norm.
-    pub norm: bool,
+    pub(super) norm: bool,
     /// Whether there is a residual.
-    pub residual: bool,
+    pub(super) residual: bool,
     /// Whether the output is `max(y, 0)`.
-    pub relu: bool,
+    pub(super) relu: bool,
 }
 
-/// Takes a layer apart.
-pub fn inputs<B: Backend>(layer: Layer<Autodiff<B>>) -> (Inputs<Autodiff<B>>, Form) {
+/// Splits a layer into its inputs and its form.
+pub(super) fn inputs(layer: Layer<Train>) -> (Inputs, Form) {
     let (weight, bias, options) = match layer.conv {
         Some(conv) => (Some(conv.weight), conv.bias, Some(conv.options)),
         None => (None, None, None),
@@ -62,9 +62,7 @@ pub fn inputs<B: Backend>(layer: Layer<Autodiff<B>>) -> (Inputs<Autodiff<B>>, Fo
     (inputs, form)
 }
 
-fn primitive<B: Backend, const D: usize>(
-    tensor: Option<Tensor<Autodiff<B>, D>>,
-) -> FloatTensor<Autodiff<B>> {
+fn primitive<const D: usize>(tensor: Option<Tensor<Train, D>>) -> FloatTensor<Train> {
     let tensor = tensor.unwrap_or_else(|| Tensor::empty([0; D], &Default::default()));
     tensor.into_primitive().tensor()
 }

@@ -1,19 +1,20 @@
-//! What a convolution writes, and what follows it on the way there.
+//! The interface of the convolution kernels: where they write, and the epilogue on the way there.
 
 use pulp::Simd;
 
 use super::geometry::Geometry;
 
-/// `relu(scale * sum + bias)`, before the residual is added.
+/// The epilogue as kernels read it: `relu(scale * sum + bias + residual)`, without the residual, which [`Place`] has.
 pub(super) struct After {
-    /// Of each output channel, to the end of the last vector, as is the bias.
+    /// Scale of each output channel, padded to whole vectors.
     pub(super) scale: Vec<f32>,
+    /// Bias of each output channel, padded to whole vectors.
     pub(super) bias: Vec<f32>,
     pub(super) relu: bool,
 }
 
 impl After {
-    /// The sums themselves.
+    /// Returns the epilogue that writes the sums unchanged.
     pub(super) fn nothing(channels: usize, lanes: usize) -> Self {
         let channels = channels.next_multiple_of(lanes);
         Self {
@@ -24,29 +25,30 @@ impl After {
     }
 }
 
-/// The output, of which every core writes its own part, and what is added to it, which may be the same memory.
+/// Pointers to the output, of which every thread writes its own part, and to the residual, which may be the same memory.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     to: *mut f32,
     residual: Option<*const f32>,
 }
 
-// SAFETY: a job has each value read and written by one thread.
+// SAFETY: in a `Job`, one thread reads and writes each value.
 unsafe impl Send for Place {}
 // SAFETY: as above.
 unsafe impl Sync for Place {}
 
-/// A convolution, ready to run.
+/// A convolution with its input and packed weights.
 ///
 /// # Safety
 ///
-/// `write` writes every output, each from one thread, after it has read the residual there, and no other of the residual.
+/// `write` writes every output exactly once. The thread that writes an output is the only one that reads the residual at that
+/// index, and it does so before.
 pub(super) unsafe trait Job {
     fn geometry(&self) -> &Geometry;
 
     fn write(&self, place: Place);
 
-    /// The output as `[batch, height, width, channels]`, after `residual` of the same form was added.
+    /// Returns the output, `[batch, height, width, channels]`. The residual has the same layout.
     fn run(&self, residual: Option<&[f32]>) -> Vec<f32> {
         let length = self.geometry().outputs();
         assert!(residual.is_none_or(|residual| residual.len() == length));
@@ -55,12 +57,12 @@ pub(super) unsafe trait Job {
             to: output.as_mut_ptr(),
             residual: residual.map(<[f32]>::as_ptr),
         });
-        // SAFETY: there is room for all values, and every one is written.
+        // SAFETY: the capacity is `length`, and `write` has written every value.
         unsafe { output.set_len(length) };
         output
     }
 
-    /// The same in the place of `residual`.
+    /// Writes the output over the residual.
     fn run_over(&self, residual: &mut [f32]) {
         assert_eq!(residual.len(), self.geometry().outputs());
         let to = residual.as_mut_ptr();
@@ -72,12 +74,12 @@ pub(super) unsafe trait Job {
 }
 
 impl Place {
-    /// Makes outputs of a vector of sums. `at` is the place of the first, `channel` its channel, and there are `count` of them or a
-    /// whole vector.
+    /// Applies the epilogue to a vector of sums and writes the outputs. `at` is the index of the first output, `channel` its
+    /// channel. If `count` is less than a vector, only `count` outputs are written.
     ///
     /// # Safety
     ///
-    /// The places are of the caller's part, and `after` has scale and bias for a vector from `channel`.
+    /// The outputs belong to the caller's part, and `after` has scale and bias for a whole vector from `channel`.
     #[inline(always)]
     pub(super) unsafe fn store<S: Simd>(
         self,
@@ -101,7 +103,7 @@ impl Place {
                     let residual = residual.cast::<S::f32s>().read_unaligned();
                     sum = simd.add_f32s(sum, residual);
                 }
-                // What is not a number stays: where the comparison is false, the sum is kept.
+                // NaN stays: where the comparison is false, the sum is kept.
                 let low = simd.splat_f32s(lowest);
                 sum = simd.select_f32s(simd.less_than_f32s(sum, low), low, sum);
                 return to.cast::<S::f32s>().write_unaligned(sum);

@@ -1,4 +1,4 @@
-//! The loop that all convolutions spend their time in.
+//! Direct convolution: sums of products of inputs and weights.
 
 use core::array;
 use core::ops::Range;
@@ -6,12 +6,13 @@ use core::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::geometry::{Geometry, Run};
+use super::job::{After, Job, Place};
 use super::packed::{Packed, Panel, Panels};
-use super::place::{After, Job, Place};
-use crate::parallel;
+use super::products::products;
+use crate::parallel::{self, ranges};
 use crate::simd::{arch, vectors};
 
-/// A convolution, ready to run.
+/// The [`Job`] of a direct convolution.
 pub(super) struct Direct<'a> {
     /// `[batch, height, width, channels]` with padding.
     pub(super) x: &'a [f32],
@@ -20,13 +21,13 @@ pub(super) struct Direct<'a> {
     pub(super) after: After,
 }
 
-/// What one core does at a time.
+/// The work that one core takes at a time.
 struct Part {
     pixels: Range<usize>,
     panels: Range<usize>,
 }
 
-// SAFETY: the parts are all pixels and all channels, and each is one thread's.
+// SAFETY: the parts cover all pixels and all channels without overlap, and one thread runs each.
 unsafe impl Job for Direct<'_> {
     fn geometry(&self) -> &Geometry {
         self.geometry
@@ -47,7 +48,7 @@ unsafe impl Job for Direct<'_> {
 }
 
 impl Direct<'_> {
-    /// What the unsafe code below relies on, beside what [`Geometry`] is.
+    /// Asserts what the unsafe code below relies on, beside the invariants of [`Geometry`].
     fn check(&self, runs: &[Run]) {
         let (geometry, lanes) = (self.geometry, vectors().lanes);
         let Panels {
@@ -56,7 +57,7 @@ impl Direct<'_> {
             depth,
             ..
         } = &self.weights.panels;
-        // Every tap of every pixel is in the padded input, so that its channels are among the values.
+        // `Geometry` puts every tap of every pixel inside the padded input, whose size this checks.
         assert_eq!(self.x.len(), geometry.inputs());
         let firsts = panels.iter().flat_map(|panel| &panel.inputs);
         assert!(
@@ -78,11 +79,11 @@ impl Direct<'_> {
         );
     }
 
-    /// Split by pixels or by channels, whichever has the cores read less.
+    /// Splits the work by pixels or by channels, so that the cores read as little as possible.
     fn parts(&self) -> Vec<Part> {
-        /// Multiply-adds that are not worth a second core.
+        /// Number of multiply-adds up to which a second core does not pay.
         const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
-        /// Values of the input that stay in a core's second cache beside the weights.
+        /// Values of the input that fit into a core's L2 cache beside the weights.
         const NEAR: usize = 128 * 1024;
         let geometry = self.geometry;
         let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
@@ -117,17 +118,6 @@ impl Direct<'_> {
             })
             .collect()
     }
-}
-
-/// `count` ranges, as even as can be, that are `0..length` together.
-pub(super) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
-    // `length * index / count`, where the product may be too large.
-    let (whole, rest) = match count {
-        0 => (0, 0),
-        count => (length / count, length % count),
-    };
-    let at = move |index: usize| whole * index + rest * index / count;
-    (0..count).map(move |index| at(index)..at(index + 1))
 }
 
 struct PartOfJob<'a> {
@@ -170,7 +160,7 @@ impl WithSimd for PartOfJob<'_> {
     }
 }
 
-/// The pixels of a part for one panel.
+/// The pixels of a part and one panel, computed tile by tile.
 struct Tiles<'a, S> {
     simd: S,
     job: &'a Direct<'a>,
@@ -183,7 +173,7 @@ struct Tiles<'a, S> {
 }
 
 impl<S: Simd> Tiles<'_, S> {
-    /// Tiles of the most pixels whose outputs fit into the registers beside the weights, as even as can be.
+    /// Splits the pixels into even tiles, as large as the registers allow beside the weights.
     #[inline(always)]
     fn run<const VECTORS: usize, const GROUPED: bool>(self) {
         let most = if VECTORS <= 2 && S::REGISTER_COUNT >= 32 {
@@ -213,7 +203,7 @@ impl<S: Simd> Tiles<'_, S> {
     #[inline(always)]
     fn tile<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(&self, start: usize) {
         let mut sums = [[self.simd.splat_f32s(0.0); VECTORS]; PIXELS];
-        // SAFETY: there is room for the vectors of these pixels, one after the other, of this part.
+        // SAFETY: `sums` has room for the vectors of these pixels, which belong to this part.
         unsafe {
             let sums = sums.as_mut_ptr().cast::<S::f32s>();
             self.sum::<PIXELS, VECTORS, GROUPED>(start, sums);
@@ -221,9 +211,11 @@ impl<S: Simd> Tiles<'_, S> {
         }
     }
 
+    /// Computes the sums of a tile.
+    ///
     /// # Safety
     ///
-    /// There is room for all vectors of the pixels.
+    /// `to` has room for all vectors of the pixels.
     #[inline(always)]
     unsafe fn sum<const PIXELS: usize, const VECTORS: usize, const GROUPED: bool>(
         &self,
@@ -231,8 +223,8 @@ impl<S: Simd> Tiles<'_, S> {
         to: *mut S::f32s,
     ) {
         let (x, inputs) = (self.job.x.as_ptr(), &self.panel.inputs);
-        // SAFETY: by `Geometry`, every tap of every pixel is in the padded input; `Direct::check` has compared its length, the
-        // panels' channels and their weights with what there is.
+        // SAFETY: by `Geometry`, every tap of every pixel is in the padded input. `Direct::check` has checked its length, the
+        // channels of the panels and the length of their weights.
         unsafe {
             let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
             let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);
@@ -241,11 +233,11 @@ impl<S: Simd> Tiles<'_, S> {
         }
     }
 
-    /// Makes outputs of sums.
+    /// Applies the epilogue to the sums of a tile and writes the outputs.
     ///
     /// # Safety
     ///
-    /// There are `vectors` sums for each of the pixels, which are of this part.
+    /// `sums` has `vectors` vectors for each pixel, and the pixels belong to this part.
     #[inline(always)]
     unsafe fn finish(&self, start: usize, pixels: usize, vectors: usize, sums: *const S::f32s) {
         let (simd, job, panel) = (self.simd, self.job, self.panel);
@@ -255,8 +247,8 @@ impl<S: Simd> Tiles<'_, S> {
                 let first = panel.first + vector * S::F32_LANES;
                 let at = (self.pixel + start + pixel) * channels + first;
                 let left = panel.first + panel.channels - first;
-                // SAFETY: `at` and the channels after it are of this part, which no other thread reads or writes, and inside of
-                // the output, which has room for all pixels and channels. Scale and bias have values to the end of the last vector.
+                // SAFETY: `at` and the channels after it are inside the output and belong to this part, which no other thread
+                // reads or writes. Scale and bias are padded to whole vectors.
                 unsafe {
                     let sum = *sums.add(pixel * vectors + vector);
                     self.place.store(simd, &job.after, sum, at, first, left);
@@ -264,76 +256,4 @@ impl<S: Simd> Tiles<'_, S> {
             }
         }
     }
-}
-
-/// Writes the sums of the products for some pixels, from their first inputs in `x`.
-///
-/// They go through memory to what follows, by constant places: were there any other use of the array that they are summed up
-/// in, the compiler would keep it in memory during the sums.
-///
-/// # Safety
-///
-/// From each pixel's first input, and each vector's group there, there are the inputs of all runs; there are weights for as many vectors
-/// of outputs for each of them, aligned, and there is room for all vectors of the pixels.
-#[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "unrolled")]
-pub(super) unsafe fn products<
-    S: Simd,
-    const PIXELS: usize,
-    const VECTORS: usize,
-    const GROUPED: bool,
->(
-    simd: S,
-    x: [*const f32; PIXELS],
-    groups: [usize; VECTORS],
-    runs: &[Run],
-    mut weights: *const S::f32s,
-    to: *mut S::f32s,
-) {
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
-    // SAFETY: as the caller promises. A pointer is moved only where values follow.
-    unsafe {
-        for run in runs {
-            let x = x.map(|x| x.add(run.offset));
-            for input in 0..run.length {
-                let row: [S::f32s; VECTORS] = array::from_fn(|vector| *weights.add(vector));
-                weights = weights.add(VECTORS);
-                if !GROUPED {
-                    prefetch::<VECTORS, S>(weights);
-                }
-                for pixel in 0..PIXELS {
-                    let x = x[pixel].add(input);
-                    let value = simd.splat_f32s(*x);
-                    for vector in 0..VECTORS {
-                        let value = match GROUPED {
-                            true => simd.splat_f32s(*x.add(groups[vector])),
-                            false => value,
-                        };
-                        sums[pixel][vector] =
-                            simd.mul_add_e_f32s(value, row[vector], sums[pixel][vector]);
-                    }
-                }
-            }
-        }
-        for pixel in 0..PIXELS {
-            for vector in 0..VECTORS {
-                to.add(pixel * VECTORS + vector).write(sums[pixel][vector]);
-            }
-        }
-    }
-}
-
-/// Asks for the weights of some inputs ahead. They come from far: every panel is read for the first time once a convolution.
-#[inline(always)]
-fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for vector in 0..VECTORS {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const AHEAD: usize = 40;
-        let line = weights.wrapping_add(AHEAD * VECTORS + vector);
-        // SAFETY: a hint, which may be for any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-    }
-    #[cfg(any(not(target_arch = "x86_64"), miri))]
-    let _ = weights;
 }

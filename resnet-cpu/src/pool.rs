@@ -1,4 +1,4 @@
-//! Pools of maps whose channels lie side by side.
+//! Pools of channels-last maps.
 
 mod backward;
 mod forward;
@@ -12,15 +12,15 @@ pub(crate) use forward::{avg_pool2d, max_pool2d, max_pool2d_with_indices};
 use crate::check::{self, Pool as Window};
 use crate::layout::{self, Dims};
 
-/// The values and sizes of a map that there are kernels for.
+/// Returns the values and sizes of a map. `None` if the kernels do not support its type or layout.
 fn map(x: &FlexTensor) -> Option<(&[f32], Dims)> {
     let fits = x.dtype() == DType::F32 && x.layout().num_dims() == 4 && layout::is_channels_last(x);
     fits.then(|| Some((layout::channels_last(x)?, layout::dims(x))))?
 }
 
-/// As [`Window::check`] has seen it: sums of its sizes do not wrap around.
+/// [`Window::check`] has checked the window: sums of its sizes do not overflow.
 impl Window {
-    /// Height and width of what it gives; `None` if it does not fit or a last window leaves the map.
+    /// Returns height and width of the output. `None` if the window does not fit or the last one reaches beyond the map.
     fn output(&self, [_, _, height, width]: Dims) -> Option<[usize; 2]> {
         let side = |axis: usize, size: usize| {
             let [kernel, stride, padding, dilation] =
@@ -32,7 +32,7 @@ impl Window {
         Some([side(0, height)?, side(1, width)?])
     }
 
-    /// Where a tap of the window at `at` is in the map.
+    /// Returns the position of a tap of window `at`. `None` if it lies in the padding.
     #[inline(always)]
     fn tap(&self, axis: usize, at: usize, tap: usize, size: usize) -> Option<usize> {
         (at * self.stride[axis] + tap * self.dilation[axis])
@@ -40,7 +40,7 @@ impl Window {
             .filter(|at| *at < size)
     }
 
-    /// The windows that have a value of the map in them.
+    /// Returns the windows that cover position `at` of the map.
     #[inline(always)]
     fn over(&self, axis: usize, at: usize, windows: usize) -> core::ops::Range<usize> {
         let at = at + self.padding[axis];
@@ -49,7 +49,7 @@ impl Window {
         first..(at / self.stride[axis] + 1).min(windows)
     }
 
-    /// Whether no window lies in the padding alone.
+    /// Whether every window covers a value of the map.
     fn meets(&self) -> bool {
         let mut sides = self.padding.iter().zip(self.kernel);
         self.dilation == [1, 1] && sides.all(|(padding, kernel)| *padding < kernel)

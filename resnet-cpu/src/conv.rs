@@ -1,22 +1,20 @@
-//! Convolutions of maps whose channels lie side by side.
+//! Convolutions of channels-last maps.
 //!
 //! For each kernel row, the inputs of an output pixel are one run of memory, kernel width times channels long. The innermost
-//! loop goes through the runs of several pixels at once and keeps their outputs, for several vectors of channels, in registers:
-//! no matrix of patches is made, and no output is touched twice.
+//! loop reads the runs of several pixels at once and keeps their outputs, several vectors of channels each, in registers. So a
+//! convolution needs no im2col matrix and writes every output once.
 
 mod cache;
+mod direct;
 mod geometry;
-mod inputs;
-mod kernel;
+mod grad_input;
+mod grad_weight;
+mod job;
 mod packed;
 mod padded;
-mod place;
-mod tile;
-mod weights;
+mod prepare;
+mod products;
 mod winograd;
-
-use std::borrow::Cow;
-use std::sync::Arc;
 
 use burn_backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn_backend::{DType, Shape};
@@ -24,39 +22,40 @@ use burn_flex::{Flex, FlexTensor};
 
 use crate::simd::vectors;
 use crate::{check, layout};
-use cache::Prepared;
+use direct::Direct;
 use geometry::Geometry;
-use kernel::Direct;
-use packed::Packed;
-use place::{After, Job};
-use winograd::{Side, Transformed, Winograd};
+use job::{After, Job};
+use prepare::{Kernel, prepare};
+use winograd::Winograd;
 
-/// What a convolution is made part of in the same pass: `y = relu(scale * conv(x) + bias + residual)`.
+/// Operations after a convolution in the same pass: `y = relu(scale * conv(x) + bias + residual)`.
 #[derive(Clone, Debug, Default)]
 pub struct Epilogue {
-    /// For each channel, `[out]`.
+    /// Scale of each channel, `[out]`.
     pub scale: Option<FlexTensor>,
-    /// For each channel, `[out]`.
+    /// Bias of each channel, `[out]`.
     pub bias: Option<FlexTensor>,
-    /// Of the shape of the output, which takes its place in memory if nothing else refers to it.
+    /// Residual of the shape of the output. The output takes over its memory if no other tensor shares it.
     pub residual: Option<FlexTensor>,
     /// Whether the output is `max(y, 0)`.
     pub relu: bool,
 }
 
-/// What a convolution is made for.
+/// The purpose of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The weights stay the same from call to call, so that work on them pays: Winograd's algorithm where it takes less time. Its
-    /// outputs are the same sums, but for rounding: errors of some 1e-6 of the largest. An input with a NaN, an infinity or a
-    /// value above 1e15 is convolved without it, so that NaN reaches the outputs over it and no others.
+    /// The weights stay the same from call to call, so that transforming them pays. Winograd's algorithm computes the
+    /// convolution where it takes less time; its rounding errors are about 1e-6 of the largest output. It does not compute
+    /// inputs with a NaN, an infinity or a magnitude above 1e15, so that a NaN reaches only the outputs whose window covers it.
     Inference,
-    /// The weights change: no work on them but their packing.
+    /// The weights change between calls and are only packed.
     Training,
 }
 
-/// A convolution and what follows it, the channels of its output side by side in memory. Where this crate has no kernel for it
-/// (floats that are not `f32`, groups that do not fill vectors, tensors without elements), by Flex's operations.
+/// Computes a convolution and its epilogue.
+///
+/// The kernels of this crate return a channels-last map. Flex computes what they do not support: floats other than `f32`, groups
+/// that do not fill vectors, tensors without elements.
 ///
 /// # Shapes
 /// - `x`: `[batch, in, height, width]`
@@ -65,7 +64,7 @@ pub enum Phase {
 ///
 /// # Panics
 ///
-/// If the shapes do not go together, an option is zero that must not be, or the output does not fit into memory.
+/// If the shapes do not match, a stride, a dilation or the groups are zero, or the output does not fit into memory.
 pub fn conv2d_with(
     x: FlexTensor,
     weight: FlexTensor,
@@ -83,7 +82,7 @@ pub fn conv2d_with(
         .unwrap_or_else(|epilogue| by_flex(x, weight, options, *epilogue))
 }
 
-/// Burn's convolution, for inference or training. The channels of the output lie side by side where those of the input do.
+/// Computes Burn's convolution, for inference or training. The output is channels-last if the input is.
 pub(crate) fn conv2d(
     x: FlexTensor,
     weight: FlexTensor,
@@ -102,7 +101,7 @@ pub(crate) fn conv2d(
     }
 }
 
-/// The gradient of the input, its channels side by side where those of the output's gradient are.
+/// Computes the gradient of the input. It is channels-last if the gradient of the output is.
 ///
 /// # Shapes
 /// - `x`, result: `[batch, in, height, width]`
@@ -118,7 +117,7 @@ pub(crate) fn x_backward(
     check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let stays = layout::is_channels_last(&grad);
     let floats = [&weight, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
-    let own = || inputs::gradient(layout::dims(&x), &weight, &grad, &options);
+    let own = || grad_input::gradient(layout::dims(&x), &weight, &grad, &options);
     match floats.then(own).flatten() {
         Some(gradient) if stays => gradient,
         Some(gradient) => layout::to_channels_first(gradient),
@@ -129,7 +128,12 @@ pub(crate) fn x_backward(
     }
 }
 
-/// The gradient of the weights. Shapes are as above.
+/// Computes the gradient of the weights.
+///
+/// # Shapes
+/// - `x`: `[batch, in, height, width]`
+/// - `weight`, result: `[out, in / groups, kernel height, kernel width]`
+/// - `grad`: `[batch, out, height', width']`
 pub(crate) fn weight_backward(
     x: FlexTensor,
     weight: FlexTensor,
@@ -139,7 +143,7 @@ pub(crate) fn weight_backward(
     const NAME: &str = "conv2d_weight_backward";
     check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let floats = [&x, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
-    let own = || weights::gradient(&x, layout::dims(&weight), &grad, &options);
+    let own = || grad_weight::gradient(&x, layout::dims(&weight), &grad, &options);
     floats.then(own).flatten().unwrap_or_else(|| {
         check::weight_gradient(NAME, [&x, &weight, &grad], &options);
         let [x, grad] = [x, grad].map(layout::to_channels_first);
@@ -147,7 +151,7 @@ pub(crate) fn weight_backward(
     })
 }
 
-/// By a kernel of this crate, or what was to follow where there is none.
+/// Computes a convolution with a kernel of this crate. Returns the epilogue if there is no kernel.
 fn by_kernel(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -165,8 +169,8 @@ fn by_kernel(
         relu: epilogue.relu,
     };
     let residual = epilogue.residual.map(layout::into_channels_last);
-    Ok(match &ready.weights {
-        Weights::Direct(weights) => {
+    Ok(match &ready.kernel {
+        Kernel::Direct(weights) => {
             let job = Direct {
                 x: &ready.x,
                 weights,
@@ -175,7 +179,7 @@ fn by_kernel(
             };
             output(&job, residual)
         }
-        Weights::Winograd(weights, whole) => {
+        Kernel::Winograd(weights, whole) => {
             let job = Winograd {
                 x: &ready.x,
                 weights,
@@ -202,7 +206,7 @@ fn output(job: &impl Job, residual: Option<FlexTensor>) -> FlexTensor {
     }
 }
 
-/// The values of each channel, to the end of the last vector.
+/// Returns the value of each channel, padded with `otherwise` to whole vectors.
 fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry) -> Vec<f32> {
     let mut channels = match values {
         Some(values) => values.to_contiguous().storage().to_vec(),
@@ -210,68 +214,6 @@ fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry)
     };
     channels.resize(geometry.out[0].next_multiple_of(vectors().lanes), otherwise);
     channels
-}
-
-/// What a kernel needs.
-struct Ready<'a> {
-    geometry: Geometry,
-    weights: Weights,
-    /// With padding.
-    x: Cow<'a, [f32]>,
-}
-
-enum Weights {
-    Direct(Arc<Packed>),
-    /// With the sizes of whole tiles.
-    Winograd(Arc<Transformed>, Geometry),
-}
-
-/// `None` where there is no kernel.
-fn prepare<'a>(
-    x: &'a FlexTensor,
-    weight: &FlexTensor,
-    options: &ConvOptions<2>,
-    epilogue: &Epilogue,
-    phase: Phase,
-) -> Option<Ready<'a>> {
-    let Epilogue {
-        scale,
-        bias,
-        residual,
-        ..
-    } = epilogue;
-    let mut floats = [scale, bias, residual]
-        .into_iter()
-        .flatten()
-        .chain([x, weight]);
-    if !floats.all(|tensor| tensor.dtype() == DType::F32) {
-        return None;
-    }
-    let geometry = Geometry::of_conv(layout::dims(x), layout::dims(weight), options)?;
-    let tiles = match phase {
-        Phase::Inference => Side::of(&geometry),
-        Phase::Training => None,
-    };
-    if let Some((side, whole)) = tiles
-        && let Some(Prepared::Winograd(weights)) = cache::prepared(weight, &geometry, Some(side))
-        && let Some(x) = padded::padded_within(x, &whole, winograd::LARGEST)
-    {
-        let weights = Weights::Winograd(weights, whole);
-        return Some(Ready {
-            geometry,
-            weights,
-            x,
-        });
-    }
-    let Prepared::Direct(weights) = cache::prepared(weight, &geometry, None)? else {
-        return None;
-    };
-    let x = padded::for_panels(x, &geometry, &weights.panels)?;
-    Some(Ready {
-        geometry,
-        weights: Weights::Direct(weights),
-        x,
-    })
 }
 
 fn by_flex(

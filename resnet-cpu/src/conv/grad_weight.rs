@@ -1,0 +1,192 @@
+//! The gradient of a convolution's weights.
+//!
+//! A tile is the gradient of the weights for a panel of outputs and a few adjacent inputs of a kernel row. It stays in
+//! registers while the loop goes through the pixels. Each pixel adds the products of its inputs and its outputs' gradients.
+
+mod part;
+
+use std::borrow::Cow;
+
+use burn_backend::ops::ConvOptions;
+use burn_backend::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+
+use super::geometry::{Geometry, Run};
+use super::packed::{self, Panel, Panels};
+use super::padded;
+use crate::layout::{self, Dims};
+use crate::parallel::{self, ranges};
+use crate::simd::vectors;
+use part::{MOST, Part};
+
+/// Computes the gradient of the weights. Returns `None` if there is no kernel.
+pub(super) fn gradient(
+    x: &FlexTensor,
+    weight: Dims,
+    grad: &FlexTensor,
+    options: &ConvOptions<2>,
+) -> Option<FlexTensor> {
+    let geometry = Geometry::of_conv(layout::dims(x), weight, options)?;
+    if geometry.output() != layout::dims(grad) {
+        return None;
+    }
+    let panels = Panels::new(&geometry, vectors())?;
+    let grad = layout::into_channels_last(grad.clone());
+    let job = GradWeight {
+        x: &padded::padded(x, &geometry),
+        grads: outputs(layout::channels_last(&grad)?, &geometry, &panels),
+        tiles: tiles(&geometry.runs(panels.channels)),
+        firsts: geometry.first_inputs(0..geometry.pixels()),
+        panels: &panels,
+        geometry: &geometry,
+    };
+    let values = unpack(&job.run(), &geometry, &panels);
+    let layout = Layout::contiguous(Shape::from(weight.to_vec()));
+    Some(FlexTensor::new(
+        Bytes::from_elems(values),
+        layout,
+        DType::F32,
+    ))
+}
+
+/// Adjacent inputs of a pixel, whose weights' gradients are computed together.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    /// Offset from the first input of the pixel.
+    offset: usize,
+    inputs: usize,
+}
+
+fn tiles(runs: &[Run]) -> Vec<Tile> {
+    let of_run = |run: &Run| {
+        let offset = run.offset;
+        ranges(run.length, run.length.div_ceil(MOST)).map(move |range| Tile {
+            offset: offset + range.start,
+            inputs: range.len(),
+        })
+    };
+    runs.iter().flat_map(of_run).collect()
+}
+
+/// Returns the gradients of the outputs for each panel, `[pixel, channel of the panel]`.
+fn outputs<'a>(grad: &'a [f32], geometry: &Geometry, panels: &Panels) -> Vec<Cow<'a, [f32]>> {
+    let channels = geometry.out[0];
+    let of_panel = |panel: &Panel| {
+        let width = panels.width(panel);
+        if panel.channels == channels && width == channels {
+            return Cow::Borrowed(grad);
+        }
+        let mut values = vec![0.0; geometry.pixels() * width];
+        let pixels = values
+            .chunks_exact_mut(width)
+            .zip(grad.chunks_exact(channels));
+        for (to, from) in pixels {
+            to[..panel.channels].copy_from_slice(&from[panel.outputs()]);
+        }
+        Cow::Owned(values)
+    };
+    parallel::map(panels.panels.iter(), of_panel)
+}
+
+/// Converts packed gradients to `[out, in / groups, height, width]`.
+fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
+    let (inputs, taps) = (geometry.inputs_of_group(), geometry.taps());
+    let of_channel = inputs * taps;
+    let mut values = vec![0.0; geometry.out[0] * of_channel];
+    let most = panels.width(&panels.panels[0]);
+    let of_panels = values.chunks_mut(most * of_channel);
+    parallel::each(
+        of_panels.zip(sums).zip(&panels.panels).collect(),
+        |((values, sums), panel)| {
+            let width = panels.width(panel);
+            for run in packed::runs(panels, panel, geometry) {
+                let to = run.lane * of_channel + run.inputs.start * taps;
+                let to = &mut values[to..][..run.inputs.len() * taps];
+                for tap in 0..taps {
+                    let from = sums[run.rows(tap, panels, panel)].chunks_exact(width);
+                    for (to, from) in to.chunks_exact_mut(taps).zip(from) {
+                        to[tap] = from[run.lane];
+                    }
+                }
+            }
+        },
+    );
+    values
+}
+
+/// The inputs of the kernel.
+struct GradWeight<'a> {
+    /// `[batch, height, width, channels]` with padding.
+    x: &'a [f32],
+    grads: Vec<Cow<'a, [f32]>>,
+    tiles: Vec<Tile>,
+    /// Index of the first input of each pixel.
+    firsts: Vec<usize>,
+    panels: &'a Panels,
+    geometry: &'a Geometry,
+}
+
+impl GradWeight<'_> {
+    /// Computes the gradients, packed as weights are.
+    fn run(&self) -> Vec<Vec<f32>> {
+        self.check();
+        let zeros = |panel: &Panel| vec![0.0; self.panels.depth * self.panels.width(panel)];
+        let mut sums: Vec<_> = self.panels.panels.iter().map(zeros).collect();
+        parallel::each(self.parts(&mut sums), |part| part.run(self));
+        sums
+    }
+
+    /// Splits the tiles of each panel into parts, enough for all cores.
+    fn parts<'a>(&self, sums: &'a mut [Vec<f32>]) -> Vec<Part<'a>> {
+        /// Tiles that share the cached gradients of the outputs.
+        const FEW: usize = 8;
+        let wanted = (4 * parallel::cores()).div_ceil(sums.len());
+        let count = wanted.min(self.tiles.len().div_ceil(FEW));
+        let mut parts = Vec::new();
+        for (panel, mut sums) in sums.iter_mut().map(Vec::as_mut_slice).enumerate() {
+            let width = self.panels.width(&self.panels.panels[panel]);
+            for tiles in ranges(self.tiles.len(), count) {
+                let inputs: usize = self.tiles[tiles.clone()]
+                    .iter()
+                    .map(|tile| tile.inputs)
+                    .sum();
+                let (own, rest) = sums.split_at_mut(inputs * width);
+                sums = rest;
+                parts.push(Part {
+                    panel,
+                    tiles,
+                    sums: own,
+                });
+            }
+        }
+        parts
+    }
+
+    /// Asserts what the unsafe code of [`Part`] relies on, beside the invariants of [`Geometry`].
+    fn check(&self) {
+        let (geometry, lanes) = (self.geometry, vectors().lanes);
+        let Panels {
+            panels,
+            channels,
+            depth,
+            ..
+        } = self.panels;
+        // `Geometry` puts every tap of every pixel inside the padded input, whose size this checks.
+        assert_eq!(self.x.len(), geometry.inputs());
+        let firsts = panels.iter().flat_map(|panel| &panel.inputs);
+        assert!(
+            firsts
+                .max()
+                .is_some_and(|first| first + channels <= geometry.input[0])
+        );
+        let inputs: usize = self.tiles.iter().map(|tile| tile.inputs).sum();
+        assert_eq!([inputs, geometry.taps() * channels], [*depth; 2]);
+        assert!(Panel::are_all(panels, geometry.out[0], lanes));
+        assert_eq!(self.firsts.len(), geometry.pixels());
+        assert_eq!(panels.len(), self.grads.len());
+        for (panel, grads) in panels.iter().zip(&self.grads) {
+            assert_eq!(self.panels.width(panel), panel.inputs.len() * lanes);
+            assert_eq!(grads.len(), self.firsts.len() * panel.inputs.len() * lanes);
+        }
+    }
+}
