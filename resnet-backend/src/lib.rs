@@ -16,19 +16,6 @@ pub use report::{BackendReport, DeviceReport, Hardware, backends};
 pub use selection::{DeviceName, Selection};
 pub use work::{Work, with_backend};
 
-#[cfg(not(any(
-    feature = "cpu",
-    feature = "flex",
-    feature = "ndarray",
-    feature = "graphics",
-    feature = "cuda",
-    feature = "rocm",
-    feature = "tch"
-)))]
-compile_error!(
-    "no backend: enable at least one of the features `cpu`, `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `tch`"
-);
-
 #[cfg(any(
     all(feature = "vulkan", feature = "metal"),
     all(feature = "vulkan", feature = "webgpu"),

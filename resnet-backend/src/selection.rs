@@ -58,7 +58,8 @@ impl Selection {
     }
 
     /// Returns the fastest backend that runs on the CPU, for work that a GPU would not speed up. Returns a GPU backend if the
-    /// program was built without any for the CPU.
+    /// program was built without any for the CPU, and `cpu`, which [`with_backend`](crate::with_backend) refuses, if it was
+    /// built without any backend.
     pub fn processor() -> Self {
         let name = built().find(|name| name.runs_on_processor());
         let device = match name {

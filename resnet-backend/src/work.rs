@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 
-use crate::{BackendError, BackendName, Selection, drivers};
+use crate::{BackendError, BackendName, Selection};
 
 /// Work that runs on any backend.
 ///
@@ -24,30 +24,34 @@ pub trait Work {
 /// the work. Drivers and Burn report such failures by a panic on any thread. This function catches it, so the work must be
 /// safe to unwind.
 pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
-    match selection.backend {
+    let name: BackendName = selection.backend;
+    match name {
         #[cfg(feature = "cpu")]
-        BackendName::Cpu => Ok(work.run::<drivers::cpu::Cpu>(Default::default())),
+        BackendName::Cpu => Ok(work.run::<crate::drivers::cpu::Cpu>(Default::default())),
         #[cfg(feature = "flex")]
-        BackendName::Flex => Ok(work.run::<drivers::cpu::Flex>(Default::default())),
+        BackendName::Flex => Ok(work.run::<crate::drivers::cpu::Flex>(Default::default())),
         #[cfg(feature = "ndarray")]
-        BackendName::NdArray => Ok(work.run::<drivers::cpu::NdArray>(Default::default())),
+        BackendName::NdArray => Ok(work.run::<crate::drivers::cpu::NdArray>(Default::default())),
         #[cfg(feature = "graphics")]
         BackendName::Wgpu | BackendName::Vulkan | BackendName::Metal | BackendName::WebGpu
-            if selection.backend.is_built() =>
+            if name.is_built() =>
         {
-            drivers::graphics::run(selection, work)
+            crate::drivers::graphics::run(selection, work)
         }
         #[cfg(feature = "cuda")]
-        BackendName::Cuda => drivers::cuda::run(selection, work),
+        BackendName::Cuda => crate::drivers::cuda::run(selection, work),
         #[cfg(feature = "rocm")]
-        BackendName::Rocm => drivers::rocm::run(selection, work),
+        BackendName::Rocm => crate::drivers::rocm::run(selection, work),
         #[cfg(feature = "tch")]
-        BackendName::Tch => drivers::tch::run(selection, work),
+        BackendName::Tch => crate::drivers::tch::run(selection, work),
         #[allow(
             unreachable_patterns,
             reason = "reached where a backend is not built in"
         )]
-        name => Err(BackendError::NotBuilt { name }),
+        _ => {
+            drop(work);
+            Err(BackendError::NotBuilt { name })
+        }
     }
 }
 

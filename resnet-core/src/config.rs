@@ -2,7 +2,9 @@
 
 use alloc::{vec, vec::Vec};
 
-use burn::config::Config;
+use core::fmt;
+
+use burn::config::{Config, config_to_json};
 use burn::tensor::{Tensor, activation, backend::Backend};
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +28,12 @@ pub enum BlockKind {
 impl BlockKind {
     /// Whether norm and activation come before the convolutions.
     pub fn is_pre_activation(self) -> bool {
-        matches!(self, Self::PreActBasic | Self::PreActBottleneck)
+        self.family().pre_activation
     }
 
     /// Whether the block is the 1x1, 3x3, 1x1 kind, whose output is `expansion` times its width.
     pub fn is_bottleneck(self) -> bool {
-        matches!(self, Self::Bottleneck | Self::PreActBottleneck)
+        self.family().expands
     }
 }
 
@@ -206,7 +208,10 @@ pub enum GlobalPool {
     CatMaxAvg,
 }
 
-/// Every choice that makes a residual network; serialises with serde.
+/// Every option of a residual network.
+///
+/// It serializes with serde, and saves and loads as every config of Burn ([`Config`]). A saved config may lack options,
+/// which have their defaults then; an unknown option is an error.
 ///
 /// # Example
 ///
@@ -221,73 +226,132 @@ pub enum GlobalPool {
 /// let model: ResNet<Flex> = config.init(&Default::default());
 /// # Ok::<(), resnet_core::ConfigError>(())
 /// ```
-#[derive(Config, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default = "ResNetConfig::unset")]
 pub struct ResNetConfig {
     /// The stages, one to four.
     pub stages: Vec<StageConfig>,
     /// Output channels of a bottleneck over its width.
-    #[config(default = 4)]
     pub expansion: usize,
     /// Groups of the 3x3 convolution of a bottleneck (ResNeXt; Xie et al. 2016).
-    #[config(default = 1)]
     pub cardinality: usize,
     /// Channels of a group for a stage of width 64: 4 in `32x4d`, 128 in Wide ResNet-50-2.
-    #[config(default = 64)]
     pub base_width: usize,
     /// The convolutions before the first stage.
-    #[config(default = "StemKind::Conv7x7 { channels: 64 }")]
     pub stem: StemKind,
     /// What halves the map between the stem and the first stage.
-    #[config(default = "StemPool::Max")]
     pub stem_pool: StemPool,
     /// The shortcut of a block that changes the shape.
-    #[config(default = "ShortcutKind::Projection")]
     pub shortcut: ShortcutKind,
     /// Which convolution of a bottleneck has the stride.
-    #[config(default = "StridePlacement::Conv3x3")]
     pub stride_placement: StridePlacement,
     /// Channel attention.
-    #[config(default = "AttentionKind::None")]
     pub attention: AttentionKind,
     /// The normalisation.
-    #[config(default = "NormKind::Batch")]
     pub norm: NormKind,
     /// Epsilon of every norm, added to the variance before the root.
-    #[config(default = 1e-5)]
     pub norm_eps: f64,
     /// The activation.
-    #[config(default = "Activation::Relu")]
     pub activation: Activation,
     /// What takes over the stride of a block's 3x3 convolution.
-    #[config(default = "AntiAlias::None")]
     pub anti_alias: AntiAlias,
     /// Start every block as the identity: the last norm of its residual branch has weight 0
     /// (Goyal et al. 2017, section 5.1).
-    #[config(default = false)]
     pub zero_init_last: bool,
     /// Probability that the last block is skipped for a sample in training; falls linearly to 0 at
     /// the first block (stochastic depth; Huang et al. 2016).
-    #[config(default = 0.0)]
     pub drop_path: f64,
     /// Probability that a feature is dropped before the classifier in training.
-    #[config(default = 0.0)]
     pub dropout: f64,
     /// Largest stride of a map against the input: 32, 16 or 8. Stages that would go beyond it are
     /// dilated instead (Chen et al. 2017, DeepLab).
-    #[config(default = 32)]
     pub output_stride: usize,
     /// Channels of the input.
-    #[config(default = 3)]
     pub in_channels: usize,
     /// Classes of the classifier; 0 for a network without one.
-    #[config(default = 1000)]
     pub num_classes: usize,
     /// How the last map becomes the embedding.
-    #[config(default = "GlobalPool::Avg")]
     pub global_pool: GlobalPool,
 }
 
+impl Config for ResNetConfig {}
+
+/// Writes the config as JSON, as Burn's configs do.
+impl fmt::Display for ResNetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&config_to_json(self))
+    }
+}
+
+/// `with_expansion(4)` and so on: a setter for each option but the stages.
+macro_rules! setters {
+    ($($with:ident $option:ident: $type:ty,)*) => {
+        impl ResNetConfig {
+            $(
+                #[doc = concat!("Sets [`", stringify!($option), "`](Self::", stringify!($option), ").")]
+                pub fn $with(mut self, $option: $type) -> Self {
+                    self.$option = $option;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_expansion expansion: usize,
+    with_cardinality cardinality: usize,
+    with_base_width base_width: usize,
+    with_stem stem: StemKind,
+    with_stem_pool stem_pool: StemPool,
+    with_shortcut shortcut: ShortcutKind,
+    with_stride_placement stride_placement: StridePlacement,
+    with_attention attention: AttentionKind,
+    with_norm norm: NormKind,
+    with_norm_eps norm_eps: f64,
+    with_activation activation: Activation,
+    with_anti_alias anti_alias: AntiAlias,
+    with_zero_init_last zero_init_last: bool,
+    with_drop_path drop_path: f64,
+    with_dropout dropout: f64,
+    with_output_stride output_stride: usize,
+    with_in_channels in_channels: usize,
+    with_num_classes num_classes: usize,
+    with_global_pool global_pool: GlobalPool,
+}
+
 impl ResNetConfig {
+    /// Creates a config with these stages and every other option at its default: torchvision's ResNet.
+    pub fn new(stages: Vec<StageConfig>) -> Self {
+        Self {
+            stages,
+            expansion: 4,
+            cardinality: 1,
+            base_width: 64,
+            stem: StemKind::Conv7x7 { channels: 64 },
+            stem_pool: StemPool::Max,
+            shortcut: ShortcutKind::Projection,
+            stride_placement: StridePlacement::Conv3x3,
+            attention: AttentionKind::None,
+            norm: NormKind::Batch,
+            norm_eps: 1e-5,
+            activation: Activation::Relu,
+            anti_alias: AntiAlias::None,
+            zero_init_last: false,
+            drop_path: 0.0,
+            dropout: 0.0,
+            output_stride: 32,
+            in_channels: 3,
+            num_classes: 1000,
+            global_pool: GlobalPool::Avg,
+        }
+    }
+
+    /// What a saved config lacks has its default. Without stages, it is refused by [`validate`](Self::validate).
+    fn unset() -> Self {
+        Self::new(Vec::new())
+    }
+
     /// An ImageNet network of four stages of one block kind, widths 64, 128, 256, 512.
     pub fn imagenet(block: BlockKind, depths: [usize; 4]) -> Self {
         let stage = |(i, depth)| StageConfig {

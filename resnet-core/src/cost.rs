@@ -1,8 +1,8 @@
 //! What a network costs, by arithmetic from its config.
 
-use crate::layers::{eca_kernel, squeezed_channels};
-use crate::plan::BlockPlan;
-use crate::{AntiAlias, AttentionKind, ResNetConfig, ShortcutKind, StemKind, StemPool};
+use crate::layers::{ConvPlan, eca_kernel, squeezed_channels};
+use crate::plan::{BlockPlan, NamedConv};
+use crate::{AttentionKind, ResNetConfig, StemPool};
 
 /// The size of a network and the work of one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,17 @@ impl Cost {
         self.macs = self
             .macs
             .saturating_add(weights.saturating_mul(pixels as u64));
+    }
+
+    fn conv_plan(&mut self, conv: ConvPlan, pixels: usize) {
+        self.conv(conv.channels, conv.kernel, conv.groups, pixels);
+    }
+
+    fn named_conv(&mut self, conv: NamedConv, pixels: usize) {
+        self.conv_plan(conv.conv, pixels);
+        if conv.norm.is_some() {
+            self.norm(conv.conv.channels[1]);
+        }
     }
 
     fn norm(&mut self, channels: usize) {
@@ -74,77 +85,30 @@ impl ResNetConfig {
     }
 
     fn stem_cost(&self, cost: &mut Cost, size: &mut [usize; 2]) {
-        let [first, second, third] = self.stem_channels();
-        *size = size.map(|side| side.div_ceil(self.stem.stride()));
-        match self.stem {
-            StemKind::Conv7x7 { .. } => cost.conv([self.in_channels, third], 7, 1, pixels(*size)),
-            StemKind::Conv3x3 { .. } => cost.conv([self.in_channels, third], 3, 1, pixels(*size)),
-            StemKind::Deep { .. } | StemKind::Tiered { .. } => {
-                cost.conv([self.in_channels, first], 3, 1, pixels(*size));
-                cost.conv([first, second], 3, 1, pixels(*size));
-                cost.conv([second, third], 3, 1, pixels(*size));
-                cost.norm(first);
-                cost.norm(second);
-            }
-        }
-        if !self.is_pre_activation() {
-            cost.norm(third);
+        for conv in self.stem_convs() {
+            *size = size.map(|side| side.div_ceil(conv.conv.stride));
+            cost.named_conv(conv, pixels(*size));
         }
         if self.stem_pool != StemPool::None {
             *size = size.map(|side| self.halved(side));
         }
-        if self.stem_pool == StemPool::Conv {
-            cost.conv([third, third], 3, 1, pixels(*size));
-            cost.norm(third);
+        if let Some(conv) = self.stem_pool_conv() {
+            cost.named_conv(conv, pixels(*size));
         }
     }
 
     fn block_cost(&self, cost: &mut Cost, size: &mut [usize; 2], block: &BlockPlan) {
-        let &BlockPlan {
-            in_channels,
-            width,
-            out_channels,
-            stride,
-            ..
-        } = block;
-        let full = pixels(*size);
-        if stride > 1 {
-            *size = size.map(|side| self.halved(side));
-        }
-        let small = pixels(*size);
-        // An anti-aliased convolution sees the whole map, and is made smaller afterwards.
-        let strided = if self.anti_alias == AntiAlias::None {
-            small
-        } else {
-            full
-        };
-        if block.kind.is_bottleneck() {
-            let first_strided = self.stride_placement == crate::StridePlacement::Conv1x1;
-            cost.conv(
-                [in_channels, width],
-                1,
-                1,
-                if first_strided { strided } else { full },
-            );
-            cost.conv([width, width], 3, self.cardinality, strided);
-            cost.conv([width, out_channels], 1, 1, small);
-            cost.norm(width);
-        } else {
-            cost.conv([in_channels, width], 3, 1, strided);
-            cost.conv([width, out_channels], 3, 1, small);
-        }
-        cost.norm(width);
-        cost.norm(if block.kind.is_pre_activation() {
-            in_channels
-        } else {
-            out_channels
-        });
-        cost.attention(self.attention, out_channels);
-        if block.changes_shape() && self.shortcut != ShortcutKind::ZeroPad {
-            cost.conv([in_channels, out_channels], 1, 1, small);
-            if !block.kind.is_pre_activation() {
-                cost.norm(out_channels);
+        for step in block.convs() {
+            *size = size.map(|side| side.div_ceil(step.conv.stride));
+            cost.conv_plan(step.conv, pixels(*size));
+            cost.norm(step.norm_channels);
+            if step.aliased && block.stride > 1 {
+                *size = size.map(|side| self.halved(side));
             }
+        }
+        cost.attention(block.attention, block.out_channels);
+        if let Some(conv) = block.shortcut().and_then(|shortcut| shortcut.conv()) {
+            cost.named_conv(conv, pixels(*size));
         }
     }
 }

@@ -1,6 +1,29 @@
 //! What the maps of a network take, by arithmetic from its config.
 
-use crate::{AntiAlias, ResNetConfig, StemPool};
+use core::fmt;
+
+use crate::{ResNetConfig, StemPool};
+
+/// A number of bytes, displayed for people.
+///
+/// ```
+/// use resnet_core::ByteSize;
+///
+/// assert_eq!(ByteSize(3 << 29).to_string(), "1.5 GiB");
+/// assert_eq!(ByteSize(100 << 20).to_string(), "100.0 MiB");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 as f64 / f64::from(1 << 30) {
+            gib if gib >= 1e6 => f.write_str("over 1000000 GiB"),
+            gib if gib >= 0.1 => write!(f, "{gib:.1} GiB"),
+            gib => write!(f, "{:.1} MiB", gib * 1024.0),
+        }
+    }
+}
 
 /// Values of one image in the maps of a network.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,26 +86,20 @@ impl ResNetConfig {
             x = pooled;
         }
         for block in self.plan().iter().flatten() {
-            let full = size;
-            if block.stride > 1 {
-                size = size.map(|side| self.halved(side));
+            let convs = block.convs();
+            let (input, last) = (x, convs.len().saturating_sub(1));
+            for (i, step) in convs.into_iter().enumerate() {
+                size = size.map(|side| side.div_ceil(step.conv.stride));
+                let output = map(step.conv.channels[1], size);
+                // The shortcut waits beside the branch; at its end there are both sums.
+                let beside = if i == last { output.max(input) } else { input };
+                maps.step(x, output, beside);
+                x = output;
+                if step.aliased && block.stride > 1 {
+                    size = size.map(|side| self.halved(side));
+                    x = map(step.conv.channels[1], size);
+                }
             }
-            // An anti-aliased convolution sees the whole map, and is made smaller afterwards.
-            let strided = match self.anti_alias {
-                AntiAlias::None => size,
-                _ => full,
-            };
-            let out = map(block.out_channels, size);
-            let mut inner = x;
-            if block.kind.is_bottleneck() {
-                let reduced = map(block.width, full);
-                maps.step(inner, reduced, x);
-                inner = reduced;
-            }
-            let width = map(block.width, strided);
-            maps.step(inner, width, x);
-            maps.step(width, out, out.max(x));
-            x = out;
         }
         maps
     }

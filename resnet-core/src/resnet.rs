@@ -1,27 +1,29 @@
+//! The network.
+
 use alloc::vec::Vec;
 
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::ResNetConfig;
 use crate::block::Block;
-use crate::layers::{Norm, NormMode, global_pool, norm_act};
-use crate::stem::{ConvPool, Stem, stem_pool};
+use crate::layers::{ConvNormAct, Norm, global_pool, norm_act};
+use crate::stem::{Stem, conv_pool, stem_pool};
+use crate::{LayerGroup, Network, ResNetConfig};
 
 /// A residual network of any kind that [`ResNetConfig`] describes.
 ///
 /// `x -> stem -> c1 -> pool -> layer1 -> c2 -> … -> layer4 -> c5 -> global pool -> embedding -> fc -> logits`
 ///
 /// The names of the fields are the keys of torchvision's and timm's checkpoints (`layer1` is the
-/// first stage); see [`state_shapes`](Self::state_shapes).
+/// first stage); see [`Network::state_shapes`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct ResNet<B: Backend> {
     conv1: Stem<B>,
     /// After the stem; after the last stage in a pre-activation network.
     bn1: Option<Norm<B>>,
-    maxpool: Option<ConvPool<B>>,
+    maxpool: Option<ConvNormAct<B>>,
     layer1: Vec<Block<B>>,
     layer2: Vec<Block<B>>,
     layer3: Vec<Block<B>>,
@@ -71,7 +73,7 @@ impl ResNetConfig {
         ResNet {
             conv1: Stem::new(self, device),
             bn1: Some(Norm::new(self, last, device)),
-            maxpool: ConvPool::new(self, device),
+            maxpool: conv_pool(self, device),
             layer1: stage(),
             layer2: stage(),
             layer3: stage(),
@@ -92,16 +94,6 @@ impl<B: Backend> ResNet<B> {
     /// The options it was built from.
     pub fn config(&self) -> &ResNetConfig {
         &self.config
-    }
-
-    /// Number of parameters, without running statistics: PyTorch's `sum(p.numel() for p in parameters())`.
-    pub fn num_parameters(&self) -> usize {
-        let shapes = self.state_shapes().into_iter();
-        let parameters =
-            shapes.filter(|(key, _)| !key.contains(".running_") && !key.starts_with("running_"));
-        parameters
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
     }
 
     /// Class scores before softmax; the embedding if the network has no classifier.
@@ -263,39 +255,6 @@ impl<B: Backend> ResNet<B> {
         self
     }
 
-    /// The same network with every batch norm in `mode` on autodiff backends.
-    pub fn with_norm_mode(mut self, mode: NormMode) -> Self {
-        let mut set = |norm: &mut Norm<B>| norm.set_mode(mode);
-        self.conv1.norms().for_each(&mut set);
-        self.bn1.iter_mut().for_each(&mut set);
-        self.maxpool
-            .iter_mut()
-            .flat_map(ConvPool::norms)
-            .for_each(&mut set);
-        self.blocks_mut()
-            .for_each(|block| block.set_norms(&mut set));
-        self
-    }
-
-    /// The same function for inference with fewer steps: every batch norm that follows a
-    /// convolution is folded into it. Group norms and the first norm of pre-activation blocks stay.
-    ///
-    /// The folded network has convolution biases that checkpoints lack: load first, then fuse.
-    pub fn fuse(mut self) -> Self {
-        let mut after_stem = if self.config.is_pre_activation() {
-            None
-        } else {
-            self.bn1.take()
-        };
-        self.conv1.fuse(&mut after_stem);
-        if !self.config.is_pre_activation() {
-            self.bn1 = after_stem;
-        }
-        self.maxpool.iter_mut().for_each(ConvPool::fuse);
-        self.blocks_mut().for_each(Block::fuse);
-        self
-    }
-
     fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block<B>> {
         let stages = [
             &mut self.layer1,
@@ -304,6 +263,48 @@ impl<B: Backend> ResNet<B> {
             &mut self.layer4,
         ];
         stages.into_iter().flatten()
+    }
+}
+
+impl<B: Backend> Network<B> for ResNet<B> {
+    fn each_norm(&mut self, each: &mut dyn FnMut(&mut Norm<B>)) {
+        self.conv1.norms().for_each(&mut *each);
+        self.bn1.iter_mut().for_each(&mut *each);
+        self.maxpool
+            .iter_mut()
+            .filter_map(ConvNormAct::norm_mut)
+            .for_each(&mut *each);
+        self.blocks_mut().for_each(|block| block.each_norm(each));
+    }
+
+    /// Group norms and the first norm of pre-activation blocks stay.
+    fn fuse(mut self) -> Self {
+        let pre_activation = self.config.is_pre_activation();
+        let mut after_stem = match pre_activation {
+            true => None,
+            false => self.bn1.take(),
+        };
+        self.conv1.fuse(&mut after_stem);
+        if !pre_activation {
+            self.bn1 = after_stem;
+        }
+        self.maxpool.iter_mut().for_each(ConvNormAct::fuse);
+        self.blocks_mut().for_each(Block::fuse);
+        self
+    }
+
+    fn saved_config(&self) -> Option<&ResNetConfig> {
+        Some(&self.config)
+    }
+
+    fn layer_group(&self, key: &str) -> LayerGroup {
+        match key.split('.').next() {
+            // After the last stage.
+            Some("bn1") if self.config.is_pre_activation() => {
+                LayerGroup::ALL[self.config.stages.len()]
+            }
+            _ => LayerGroup::of_key(key),
+        }
     }
 }
 

@@ -1,23 +1,29 @@
+//! The shortcut `S` of a block `y = F(x) + S(x)`.
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend, module};
 
-use crate::layers::{ConvPlan, Norm, avg_pool_same, conv_norm, fold};
-use crate::plan::BlockPlan;
-use crate::{ResNetConfig, ShortcutKind};
+use crate::ResNetConfig;
+use crate::layers::{ConvNormAct, Norm, avg_pool_same, conv, conv_norm, fold};
+use crate::plan::{BlockPlan, ShortcutPlan, ShortcutPool};
 
-/// The shortcut `S` of a block `y = F(x) + S(x)` whose output has another shape than its input.
+/// The shortcut of a block whose output has another shape than its input. Other blocks have the identity.
 #[derive(Module, Debug)]
 pub enum Shortcut<B: Backend> {
-    /// 1x1 convolution and norm, after an average pool in ResNet-D.
-    Projection(Projection<B>),
+    /// 1x1 convolution and norm: `S(x) = bn(conv(x))` (He et al. 2015, option B).
+    Projection(ConvNormAct<B>),
+    /// The same after an average pool (ResNet-D).
+    PooledProjection(PooledProjection<B>),
+    /// 1x1 convolution alone, in pre-activation blocks.
+    Conv(Conv2d<B>),
     /// Subsampling, new channels zero.
     ZeroPad(ZeroPad<B>),
 }
 
-/// `S(x) = bn(conv(pool(x)))` (He et al. 2015, option B; with the pool He et al. 2018, figure 2c).
+/// `S(x) = bn(conv(pool(x)))` (He et al. 2018, figure 2c).
 #[derive(Module, Debug)]
-pub struct Projection<B: Backend> {
+pub struct PooledProjection<B: Backend> {
     conv: Conv2d<B>,
     bn: Option<Norm<B>>,
     pool: ShortcutPool,
@@ -31,71 +37,32 @@ pub struct ZeroPad<B: Backend> {
     backend: core::marker::PhantomData<B>,
 }
 
-/// The average pool of a ResNet-D shortcut: none where the size stays, timm's "same" where the stage is dilated.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum ShortcutPool {
-    None,
-    Avg { stride: usize },
-    AvgSame,
-}
-
 impl<B: Backend> Shortcut<B> {
-    /// The shortcut of a post-activation block, or none where the identity does.
+    /// Creates the shortcut of a block; none where the identity does.
     pub(crate) fn new(
         config: &ResNetConfig,
         block: &BlockPlan,
         device: &B::Device,
     ) -> Option<Self> {
-        let pool = match (block.dilation, block.stride) {
-            (1, 1) => ShortcutPool::None,
-            (1, stride) => ShortcutPool::Avg { stride },
-            _ => ShortcutPool::AvgSame,
-        };
-        let conv = ConvPlan::new(block.in_channels, block.out_channels, 1);
-        let bn = || Some(Norm::new(config, block.out_channels, device));
-        block.changes_shape().then(|| match config.shortcut {
-            ShortcutKind::Projection => {
-                let conv = conv.stride(block.stride).init(device);
-                Self::Projection(Projection {
-                    conv,
-                    bn: bn(),
-                    pool: ShortcutPool::None,
-                })
-            }
-            ShortcutKind::AvgPoolProjection => Self::Projection(Projection {
-                conv: conv.init(device),
-                bn: bn(),
-                pool,
-            }),
-            ShortcutKind::ZeroPad => Self::zero_pad(block),
-        })
-    }
-
-    /// The shortcut of a pre-activation block: its projection has no norm.
-    pub(crate) fn pre_activation(
-        config: &ResNetConfig,
-        block: &BlockPlan,
-        device: &B::Device,
-    ) -> Option<Self> {
-        block.changes_shape().then(|| match config.shortcut {
-            ShortcutKind::ZeroPad => Self::zero_pad(block),
-            _ => {
-                let conv =
-                    ConvPlan::new(block.in_channels, block.out_channels, 1).stride(block.stride);
-                Self::Projection(Projection {
+        let norm = |channels: usize| Norm::new(config, channels, device);
+        Some(match block.shortcut()? {
+            ShortcutPlan::Conv(conv) => Self::Conv(conv.init(device)),
+            ShortcutPlan::Projection(conv) => Self::Projection(ConvNormAct::from_parts(
+                conv.init(device),
+                norm(conv.channels[1]),
+            )),
+            ShortcutPlan::PooledProjection { pool, conv } => {
+                Self::PooledProjection(PooledProjection {
                     conv: conv.init(device),
-                    bn: None,
-                    pool: ShortcutPool::None,
+                    bn: Some(norm(conv.channels[1])),
+                    pool,
                 })
             }
-        })
-    }
-
-    fn zero_pad(block: &BlockPlan) -> Self {
-        Self::ZeroPad(ZeroPad {
-            out_channels: block.out_channels,
-            stride: block.stride,
-            backend: core::marker::PhantomData,
+            ShortcutPlan::ZeroPad => Self::ZeroPad(ZeroPad {
+                out_channels: block.out_channels,
+                stride: block.stride,
+                backend: core::marker::PhantomData,
+            }),
         })
     }
 
@@ -105,26 +72,31 @@ impl<B: Backend> Shortcut<B> {
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self {
             Self::Projection(projection) => projection.forward(x),
+            Self::PooledProjection(projection) => projection.forward(x),
+            Self::Conv(projection) => conv(projection, x),
             Self::ZeroPad(pad) => pad.forward(x),
         }
     }
 
     pub(crate) fn fuse(&mut self) {
-        if let Self::Projection(Projection { conv, bn, .. }) = self {
-            fold(conv, bn);
+        match self {
+            Self::Projection(projection) => projection.fuse(),
+            Self::PooledProjection(projection) => fold(&mut projection.conv, &mut projection.bn),
+            Self::Conv(_) | Self::ZeroPad(_) => {}
         }
     }
 
     pub(crate) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
-        let bn = match self {
-            Self::Projection(projection) => projection.bn.as_mut(),
-            Self::ZeroPad(_) => None,
+        let norm = match self {
+            Self::Projection(projection) => projection.norm_mut(),
+            Self::PooledProjection(projection) => projection.bn.as_mut(),
+            Self::Conv(_) | Self::ZeroPad(_) => None,
         };
-        bn.into_iter()
+        norm.into_iter()
     }
 }
 
-impl<B: Backend> Projection<B> {
+impl<B: Backend> PooledProjection<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = match self.pool {
             ShortcutPool::None => x,

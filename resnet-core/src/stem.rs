@@ -1,9 +1,12 @@
+//! Before the first stage.
+
 use alloc::vec;
+
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::layers::{ConvPlan, Norm, anti_alias, conv, conv_norm_act, fold, max_pool};
+use crate::layers::{ConvNormAct, Norm, anti_alias, conv, conv_norm_act, fold, max_pool};
 use crate::{Activation, AntiAlias, ResNetConfig, StemKind, StemPool};
 
 /// The convolutions before the first stage. The norm and activation that follow belong to the network.
@@ -29,20 +32,20 @@ pub struct DeepStem<B: Backend> {
 
 impl<B: Backend> Stem<B> {
     pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Self {
-        let [first, second, third] = config.stem_channels();
-        let input = config.in_channels;
-        let norm = |channels| Some(Norm::new(config, channels, device));
+        let convs = config.stem_convs();
+        let conv = |place: usize| convs[place].conv.init(device);
+        let norm = |place: usize| {
+            let [_, channels] = convs[place].conv.channels;
+            Some(Norm::new(config, channels, device))
+        };
         match config.stem {
-            StemKind::Conv7x7 { .. } => {
-                Self::Single(ConvPlan::new(input, third, 7).stride(2).init(device))
-            }
-            StemKind::Conv3x3 { .. } => Self::Single(ConvPlan::new(input, third, 3).init(device)),
+            StemKind::Conv7x7 { .. } | StemKind::Conv3x3 { .. } => Self::Single(conv(0)),
             StemKind::Deep { .. } | StemKind::Tiered { .. } => Self::Deep(DeepStem {
-                conv1: ConvPlan::new(input, first, 3).stride(2).init(device),
-                bn1: norm(first),
-                conv2: ConvPlan::new(first, second, 3).init(device),
-                bn2: norm(second),
-                conv3: ConvPlan::new(second, third, 3).init(device),
+                conv1: conv(0),
+                bn1: norm(0),
+                conv2: conv(1),
+                bn2: norm(1),
+                conv3: conv(2),
                 act: config.activation,
             }),
         }
@@ -79,7 +82,7 @@ impl<B: Backend> Stem<B> {
     pub(crate) fn set_in_channels(&mut self, channels: usize) {
         let (Self::Single(conv) | Self::Deep(DeepStem { conv1: conv, .. })) = self;
         let trained = conv.weight.is_require_grad();
-        let weight = adapt_input(conv.weight.val(), channels).detach();
+        let weight = adapt_in_channels(conv.weight.val(), channels).detach();
         conv.weight = Param::initialized(conv.weight.id, weight.set_require_grad(trained));
     }
 
@@ -104,11 +107,18 @@ impl<B: Backend> Stem<B> {
     }
 }
 
-/// For one channel the sum over the old ones; for more the old ones in turn, scaled by `old / new`. An input with
+/// Adapts the weight of a first convolution to images with other channels, as timm does.
+///
+/// For one channel it is the sum over the old ones; for more the old ones in turn, scaled by `old / new`. An input with
 /// the same values in every channel then gives what it gave before.
-fn adapt_input<B: Backend>(weight: Tensor<B, 4>, channels: usize) -> Tensor<B, 4> {
+///
+/// # Shapes
+/// - `weight`: `[out, old, kernel, kernel]`
+/// - output: `[out, channels, kernel, kernel]`
+pub fn adapt_in_channels<B: Backend>(weight: Tensor<B, 4>, channels: usize) -> Tensor<B, 4> {
     let [_, old, ..] = weight.dims();
     match channels {
+        _ if channels == old => weight,
         1 => weight.sum_dim(1),
         _ => Tensor::cat(vec![weight; channels.div_ceil(old)], 1)
             .narrow(1, 0, channels)
@@ -123,37 +133,14 @@ impl<B: Backend> DeepStem<B> {
     }
 }
 
-/// The convolution that replaces the max pool in ResNet-RS: 3x3 of stride 2, norm, activation
-/// (Bello et al. 2021, section 4).
-#[derive(Module, Debug)]
-pub struct ConvPool<B: Backend> {
-    conv: Conv2d<B>,
-    bn: Option<Norm<B>>,
-    act: Activation,
-}
-
-impl<B: Backend> ConvPool<B> {
-    /// The convolution, if the config asks for one.
-    pub(crate) fn new(config: &ResNetConfig, device: &B::Device) -> Option<Self> {
-        let channels = config.stem.out_channels();
-        (config.stem_pool == StemPool::Conv).then(|| Self {
-            conv: ConvPlan::new(channels, channels, 3).stride(2).init(device),
-            bn: Some(Norm::new(config, channels, device)),
-            act: config.activation,
-        })
-    }
-
-    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        conv_norm_act(&self.conv, &self.bn, self.act, x)
-    }
-
-    pub(crate) fn fuse(&mut self) {
-        fold(&mut self.conv, &mut self.bn);
-    }
-
-    pub(crate) fn norms(&mut self) -> impl Iterator<Item = &mut Norm<B>> {
-        self.bn.iter_mut()
-    }
+/// The convolution, norm and activation that replace the max pool, if the config asks for them.
+pub(crate) fn conv_pool<B: Backend>(
+    config: &ResNetConfig,
+    device: &B::Device,
+) -> Option<ConvNormAct<B>> {
+    let conv = config.stem_pool_conv()?.conv;
+    let norm = Norm::new(config, conv.channels[1], device);
+    Some(ConvNormAct::from_parts(conv.init(device), norm).with_act(config.activation))
 }
 
 /// What halves the map between stem and first stage.
@@ -164,7 +151,7 @@ impl<B: Backend> ConvPool<B> {
 pub(crate) fn stem_pool<B: Backend>(
     kind: StemPool,
     aliasing: AntiAlias,
-    conv: &Option<ConvPool<B>>,
+    conv: &Option<ConvNormAct<B>>,
     x: Tensor<B, 4>,
 ) -> Tensor<B, 4> {
     match (kind, conv, aliasing) {

@@ -1,3 +1,5 @@
+//! Labeled images, and why a dataset cannot be used.
+
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +8,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use resnet_image::{Channels, OpenError, Pixels};
 
-use crate::{BadImage, Skipped, shapes};
+use crate::{BadImage, Skipped, drawing};
 
 /// Labelled images: the names of the classes, and where each image is to be had. Images are decoded when they are asked
 /// for.
@@ -260,7 +262,7 @@ impl Sample {
                 };
                 RgbImage::from_fn(*side, *side, pixel)
             }
-            Source::Shape { class, seed } => shapes::draw(*class, *seed),
+            Source::Shape { class, seed } => drawing::draw(*class, *seed),
         };
         Ok(Pixels::from(image).convert(channels))
     }

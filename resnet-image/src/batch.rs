@@ -1,3 +1,5 @@
+//! Normalizes images into a batch: a Burn tensor.
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;

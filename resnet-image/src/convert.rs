@@ -1,6 +1,6 @@
 //! Pillow's `convert` between gray, RGB and RGBA.
 
-use crate::pixels::Channels;
+use crate::channels::Channels;
 
 /// Converts pixels; alpha is full where there was none, and dropped where there is none.
 pub(crate) fn convert(source: &[u8], from: Channels, target: &mut [u8], to: Channels) {

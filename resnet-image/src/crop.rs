@@ -1,3 +1,5 @@
+//! Crops the center of an image, as torchvision does.
+
 use image::{ImageBuffer, Pixel};
 
 use crate::filter::Filter;

@@ -1,3 +1,5 @@
+//! Decodes images from files and bytes.
+
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -6,8 +8,9 @@ use image::RgbImage;
 use self::budget::Share;
 use self::job::Job;
 use self::names::{Format, foreign_format};
+use crate::channels::Channels;
 use crate::limits::MAX_PIXELS;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Pixels;
 
 mod bmp;
 mod budget;

@@ -1,3 +1,5 @@
+//! The resampling filters of a resize.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,18 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod channel_mismatch;
+mod channels;
 mod convert;
 mod crop;
 #[cfg(feature = "decode")]
 mod decode;
 mod filter;
 mod limits;
+mod memory;
 mod per_channel;
 mod pixels;
 mod recipe;
 mod resize;
 
 pub use batch::{BatchError, normalised, to_tensor};
+pub use channel_mismatch::ChannelMismatch;
+pub use channels::{Channels, ChannelsError};
 pub use crop::center_crop;
 #[cfg(feature = "decode")]
 pub use decode::{
@@ -22,7 +27,8 @@ pub use decode::{
 pub use filter::{Filter, ParseFilterError};
 pub use image::{GrayImage, RgbImage, RgbaImage};
 pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};
+pub use memory::default_memory_limit;
 pub use per_channel::PerChannel;
-pub use pixels::{AsSamples, Channels, ChannelsError, Pixels};
+pub use pixels::{AsSamples, Pixels};
 pub use recipe::{IMAGENET_MEAN, IMAGENET_STD, Recipe, RecipeError};
 pub use resize::{resize, resize_shorter_side};

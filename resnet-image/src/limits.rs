@@ -1,3 +1,5 @@
+//! Limits on image sizes, and the error of an image beyond them.
+
 /// The default limit on the pixels of an image, and the limit on those of a resize or crop: where
 /// Pillow raises `DecompressionBombError` (twice its `MAX_IMAGE_PIXELS`).
 pub const MAX_PIXELS: u64 = 178_956_970;

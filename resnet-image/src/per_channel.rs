@@ -1,9 +1,11 @@
+//! One number for each channel: a mean or a standard deviation.
+
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pixels::{Channels, ChannelsError};
+use crate::channels::{Channels, ChannelsError};
 
 /// One number for each of one, three or four channels, such as the means of a recipe.
 ///

@@ -1,11 +1,14 @@
+//! The preprocessing of a set of weights: resize, crop, normalize.
+
 use image::{ImageBuffer, Pixel};
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Channels;
 use crate::crop::{center_crop, crop_resized};
 use crate::filter::Filter;
 use crate::limits::{TransformError, check_source};
 use crate::per_channel::PerChannel;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Pixels;
 use crate::resize::{resize_shorter_side, shorter_side_size};
 
 /// The mean of ImageNet's training pixels a channel, red first, on the scale 0 to 1.

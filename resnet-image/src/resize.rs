@@ -1,3 +1,5 @@
+//! Resizes images, bit for bit as Pillow does.
+
 use std::borrow::Cow;
 
 use image::{ImageBuffer, Pixel};

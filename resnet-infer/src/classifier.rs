@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::{FloatDType, backend::Backend};
-use resnet_core::{ConfigError, ResNet, ResNetConfig, StemKind, UnsupportedFloat};
-use resnet_image::{BatchError, Channels, Pixels, Recipe, RecipeError, TransformError, to_tensor};
-use resnet_weights::{
-    Checkpoint, InferError, Labels, LabelsError, Load, LoadError, OutputActivation,
-    PretrainedError, ReadError,
+use resnet_core::{ByteSize, ConfigError, Network, ResNet, UnsupportedFloat};
+use resnet_image::{
+    BatchError, ChannelMismatch, Channels, Pixels, Recipe, RecipeError, TransformError,
+    default_memory_limit, to_tensor,
 };
+use resnet_weights::{Labels, LabelsError, ModelSource, OutputActivation, SourceError};
 use serde::Serialize;
-
-use crate::channels::{ChannelMismatch, check_channels};
-use crate::memory::{default_limit, readable};
 
 /// A network with all it needs to name what is in an image: weights, recipe, labels.
 ///
@@ -65,18 +62,9 @@ pub struct ClassScore {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The checkpoint cannot be read.
+    /// The source gives no network.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The checkpoint's architecture cannot be told.
-    #[error(transparent)]
-    Infer(#[from] InferError),
-    /// The checkpoint does not fit.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Published weights cannot be had.
-    #[error(transparent)]
-    Pretrained(#[from] PretrainedError),
+    Source(#[from] SourceError),
     /// The network has no classifier.
     #[error(
         "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
@@ -117,7 +105,7 @@ pub enum PrepareError {
     #[error(
         "{width}x{height} pixels after resize and crop take about {} in the network, expected at most {}; crop or \
          resize to less (--crop), or raise --memory-limit",
-        readable(*.needed), readable(*.limit)
+        ByteSize(*.needed), ByteSize(*.limit)
     )]
     TooLarge {
         /// Columns.
@@ -153,15 +141,6 @@ pub enum ClassifyError {
     NonFinite,
 }
 
-/// The recipe that a network of this kind was most likely trained with: that of the CIFAR papers for a 3x3
-/// stem, torchvision's for any other.
-pub fn default_recipe(config: &ResNetConfig) -> Recipe {
-    match config.stem {
-        StemKind::Conv3x3 { .. } => Recipe::cifar(),
-        _ => Recipe::imagenet(),
-    }
-}
-
 impl<B: Backend> Classifier<B> {
     /// A classifier from its parts; five guesses an image, 16 images a batch. Fuses the network.
     ///
@@ -179,7 +158,7 @@ impl<B: Backend> Classifier<B> {
             return Err(OpenError::NoClasses);
         }
         recipe.validate()?;
-        check_channels(model.config(), &recipe)?;
+        recipe.check_channels(model.config().in_channels)?;
         let labels = labels.check(num_classes, "labels")?;
         let model = model.fuse();
         Ok(Self {
@@ -190,14 +169,14 @@ impl<B: Backend> Classifier<B> {
             top_k: 5,
             threshold: None,
             batch_size: 16,
-            memory_limit: default_limit(),
+            memory_limit: default_memory_limit(),
             notes: Vec::new(),
             dtype: FloatDType::F32,
             device: device.clone(),
         })
     }
 
-    /// A classifier with published weights, downloaded where this machine does not have them yet: see
+    /// Creates a classifier with published weights, downloaded where this machine does not have them yet: see
     /// [`resnet_weights::pretrained`] for the names.
     ///
     /// # Errors
@@ -212,37 +191,33 @@ impl<B: Backend> Classifier<B> {
     /// # Ok::<(), resnet_infer::OpenError>(())
     /// ```
     pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, OpenError> {
-        let pretrained = resnet_weights::pretrained(name, device)?;
-        Self::new(
-            pretrained.model,
-            pretrained.recipe,
-            pretrained.labels,
-            device,
-        )
+        Self::from_source(ModelSource::named(name.as_ref()), device)
     }
 
-    /// A classifier from a checkpoint alone: architecture, recipe and labels from its metadata where
+    /// Creates a classifier from a checkpoint alone: architecture, preprocessing and labels from its metadata where
     /// [`Save`](resnet_weights::Save) wrote them, else the architecture from its keys, the customary
-    /// recipe, and numbers for labels. [`notes`](Self::notes) tells what is assumed.
+    /// preprocessing, and numbers for labels. [`notes`](Self::notes) tells what is assumed.
     ///
     /// # Errors
     ///
     /// If the file cannot be read, is of no known network, or does not fit.
     pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, OpenError> {
-        let checkpoint = Checkpoint::open(path)?;
-        let inferred = checkpoint.infer()?;
-        let mut notes = checkpoint.notes();
-        notes.extend(inferred.note(checkpoint.name()));
-        let config = inferred.config;
-        let (model, _) = Load::default().apply(config.init(device), &checkpoint)?;
-        let recipe = checkpoint.recipe();
-        let labels = checkpoint.labels().cloned();
-        let labels = labels
-            .unwrap_or_else(|| Labels::of_network(inferred.name.as_deref(), config.num_classes));
-        let recipe = recipe.unwrap_or_else(|| default_recipe(&config));
-        let classifier = Self::new(model, recipe, labels, device)?;
+        Self::from_source(ModelSource::file(path.as_ref()), device)
+    }
+
+    /// Creates a classifier from a source, which may name architecture, options and one of several networks.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open) and [`pretrained`](Self::pretrained).
+    pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, OpenError> {
+        let resolved = source.resolve()?;
+        let (model, report) = resolved.load(device)?;
+        let mut notes = resolved.notes;
+        notes.extend(report.note());
+        let classifier = Self::new(model, resolved.recipe, resolved.labels, device)?;
         Ok(Self {
-            activation: checkpoint.output_activation().unwrap_or_default(),
+            activation: resolved.activation,
             notes,
             ..classifier
         })

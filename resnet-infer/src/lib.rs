@@ -1,17 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-mod channels;
 mod classifier;
-#[doc(hidden)]
-pub mod command;
-mod evaluate;
-mod memory;
 
-pub use channels::{ChannelMismatch, check_channels};
-pub use classifier::{
-    ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError, default_recipe,
-};
-pub use evaluate::{EvaluateError, evaluate};
+pub use classifier::{ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError};
 pub use resnet_weights::{Labels, LabelsError, OutputActivation};
 
 /// The examples of the README and of the book, as tests.

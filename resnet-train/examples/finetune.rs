@@ -14,7 +14,7 @@ use resnet_core::ResNet;
 use resnet_cpu::Cpu;
 use resnet_data::Dataset;
 use resnet_train::{Config, EpochReport, Observer, Position, Trainer};
-use resnet_weights::{Labels, Loader, Save};
+use resnet_weights::{Labels, PretrainedBuilder, Save};
 
 type B = Autodiff<Cpu>;
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::open("finetune")?;
     let data = Dataset::open(pictures, config.split, config.seed)?;
     let labels: Labels = data[0].classes().iter().cloned().collect();
-    let pretrained = Loader::named(network)?
+    let pretrained = PretrainedBuilder::named(network)?
         .with_classes(labels.len())
         .load::<B>(&device)?;
     let recipe = config.recipe(pretrained.recipe, pretrained.model.config());

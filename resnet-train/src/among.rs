@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use resnet_core::ResNet;
+use resnet_core::{Network, is_running_stat};
 
 use crate::parts::Parts;
 use crate::{Peers, PeersError, Trainer};
@@ -104,10 +104,10 @@ impl<B: AutodiffBackend> Trainer<B> {
     }
 }
 
-fn shared<B: Backend>(model: ResNet<B>, peers: &mut Peers) -> Result<ResNet<B>, PeersError> {
+fn shared<B: Backend, N: Network<B>>(model: N, peers: &mut Peers) -> Result<N, PeersError> {
     let mut values = Vec::new();
     let Ok(()) = model.visit_state(|key, data| -> Result<(), std::convert::Infallible> {
-        if key.contains("running_") {
+        if is_running_stat(key) {
             values.extend(data.iter::<f32>());
         }
         Ok(())
@@ -118,7 +118,7 @@ fn shared<B: Backend>(model: ResNet<B>, peers: &mut Peers) -> Result<ResNet<B>, 
     let Ok(model) = model.load_state(|key, shape| -> Result<_, std::convert::Infallible> {
         let size = shape.iter().product();
         let new = || TensorData::new(values.by_ref().take(size).collect(), shape.to_vec());
-        Ok(key.contains("running_").then(new))
+        Ok(is_running_stat(key).then(new))
     });
     Ok(model)
 }

@@ -8,17 +8,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use resnet_core::ResNet;
-use resnet_weights::write_atomically;
+use resnet_core::Network;
+use resnet_files::write_atomically;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::Trainer;
 use crate::memory::{Memory, SQUARES};
+use crate::{Trainable, Trainer};
 use container::{State, Tensors};
 use reader::{Reader, short};
 
@@ -78,7 +78,7 @@ pub enum CheckpointError {
     },
 }
 
-impl<B: AutodiffBackend> Trainer<B> {
+impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     /// Returns a SHA-256 of the network's values and of a text: the same for trainers that start alike.
     ///
     /// # Panics
@@ -268,7 +268,7 @@ impl<B: Backend> ModuleVisitor<B> for Shapes {
 /// The entries of the state dict, in `f32`.
 fn entries<B: Backend>(
     prefix: &str,
-    model: &ResNet<B>,
+    model: &impl Network<B>,
 ) -> impl Iterator<Item = (String, TensorData)> {
     let mut entries = Vec::new();
     let Ok(()) = model.visit_state(|key, data| -> Result<(), std::convert::Infallible> {

@@ -4,14 +4,13 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use resnet_core::ResNet;
 
 /// Scales all gradients by `max / (norm + 1e-6)` where their common L2 norm is above `max`: PyTorch's
 /// `clip_grad_norm_`. Burn's own clips each tensor by itself. Nothing waits for the device.
 ///
 /// Gives the norm before clipping, `[1]`; none without gradients.
 pub fn clip_global_norm<B: AutodiffBackend>(
-    model: &ResNet<B>,
+    model: &impl Module<B>,
     gradients: &mut GradientsParams,
     max: f64,
 ) -> Option<Tensor<B::InnerBackend, 1>> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use open::ConfigError;
 
-use crate::{Decay, Groups, LossKind, OptimizerConfig};
+use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 
 /// What a run does, but for its images: the network it starts from, and every number of the training.
 ///
@@ -83,7 +83,7 @@ pub struct Config {
     /// From gradients to new parameters.
     pub optimizer: OptimizerConfig,
     /// Which parameters learn, how fast, and which of them decay.
-    pub groups: Groups,
+    pub groups: ParamGroups,
     /// How the learning rate changes.
     pub schedule: ScheduleConfig,
     /// How images are changed at random.
@@ -179,9 +179,9 @@ impl Default for Config {
             input: None,
             head: None,
             optimizer: OptimizerConfig::default(),
-            groups: Groups {
+            groups: ParamGroups {
                 decay_norm_and_bias: false,
-                ..Groups::default()
+                ..ParamGroups::default()
             },
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),

@@ -1,5 +1,7 @@
 //! The moving average of a network.
 
+use std::marker::PhantomData;
+
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -8,22 +10,28 @@ use resnet_core::ResNet;
 
 /// An exponential moving average of every entry of the state dict, running statistics included: timm's `ModelEmaV2`.
 #[derive(Clone, Debug)]
-pub struct Ema<B: Backend> {
-    model: ResNet<B>,
+pub struct Ema<B: Backend, M: Module<B> = ResNet<B>> {
+    model: M,
     decay: f64,
+    backend: PhantomData<B>,
 }
 
-impl<B: Backend> Ema<B> {
+impl<B: Backend, M: Module<B>> Ema<B, M> {
     /// Starts from the values of `model`.
-    pub fn new<A: AutodiffBackend<InnerBackend = B>>(model: &ResNet<A>, decay: f64) -> Self {
+    pub fn new<A, N>(model: &N, decay: f64) -> Self
+    where
+        A: AutodiffBackend<InnerBackend = B>,
+        N: AutodiffModule<A, InnerModule = M>,
+    {
         Self {
             model: model.valid(),
             decay,
+            backend: PhantomData,
         }
     }
 
     /// `average = decay * average + (1 - decay) * model`.
-    pub fn update<A: AutodiffBackend<InnerBackend = B>>(&mut self, model: &ResNet<A>) {
+    pub fn update<A: AutodiffBackend<InnerBackend = B>>(&mut self, model: &impl Module<A>) {
         // The container of Burn's gradients holds tensors of any rank by the ids of their parameters.
         let mut values = Values(GradientsParams::new());
         model.visit(&mut values);
@@ -34,12 +42,12 @@ impl<B: Backend> Ema<B> {
         self.model = self.model.clone().map(&mut blend);
     }
 
-    pub(crate) fn set_model(&mut self, model: ResNet<B>) {
+    pub(crate) fn set_model(&mut self, model: M) {
         self.model = model;
     }
 
     /// The average.
-    pub fn model(&self) -> &ResNet<B> {
+    pub fn model(&self) -> &M {
         &self.model
     }
 }

@@ -7,7 +7,6 @@ use burn::optim::record::AdaptorRecordV1;
 use burn::optim::{AdamW, AdamWConfig, GradientsParams, SimpleOptimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use resnet_core::ResNet;
 
 pub use config::OptimizerConfig;
 
@@ -83,12 +82,12 @@ impl<B: Backend> Optimizer<B> {
     }
 
     /// One step of every entry that has a gradient.
-    pub fn step<A: AutodiffBackend<InnerBackend = B>>(
+    pub fn step<A: AutodiffBackend<InnerBackend = B>, N: Module<A>>(
         &mut self,
         learning_rate: f64,
-        model: ResNet<A>,
+        model: N,
         gradients: GradientsParams,
-    ) -> ResNet<A> {
+    ) -> N {
         match &mut self.kind {
             Kind::Sgd(steps) => steps.step(learning_rate, &self.rules, model, gradients),
             Kind::AdamW(steps) => steps.step(learning_rate, &self.rules, model, gradients),
@@ -175,13 +174,13 @@ impl<O: SimpleOptimizer<B>, B: Backend> Steps<O, B> {
         }
     }
 
-    fn step<A: AutodiffBackend<InnerBackend = B>>(
+    fn step<A: AutodiffBackend<InnerBackend = B>, N: Module<A>>(
         &mut self,
         learning_rate: f64,
         rules: &[Rule],
-        model: ResNet<A>,
+        model: N,
         gradients: GradientsParams,
-    ) -> ResNet<A> {
+    ) -> N {
         let mut update = Update {
             steps: self,
             rules,

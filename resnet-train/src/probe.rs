@@ -4,10 +4,8 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Distribution, Tensor, TensorData};
-use resnet_core::ResNet;
-use resnet_data::{BadImage, Loader};
-use resnet_image::to_tensor;
-use resnet_infer::check_channels;
+use resnet_core::{Network, ResNet};
+use resnet_data::{BadImage, Loader, Sample, for_each_output};
 
 use crate::{EvaluateError, LossKind, targets};
 
@@ -32,36 +30,18 @@ impl Embeddings {
         model: &ResNet<B>,
         loader: &Loader,
         device: &B::Device,
-        mut bad: impl FnMut(&BadImage),
+        bad: impl FnMut(&BadImage),
     ) -> Result<Self, EvaluateError> {
-        let recipe = loader.recipe();
-        check_channels(model.config(), recipe)?;
         let mut embeddings = Self {
             features: model.config().num_features(),
             ..Self::default()
         };
-        for batch in loader.epoch(0, 0)? {
-            batch.bad.iter().for_each(&mut bad);
-            if batch.images.is_empty() {
-                continue;
-            }
-            let (width, height) = batch.images[0].dimensions();
-            model
-                .config()
-                .check_input([height as usize, width as usize])?;
-            let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
-            let rows: Vec<f32> = model.forward_embedding(images).into_data().iter().collect();
-            let samples = batch.numbers.iter();
-            let samples = samples.map(|&number| &loader.dataset().samples()[number]);
-            for (sample, row) in samples.zip(rows.chunks(embeddings.features)) {
-                if !row.iter().all(|value| value.is_finite()) {
-                    let image = sample.name().into_owned();
-                    return Err(EvaluateError::NonFinite { image });
-                }
-                embeddings.labels.push(sample.labels().to_vec());
-            }
-            embeddings.rows.extend(rows);
-        }
+        let each = |_, sample: &Sample, row: &[f32]| {
+            embeddings.rows.extend_from_slice(row);
+            embeddings.labels.push(sample.labels().to_vec());
+        };
+        let forward = |images| model.forward_embedding(images);
+        for_each_output(model.config(), loader, device, u64::MAX, forward, each, bad)?;
         Ok(embeddings)
     }
 

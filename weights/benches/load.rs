@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use criterion::{Criterion, criterion_group, criterion_main};
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Arch, Network, ResNet};
 use resnet_weights::{Checkpoint, Load, Save};
 
 #[path = "../../resnet-core/tests/it/keyed.rs"]

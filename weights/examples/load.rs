@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::backend::Flex;
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Arch, Network, ResNet};
 use resnet_weights::{Checkpoint, Load};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};

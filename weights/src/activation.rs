@@ -1,3 +1,5 @@
+//! The output activation of a classifier: softmax or sigmoid.
+
 use std::fmt;
 use std::str::FromStr;
 

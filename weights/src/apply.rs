@@ -1,11 +1,18 @@
 //! From a checkpoint into a network: all of it, or an error that says all that is wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod expected;
+mod report;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use burn::tensor::{DType, TensorData, backend::Backend};
-use resnet_core::{ResNet, ResNetConfig};
+use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use resnet_core::layers::adapt_in_channels;
+use resnet_core::{Network, ResNetConfig};
 
+use self::expected::{Expected, entries, norm_parameters};
+pub use self::report::{LoadHint, Mismatch, Report};
+use self::report::{Shape, hint, mismatch};
 use crate::{Checkpoint, Entry, InferError, ReadError};
 
 /// What may differ between a checkpoint and the network it is loaded into. By default nothing.
@@ -37,45 +44,6 @@ pub struct Load {
     other_options: bool,
 }
 
-/// How a checkpoint and a network fit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Tensors that were loaded.
-    pub loaded: usize,
-    /// Keys of the network that keep their initial values, because [`Load`] allows it.
-    pub fresh: Vec<String>,
-    /// Keys that were loaded and then adapted to the network's input channels.
-    pub adapted: Vec<String>,
-    /// Keys of the network that the file lacks and whose values follow from that: the bias of a
-    /// classifier without one is 0, norms without parameters have weight 1 and bias 0.
-    pub filled: Vec<String>,
-    /// Keys of the network's state dict that were left out: `num_batches_tracked`, and what
-    /// [`Load`] allows.
-    pub skipped: Vec<String>,
-    /// Keys of the file outside the network's state dict: an optimizer, another network, a queue.
-    pub left_out: Vec<String>,
-    /// Keys of the network that the file lacks.
-    pub missing: Vec<String>,
-    /// Keys of the file that the network lacks.
-    pub unexpected: Vec<String>,
-    /// Keys whose tensors differ in shape or are no floats: expected, found.
-    pub mismatched: Vec<Mismatch>,
-    /// Keys whose tensors hold infinities, NaN, or variances below zero, which give NaN.
-    pub non_finite: Vec<String>,
-}
-
-/// A tensor that does not fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Its key.
-    pub key: String,
-    /// What the network has.
-    pub expected: String,
-    /// What the file has.
-    pub found: String,
-}
-
 /// Why a checkpoint was not loaded. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -88,8 +56,8 @@ pub enum LoadError {
     Several(InferError),
     /// The file has a head of several layers where the network has a classifier of one.
     #[error(
-        "`{file}`: expected one linear layer as the classifier, found more in `{head}`; load the network without its \
-         classifier: `--set num_classes=0`, or `Load::allow_other_classes` for a network of 0 classes"
+        "`{file}`: expected one linear layer as the classifier, found more in `{head}`; load a network of 0 classes with \
+         `Load::allow_other_classes()`"
     )]
     LayeredHead {
         /// The file.
@@ -116,8 +84,7 @@ impl Load {
         }
     }
 
-    /// Lets the input channels differ: the first convolution is adapted then, see
-    /// [`ResNet::with_in_channels`].
+    /// Lets the input channels differ: the first convolution is adapted then, see [`adapt_in_channels`].
     pub fn allow_other_in_channels(self) -> Self {
         Self {
             other_in_channels: true,
@@ -134,53 +101,44 @@ impl Load {
         }
     }
 
-    /// The network with the values of the checkpoint, cast to the float type of the backend.
+    /// Returns the network with the values of the checkpoint, cast to the float type of the backend.
+    ///
+    /// A network of your own (see [`Network`]) takes a file that [`Save`](crate::Save) wrote of it. For the weights of a
+    /// ResNet, load its backbone before you put the network together.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or does not fit; the report lists every key that is wrong.
-    pub fn apply<B: Backend>(
+    pub fn apply<B: Backend, N: Network<B>>(
         self,
-        model: ResNet<B>,
+        model: N,
         checkpoint: &Checkpoint,
-    ) -> Result<(ResNet<B>, Report), LoadError> {
-        if checkpoint.is_ambiguous()
-            && let Err(error) = checkpoint.infer()
-        {
-            return Err(LoadError::Several(error));
-        }
-        let entries: BTreeMap<String, &Entry> = checkpoint
-            .by_key()
-            .map(|(key, entry)| (key.to_string(), entry))
-            .collect();
+    ) -> Result<(N, Report), LoadError> {
+        let shapes = model.state_shapes();
+        let network = Expected::new(&model, &shapes);
+        let entries = entries(checkpoint, &network)?;
         if let Some(head) = checkpoint.layered_head()
             && !self.other_classes
-            && entries.keys().any(|key| is_classifier(key))
+            && entries.keys().any(|key| network.is_head(key))
         {
             return Err(LoadError::LayeredHead {
                 file: checkpoint.name().to_string(),
                 head: head.to_string(),
             });
         }
-        let wanted = model.config().in_channels;
-        let mut adapted = Vec::new();
-        let mut model = model;
-        if self.other_in_channels
-            && let Some((key, in_channels)) = other_in_channels(&model, &entries)
-        {
-            // Read first: the file decides how much the adapted convolution takes.
-            checkpoint.read(entries.get(&key).map_or(key.as_str(), |entry| entry.key()))?;
-            model = model.with_in_channels(in_channels);
-            adapted.push(key);
+        let adapted = match self.other_in_channels {
+            true => network.other_in_channels(&entries),
+            false => None,
+        };
+        let mut report = self.compare(&network, entries.clone(), adapted.as_deref());
+        if let (Some(expected), Some(found)) = (model.saved_config(), checkpoint.config()) {
+            let differing = self.differing_options(expected, found);
+            report.mismatched.extend(differing);
         }
-        let mut report = self.compare(&model.state_shapes(), entries.clone());
-        if let Some(found) = checkpoint.config() {
-            report
-                .mismatched
-                .extend(self.differing_options(model.config(), found));
-        }
-        report.adapted = adapted;
-        report.left_out = checkpoint.left_out().to_vec();
+        report.adapted = adapted.into_iter().collect();
+        let left_out = checkpoint.left_out().iter();
+        let left_out = left_out.filter(|key| !entries.contains_key(*key));
+        report.left_out = left_out.cloned().collect();
         let rejected = |report| LoadError::Rejected {
             file: checkpoint.name().to_string(),
             report: Box::new(report),
@@ -188,6 +146,7 @@ impl Load {
         if !report.fits() {
             return Err(rejected(report));
         }
+        let device = model.devices().into_iter().next().unwrap_or_default();
         let model = model.load_state(|key, shape| {
             if report.fresh.iter().any(|fresh| fresh == key) {
                 return Ok::<_, ReadError>(None);
@@ -201,35 +160,49 @@ impl Load {
                 let count = shape.iter().product();
                 return Ok(Some(TensorData::new(vec![value; count], shape.to_vec())));
             }
-            let data = checkpoint.read(entries.get(key).map_or(key, |entry| entry.key()))?;
+            let data = match entries.get(key) {
+                Some(entry) => checkpoint.read_entry(entry)?,
+                None => checkpoint.read(key)?,
+            };
             let negative = key.ends_with("running_var") && data.iter::<f32>().any(|var| var < 0.0);
             if negative || !is_finite(&data) {
                 report.non_finite.push(key.to_string());
             }
             report.loaded += 1;
-            Ok(Some(data))
+            Ok(Some(
+                match report.adapted.iter().any(|adapted| adapted == key) {
+                    true => {
+                        let weight =
+                            Tensor::<B, 4>::from_data(data.convert::<B::FloatElem>(), &device);
+                        adapt_in_channels(weight, shape[1]).into_data()
+                    }
+                    false => data,
+                },
+            ))
         })?;
         match report.fits() {
-            true => Ok((model.with_in_channels(wanted), report)),
+            true => Ok((model, report)),
             false => Err(rejected(report)),
         }
     }
 
     fn compare(
         self,
-        expected: &[(String, Vec<usize>)],
+        network: &Expected<'_>,
         mut entries: BTreeMap<String, &Entry>,
+        adapted: Option<&str>,
     ) -> Report {
         let mut report = Report::default();
         let has = |key: &str| entries.contains_key(key);
         let bare_classifier = has("fc.weight") && !has("fc.bias");
-        let norms = norm_parameters(expected);
+        let norms = norm_parameters(network.shapes);
         let bare_norms = !norms.iter().any(|key| has(key));
-        for (key, shape) in expected {
+        for (key, shape) in network.shapes {
+            let may_be_fresh = self.other_classes && network.is_head(key);
             let Some(entry) = entries.remove(key.as_str()) else {
                 let follows = bare_classifier && key == "fc.bias"
                     || bare_norms && norms.contains(key.as_str());
-                match self.other_classes && is_classifier(key) {
+                match may_be_fresh {
                     _ if follows && !report.fresh.iter().any(|key| key == "fc.weight") => {
                         report.filled.push(key.clone());
                     }
@@ -242,8 +215,8 @@ impl Load {
                 report
                     .mismatched
                     .push(mismatch(key, "floats", entry.dtype()));
-            } else if entry.shape() != shape {
-                match self.other_classes && is_classifier(key) {
+            } else if entry.shape() != shape && adapted != Some(key) {
+                match may_be_fresh {
                     true => {
                         report.fresh.push(key.clone());
                         report.skipped.push(key.clone());
@@ -257,23 +230,25 @@ impl Load {
             }
         }
         for key in entries.into_keys() {
-            match self.is_surplus(&key, expected) {
+            match self.is_surplus(&key, network) {
                 true => report.skipped.push(key),
                 false => report.unexpected.push(key),
             }
         }
         report.skipped.sort();
+        report.headless = network.heads.is_empty();
         report
     }
 
     /// Whether a key of the file that the network lacks can be passed over: PyTorch counts the batches
     /// of every norm, which nothing reads; and a headless network has no use for a classifier.
-    fn is_surplus(self, key: &str, expected: &[(String, Vec<usize>)]) -> bool {
+    fn is_surplus(self, key: &str, network: &Expected<'_>) -> bool {
         match key.strip_suffix("num_batches_tracked") {
-            Some(norm) => expected
+            Some(norm) => network
+                .shapes
                 .iter()
                 .any(|(key, _)| key.strip_suffix("running_var") == Some(norm)),
-            None => self.other_classes && is_classifier(key),
+            None => self.other_classes && network.is_head(key),
         }
     }
 
@@ -306,39 +281,6 @@ impl Load {
     }
 }
 
-/// The keys of the weights and biases of norms: a vector `weight` has a vector `bias` beside it.
-fn norm_parameters(expected: &[(String, Vec<usize>)]) -> BTreeSet<String> {
-    let vectors = expected.iter().filter(|(_, shape)| shape.len() == 1);
-    let norms = vectors.filter_map(|(key, _)| key.strip_suffix("weight"));
-    norms
-        .flat_map(|norm| [format!("{norm}weight"), format!("{norm}bias")])
-        .collect()
-}
-
-fn is_classifier(key: &str) -> bool {
-    key.starts_with("fc.")
-}
-
-/// The first convolution and its input channels in the file, if these are all that differs.
-fn other_in_channels<B: Backend>(
-    model: &ResNet<B>,
-    entries: &BTreeMap<String, &Entry>,
-) -> Option<(String, usize)> {
-    let (key, expected) = model.state_shapes().into_iter().next()?;
-    let entry = entries.get(&key)?;
-    match (&expected[..], entry.shape()) {
-        (&[out, a, height, width], &[found_out, b, found_height, found_width])
-            if [out, height, width] == [found_out, found_height, found_width]
-                && a != b
-                && b > 0
-                && entry.dtype().is_float() =>
-        {
-            Some((key, b))
-        }
-        _ => None,
-    }
-}
-
 fn is_finite(data: &TensorData) -> bool {
     match data.dtype {
         DType::F32 => data
@@ -346,96 +288,5 @@ fn is_finite(data: &TensorData) -> bool {
             .is_ok_and(|values| values.iter().all(|v| v.is_finite())),
         // As the float type of a backend has it: a large `f64` is infinite in `f32`.
         _ => data.iter::<f32>().all(f32::is_finite),
-    }
-}
-
-fn mismatch(key: &str, expected: impl fmt::Display, found: impl fmt::Display) -> Mismatch {
-    Mismatch {
-        key: key.to_string(),
-        expected: expected.to_string(),
-        found: found.to_string(),
-    }
-}
-
-struct Shape<'a>(&'a [usize]);
-
-impl fmt::Display for Shape<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl Report {
-    /// Whether nothing is wrong.
-    pub fn fits(&self) -> bool {
-        self.missing.is_empty()
-            && self.unexpected.is_empty()
-            && self.mismatched.is_empty()
-            && self.non_finite.is_empty()
-    }
-}
-
-/// What is wrong, one group after the other; the first keys of each.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mismatched = self.mismatched.iter();
-        let mismatched: Vec<_> = mismatched
-            .map(|m| format!("`{}` (expected {}, found {})", m.key, m.expected, m.found))
-            .collect();
-        let quoted = |keys: &[String]| keys.iter().map(|key| format!("`{key}`")).collect();
-        let groups: [(&str, Vec<String>); 4] = [
-            ("missing", quoted(&self.missing)),
-            ("unexpected", quoted(&self.unexpected)),
-            ("mismatched", mismatched),
-            (
-                "infinite, NaN or negative variance",
-                quoted(&self.non_finite),
-            ),
-        ];
-        let groups = groups.iter().filter(|(_, keys)| !keys.is_empty());
-        let groups: Vec<_> = groups
-            .map(|(name, keys)| format!("{name} {}", first_few(keys)))
-            .collect();
-        match groups.is_empty() {
-            true => f.write_str("it fits"),
-            false => f.write_str(&groups.join("; ")),
-        }
-    }
-}
-
-fn first_few(keys: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = keys
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match keys.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-fn hint(report: &Report) -> &'static str {
-    let only_classifier = report.missing.is_empty()
-        && report.unexpected.is_empty()
-        && report.non_finite.is_empty()
-        && report.mismatched.iter().all(|m| is_classifier(&m.key));
-    match report {
-        _ if only_classifier => {
-            "; allow another number of classes, or build the network for those of the file"
-        }
-        Report { non_finite, .. } if !non_finite.is_empty() => {
-            "; its training diverged, use another file"
-        }
-        Report {
-            missing,
-            unexpected,
-            ..
-        } if missing.len() + unexpected.len() > 4 => {
-            "; the file may be of another architecture: `inspect` guesses it"
-        }
-        _ => "",
     }
 }

@@ -1,20 +1,21 @@
-//! Weights that are in the program itself.
+//! The catalogue row of the weights that are compiled into programs.
 
 use resnet_core::Arch;
 use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Recipe};
 
-use crate::{Accuracy, Checkpoint, Licence, ReadError, Weights};
+use crate::{Accuracy, Licence, Weights};
 
 const ID: &str = "cifar_resnet20.resnet_zoo_c10";
 
+/// The file, in programs built with the feature `embedded`.
 #[cfg(feature = "embedded")]
-const FILE: Option<&[u8]> = Some(include_bytes!(
+pub(crate) const FILE: Option<&[u8]> = Some(include_bytes!(
     "../embedded/cifar_resnet20.resnet_zoo_c10.safetensors"
 ));
 #[cfg(not(feature = "embedded"))]
-const FILE: Option<&[u8]> = None;
+pub(crate) const FILE: Option<&[u8]> = None;
 
-/// The row of ours: its figures are those of its model card, `embedded/README.md`.
+/// Returns the row; its figures are those of the model card, `embedded/README.md`.
 pub(crate) fn row() -> Weights {
     let recipe = Recipe {
         resize: Some(32),
@@ -48,22 +49,8 @@ pub(crate) fn row() -> Weights {
 }
 
 impl Weights {
-    /// Whether the set is one that programs have in themselves, by the feature `embedded`; it is nowhere else.
+    /// Returns whether the weights are compiled into programs by the feature `embedded`, and published nowhere else.
     pub fn is_embedded(&self) -> bool {
         self.id == ID
-    }
-
-    /// The set that this program has in itself, opened; none for any other, or without the feature `embedded`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Checkpoint::from_bytes`]; never, as the file is tested.
-    pub fn open_embedded(&self) -> Result<Option<Checkpoint>, ReadError> {
-        match FILE {
-            Some(bytes) if self.is_embedded() => {
-                Checkpoint::from_bytes(ID, bytes.to_vec()).map(Some)
-            }
-            _ => Ok(None),
-        }
     }
 }

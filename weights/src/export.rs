@@ -1,6 +1,5 @@
 //! From a network to a file: safetensors that PyTorch loads with `strict=True`, or Burn's own burnpack.
 
-mod atomic;
 mod burnpack;
 mod float;
 
@@ -9,14 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
-use resnet_core::ResNet;
+use resnet_core::Network;
+use resnet_files::write_atomically;
 use resnet_image::Recipe;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
-use crate::about::About;
+use crate::metadata::Metadata;
 use crate::{Labels, OutputActivation};
 
-pub use atomic::write_atomically;
 pub use float::{FloatType, UnknownFloatType};
 
 /// Why a network was not saved. The file is as it was before.
@@ -90,7 +89,7 @@ pub enum SaveError {
 ///
 /// # Errors
 ///
-/// If the file cannot be written, or the network is [fused](ResNet::fuse).
+/// If the file cannot be written, or the network is [fused](Network::fuse).
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -103,7 +102,7 @@ pub enum SaveError {
 /// assert_eq!(resnet_weights::Checkpoint::open(&path)?.infer()?.name.as_deref(), Some("test_resnet"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn save<B: Backend>(model: &ResNet<B>, path: impl AsRef<Path>) -> Result<(), SaveError> {
+pub fn save<B: Backend>(model: &impl Network<B>, path: impl AsRef<Path>) -> Result<(), SaveError> {
     Save::default().safetensors(model, path)
 }
 
@@ -154,10 +153,10 @@ impl Save {
     ///
     /// # Errors
     ///
-    /// If the file cannot be written, a value is beyond the float type, or the network is [fused](ResNet::fuse).
+    /// If the file cannot be written, a value is beyond the float type, or the network is [fused](Network::fuse).
     pub fn safetensors<B: Backend>(
         &self,
-        model: &ResNet<B>,
+        model: &impl Network<B>,
         path: impl AsRef<Path>,
     ) -> Result<(), SaveError> {
         let path = path.as_ref();
@@ -179,17 +178,17 @@ impl Save {
     /// What goes into the file beside the tensors.
     fn metadata<B: Backend>(
         &self,
-        model: &ResNet<B>,
+        model: &impl Network<B>,
         path: &Path,
     ) -> Result<BTreeMap<&'static str, String>, SaveError> {
-        let about = About {
-            config: Some(model.config().clone()),
+        let metadata = Metadata {
+            config: model.saved_config().cloned(),
             labels: self.labels.clone(),
             recipe: self.recipe,
             activation: self.activation,
-            ..About::default()
+            ..Metadata::default()
         };
-        about.to_metadata().map_err(|source| SaveError::Config {
+        metadata.to_header().map_err(|source| SaveError::Config {
             path: path.into(),
             source,
         })
@@ -198,12 +197,12 @@ impl Save {
     /// Hands on every tensor of the network, in the float type asked for.
     fn each_tensor<B: Backend>(
         &self,
-        model: &ResNet<B>,
+        model: &impl Network<B>,
         path: &Path,
         mut each: impl FnMut(&str, TensorData),
     ) -> Result<(), SaveError> {
         model.visit_state(|key, data| {
-            if key.ends_with("conv1.bias") {
+            if model.saved_config().is_some() && key.ends_with("conv1.bias") {
                 return Err(SaveError::Fused { path: path.into() });
             }
             let data = match self.dtype {

@@ -114,7 +114,7 @@ impl Checkpoint {
                 states: states.join(", "),
             });
         }
-        let overrides = self.about().options.clone().and(overrides);
+        let overrides = self.metadata().options.clone().and(overrides);
         let mut inferred = match self.config() {
             Some(config) => self.described(config.clone())?,
             None => self.told_from_keys(&overrides)?,

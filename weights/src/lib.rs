@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod about;
 mod activation;
 mod apply;
 mod catalogue;
@@ -10,23 +9,26 @@ mod fetch;
 mod infer;
 mod labels;
 mod layout;
+mod metadata;
 mod onnx;
 mod options;
 mod pretrained;
 mod read;
+mod source;
 
 pub use activation::{OutputActivation, UnknownActivation};
-pub use apply::{Load, LoadError, Mismatch, Report};
+pub use apply::{Load, LoadError, LoadHint, Mismatch, Report};
 pub use catalogue::{Accuracy, Id, Licence, Source, UnknownWeights, Weights, ids};
-pub use export::{FloatType, Save, SaveError, UnknownFloatType, save, write_atomically};
+pub use export::{FloatType, Save, SaveError, UnknownFloatType, save};
 #[cfg(feature = "progress")]
 pub use fetch::Bar;
 pub use fetch::{
-    Advance, CacheFile, CacheFileKind, Clean, Failure, Fetch, FetchError, Found, Notes, Origin,
-    Patience, Progress, Silent, Verdict, Verified,
+    CacheFile, CacheFileKind, Clean, Failure, Fetch, FetchError, Found, Notes, Origin, Progress,
+    ProgressHandle, RetryPolicy, Silent, Verdict, Verified,
 };
 pub use infer::{Assumption, InferError, Inferred};
 pub use labels::{Labels, LabelsError};
 pub use options::{OptionError, Overrides};
-pub use pretrained::{Loader, Pretrained, PretrainedError, pretrained};
+pub use pretrained::{Pretrained, PretrainedBuilder, pretrained};
 pub use read::{Checkpoint, Container, Dtype, Entry, ReadError};
+pub use source::{Classes, Described, ModelSource, Resolved, SourceError, default_recipe};

@@ -225,28 +225,19 @@ fn readings(text: &str) -> Vec<Value> {
     readings
 }
 
-/// Reads a config as JSON. Options that it lacks have their defaults, as configs written before an
-/// option existed do; unknown ones are refused, as they would change the network.
+/// Reads a config as JSON. Options that it lacks have their defaults; unknown ones are refused, as they would change the
+/// network.
 pub(crate) fn config_from_json(value: Value) -> Result<ResNetConfig, String> {
-    let Value::Object(fields) = value else {
-        return Err("expected an object with the options of a network".into());
-    };
-    let defaults = serde_json::to_value(ResNetConfig::new(Vec::new()));
-    let Ok(Value::Object(mut whole)) = defaults else {
-        return Err("no defaults".into());
-    };
-    if !fields.contains_key("stages") {
+    if value.get("stages").is_none() {
         return Err("missing option `stages`".into());
     }
-    for (name, value) in fields {
-        if !whole.contains_key(&name) {
-            return Err(format!(
-                "unknown option `{name}`; update this program, or save the file again"
-            ));
+    serde_json::from_value(value).map_err(|error| {
+        let text = error.to_string();
+        match text.contains("unknown field") {
+            true => format!("{text}; update this program, or save the file again"),
+            false => text,
         }
-        whole.insert(name, value);
-    }
-    serde_json::from_value(Value::Object(whole)).map_err(|error| error.to_string())
+    })
 }
 
 #[cfg(test)]
@@ -325,7 +316,7 @@ mod tests {
         assert!(
             config_from_json(value)
                 .unwrap_err()
-                .contains("unknown option `gelu`")
+                .contains("unknown field `gelu`")
         );
     }
 }

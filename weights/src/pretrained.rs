@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
-use resnet_core::{ConfigError, ResNet, ResNetConfig};
+use resnet_core::{ResNet, ResNetConfig};
 use resnet_image::Recipe;
 
-use crate::{
-    Checkpoint, Fetch, FetchError, Labels, Load, LoadError, ReadError, Report, UnknownWeights,
-    Weights,
-};
+use crate::{Fetch, Labels, Load, ModelSource, Report, SourceError, UnknownWeights, Weights};
 
 /// A network with published weights, and what goes with them.
 #[derive(Clone, Debug)]
@@ -28,31 +25,10 @@ pub struct Pretrained<B: Backend> {
     pub file: Option<PathBuf>,
 }
 
-/// Why there is no network.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PretrainedError {
-    /// No set of weights has this name.
-    #[error(transparent)]
-    Name(#[from] UnknownWeights),
-    /// The options asked for make no network.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The file is neither here nor to be had.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The file is not of this network.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-}
-
 /// A network with published weights, downloaded where this machine does not have them yet.
 ///
 /// The name is an id (`resnet50.a1_in1k`), one of the constants in [`ids`](crate::ids), torchvision's name, or that of
-/// a network: see [`Weights::named`]. For another head, other channels or a file of one's own see [`Loader`]; for
+/// a network: see [`Weights::named`]. For another head, other channels or a file of one's own see [`PretrainedBuilder`]; for
 /// caches, mirrors and proxies see [`Fetch`].
 ///
 /// # Errors
@@ -65,13 +41,13 @@ pub enum PretrainedError {
 ///
 /// let resnet = pretrained::<Flex>("resnet50", &Default::default())?;
 /// println!("{} classes, {} tensors", resnet.labels.len(), resnet.report.loaded);
-/// # Ok::<(), resnet_weights::PretrainedError>(())
+/// # Ok::<(), resnet_weights::SourceError>(())
 /// ```
 pub fn pretrained<B: Backend>(
     name: impl AsRef<str>,
     device: &B::Device,
-) -> Result<Pretrained<B>, PretrainedError> {
-    Loader::named(name)?.load(device)
+) -> Result<Pretrained<B>, SourceError> {
+    PretrainedBuilder::named(name)?.load(device)
 }
 
 /// Loads published weights into a network that may differ from the published one.
@@ -81,27 +57,27 @@ pub fn pretrained<B: Backend>(
 ///
 /// ```no_run
 /// use burn::backend::Flex;
-/// use resnet_weights::{Loader, ids};
+/// use resnet_weights::{PretrainedBuilder, ids};
 ///
 /// // Three classes of one's own, on infrared images of one channel, with maps of a sixteenth of the size.
-/// let resnet = Loader::named(ids::RESNET50D_RA2_IN1K)?
+/// let resnet = PretrainedBuilder::named(ids::RESNET50D_RA2_IN1K)?
 ///     .with_classes(3)
 ///     .with_in_channels(1)
 ///     .with_output_stride(16)
 ///     .load::<Flex>(&Default::default())?;
 /// assert_eq!(resnet.report.fresh, ["fc.weight", "fc.bias"]);
 /// assert_eq!(resnet.report.adapted, ["conv1.0.weight"]);
-/// # Ok::<(), resnet_weights::PretrainedError>(())
+/// # Ok::<(), resnet_weights::SourceError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Loader {
+pub struct PretrainedBuilder {
     weights: Weights,
     config: ResNetConfig,
     file: Option<PathBuf>,
     fetch: Option<Fetch>,
 }
 
-impl Loader {
+impl PretrainedBuilder {
     /// For a row of the catalogue, or a set of one's own.
     pub fn new(weights: Weights) -> Self {
         Self {
@@ -165,54 +141,46 @@ impl Loader {
         }
     }
 
-    /// The network with its weights.
+    /// Builds the network with its weights.
     ///
     /// # Errors
     ///
     /// If the options are invalid, the file can neither be found nor downloaded, or it is not of this network.
-    pub fn load<B: Backend>(self, device: &B::Device) -> Result<Pretrained<B>, PretrainedError> {
+    pub fn load<B: Backend>(self, device: &B::Device) -> Result<Pretrained<B>, SourceError> {
         let Self {
-            weights, config, ..
+            weights,
+            config,
+            file,
+            fetch,
         } = self;
         config.validate()?;
-        let embedded = match &self.file {
-            Some(_) => None,
-            None => weights.open_embedded()?,
+        let fetch = match fetch {
+            Some(fetch) => fetch,
+            None => Fetch::from_env()?,
         };
-        let (checkpoint, file) = match embedded {
-            Some(checkpoint) => (checkpoint, None),
-            None => {
-                let fetch = match self.fetch {
-                    Some(fetch) => fetch,
-                    None => Fetch::from_env()?,
-                };
-                if let Some(restriction) = weights.restriction() {
-                    fetch.note(&restriction);
-                }
-                let file = match self.file {
-                    Some(file) => file,
-                    None => fetch.fetch(&weights)?.path,
-                };
-                (Checkpoint::open(&file)?, Some(file))
-            }
-        };
+        let mut source = ModelSource::weights(weights.clone()).with_fetch(fetch.clone());
+        if let Some(file) = file {
+            source = source.with_file(file);
+        }
+        let resolved = source.resolve()?;
+        resolved.notes.iter().for_each(|note| fetch.note(note));
         let mut load = Load::default();
         if config.in_channels != weights.config().in_channels {
             load = load.allow_other_in_channels();
         }
-        let mut labels = weights.labels();
+        let mut labels = resolved.labels;
         if config.num_classes != weights.classes {
             load = load.allow_other_classes();
             labels = Labels::numbered(config.num_classes);
         }
-        let (model, report) = load.apply(config.init(device), &checkpoint)?;
+        let (model, report) = load.apply(config.init(device), &resolved.checkpoint)?;
         Ok(Pretrained {
             model,
             labels,
             recipe: weights.recipe,
             report,
             weights,
-            file,
+            file: resolved.file,
         })
     }
 }

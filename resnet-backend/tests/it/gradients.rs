@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{FloatDType, Tensor};
 use resnet_backend::Work;
-use resnet_core::{Activation, NormMode, ResNet, ResNetConfig};
+use resnet_core::{Activation, Network, NormMode, ResNet, ResNetConfig};
 
 use crate::keyed;
 use crate::parity::on;

@@ -1,12 +1,38 @@
+//! The basic block.
+
+use alloc::vec::Vec;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::bottleneck::aliased_stride;
+use super::{Family, conv_and_norm};
 use crate::layers::{Attention, ConvPlan, Norm, Residual, anti_alias, conv_norm_act, fold};
-use crate::plan::BlockPlan;
+use crate::plan::{BlockConv, BlockPlan};
 use crate::shortcut::Shortcut;
 use crate::{Activation, AntiAlias, ResNetConfig};
+
+pub(super) const FAMILY: Family = Family {
+    pre_activation: false,
+    expands: false,
+    grouped: false,
+    convs: |plan| Vec::from(convs(plan)),
+};
+
+fn convs(plan: &BlockPlan) -> [BlockConv; 2] {
+    let (stride, aliased) = plan.conv_stride();
+    let first = ConvPlan::new(plan.in_channels, plan.width, 3)
+        .stride(stride)
+        .dilation(plan.first_dilation);
+    let second = ConvPlan::new(plan.width, plan.out_channels, 3).dilation(plan.dilation);
+    [
+        BlockConv {
+            aliased,
+            ..BlockConv::then_norm("conv1", first, "bn1")
+        },
+        BlockConv::then_norm("conv2", second, "bn2"),
+    ]
+}
 
 /// Basic residual block: `y = act(F(x) + S(x))`, `F = se ∘ bn2 ∘ conv2 ∘ aa ∘ act ∘ bn1 ∘ conv1`.
 ///
@@ -27,27 +53,18 @@ pub struct BasicBlock<B: Backend> {
 
 impl<B: Backend> BasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan {
-            in_channels,
-            width,
-            out_channels,
-            ..
-        } = plan;
-        let (anti_alias, stride) = aliased_stride(config, plan);
+        let [first, second] = convs(plan);
+        let (conv1, bn1) = conv_and_norm(config, &first, false, device);
+        let (conv2, bn2) = conv_and_norm(config, &second, true, device);
         Self {
-            conv1: ConvPlan::new(in_channels, width, 3)
-                .stride(stride)
-                .dilation(plan.first_dilation)
-                .init(device),
-            bn1: Some(Norm::new(config, width, device)),
-            conv2: ConvPlan::new(width, out_channels, 3)
-                .dilation(plan.dilation)
-                .init(device),
-            bn2: Some(Norm::last(config, out_channels, device)),
-            se: Attention::new(config.attention, out_channels, device),
+            conv1,
+            bn1,
+            conv2,
+            bn2,
+            se: Attention::new(plan.attention, plan.out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,
-            anti_alias,
+            anti_alias: plan.anti_alias,
             stride: plan.stride,
             drop_path: plan.drop_path,
         }

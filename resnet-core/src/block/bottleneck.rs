@@ -1,11 +1,45 @@
+//! The bottleneck.
+
+use alloc::vec::Vec;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::{Family, conv_and_norm};
 use crate::layers::{Attention, ConvPlan, Norm, Residual, anti_alias, conv_norm_act, fold};
-use crate::plan::BlockPlan;
+use crate::plan::{BlockConv, BlockPlan};
 use crate::shortcut::Shortcut;
 use crate::{Activation, AntiAlias, ResNetConfig, StridePlacement};
+
+pub(super) const FAMILY: Family = Family {
+    pre_activation: false,
+    expands: true,
+    grouped: true,
+    convs: |plan| Vec::from(convs(plan)),
+};
+
+fn convs(plan: &BlockPlan) -> [BlockConv; 3] {
+    let (stride, aliased) = plan.conv_stride();
+    let (first_stride, stride) = match plan.stride_placement {
+        StridePlacement::Conv1x1 => (stride, 1),
+        StridePlacement::Conv3x3 => (1, stride),
+    };
+    let first = ConvPlan::new(plan.in_channels, plan.width, 1).stride(first_stride);
+    let second = ConvPlan::new(plan.width, plan.width, 3)
+        .stride(stride)
+        .dilation(plan.first_dilation)
+        .groups(plan.groups);
+    let third = ConvPlan::new(plan.width, plan.out_channels, 1);
+    [
+        BlockConv::then_norm("conv1", first, "bn1"),
+        BlockConv {
+            aliased,
+            ..BlockConv::then_norm("conv2", second, "bn2")
+        },
+        BlockConv::then_norm("conv3", third, "bn3"),
+    ]
+}
 
 /// Bottleneck: `y = act(F(x) + S(x))`,
 /// `F = se ∘ bn3 ∘ conv3 ∘ aa ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`.
@@ -31,34 +65,21 @@ pub struct Bottleneck<B: Backend> {
 
 impl<B: Backend> Bottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan {
-            in_channels,
-            width,
-            out_channels,
-            ..
-        } = plan;
-        let (anti_alias, stride) = aliased_stride(config, plan);
-        let (first_stride, stride) = match config.stride_placement {
-            StridePlacement::Conv1x1 => (stride, 1),
-            StridePlacement::Conv3x3 => (1, stride),
-        };
+        let [first, second, third] = convs(plan);
+        let (conv1, bn1) = conv_and_norm(config, &first, false, device);
+        let (conv2, bn2) = conv_and_norm(config, &second, false, device);
+        let (conv3, bn3) = conv_and_norm(config, &third, true, device);
         Self {
-            conv1: ConvPlan::new(in_channels, width, 1)
-                .stride(first_stride)
-                .init(device),
-            bn1: Some(Norm::new(config, width, device)),
-            conv2: ConvPlan::new(width, width, 3)
-                .stride(stride)
-                .dilation(plan.first_dilation)
-                .groups(config.cardinality)
-                .init(device),
-            bn2: Some(Norm::new(config, width, device)),
-            conv3: ConvPlan::new(width, out_channels, 1).init(device),
-            bn3: Some(Norm::last(config, out_channels, device)),
-            se: Attention::new(config.attention, out_channels, device),
+            conv1,
+            bn1,
+            conv2,
+            bn2,
+            conv3,
+            bn3,
+            se: Attention::new(plan.attention, plan.out_channels, device),
             downsample: Shortcut::new(config, plan, device),
             act: config.activation,
-            anti_alias,
+            anti_alias: plan.anti_alias,
             stride: plan.stride,
             drop_path: plan.drop_path,
         }
@@ -99,15 +120,5 @@ impl<B: Backend> Bottleneck<B> {
             .chain(&mut self.bn2)
             .chain(&mut self.bn3)
             .chain(shortcut)
-    }
-}
-
-/// The block's anti-aliasing and the stride left to its convolution. As in timm, a block is
-/// anti-aliased where it has a stride, or had one before the network was dilated.
-pub(super) fn aliased_stride(config: &ResNetConfig, plan: &BlockPlan) -> (AntiAlias, usize) {
-    let aliased = plan.stride > 1 || plan.first_dilation != plan.dilation;
-    match config.anti_alias {
-        kind if aliased && kind != AntiAlias::None => (kind, 1),
-        _ => (AntiAlias::None, plan.stride),
     }
 }

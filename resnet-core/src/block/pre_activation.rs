@@ -1,11 +1,54 @@
+//! The pre-activation blocks.
+
+use alloc::vec::Vec;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::{Family, conv_and_norm};
 use crate::layers::{ConvPlan, Norm, conv, conv_norm_act, drop_path, fold, norm_act};
-use crate::plan::BlockPlan;
+use crate::plan::{BlockConv, BlockPlan};
 use crate::shortcut::Shortcut;
-use crate::{Activation, ResNetConfig};
+use crate::{Activation, ResNetConfig, StridePlacement};
+
+pub(super) const BASIC: Family = Family {
+    pre_activation: true,
+    expands: false,
+    grouped: false,
+    convs: |plan| Vec::from(basic(plan)),
+};
+
+pub(super) const BOTTLENECK: Family = Family {
+    pre_activation: true,
+    expands: true,
+    grouped: false,
+    convs: |plan| Vec::from(bottleneck(plan)),
+};
+
+fn basic(plan: &BlockPlan) -> [BlockConv; 2] {
+    let first = ConvPlan::new(plan.in_channels, plan.width, 3).stride(plan.stride);
+    let second = ConvPlan::new(plan.width, plan.out_channels, 3);
+    [
+        BlockConv::after_norm("bn1", "conv1", first),
+        BlockConv::after_norm("bn2", "conv2", second),
+    ]
+}
+
+fn bottleneck(plan: &BlockPlan) -> [BlockConv; 3] {
+    let (first_stride, stride) = match plan.stride_placement {
+        StridePlacement::Conv1x1 => (plan.stride, 1),
+        StridePlacement::Conv3x3 => (1, plan.stride),
+    };
+    let first = ConvPlan::new(plan.in_channels, plan.width, 1).stride(first_stride);
+    let second = ConvPlan::new(plan.width, plan.width, 3).stride(stride);
+    let third = ConvPlan::new(plan.width, plan.out_channels, 1);
+    [
+        BlockConv::after_norm("bn1", "conv1", first),
+        BlockConv::after_norm("bn2", "conv2", second),
+        BlockConv::after_norm("bn3", "conv3", third),
+    ]
+}
 
 /// Pre-activation basic block: `y = F(a) + S(a)` with `a = act(bn1(x))`,
 /// `F = conv2 ∘ act ∘ bn2 ∘ conv1`; where the shape stays, `S(a)` is `x` itself.
@@ -24,21 +67,15 @@ pub struct PreActBasicBlock<B: Backend> {
 
 impl<B: Backend> PreActBasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan {
-            in_channels,
-            width,
-            out_channels,
-            stride,
-            ..
-        } = plan;
+        let [first, second] = basic(plan);
+        let (conv1, bn1) = conv_and_norm(config, &first, false, device);
+        let (conv2, bn2) = conv_and_norm(config, &second, true, device);
         Self {
-            bn1: Some(Norm::new(config, in_channels, device)),
-            conv1: ConvPlan::new(in_channels, width, 3)
-                .stride(stride)
-                .init(device),
-            bn2: Some(Norm::last(config, width, device)),
-            conv2: ConvPlan::new(width, out_channels, 3).init(device),
-            downsample: Shortcut::pre_activation(config, plan, device),
+            bn1,
+            conv1,
+            bn2,
+            conv2,
+            downsample: Shortcut::new(config, plan, device),
             act: config.activation,
             drop_path: plan.drop_path,
         }
@@ -86,27 +123,18 @@ pub struct PreActBottleneck<B: Backend> {
 
 impl<B: Backend> PreActBottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let &BlockPlan {
-            in_channels,
-            width,
-            out_channels,
-            stride,
-            ..
-        } = plan;
-        let (first_stride, stride) = match config.stride_placement {
-            crate::StridePlacement::Conv1x1 => (stride, 1),
-            crate::StridePlacement::Conv3x3 => (1, stride),
-        };
+        let [first, second, third] = bottleneck(plan);
+        let (conv1, bn1) = conv_and_norm(config, &first, false, device);
+        let (conv2, bn2) = conv_and_norm(config, &second, false, device);
+        let (conv3, bn3) = conv_and_norm(config, &third, true, device);
         Self {
-            bn1: Some(Norm::new(config, in_channels, device)),
-            conv1: ConvPlan::new(in_channels, width, 1)
-                .stride(first_stride)
-                .init(device),
-            bn2: Some(Norm::new(config, width, device)),
-            conv2: ConvPlan::new(width, width, 3).stride(stride).init(device),
-            bn3: Some(Norm::last(config, width, device)),
-            conv3: ConvPlan::new(width, out_channels, 1).init(device),
-            downsample: Shortcut::pre_activation(config, plan, device),
+            bn1,
+            conv1,
+            bn2,
+            conv2,
+            bn3,
+            conv3,
+            downsample: Shortcut::new(config, plan, device),
             act: config.activation,
             drop_path: plan.drop_path,
         }

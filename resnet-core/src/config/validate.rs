@@ -1,9 +1,9 @@
+//! Checks of a config: every option in its range, and options that fit each other.
+
 use alloc::{format, string::String, string::ToString};
 use core::fmt::Display;
 
-use super::{
-    AntiAlias, AttentionKind, BlockKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool,
-};
+use super::{AntiAlias, AttentionKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool};
 
 /// A choice that no network can be built from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +110,7 @@ impl ResNetConfig {
 
     fn validate_widths(&self) -> Result<(), ConfigError> {
         for stage in &self.stages {
-            if stage.block != BlockKind::Bottleneck {
+            if !stage.block.family().grouped {
                 if self.cardinality != 1 {
                     let expected = "1, as only bottlenecks have groups";
                     return Err(ConfigError::new("cardinality", expected, self.cardinality));
@@ -207,7 +207,7 @@ fn within(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arch, StageConfig};
+    use crate::{Arch, BlockKind, StageConfig};
 
     fn refusal(config: ResNetConfig) -> String {
         config.validate().unwrap_err().to_string()

@@ -1,3 +1,5 @@
+//! Channel attention: squeeze-and-excitation and efficient channel attention.
+
 use burn::module::Module;
 use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d};
@@ -18,7 +20,8 @@ pub enum Attention<B: Backend> {
 }
 
 impl<B: Backend> Attention<B> {
-    pub(crate) fn new(kind: AttentionKind, channels: usize, device: &B::Device) -> Option<Self> {
+    /// Creates the attention of a block of `channels`, or none.
+    pub fn new(kind: AttentionKind, channels: usize, device: &B::Device) -> Option<Self> {
         match kind {
             AttentionKind::None => None,
             AttentionKind::SqueezeExcite { ratio } => {

@@ -1,3 +1,5 @@
+//! Batch normalization with PyTorch's running statistics and modes.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};

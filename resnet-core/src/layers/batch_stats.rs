@@ -1,3 +1,5 @@
+//! Batch normalization without running statistics.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 

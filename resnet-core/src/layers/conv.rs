@@ -1,23 +1,36 @@
-//! The one way a convolution of the network is made: padding that keeps the size, no bias,
-//! PyTorch's initialisation.
+//! The convolutions of a network: padding that keeps the size, no bias, PyTorch's initialization.
 
 use burn::module::Initializer;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::backend::Backend;
 
-/// A square convolution without bias, padded by `dilation * (kernel - 1) / 2`.
-#[derive(Clone, Copy)]
-pub(crate) struct ConvPlan {
-    pub(crate) channels: [usize; 2],
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
-    pub(crate) dilation: usize,
-    pub(crate) groups: usize,
+/// A square convolution without bias, padded by `dilation * (kernel - 1) / 2` on each side.
+///
+/// ```
+/// use burn::backend::Flex;
+/// use resnet_core::layers::ConvPlan;
+///
+/// let conv = ConvPlan::new(64, 128, 3).stride(2).init::<Flex>(&Default::default());
+/// assert_eq!(conv.weight.dims(), [128, 64, 3, 3]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvPlan {
+    /// Input and output channels.
+    pub channels: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Stride, both ways.
+    pub stride: usize,
+    /// Dilation, both ways.
+    pub dilation: usize,
+    /// Groups of channels.
+    pub groups: usize,
 }
 
 impl ConvPlan {
-    pub(crate) fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
+    /// Creates a plan with stride 1, dilation 1 and one group.
+    pub const fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
         Self {
             channels: [in_channels, out_channels],
             kernel,
@@ -27,21 +40,24 @@ impl ConvPlan {
         }
     }
 
-    pub(crate) fn stride(self, stride: usize) -> Self {
+    /// Sets the stride.
+    pub const fn stride(self, stride: usize) -> Self {
         Self { stride, ..self }
     }
 
-    pub(crate) fn dilation(self, dilation: usize) -> Self {
+    /// Sets the dilation.
+    pub const fn dilation(self, dilation: usize) -> Self {
         Self { dilation, ..self }
     }
 
-    pub(crate) fn groups(self, groups: usize) -> Self {
+    /// Sets the groups.
+    pub const fn groups(self, groups: usize) -> Self {
         Self { groups, ..self }
     }
 
-    /// Weights from `N(0, 2 / (out_channels * kernel^2))`: PyTorch's `kaiming_normal_(mode="fan_out")`,
-    /// which does not divide the fan by the groups as Burn's initialiser does.
-    pub(crate) fn init<B: Backend>(self, device: &B::Device) -> Conv2d<B> {
+    /// Creates the convolution with weights from `N(0, 2 / (out_channels * kernel^2))`: PyTorch's
+    /// `kaiming_normal_(mode="fan_out")`, which does not divide the fan by the groups as Burn's initializer does.
+    pub fn init<B: Backend>(self, device: &B::Device) -> Conv2d<B> {
         let padding = self.dilation * (self.kernel - 1) / 2;
         let fan_out = self.channels[1] * self.kernel * self.kernel;
         let std = sqrt(2.0 / fan_out as f64);

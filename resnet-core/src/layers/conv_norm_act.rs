@@ -1,22 +1,88 @@
 //! Convolution, norm and activation: one step where the backend has fused layers.
 
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, backend::Backend, module};
-
 use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm};
 
-use super::{Attention, Norm, drop_path};
-use crate::Activation;
+use super::{Attention, ConvPlan, Norm, drop_path, fold};
+use crate::{Activation, NormKind};
 
-/// Applies a convolution that [`ConvPlan`](super::ConvPlan) made.
-pub(crate) fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+/// `act(norm(conv(x)))`, the layer that heads and decoders are made of.
+///
+/// Its keys are those of torchvision's `Conv2dNormActivation`: `0.weight` for the convolution, `1.weight` and so on for
+/// the norm.
+///
+/// ```
+/// use burn::backend::Flex;
+/// use burn::tensor::Tensor;
+/// use resnet_core::layers::{ConvNormAct, ConvPlan};
+/// use resnet_core::{Activation, NormKind};
+///
+/// let device = Default::default();
+/// let layer = ConvNormAct::<Flex>::new(ConvPlan::new(64, 32, 3), NormKind::Batch, &device).with_act(Activation::Relu);
+/// assert_eq!(layer.forward(Tensor::zeros([1, 64, 8, 8], &device)).dims(), [1, 32, 8, 8]);
+/// ```
+#[derive(Module, Debug)]
+pub struct ConvNormAct<B: Backend> {
+    conv: Conv2d<B>,
+    norm: Option<Norm<B>>,
+    act: Option<Activation>,
+}
+
+impl<B: Backend> ConvNormAct<B> {
+    /// Creates a convolution and a norm with epsilon 1e-5, without activation.
+    pub fn new(conv: ConvPlan, norm: NormKind, device: &B::Device) -> Self {
+        let [_, out_channels] = conv.channels;
+        Self::from_parts(conv.init(device), norm.init(out_channels, 1e-5, device))
+    }
+
+    pub(crate) fn from_parts(conv: Conv2d<B>, norm: Norm<B>) -> Self {
+        Self {
+            conv,
+            norm: Some(norm),
+            act: None,
+        }
+    }
+
+    /// Adds an activation.
+    pub fn with_act(self, act: Activation) -> Self {
+        Self {
+            act: Some(act),
+            ..self
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        Step {
+            act: self.act,
+            ..Step::new(Some(&self.conv), &self.norm)
+        }
+        .forward(x)
+    }
+
+    /// Folds a batch norm into the convolution, for inference.
+    pub fn fuse(&mut self) {
+        fold(&mut self.conv, &mut self.norm);
+    }
+
+    /// Returns the norm, unless it is folded.
+    pub fn norm_mut(&mut self) -> Option<&mut Norm<B>> {
+        self.norm.as_mut()
+    }
+}
+
+/// Applies a convolution that [`ConvPlan`] made.
+pub fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     Step::new(Some(conv), &None).forward(x)
 }
 
-/// `norm(conv(x))`; here and below the norm may have been folded away.
-pub(crate) fn conv_norm<B: Backend>(
+/// Computes `norm(conv(x))`; here and below, no norm stands for one that is folded into the convolution.
+pub fn conv_norm<B: Backend>(
     conv: &Conv2d<B>,
     norm: &Option<Norm<B>>,
     x: Tensor<B, 4>,
@@ -24,8 +90,8 @@ pub(crate) fn conv_norm<B: Backend>(
     Step::new(Some(conv), norm).forward(x)
 }
 
-/// `act(norm(conv(x)))`
-pub(crate) fn conv_norm_act<B: Backend>(
+/// Computes `act(norm(conv(x)))`.
+pub fn conv_norm_act<B: Backend>(
     conv: &Conv2d<B>,
     norm: &Option<Norm<B>>,
     act: Activation,
@@ -34,8 +100,8 @@ pub(crate) fn conv_norm_act<B: Backend>(
     Step::new(Some(conv), norm).act(act).forward(x)
 }
 
-/// `act(norm(x))`
-pub(crate) fn norm_act<B: Backend>(
+/// Computes `act(norm(x))`.
+pub fn norm_act<B: Backend>(
     norm: &Option<Norm<B>>,
     act: Activation,
     x: Tensor<B, 4>,
@@ -44,16 +110,25 @@ pub(crate) fn norm_act<B: Backend>(
 }
 
 /// The end of a residual block: `act(drop_path(se(norm(conv(x)))) + shortcut)`.
-pub(crate) struct Residual<'a, B: Backend> {
-    pub(crate) conv: &'a Conv2d<B>,
-    pub(crate) norm: &'a Option<Norm<B>>,
-    pub(crate) attention: &'a Option<Attention<B>>,
-    pub(crate) drop_path: f64,
-    pub(crate) act: Activation,
+#[derive(Debug)]
+pub struct Residual<'a, B: Backend> {
+    /// Last convolution of the branch.
+    pub conv: &'a Conv2d<B>,
+    /// Its norm.
+    pub norm: &'a Option<Norm<B>>,
+    /// Channel attention.
+    pub attention: &'a Option<Attention<B>>,
+    /// Probability that training drops the branch, see [`drop_path`].
+    pub drop_path: f64,
+    /// Activation after the sum.
+    pub act: Activation,
 }
 
 impl<B: Backend> Residual<'_, B> {
-    pub(crate) fn forward(self, x: Tensor<B, 4>, shortcut: Tensor<B, 4>) -> Tensor<B, 4> {
+    /// # Shapes
+    /// - `x`: `[batch, in_channels, height, width]`
+    /// - `shortcut`, output: `[batch, out_channels, height', width']`
+    pub fn forward(self, x: Tensor<B, 4>, shortcut: Tensor<B, 4>) -> Tensor<B, 4> {
         let step = Step::new(Some(self.conv), self.norm);
         if self.attention.is_none() && self.drop_path == 0.0 {
             return step.residual(shortcut).act(self.act).forward(x);

@@ -1,3 +1,5 @@
+//! Stochastic depth.
+
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
 /// Stochastic depth: in training, each sample's branch is dropped with `probability` and scaled by
@@ -6,7 +8,7 @@ use burn::tensor::{Distribution, Tensor, backend::Backend};
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`
-pub(crate) fn drop_path<B: Backend>(x: Tensor<B, 4>, probability: f64) -> Tensor<B, 4> {
+pub fn drop_path<B: Backend>(x: Tensor<B, 4>, probability: f64) -> Tensor<B, 4> {
     if probability == 0.0 || !B::ad_enabled(&x.device()) {
         return x;
     }

@@ -1,3 +1,5 @@
+//! Group normalization.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 

@@ -1,3 +1,5 @@
+//! Any of the norms, and the folding of a batch norm into a convolution.
+
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
@@ -16,38 +18,46 @@ pub enum Norm<B: Backend> {
     BatchStats(BatchStatsNorm<B>),
 }
 
-impl<B: Backend> Norm<B> {
-    pub(crate) fn new(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
-        let epsilon = config.norm_eps;
-        let group = |groups| GroupNorm {
-            epsilon,
-            ..GroupNorm::new(channels, groups, device)
+impl NormKind {
+    /// Creates the norm with weight 1 and bias 0.
+    ///
+    /// # Panics
+    ///
+    /// If the groups of a group norm do not divide the channels.
+    pub fn init<B: Backend>(self, channels: usize, epsilon: f64, device: &B::Device) -> Norm<B> {
+        let group = |groups: usize| {
+            assert!(
+                groups > 0 && channels.is_multiple_of(groups),
+                "group norm: expected a divisor of {channels} channels, found {groups} groups"
+            );
+            Norm::Group(GroupNorm {
+                epsilon,
+                ..GroupNorm::new(channels, groups, device)
+            })
         };
-        match config.norm {
-            NormKind::Batch => Self::Batch(BatchNorm {
+        match self {
+            Self::Batch => Norm::Batch(BatchNorm {
                 epsilon,
                 ..BatchNorm::new(channels, device)
             }),
-            NormKind::Group { groups } => Self::Group(group(groups)),
-            NormKind::Instance => Self::Group(group(channels)),
-            NormKind::BatchStats => Self::BatchStats(BatchStatsNorm {
+            Self::Group { groups } => group(groups),
+            Self::Instance => group(channels),
+            Self::BatchStats => Norm::BatchStats(BatchStatsNorm {
                 epsilon,
                 ..BatchStatsNorm::new(channels, device)
             }),
         }
     }
+}
 
-    /// The last norm of a residual branch: its weight starts at 0 where the config asks for it.
-    pub(crate) fn last(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
-        let norm = Self::new(config, channels, device);
-        if config.zero_init_last {
-            norm.zero_init()
-        } else {
-            norm
-        }
+impl<B: Backend> Norm<B> {
+    /// Creates the norm that the config asks for.
+    pub(crate) fn new(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
+        config.norm.init(channels, config.norm_eps, device)
     }
 
-    fn zero_init(self) -> Self {
+    /// Returns the norm with a weight of 0: a residual branch that ends in it starts as the identity.
+    pub fn zero_init(self) -> Self {
         let zeros = |weight: Param<Tensor<B, 1>>| {
             Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device())
         };
@@ -77,7 +87,8 @@ impl<B: Backend> Norm<B> {
         }
     }
 
-    pub(crate) fn set_mode(&mut self, mode: NormMode) {
+    /// Sets the mode of a batch norm; other norms have none.
+    pub fn set_mode(&mut self, mode: NormMode) {
         if let Self::Batch(norm) = self {
             norm.mode = mode;
         }
@@ -86,7 +97,7 @@ impl<B: Backend> Norm<B> {
 
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
 /// Other norms depend on their input and stay.
-pub(crate) fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
+pub fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
     let Some(Norm::Batch(batch_norm)) = norm else {
         return;
     };

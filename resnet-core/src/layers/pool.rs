@@ -6,16 +6,12 @@ use burn::tensor::{Tensor, TensorData, backend::Backend, module};
 use crate::{AntiAlias, GlobalPool};
 
 /// 3x3 max pool with padding 1.
-pub(crate) fn max_pool<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
+pub fn max_pool<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     module::max_pool2d(x, [3, 3], [stride; 2], [1, 1], [1, 1], false)
 }
 
 /// The anti-aliased step of `stride` that follows a convolution of stride 1.
-pub(crate) fn anti_alias<B: Backend>(
-    kind: AntiAlias,
-    x: Tensor<B, 4>,
-    stride: usize,
-) -> Tensor<B, 4> {
+pub fn anti_alias<B: Backend>(kind: AntiAlias, x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     match kind {
         AntiAlias::None => x,
         AntiAlias::AvgPool => module::avg_pool2d(x, [stride; 2], [stride; 2], [0, 0], true, false),
@@ -36,7 +32,7 @@ fn blur<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
 
 /// 2x2 average pool of stride 1 that keeps the size: a row and a column of zeros come after the
 /// last, and count (timm's `AvgPool2dSame`, the dilated ResNet-D shortcut).
-pub(crate) fn avg_pool_same<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub fn avg_pool_same<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let x = x.pad((0, 1, 0, 1), PadMode::Constant(0.0));
     module::avg_pool2d(x, [2, 2], [1, 1], [0, 0], true, false)
 }
@@ -46,7 +42,7 @@ pub(crate) fn avg_pool_same<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 /// # Shapes
 /// - `x`: `[batch, channels, height, width]`
 /// - output: `[batch, channels]`, twice as many for the pools that concatenate
-pub(crate) fn global_pool<B: Backend>(kind: GlobalPool, x: Tensor<B, 4>) -> Tensor<B, 2> {
+pub fn global_pool<B: Backend>(kind: GlobalPool, x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [n, c, h, w] = x.dims();
     let x = x.reshape([n, c, h * w]);
     let mean = |x: Tensor<B, 3>| x.mean_dim(2).reshape([n, c]);

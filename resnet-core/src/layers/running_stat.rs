@@ -1,3 +1,5 @@
+//! A running statistic of a batch norm: a buffer that trains without gradients.
+
 use alloc::vec::Vec;
 use core::fmt;
 

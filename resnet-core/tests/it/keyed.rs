@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use resnet_core::ResNet;
+use resnet_core::{Network, ResNet};
 
 pub(crate) fn fnv1a64(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |h, byte| {

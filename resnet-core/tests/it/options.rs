@@ -7,8 +7,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use resnet_core::{
-    Activation, AntiAlias, Arch, BlockKind, GlobalPool, ResNet, ResNetConfig, ShortcutKind,
-    StridePlacement,
+    Activation, AntiAlias, Arch, BlockKind, GlobalPool, Network, ResNet, ResNetConfig,
+    ShortcutKind, StridePlacement,
 };
 
 use crate::{Cpu, json, keyed};

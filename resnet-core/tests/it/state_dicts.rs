@@ -1,6 +1,6 @@
 //! Parameters, keys and shapes of every architecture against timm's own.
 
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Arch, Network, ResNet};
 
 use crate::{Cpu, json, keyed};
 

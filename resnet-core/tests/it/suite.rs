@@ -13,7 +13,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, Optimizer, SgdConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
-use resnet_core::{Outputs, ResNet, ResNetConfig};
+use resnet_core::{Network, Outputs, ResNet, ResNetConfig};
 use safetensors::SafeTensors;
 use serde_json::Value;
 

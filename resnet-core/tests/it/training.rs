@@ -3,7 +3,8 @@
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
-use resnet_core::{Arch, BatchNorm, NormMode, ResNet, ResNetConfig};
+use resnet_core::layers::BatchNorm;
+use resnet_core::{Arch, Network, NormMode, ResNet, ResNetConfig};
 use serde_json::Value;
 
 use crate::{Cpu, json, keyed, suite};

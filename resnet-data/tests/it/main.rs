@@ -2,6 +2,7 @@
 
 mod classes;
 mod datasets;
+mod evaluate;
 mod folders;
 mod loader;
 mod tables;

@@ -1,3 +1,5 @@
+//! Decodes BMP.
+
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder};
 

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
-/// The largest default limit.
-const LARGEST_DEFAULT: u64 = 4 << 30;
+use crate::memory::default_memory_limit;
 
-static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_limit()));
+static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_memory_limit()));
 
 /// Sets the bytes that all decoders of this process may hold at one time, together.
 ///
@@ -15,7 +14,7 @@ static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_limit()))
 /// suffice, the decoder waits until others have finished. An image that would exceed the limit alone is an
 /// error, [`DecodeError::Memory`](crate::DecodeError::Memory). Decoded images that you keep do not count.
 ///
-/// The default is 4 GiB or half the memory of the machine, whichever is smaller.
+/// The default is [`default_memory_limit`].
 ///
 /// ```
 /// use resnet_image::{memory_limit, set_memory_limit};
@@ -33,25 +32,6 @@ pub fn set_memory_limit(bytes: u64) {
 /// See [`set_memory_limit`].
 pub fn memory_limit() -> u64 {
     BUDGET.lock().limit
-}
-
-/// Half the memory of the machine where Linux tells it, and at most 4 GiB.
-fn default_limit() -> u64 {
-    let memory = std::fs::read_to_string("/proc/meminfo").ok();
-    let half = memory
-        .as_deref()
-        .and_then(total_memory)
-        .map(|bytes| bytes / 2);
-    half.map_or(LARGEST_DEFAULT, |half| half.min(LARGEST_DEFAULT))
-}
-
-/// The line `MemTotal: 16303428 kB`, in bytes.
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 struct Budget {
@@ -152,18 +132,5 @@ impl Drop for Share {
             BUDGET.lock().used -= self.bytes;
             BUDGET.changed.notify_all();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_of_the_machine_is_read() {
-        let text = "MemFree:  17 kB\nMemTotal:       16303428 kB\nBuffers: 3 kB\n";
-        assert_eq!(total_memory(text), Some(16_303_428 << 10));
-        assert_eq!(total_memory("MemTotal: many kB\n"), None);
-        assert!((1..=LARGEST_DEFAULT).contains(&default_limit()));
     }
 }

@@ -1,7 +1,10 @@
+//! The samples of a decoder, converted to the channels that were asked for.
+
 use image::{GrayImage, RgbImage, RgbaImage};
 
+use crate::channels::Channels;
 use crate::convert::{self, luma, map};
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Pixels;
 
 /// What the samples of a decoder mean, 8 bits each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,3 +1,5 @@
+//! Why an image cannot be decoded or opened.
+
 use std::error::Error;
 use std::path::PathBuf;
 

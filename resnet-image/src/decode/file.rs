@@ -8,7 +8,8 @@ use super::budget::Share;
 use super::job::Job;
 use super::names::foreign_image_ending;
 use super::{DecodeError, Decoder, OpenError, run};
-use crate::pixels::{Channels, Pixels};
+use crate::channels::Channels;
+use crate::pixels::Pixels;
 
 pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<Pixels, OpenError> {
     let unreadable = |source| OpenError::Read {

@@ -1,3 +1,5 @@
+//! Decodes GIF.
+
 use std::io::{Cursor, Read};
 
 use gif::{DecodeOptions, MemoryLimit};

@@ -1,6 +1,8 @@
+//! The limits of one decoding job, and the memory that it reserves.
+
 use super::DecodeError;
 use super::budget::{Refusal, Share};
-use crate::pixels::Channels;
+use crate::channels::Channels;
 
 /// What the decoder of a format is told, and the memory that it has reserved.
 pub(super) struct Job {

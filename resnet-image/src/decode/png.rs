@@ -1,3 +1,5 @@
+//! Decodes PNG.
+
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 
 use png::{ColorType, DecodeOptions, DecodingError, Limits, Transformations};

@@ -1,3 +1,5 @@
+//! Decodes PNM: portable bitmaps, graymaps and pixmaps.
+
 use super::DecodeError;
 use super::canvas::{Canvas, Layout};
 use super::job::Job;

@@ -1,3 +1,5 @@
+//! Decodes TIFF.
+
 use image::DynamicImage;
 use image::metadata::Orientation;
 

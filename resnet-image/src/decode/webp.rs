@@ -1,3 +1,5 @@
+//! Decodes WebP.
+
 use image_webp::WebPDecoder;
 
 use super::DecodeError;

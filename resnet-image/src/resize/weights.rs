@@ -1,3 +1,5 @@
+//! Pillow's fixed-point resampling coefficients.
+
 use crate::filter::Filter;
 
 /// Bits after the point of a quantized weight: 32, less 8 for the pixel and 2 for the overshoot of

@@ -1,3 +1,5 @@
+//! Batches as tensors.
+
 use burn::backend::{Flex, flex::FlexDevice};
 use resnet_image::{BatchError, IMAGENET_MEAN, IMAGENET_STD, RecipeError, RgbImage, to_tensor};
 

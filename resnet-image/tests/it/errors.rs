@@ -1,3 +1,5 @@
+//! Errors of unreadable and unsupported images.
+
 use std::error::Error;
 
 use resnet_image::{DecodeError, Decoder, OpenError, decode, open};

@@ -1,3 +1,5 @@
+//! Formats against Pillow's pixels.
+
 use resnet_image::{IMAGE_ENDINGS, has_image_ending, open};
 
 use crate::{assert_same, difference, files, fixtures};

@@ -1,3 +1,5 @@
+//! JPEG files against Pillow's pixels.
+
 use resnet_image::{DecodeError, RgbImage, decode};
 use serde::Deserialize;
 

@@ -1,3 +1,5 @@
+//! PNG files against Pillow's pixels.
+
 use std::collections::BTreeMap;
 
 use resnet_image::decode;

@@ -1,3 +1,5 @@
+//! Preprocessing against torchvision's pixels.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

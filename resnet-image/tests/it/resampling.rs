@@ -1,3 +1,5 @@
+//! Resizing against Pillow's pixels.
+
 use proptest::prelude::*;
 use resnet_image::{
     Filter, MAX_PIXELS, Recipe, RgbImage, TransformError, center_crop, resize, resize_shorter_side,

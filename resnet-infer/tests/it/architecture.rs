@@ -35,35 +35,36 @@ fn dependencies(package: &Value) -> impl Iterator<Item = &Value> {
 
 #[test]
 fn arrows_run_one_way() {
+    let below_the_commands = vec![
+        "resnet-backend",
+        "resnet-core",
+        "resnet-data",
+        "resnet-image",
+        "resnet-weights",
+    ];
+    let with = |crates: &Vec<&'static str>, name| {
+        let mut crates = crates.clone();
+        crates.push(name);
+        crates.sort_unstable();
+        crates
+    };
+    let of_an_application = with(&below_the_commands, "resnet-cli");
     let allowed = BTreeMap::from([
+        ("resnet-files", vec![]),
         ("resnet-fused", vec![]),
         ("resnet-core", vec!["resnet-fused"]),
         ("resnet-cpu", vec!["resnet-fused"]),
-        ("resnet-weights", vec!["resnet-core", "resnet-image"]),
+        ("resnet-onnx", vec!["resnet-core"]),
+        (
+            "resnet-weights",
+            vec!["resnet-core", "resnet-files", "resnet-image", "resnet-onnx"],
+        ),
         ("resnet-image", vec![]),
         ("resnet-backend", vec!["resnet-cpu", "resnet-fused"]),
-        ("resnet-data", vec!["resnet-image"]),
-        (
-            "resnet-train",
-            vec![
-                "resnet-backend",
-                "resnet-core",
-                "resnet-data",
-                "resnet-image",
-                "resnet-infer",
-                "resnet-weights",
-            ],
-        ),
-        (
-            "resnet-infer",
-            vec![
-                "resnet-backend",
-                "resnet-core",
-                "resnet-data",
-                "resnet-image",
-                "resnet-weights",
-            ],
-        ),
+        ("resnet-data", vec!["resnet-core", "resnet-image"]),
+        ("resnet-cli", with(&below_the_commands, "resnet-files")),
+        ("resnet-infer", of_an_application.clone()),
+        ("resnet-train", with(&of_an_application, "resnet-files")),
     ]);
     let packages = packages();
     assert_eq!(packages.len(), allowed.len());
@@ -81,6 +82,60 @@ fn arrows_run_one_way() {
     }
 }
 
+/// What commands need, and libraries do not.
+const OF_COMMANDS: [&str; 8] = [
+    "anyhow",
+    "clap",
+    "ctrlc",
+    "indicatif",
+    "mimalloc",
+    "noto-sans-mono-bitmap",
+    "plotters",
+    "resnet-cli",
+];
+
+#[test]
+fn libraries_need_nothing_of_a_command() {
+    let mut optional = BTreeSet::new();
+    for package in packages() {
+        if package["name"] == "resnet-cli" {
+            continue;
+        }
+        for dependency in dependencies(&package) {
+            let name = dependency["name"].as_str().unwrap();
+            if OF_COMMANDS.contains(&name) {
+                assert_eq!(dependency["optional"], true, "{}: {name}", package["name"]);
+                optional.insert(name.to_string());
+            }
+        }
+    }
+    assert_eq!(optional.into_iter().collect::<Vec<_>>(), OF_COMMANDS);
+}
+
+/// A dependency may bring in what is optional here, by a feature of its own.
+#[test]
+fn libraries_without_cli_bring_nothing_of_a_command() {
+    let tree = |features: &[&str], krate: &str| -> BTreeSet<String> {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--edges", "normal", "--package", krate])
+            .args(["--prefix", "none", "--format", "{p}"])
+            .args(features)
+            .current_dir(fixture("."))
+            .output()
+            .unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let names = lines.lines().filter_map(|line| line.split(' ').next());
+        names.map(String::from).collect()
+    };
+    for krate in ["resnet-infer", "resnet-train"] {
+        let library = tree(&["--no-default-features"], krate);
+        assert!(library.contains("resnet-weights"), "{krate}: {library:?}");
+        let brought = OF_COMMANDS.map(|name| library.contains(name).then_some(name));
+        assert_eq!(brought, [None; OF_COMMANDS.len()], "{krate}");
+        assert!(tree(&[], krate).contains("clap"), "{krate}");
+    }
+}
+
 #[test]
 fn only_the_backend_crate_names_backends() {
     for package in packages() {
@@ -91,12 +146,16 @@ fn only_the_backend_crate_names_backends() {
             let backends = features
                 .iter()
                 .filter(|feature| !neutral.contains(&feature.as_str().unwrap()));
-            // resnet-cpu is a backend; burn-store knows formats, not devices, and burn-tensor and burn-autodiff none.
+            // resnet-cpu is a backend; burn-store knows formats, not devices.
             let backend =
                 ["resnet-backend", "resnet-cpu"].contains(&package["name"].as_str().unwrap());
-            let neutral = ["burn-store", "burn-tensor", "burn-autodiff"];
-            if !backend && name.starts_with("burn") && !neutral.contains(&name) {
-                assert_eq!((name, backends.count()), ("burn", 0), "{}", package["name"]);
+            if !backend && name.starts_with("burn") && name != "burn-store" {
+                let interface = ["burn", "burn-autodiff", "burn-tensor"].contains(&name);
+                assert!(
+                    interface && backends.count() == 0,
+                    "{}: {name}",
+                    package["name"]
+                );
             }
         }
     }
@@ -130,12 +189,16 @@ fn code(krate: &str) -> Vec<(PathBuf, String)> {
     files.into_iter().map(read).collect()
 }
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 11] = [
+    "resnet-fused",
     "resnet-core",
+    "resnet-onnx",
+    "resnet-files",
     "weights",
     "resnet-image",
     "resnet-backend",
     "resnet-data",
+    "resnet-cli",
     "resnet-infer",
     "resnet-train",
 ];
@@ -169,7 +232,7 @@ fn unsafe_stands_in_one_file() {
 #[test]
 fn files_are_written_in_three_places() {
     let places = [
-        "weights/src/export/atomic.rs",
+        "resnet-files/src/lib.rs",
         "weights/src/fetch/download/part.rs",
         // The lock of a run, which holds nothing.
         "resnet-train/src/bin/resnet-train/commands/train/folder.rs",

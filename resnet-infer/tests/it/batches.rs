@@ -1,7 +1,7 @@
 //! How far predictions depend on the images that are in the same batch: the figures of the page "Backends".
 
 use burn::tensor::Tensor;
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Arch, Network, ResNet};
 use resnet_cpu::Cpu;
 use resnet_weights::{Checkpoint, Load};
 

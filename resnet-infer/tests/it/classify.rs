@@ -1,3 +1,5 @@
+//! The command `classify`.
+
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -231,7 +233,11 @@ fn labels_of_ones_own_are_used_and_counted() {
 fn what_stops_the_command_is_one_line_and_status_2() {
     let path = image("tiny_33x20.png");
     let good = checkpoint("good/zip.pth");
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
+        (
+            &["--weights", &good, "--arch", "resnet18"],
+            "the file may be of another architecture: `resnet-infer inspect` guesses it",
+        ),
         (
             &["--weights", "none.pth"],
             "error: `none.pth`: cannot be read",

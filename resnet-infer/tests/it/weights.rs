@@ -5,7 +5,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use burn::backend::Flex;
-use resnet_core::{Arch, ResNet};
+use resnet_core::{Arch, Network, ResNet};
 use resnet_weights::Weights;
 use serde_json::Value;
 use sha2::{Digest, Sha256};

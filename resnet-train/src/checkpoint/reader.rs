@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
-use resnet_core::ResNet;
+use resnet_core::Network;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -22,11 +22,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn network<B: Backend>(
+    pub(super) fn network<B: Backend, N: Network<B>>(
         &mut self,
-        model: ResNet<B>,
+        model: N,
         prefix: &str,
-    ) -> Result<ResNet<B>, String> {
+    ) -> Result<N, String> {
         model.load_state(|key, shape| {
             let variance = key.ends_with("running_var");
             let values = self.tensor(&format!("{prefix}{key}"), shape, variance)?;

@@ -6,7 +6,7 @@ use resnet_image::Recipe;
 use resnet_weights::{OptionError, Overrides};
 
 use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
-use crate::{Fit, Groups, LossKind, Part, Schedule, Settings};
+use crate::{Fit, LayerGroup, LossKind, ParamGroups, Schedule, Settings};
 
 /// Pixels of a side where nothing says how many.
 const DEFAULT_SIDE: u32 = 224;
@@ -160,8 +160,8 @@ impl Config {
             learning_rate: head.learning_rate,
             norms: NormMode::Frozen,
             ema: None,
-            groups: Groups {
-                freeze_to: Part::Fc,
+            groups: ParamGroups {
+                freeze_to: LayerGroup::Head,
                 ..self.groups
             },
             ..self.clone()

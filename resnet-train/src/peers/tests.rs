@@ -1,3 +1,5 @@
+//! Processes that train together.
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use resnet_weights::write_atomically;
+use resnet_files::write_atomically;
 use serde::{Deserialize, Serialize};
 
 /// The figures of an epoch.

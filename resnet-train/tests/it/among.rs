@@ -8,7 +8,7 @@ use burn::backend::Autodiff;
 
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
-use resnet_core::{ResNet, ResNetConfig};
+use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_train::{OptimizerConfig, Peers, Settings, Trainer, targets};
 

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use resnet_core::{NormMode, ResNet, ResNetConfig};
+use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, Dataset, Loader, Mix};
 use resnet_image::Recipe;
 use resnet_train::{
-    Decay, Ending, EpochReport, Fit, FitError, Groups, Observer, OptimizerConfig, Position,
+    Decay, Ending, EpochReport, Fit, FitError, Observer, OptimizerConfig, ParamGroups, Position,
     Schedule, Settings, StepReport, Trainer, tensors,
 };
 
@@ -34,9 +34,9 @@ pub(crate) fn model(classes: usize, drop_path: f64) -> ResNet<Train> {
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        groups: Groups {
+        groups: ParamGroups {
             decay_norm_and_bias: false,
-            ..Groups::default()
+            ..ParamGroups::default()
         },
         clip: Some(5.0),
         ema: Some(0.9),

@@ -2,7 +2,7 @@
 
 use burn::backend::Autodiff;
 use burn::tensor::{FloatDType, Tensor};
-use resnet_core::{NormMode, ResNet, ResNetConfig};
+use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_train::{
     LossKind, OptimizerConfig, Settings, TargetKind, Trainer, smoothed, targets, weighted,

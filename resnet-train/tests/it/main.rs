@@ -9,6 +9,7 @@ mod fit;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod losses;
+mod own_network;
 mod probe;
 mod schedules;
 mod steps;

@@ -2,7 +2,7 @@
 
 use burn::backend::Autodiff;
 
-use resnet_core::{ResNet, ResNetConfig};
+use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_train::{Embeddings, linear_probe};
 

@@ -5,9 +5,9 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{FloatDType, Tensor};
-use resnet_core::{NormMode, ResNet, ResNetConfig};
+use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
-use resnet_train::{Groups, OptimizerConfig, Settings, Trainer, smoothed, targets};
+use resnet_train::{OptimizerConfig, ParamGroups, Settings, Trainer, smoothed, targets};
 use serde_json::Value;
 
 use crate::{json, keyed};
@@ -37,11 +37,11 @@ fn settings(case: &Value) -> Settings {
     };
     let flag = |key: &str, default: bool| options[key].as_bool().unwrap_or(default);
     let groups = match flag("head_only", false) {
-        true => Groups::head_only(),
-        false => Groups::default(),
+        true => ParamGroups::head_only(),
+        false => ParamGroups::default(),
     };
     Settings {
-        groups: Groups {
+        groups: ParamGroups {
             decay_norm_and_bias: flag("decay_norm_and_bias", true),
             ..groups
         },

@@ -1,3 +1,5 @@
+//! A row of the catalogue.
+
 use std::fmt;
 
 use resnet_core::{Arch, ResNetConfig};

@@ -1,11 +1,14 @@
+//! Writes burnpack, Burn's own format.
+
 use std::path::Path;
 use std::rc::Rc;
 
 use burn::tensor::{DType, backend::Backend};
 use burn_store::{BurnpackStore, ModuleAdapter, ModuleSnapshot, TensorSnapshot};
-use resnet_core::ResNet;
+use resnet_core::Network;
+use resnet_files::write_atomically;
 
-use super::{FloatType, Save, SaveError, write_atomically};
+use super::{FloatType, Save, SaveError};
 
 impl Save {
     /// Writes Burn's own format, burnpack, with the paths of the module's fields: what
@@ -17,7 +20,7 @@ impl Save {
     /// As [`safetensors`](Self::safetensors).
     pub fn burnpack<B: Backend>(
         &self,
-        model: &ResNet<B>,
+        model: &impl Network<B>,
         path: impl AsRef<Path>,
     ) -> Result<(), SaveError> {
         let path = path.as_ref();

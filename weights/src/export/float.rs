@@ -1,3 +1,5 @@
+//! The float types of saved tensors.
+
 use std::fmt;
 use std::str::FromStr;
 

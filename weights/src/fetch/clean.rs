@@ -1,50 +1,52 @@
+//! Lists and removes the files of our cache.
+
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::cache::{is_absent, is_at};
+use super::disk::{is_absent, is_at};
 use super::error::FetchError;
 use super::fetcher::Fetch;
-use super::wanted::Wanted;
+use super::request::FileRequest;
 use crate::Weights;
 
 /// A file of our cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheFile {
-    /// Where it lies.
+    /// The path of the file.
     pub path: PathBuf,
-    /// How large it is.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// What it is.
+    /// The kind of file.
     pub kind: CacheFileKind,
 }
 
-/// What a file of our cache is.
+/// The kind of a file in our cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CacheFileKind {
     /// Weights.
     Weights,
     /// The sha256 of weights.
     Hash,
-    /// The beginning of a download, which a later one goes on from.
+    /// An incomplete download, which a later call resumes.
     Partial,
 }
 
 /// Which files [`Fetch::clean`] removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clean {
-    /// The beginnings of downloads.
+    /// Incomplete downloads.
     Partials,
-    /// All that [`Fetch::list`] lists.
+    /// All files that [`Fetch::list`] returns.
     All,
 }
 
 impl Fetch {
-    /// The files of `known` weights in our cache, their hashes and the beginnings of their downloads, sorted by name.
-    /// Nothing else in the folder is listed.
+    /// Lists the files of `known` weights in our cache, their hashes and their incomplete downloads, sorted by name.
+    /// It leaves out all other files in the folder.
     ///
     /// # Errors
     ///
-    /// If the folder is there and cannot be read.
+    /// Returns an error if the folder exists and cannot be read.
     pub fn list(&self, known: &[Weights]) -> Result<Vec<CacheFile>, FetchError> {
         let read = |source| FetchError::Read {
             path: self.cache().to_path_buf(),
@@ -55,9 +57,12 @@ impl Fetch {
             Err(error) if is_absent(&error) => return Ok(Vec::new()),
             Err(error) => return Err(read(error)),
         };
-        // Weights without a usable source have no file in the cache.
-        let known = known.iter().filter_map(|weights| Wanted::all(weights).ok());
-        let known: Vec<String> = known.flatten().map(|wanted| wanted.name).collect();
+        // Weights without a valid source have no file in the cache.
+        let requests = known
+            .iter()
+            .filter_map(|weights| FileRequest::all(weights).ok());
+        let files = requests.flatten().filter(FileRequest::is_for_file);
+        let known: Vec<String> = files.map(|request| request.name).collect();
         let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(read)?.path();
@@ -76,11 +81,11 @@ impl Fetch {
         Ok(files)
     }
 
-    /// Removes files of our cache, and returns those it removed. A download that is under way is left alone.
+    /// Removes files of our cache and returns them. Downloads in progress are left alone.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read or a file cannot be removed.
+    /// Returns an error if the folder cannot be read or a file cannot be removed.
     pub fn clean(&self, known: &[Weights], what: Clean) -> Result<Vec<CacheFile>, FetchError> {
         let mut removed = Vec::new();
         for file in self.list(known)? {
@@ -88,12 +93,12 @@ impl Fetch {
             if what == Clean::Partials && !partial {
                 continue;
             }
-            // Held until the file is gone.
+            // The lock is held until the file is removed.
             let claimed = claim(&file.path);
             if partial && claimed.is_none() {
                 let path = file.path.display();
                 let note = format!("`{path}`: left alone, as a download of it is under way");
-                self.progress.note(&note);
+                self.session.note(&note);
                 continue;
             }
             match fs::remove_file(&file.path) {
@@ -112,7 +117,7 @@ impl Fetch {
     }
 }
 
-/// The file, if no download has it; none can take it until it is dropped.
+/// Locks a file against downloads; `None` if a download has the lock.
 fn claim(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
     let free = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));

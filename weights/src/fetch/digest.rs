@@ -1,9 +1,11 @@
+//! SHA-256, and the digits of it that are known in advance.
+
 use std::fmt::Write;
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-/// The first digits of a sha256, or all of them.
+/// The digits of a sha256 that a file must have: the first 8 or more, up to all 64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin(String);
 
@@ -14,7 +16,7 @@ impl Pin {
         fits.then(|| Self(digits.to_ascii_lowercase()))
     }
 
-    /// All 64 digits.
+    /// Accepts all 64 digits only.
     pub(super) fn whole(digits: &str) -> Option<Self> {
         Self::new(digits).filter(|pin| pin.0.len() == 64)
     }
@@ -28,7 +30,7 @@ impl Pin {
     }
 }
 
-/// The sha256 of what was read so far.
+/// The sha256 of the bytes so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running(Sha256);
 
@@ -37,7 +39,7 @@ impl Running {
         self.0.update(bytes);
     }
 
-    /// Reads to the end, and returns the number of bytes.
+    /// Reads to the end and returns the number of bytes.
     pub(super) fn read(&mut self, mut from: impl Read) -> io::Result<u64> {
         let mut buffer = vec![0; 1 << 18];
         let mut total = 0;

@@ -1,17 +1,19 @@
+//! Why a file of weights is not available.
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a file of weights is not there.
+/// Why a file of weights is not available.
 ///
-/// Every message is one line: it names the file or the address, says what was found and what to do.
+/// Every message is one line. It names the file or the address, what was found, and what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
 pub enum FetchError {
-    /// A variable of the environment makes no sense.
+    /// An environment variable has an invalid value.
     #[error("`{name}`: is {found}, expected {expected}; correct it or unset it")]
     Variable {
         name: &'static str,
@@ -19,21 +21,21 @@ pub enum FetchError {
         expected: &'static str,
     },
 
-    /// The user has no home, so there is no folder to keep files in.
+    /// The user has no home folder, so no folder for our cache is known.
     #[error("no folder to keep weights in, as no home folder is known; set `RESNET_CACHE` to one")]
     NoFolder,
 
-    /// The weights are in programs themselves, and in no file.
+    /// The weights are compiled into programs; there is no file.
     #[error(
         "`{id}`: has no file, as it is in programs built with the feature `embedded`: expected a set that is downloaded; load it by its name"
     )]
     Embedded { id: String },
 
-    /// The weights name no place.
+    /// The weights have no source.
     #[error("`{id}`: names no place to get its file from; add a source")]
     NoSource { id: String },
 
-    /// A name from which a path or an address would be made.
+    /// A name is unsafe in a path or an address.
     #[error(
         "`{id}`: its source has the {what} {name:?}, expected letters, digits and `.`, `_`, `-`, `+` only, with a letter or digit first"
     )]
@@ -43,33 +45,33 @@ pub enum FetchError {
         name: String,
     },
 
-    /// What should be the beginning of a hash is something else.
+    /// The first digits of a hash are malformed.
     #[error("`{id}`: its source has the sha256 {sha256:?}, expected 8 to 64 hexadecimal digits")]
     Pin { id: String, sha256: String },
 
-    /// The file that records the hash of another holds something else.
+    /// The file with the recorded hash is malformed.
     #[error(
         "`{}`: holds no hash of the file beside it, expected a line as `sha256sum` writes it; remove it, and the weights \
          too unless you know where they come from", .path.display()
     )]
     Recorded { path: PathBuf },
 
-    /// A file that is there cannot be read.
+    /// A file exists and cannot be read.
     #[error("`{}`: cannot be read; check your right to read it, or remove it", .path.display())]
     Read { path: PathBuf, source: io::Error },
 
-    /// The folder of the cache cannot be made.
+    /// The folder of our cache cannot be created.
     #[error("`{}`: the folder for weights cannot be made; set `RESNET_CACHE` to a folder that you may write to", .path.display())]
     Folder { path: PathBuf, source: io::Error },
 
-    /// A file of the cache cannot be written.
+    /// A file of our cache cannot be written.
     #[error(
         "`{}`: cannot be written; check the space left and your right to write there, and try again (a download goes on \
          where it stopped), or set `RESNET_CACHE` to another folder", .path.display()
     )]
     Write { path: PathBuf, source: io::Error },
 
-    /// A file of the cache cannot be removed.
+    /// A file of our cache cannot be removed.
     #[error("`{}`: {why} and cannot be removed; remove it by hand", .path.display())]
     Remove {
         path: PathBuf,
@@ -77,7 +79,7 @@ pub enum FetchError {
         source: io::Error,
     },
 
-    /// The file is not here and the network must not be used.
+    /// The file is not on this machine, and the network is switched off.
     #[error(
         "`{id}`: not on this machine, and the network is switched off (`RESNET_OFFLINE`, `HF_HUB_OFFLINE`); looked for {}; \
          switch it on, or get {url} by hand and put it at `{}`", list(.looked), .path.display()
@@ -89,7 +91,7 @@ pub enum FetchError {
         path: PathBuf,
     },
 
-    /// The library was built without what downloads need.
+    /// The file is not on this machine, and the library was built without the feature `download`.
     #[error(
         "`{id}`: not on this machine, and this program was built without the feature `download`; looked for {}; build it with \
          that feature, or get {url} by hand and put it at `{}`", list(.looked), .path.display()
@@ -101,7 +103,7 @@ pub enum FetchError {
         path: PathBuf,
     },
 
-    /// No source gave the file.
+    /// No source provided the file.
     #[error(
         "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (a \
          download cut short goes on where it stopped), or get {url} by hand and put it at `{}`",
@@ -115,12 +117,12 @@ pub enum FetchError {
     },
 }
 
-/// Why one address did not give the file.
+/// Why one address did not provide the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The address asked.
+    /// The address.
     pub url: String,
-    /// What went wrong there.
+    /// The reason.
     pub reason: String,
 }
 

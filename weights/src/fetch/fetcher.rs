@@ -1,26 +1,33 @@
+//! The public entry: finds a file on this machine, or downloads it.
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cache::Cache;
 use super::error::FetchError;
-use super::neighbours;
-use super::patience::Patience;
+use super::foreign_caches;
+use super::found::Found;
 use super::progress::Progress;
-use super::settings::{HUB, Settings, absolute, hub_address};
-use super::wanted::{Place, Wanted};
+use super::request::{FileRequest, Place};
+use super::retry_policy::RetryPolicy;
+use super::session::Session;
+use super::settings::{Settings, absolute};
+use super::source::Location;
 use crate::Weights;
 
-/// Gets the files of published weights: those on this machine are used where they lie, others are downloaded into a
-/// cache. No file is used before its sha256 is checked, but for one of the hub that a user put into the cache by hand and
-/// that no hub can be asked about.
+/// Gets the files of published weights: from our cache, from the caches of PyTorch and
+/// huggingface_hub, or from the network into our cache.
+///
+/// A file is used only if its sha256 is right. The one exception is a file of the hub that a user
+/// put into our cache by hand: if the hub cannot be asked for the hash, the file is used unverified,
+/// and a note says so.
 ///
 /// | Variable | Meaning |
 /// |---|---|
-/// | `RESNET_CACHE` | our cache; by default `resnet-burn` in the user's folder of caches |
+/// | `RESNET_CACHE` | folder of our cache; by default `resnet-burn` in the user's cache folder |
 /// | `RESNET_OFFLINE`, `HF_HUB_OFFLINE` | `1`: never use the network |
-/// | `RESNET_MIRROR` | address of a folder with the publishers' files, asked instead of the publishers |
+/// | `RESNET_MIRROR` | address of a folder with the publishers' files, used instead of the publishers |
 /// | `HF_ENDPOINT`, `HF_TOKEN` | another address of the Hugging Face hub, and a token for it |
 /// | `TORCH_HOME`, `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` | where PyTorch and huggingface_hub keep files |
 /// | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, in upper or lower case |
@@ -35,217 +42,174 @@ use crate::Weights;
 /// ```
 #[derive(Clone)]
 pub struct Fetch {
-    pub(super) settings: Settings,
-    pub(super) patience: Patience,
-    pub(super) progress: Arc<dyn Progress>,
-}
-
-/// A file of weights, whose hash is right where one is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Whose it is.
-    pub origin: Origin,
-    /// The sha256 of its content, 64 hexadecimal digits.
-    pub sha256: String,
-}
-
-/// Where a file of weights was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// Our cache.
-    Cache,
-    /// PyTorch's cache.
-    Torch,
-    /// The cache of huggingface_hub.
-    HuggingFace,
-    /// The network, just now; it is in our cache from here on.
-    Downloaded,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Cache => "cache",
-            Self::Torch => "PyTorch's cache",
-            Self::HuggingFace => "Hugging Face's cache",
-            Self::Downloaded => "download",
-        })
-    }
+    pub(super) session: Session,
 }
 
 impl Fetch {
-    /// With the settings of the environment.
+    /// Creates it with the settings in the environment variables.
     ///
     /// # Errors
     ///
-    /// If a variable makes no sense, or neither `RESNET_CACHE` nor a home folder is known.
+    /// Returns an error if a variable is invalid, or neither `RESNET_CACHE` nor a home folder is known.
     pub fn from_env() -> Result<Self, FetchError> {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// With settings from somewhere else than the environment, under the names of its variables.
+    /// Creates it with settings from `lookup`, which returns the value of an environment variable.
     ///
     /// # Errors
     ///
-    /// As [`from_env`](Self::from_env).
+    /// As for [`from_env`](Self::from_env).
     pub fn from_variables(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, FetchError> {
         #[cfg(feature = "progress")]
         let progress = Arc::new(super::progress::Bar::default());
         #[cfg(not(feature = "progress"))]
         let progress = Arc::new(super::progress::Notes);
-        Ok(Self {
+        let session = Session {
             settings: Settings::new(lookup)?,
-            patience: Patience::default(),
+            retry_policy: RetryPolicy::default(),
             progress,
-        })
+        };
+        Ok(Self { session })
     }
 
-    /// Keeps files in this folder, which is made when it is needed.
+    /// Sets the folder of our cache. It is created when it is needed.
     pub fn with_cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.settings.cache = absolute(folder.into());
+        self.session.settings.cache = absolute(folder.into());
         self
     }
 
-    /// Whether the network must not be used.
+    /// Switches the network off.
     pub fn with_offline(mut self, offline: bool) -> Self {
-        self.settings.offline = offline;
+        self.session.settings.offline = offline;
         self
     }
 
-    /// Shows what happens. By default a [`Bar`](super::Bar), or [`Notes`](super::Notes) without the feature `progress`.
+    /// Sets what shows notes and progress. The default is a [`Bar`](super::Bar), or
+    /// [`Notes`](super::Notes) without the feature `progress`.
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
-        self.progress = progress;
+        self.session.progress = progress;
         self
     }
 
-    /// Waits for servers as long and as often as this says.
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
+    /// Sets timeouts and retries.
+    pub fn with_retry_policy(mut self, retry_policy: RetryPolicy) -> Self {
+        self.session.retry_policy = retry_policy;
         self
     }
 
-    /// The folder downloads are kept in.
+    /// Returns the folder of our cache.
     pub fn cache(&self) -> &Path {
-        &self.settings.cache
+        &self.session.settings.cache
     }
 
-    /// Whether the network is not used.
+    /// Returns whether the network is switched off.
     pub fn is_offline(&self) -> bool {
-        self.settings.offline
+        self.session.settings.offline
     }
 
-    /// Looks for a file of the weights on this machine: in our cache, in PyTorch's, in that of huggingface_hub.
+    /// Finds a file of the weights on this machine: in our cache, in PyTorch's, or in that of huggingface_hub.
     ///
     /// A file with a wrong hash is removed from our cache, and passed over in the others.
     ///
     /// # Errors
     ///
-    /// If the weights name no usable source, or a file of our cache cannot be read or, being wrong, removed.
+    /// Returns an error if the weights have no valid source, a file of our cache cannot be read, or
+    /// a wrong file cannot be removed.
     pub fn find(&self, weights: &Weights) -> Result<Option<Found>, FetchError> {
-        self.find_any(&Wanted::all(weights)?)
+        self.find_any(&FileRequest::all(weights)?)
     }
 
-    /// Finds a file of the weights, or else downloads one from the first source that has it. With a mirror, that is
-    /// asked first.
+    /// Finds a file of the weights on this machine, or downloads one from the first source that has
+    /// it. A mirror is asked first.
     ///
-    /// A download that breaks off goes on where it stopped, now or in a later call. Two programs that want the
-    /// same file download it once.
+    /// An interrupted download is resumed, in this call or a later one. If two programs want the
+    /// same file, one downloads it and the other waits.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find); if the network must not be used; if no source gives the file; if it cannot be
-    /// written.
+    /// As for [`find`](Self::find). Returns an error as well if the network is switched off, no
+    /// source provides the file, or it cannot be written.
     pub fn fetch(&self, weights: &Weights) -> Result<Found, FetchError> {
-        let mut wanted = Wanted::all(weights)?;
-        if self.settings.network.mirror.is_some() {
-            wanted.sort_by_key(|wanted| matches!(wanted.place, Place::Hub { .. }));
+        let mut requests = FileRequest::all(weights)?;
+        if self.session.settings.network.mirror.is_some() {
+            requests.sort_by_key(|request| matches!(request.place, Place::Hub { .. }));
         }
         #[cfg(feature = "download")]
-        if !self.settings.offline {
-            super::download::record_missing_hashes(self, &wanted);
+        if !self.is_offline() {
+            super::download::record_missing_hashes(&self.session, &requests);
         }
-        if let Some(found) = self.find_any(&wanted)? {
+        if let Some(found) = self.find_any(&requests)? {
             return Ok(found);
         }
-        if self.settings.offline {
-            let (looked, url, path) = self.looked(&wanted);
-            let id = weights.id.clone();
-            return Err(FetchError::Offline {
-                id,
-                looked,
-                url,
-                path,
-            });
-        }
         #[cfg(feature = "download")]
-        return super::download::download(self, weights, &wanted);
-        #[cfg(not(feature = "download"))]
-        {
-            let (looked, url, path) = self.looked(&wanted);
-            let id = weights.id.clone();
-            Err(FetchError::NotEnabled {
-                id,
-                looked,
-                url,
-                path,
-            })
+        if !self.is_offline() {
+            return super::download::download(&self.session, weights, &requests);
         }
+        Err(self.not_here(weights, &requests)?)
     }
 
-    /// Tells the user something.
+    /// Shows the user a note.
     pub(crate) fn note(&self, message: &str) {
-        self.progress.note(message);
+        self.session.note(message);
     }
 
-    fn find_any(&self, wanted: &[Wanted]) -> Result<Option<Found>, FetchError> {
-        for wanted in wanted {
-            if let Some(found) = self.our_cache().find(wanted)? {
-                return Ok(Some(found));
+    fn find_any(&self, requests: &[FileRequest]) -> Result<Option<Found>, FetchError> {
+        for (request, location) in self.session.sources().on_this_machine(requests) {
+            let found = match location {
+                Location::Program => return Err(request.has_no_file()),
+                Location::OurCache(_) => self.session.cache().find(request)?,
+                Location::ForeignCache(file) => {
+                    foreign_caches::find(file, self.session.progress.as_ref())
+                }
+                Location::Network(_) => None,
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        let others = wanted
-            .iter()
-            .find_map(|wanted| neighbours::find(&self.settings, self.progress.as_ref(), wanted));
-        Ok(others)
+        Ok(None)
     }
 
-    pub(super) fn our_cache(&self) -> Cache<'_> {
-        Cache {
-            folder: &self.settings.cache,
-            progress: self.progress.as_ref(),
-        }
-    }
-
-    /// All places where a file would have been found, and how a user can get one there.
-    fn looked(&self, wanted: &[Wanted]) -> (Vec<PathBuf>, String, PathBuf) {
-        let ours = wanted.iter().map(|wanted| self.cache().join(&wanted.name));
-        let others = wanted
-            .iter()
-            .filter_map(|wanted| neighbours::place(&self.settings, wanted));
-        let (url, path) = self.by_hand(wanted);
-        (ours.chain(others).collect(), url, path)
-    }
-
-    /// A published address of the file, and where to put it: the one whose name carries its hash, if there is one.
-    pub(super) fn by_hand(&self, wanted: &[Wanted]) -> (String, PathBuf) {
-        let hashed = |wanted: &&Wanted| matches!(wanted.place, Place::Url { .. });
-        let best = wanted.iter().find(hashed).unwrap_or(&wanted[0]);
-        let url = match &best.place {
-            Place::Url { url, .. } => url.clone(),
-            Place::Hub { repo, file } => hub_address(HUB, repo, file),
-        };
-        (url, self.cache().join(&best.name))
+    /// Returns the error of a file that is not on this machine and must not be downloaded. It names
+    /// all places that were searched, and how a user can get the file by hand.
+    fn not_here(
+        &self,
+        weights: &Weights,
+        requests: &[FileRequest],
+    ) -> Result<FetchError, FetchError> {
+        let sources = self.session.sources();
+        let locations = sources.on_this_machine(requests);
+        let paths = locations.filter_map(|(_, location)| match location {
+            Location::OurCache(path) => Some(path),
+            Location::ForeignCache(file) => Some(file.path),
+            Location::Program | Location::Network(_) => None,
+        });
+        let looked: Vec<PathBuf> = paths.collect();
+        let (url, path) = self.session.by_hand(requests)?;
+        let id = weights.id.clone();
+        Ok(match self.is_offline() {
+            true => FetchError::Offline {
+                id,
+                looked,
+                url,
+                path,
+            },
+            false => FetchError::NotEnabled {
+                id,
+                looked,
+                url,
+                path,
+            },
+        })
     }
 }
 
 impl fmt::Debug for Fetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetch")
-            .field("settings", &self.settings)
-            .field("patience", &self.patience)
+            .field("settings", &self.session.settings)
+            .field("retry_policy", &self.session.retry_policy)
             .finish_non_exhaustive()
     }
 }

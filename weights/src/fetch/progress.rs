@@ -1,17 +1,19 @@
+//! Notes and progress for the user.
+
 use std::io::{self, Write};
 
-/// Gets told what a [`Fetch`](super::Fetch) does, to show it to a user.
+/// Shows a user what a [`Fetch`](super::Fetch) does.
 pub trait Progress: Send + Sync {
-    /// Something a user should know, as one line: a wait for another program, a retry, a wrong file removed.
+    /// Shows a note of one line: a wait for another program, a retry, a wrong file removed.
     fn note(&self, message: &str);
 
-    /// The download of a file begins, with `done` of its bytes there already. What is returned gets called with
-    /// each number of bytes that arrive, and dropped at the end.
-    fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance;
+    /// Starts the download of a file: `total` is its size in bytes, `done` the bytes of an earlier download.
+    /// The handle is called with each number of new bytes, and dropped at the end.
+    fn begin(&self, file: &str, total: Option<u64>, done: u64) -> ProgressHandle;
 }
 
-/// Takes a number of bytes that have just arrived.
-pub type Advance = Box<dyn FnMut(u64) + Send>;
+/// Receives the number of bytes that have just arrived.
+pub type ProgressHandle = Box<dyn FnMut(u64) + Send>;
 
 /// Writes notes to standard error.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,19 +24,19 @@ impl Progress for Notes {
         let _ = writeln!(io::stderr(), "note: {message}");
     }
 
-    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> ProgressHandle {
         Box::new(|_| {})
     }
 }
 
-/// Shows nothing.
+/// Discards notes and progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
 impl Progress for Silent {
     fn note(&self, _: &str) {}
 
-    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> ProgressHandle {
         Box::new(|_| {})
     }
 }
@@ -52,11 +54,11 @@ mod bar {
         ProgressStyle,
     };
 
-    use super::{Advance, Notes, Progress};
+    use super::{Notes, Progress, ProgressHandle};
 
-    /// A bar for each download, with size, speed and time left, and notes above them.
+    /// Shows a progress bar for each download on standard error: size, speed and time left. Notes appear above the bars.
     ///
-    /// On standard error; only the notes where that is no terminal.
+    /// Without a terminal it shows the notes only.
     #[derive(Clone, Debug, Default)]
     pub struct Bar(MultiProgress);
 
@@ -70,19 +72,19 @@ mod bar {
 
     impl Progress for Bar {
         fn note(&self, message: &str) {
-            // A terminal that is gone is no reason to stop a download.
+            // A closed terminal must not stop a download, so errors are ignored.
             match self.0.is_hidden() {
                 true => Notes.note(message),
                 false => drop(self.0.println(format!("note: {message}"))),
             }
         }
 
-        fn begin(&self, file: &str, total: Option<u64>, done: u64) -> Advance {
+        fn begin(&self, file: &str, total: Option<u64>, done: u64) -> ProgressHandle {
             let template = match total {
                 Some(_) => "{prefix} {wide_bar} {bytes} of {total_bytes}, {speed}, {left} left",
                 None => "{prefix} {spinner} {bytes}, {speed}",
             };
-            // indicatif's own estimate takes the bytes of an earlier download for very fast ones.
+            // indicatif's own estimate counts the bytes of an earlier download as new.
             let speed = move |state: &ProgressState| {
                 let bytes = state.pos().saturating_sub(done);
                 (bytes as f64 / state.elapsed().as_secs_f64().max(0.1)).max(1.0)

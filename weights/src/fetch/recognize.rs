@@ -1,4 +1,4 @@
-//! Published files under their own names, wherever they lie.
+//! Recognizes published files by name and sha256, in any folder.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,9 +7,8 @@ use super::digest::{Pin, sha256};
 use crate::{Source, Weights};
 
 impl Weights {
-    /// Returns the published weights that a file holds: those whose publisher gave it this name,
-    /// if its sha256 is that of the catalogue. Files of the hub share one name and are not
-    /// recognized.
+    /// Returns the published weights in a file: its name is the publisher's, and its sha256 that of
+    /// the catalogue. Files of the hub are not recognized, because they share one name.
     pub fn of_file(path: impl AsRef<Path>) -> Option<&'static Self> {
         let path = path.as_ref();
         let name = path.file_name()?.to_str()?;
@@ -26,7 +25,7 @@ impl Weights {
     }
 }
 
-/// The sha256 of a file, or nothing that any pin matches.
+/// Returns the sha256 of a file. If it cannot be read, the empty text matches no pin.
 fn hash_of(path: &Path) -> String {
     File::open(path).and_then(sha256).unwrap_or_default()
 }

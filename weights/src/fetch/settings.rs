@@ -1,19 +1,21 @@
+//! The settings in environment variables.
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 
-/// Where the hub is.
+/// The address of the Hugging Face hub.
 pub(super) const HUB: &str = "https://huggingface.co";
 
-/// What the environment says.
+/// Folders, and whether and how the network is used.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) cache: PathBuf,
-    /// Where `torch.hub` keeps files.
+    /// The folder where `torch.hub` keeps files.
     pub(super) torch: Option<PathBuf>,
-    /// Where `huggingface_hub` keeps repositories.
+    /// The folder where `huggingface_hub` keeps repositories.
     pub(super) hub: Option<PathBuf>,
     pub(super) offline: bool,
     pub(super) network: Network,
@@ -22,7 +24,7 @@ pub(super) struct Settings {
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "no network"))]
 pub(super) struct Network {
-    /// Begins with `http://` or `https://` and does not end in a slash; so does the mirror.
+    /// The address of the hub. Like the mirror it begins with `http://` or `https://`, without a slash at the end.
     pub(super) endpoint: String,
     pub(super) mirror: Option<String>,
     pub(super) token: Option<Secret>,
@@ -31,12 +33,12 @@ pub(super) struct Network {
     pub(super) no_proxy: String,
 }
 
-/// The address of a file of the hub at `endpoint`.
+/// Returns the address of a file of the hub at `endpoint`.
 pub(super) fn hub_address(endpoint: &str, repo: &str, file: &str) -> String {
     format!("{endpoint}/{repo}/resolve/main/{file}")
 }
 
-/// Does not show itself in `Debug`.
+/// A text that `Debug` hides.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "no network"))]
 pub(super) struct Secret(pub(super) String);
@@ -92,7 +94,7 @@ impl Settings {
     }
 }
 
-/// The path that messages show is one a user can use anywhere.
+/// Makes a path absolute, so that messages show one that works in any folder.
 pub(super) fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
@@ -103,7 +105,7 @@ impl Variables<'_> {
     fn folder(&self, name: &str) -> Option<PathBuf> {
         let value = (self.0)(name).filter(|value| !value.is_empty())?;
         let path = Path::new(&value);
-        // As Python's `expanduser`, which PyTorch and huggingface_hub call.
+        // PyTorch and huggingface_hub call Python's `expanduser`, which does the same.
         let below_home = path.strip_prefix("~").ok();
         match below_home.and_then(|rest| Some(dirs::home_dir()?.join(rest))) {
             Some(path) => Some(path),
@@ -156,7 +158,7 @@ impl Variables<'_> {
             Some(host) if plain && !host.is_empty() && !host.contains('@') => {
                 Ok(Some(value.trim_end_matches('/').to_string()))
             }
-            // It may hold a password, so it is not shown.
+            // The value may contain a password, so the message does not show it.
             _ => Err(FetchError::Variable {
                 name,
                 found: "something else".into(),

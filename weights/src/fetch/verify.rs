@@ -1,57 +1,59 @@
+//! Verifies the files of our cache again.
+
 use std::path::PathBuf;
 
-use super::cache::Look;
+use super::cache::CacheStatus;
 use super::error::FetchError;
 use super::fetcher::Fetch;
-use super::wanted::Wanted;
+use super::request::FileRequest;
 use crate::Weights;
 
-/// What [`Fetch::verify`] says of a file.
+/// The result of [`Fetch::verify`] for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whether it is right.
+    /// Whether its content is right.
     pub verdict: Verdict,
 }
 
-/// Whether a file has the content it should have.
+/// Whether the content of a file is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It has the right hash.
+    /// The hash is right.
     Right {
         /// The sha256.
         sha256: String,
     },
-    /// It had a wrong hash and is removed.
+    /// The hash was wrong, and the file is removed.
     Wrong {
-        /// The sha256 it should have, or the first digits of it.
+        /// The sha256 that the file should have had, or its first digits.
         expected: String,
-        /// The one it had.
+        /// The sha256 that the file had.
         found: String,
     },
-    /// It was put there by hand, and nothing says what its hash should be.
+    /// Nothing states what the hash should be. The file was put there by hand.
     NoHash {
-        /// The sha256 it has.
+        /// The sha256 of the file.
         sha256: String,
     },
 }
 
 impl Fetch {
-    /// Reads again every file of our cache that belongs to the weights, and removes the wrong ones.
+    /// Hashes every file of our cache that belongs to the weights, and removes wrong files.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// As for [`find`](Self::find).
     pub fn verify(&self, weights: &Weights) -> Result<Vec<Verified>, FetchError> {
         let mut verified: Vec<Verified> = Vec::new();
-        for wanted in Wanted::all(weights)? {
-            let path = self.our_cache().path(&wanted);
-            let verdict = match self.our_cache().look(&wanted)? {
-                Look::Absent => continue,
-                Look::Right { sha256 } => Verdict::Right { sha256 },
-                Look::NoHash { sha256 } => Verdict::NoHash { sha256 },
-                Look::Wrong { expected, found } => Verdict::Wrong { expected, found },
+        for request in FileRequest::all(weights)? {
+            let path = self.session.cache().path(&request);
+            let verdict = match self.session.cache().status(&request)? {
+                CacheStatus::Absent => continue,
+                CacheStatus::Right { sha256 } => Verdict::Right { sha256 },
+                CacheStatus::NoHash { sha256 } => Verdict::NoHash { sha256 },
+                CacheStatus::Wrong { expected, found } => Verdict::Wrong { expected, found },
             };
             verified.push(Verified { path, verdict });
         }

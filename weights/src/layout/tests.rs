@@ -1,3 +1,5 @@
+//! Unit tests of the layouts.
+
 use super::*;
 use crate::Dtype;
 

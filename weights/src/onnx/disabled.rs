@@ -1,3 +1,5 @@
+//! Without the feature `onnx`: an error that names it.
+
 use std::path::Path;
 
 use burn::tensor::TensorData;

@@ -1,3 +1,5 @@
+//! An open checkpoint: its index, and its tensors one at a time.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,8 +10,8 @@ use tempfile::TempPath;
 
 use super::container::Container;
 use super::{Entry, ReadError, pytorch, safetensors};
-use crate::about::About;
 use crate::layout::{self, Choice, Head, State, View};
+use crate::metadata::Metadata;
 use crate::{Labels, OutputActivation, onnx};
 
 mod open;
@@ -34,7 +36,7 @@ pub struct Checkpoint {
     choice: Choice,
     view: View,
     /// What the file says about the network, beside its tensors.
-    about: About,
+    metadata: Metadata,
     source: Source,
     /// Deleted after `source` is dropped, which keeps the files open.
     _temporaries: Vec<TempPath>,
@@ -74,7 +76,7 @@ impl Checkpoint {
             states,
             choice,
             view,
-            about: About::default(),
+            metadata: Metadata::default(),
             source,
             _temporaries: temporaries,
         })
@@ -148,7 +150,7 @@ impl Checkpoint {
     /// What users should know about how the file was read, a line each: which of several networks
     /// it is, what was left out, what other files say.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.about.notes.clone();
+        let mut notes = self.metadata.notes.clone();
         if self.states.len() > 1
             && let Some(state) = self.state()
         {
@@ -184,6 +186,11 @@ impl Checkpoint {
         self.view.entries.iter()
     }
 
+    /// All tensors of the file, under the file's keys.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.all.iter()
+    }
+
     /// Key and tensor under the names of torchvision and timm.
     pub(crate) fn by_key(&self) -> impl Iterator<Item = (&str, &Entry)> {
         let entry = |place: usize| self.view.entries.get(place);
@@ -204,29 +211,29 @@ impl Checkpoint {
         self.choice == Choice::Several
     }
 
-    pub(crate) fn about(&self) -> &About {
-        &self.about
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The network that the file describes beside its tensors: ONNX files do, and what [`Save`](crate::Save) wrote.
     pub(crate) fn config(&self) -> Option<&ResNetConfig> {
-        self.about.config.as_ref()
+        self.metadata.config.as_ref()
     }
 
     /// The names of the classes, where the file tells them: files that [`Save`](crate::Save) wrote may.
     pub fn labels(&self) -> Option<&Labels> {
-        self.about.labels.as_ref()
+        self.metadata.labels.as_ref()
     }
 
     /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
     pub fn recipe(&self) -> Option<Recipe> {
-        self.about.recipe
+        self.metadata.recipe
     }
 
     /// What turns logits into probabilities, where the file tells it: files that
     /// [`Save`](crate::Save) wrote may.
     pub fn output_activation(&self) -> Option<OutputActivation> {
-        self.about.activation
+        self.metadata.activation
     }
 
     /// The tensor of this name, if the file has it.
@@ -244,12 +251,16 @@ impl Checkpoint {
     ///
     /// A key the file does not have, a damaged tensor, or one larger than the file.
     pub fn read(&self, key: &str) -> Result<TensorData, ReadError> {
-        let Some(entry) = self.get(key) else {
-            return Err(ReadError::MissingKey {
+        match self.get(key) {
+            Some(entry) => self.read_entry(entry),
+            None => Err(ReadError::MissingKey {
                 file: self.file.clone(),
                 key: key.to_string(),
-            });
-        };
+            }),
+        }
+    }
+
+    pub(crate) fn read_entry(&self, entry: &Entry) -> Result<TensorData, ReadError> {
         match &self.source {
             Source::Pytorch(tensors) => tensors.read(&self.file, entry),
             Source::Safetensors(tensors) => tensors.read(&self.file, entry),

@@ -1,3 +1,5 @@
+//! Detects the container format from the first bytes of a file.
+
 use std::fmt;
 
 use super::ReadError;

@@ -1,3 +1,5 @@
+//! The element types of tensors in files.
+
 use std::fmt;
 
 use burn::tensor::{Element, TensorData};

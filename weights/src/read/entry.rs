@@ -1,3 +1,5 @@
+//! A tensor in the index of a checkpoint.
+
 use super::Dtype;
 
 /// One tensor of a checkpoint: what the index says, without its values.

@@ -1,3 +1,5 @@
+//! Why a checkpoint cannot be read.
+
 use std::io;
 
 use thiserror::Error;

@@ -11,7 +11,7 @@ use serde_json::Value;
 mod preprocessing;
 
 use super::ReadError;
-use crate::about::About;
+use crate::metadata::Metadata;
 use crate::{Labels, OutputActivation, Overrides};
 
 /// The weights of a folder, the first that is there. Others may lie beside them.
@@ -24,22 +24,22 @@ const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// What a `config.json` tells.
 pub(super) struct Sidecar {
-    about: About,
+    metadata: Metadata,
 }
 
 impl Sidecar {
     /// Adds what the file of weights does not tell itself.
-    pub(super) fn tell(self, about: &mut About) {
-        let told = self.about;
-        if about.config.is_some() {
+    pub(super) fn tell(self, metadata: &mut Metadata) {
+        let told = self.metadata;
+        if metadata.config.is_some() {
             return;
         }
-        about.config = told.config;
-        about.options = told.options;
-        about.labels = about.labels.take().or(told.labels);
-        about.recipe = about.recipe.take().or(told.recipe);
-        about.activation = about.activation.or(told.activation);
-        about.notes.extend(told.notes);
+        metadata.config = told.config;
+        metadata.options = told.options;
+        metadata.labels = metadata.labels.take().or(told.labels);
+        metadata.recipe = metadata.recipe.take().or(told.recipe);
+        metadata.activation = metadata.activation.or(told.activation);
+        metadata.notes.extend(told.notes);
     }
 }
 
@@ -104,22 +104,22 @@ pub(super) fn config_beside(weights: &Path) -> Result<Option<Sidecar>, ReadError
         file: file.clone(),
         cause,
     };
-    let mut about = About::default();
+    let mut metadata = Metadata::default();
     if config.get("architecture").is_some() {
-        timm(&config, &mut about).map_err(wrong)?;
+        timm(&config, &mut metadata).map_err(wrong)?;
     } else if config.get("model_type").and_then(Value::as_str) == Some("resnet") {
         let preprocessor = read(&folder.join(PREPROCESSOR))?;
-        transformers(&config, preprocessor.as_ref(), &mut about).map_err(wrong)?;
+        transformers(&config, preprocessor.as_ref(), &mut metadata).map_err(wrong)?;
     } else {
-        about.notes.push(format!(
+        metadata.notes.push(format!(
             "`{file}` is not used: expected that of a ResNet of transformers or timm"
         ));
-        return Ok(Some(Sidecar { about }));
+        return Ok(Some(Sidecar { metadata }));
     }
-    about
+    metadata
         .notes
         .push(format!("reads `{file}` beside the weights"));
-    Ok(Some(Sidecar { about }))
+    Ok(Some(Sidecar { metadata }))
 }
 
 /// The JSON of a file, if the file is there.
@@ -143,7 +143,7 @@ fn read(path: &Path) -> Result<Option<Value>, ReadError> {
 fn transformers(
     config: &Value,
     preprocessor: Option<&Value>,
-    about: &mut About,
+    metadata: &mut Metadata,
 ) -> Result<(), String> {
     let is_set = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
     if is_set("downsample_in_first_stage") {
@@ -153,41 +153,41 @@ fn transformers(
     }
     if is_set("downsample_in_bottleneck") {
         let options = Overrides::default().set("stride_placement=conv1x1");
-        about.options = options.map_err(|error| error.to_string())?;
+        metadata.options = options.map_err(|error| error.to_string())?;
     }
     match config.get("hidden_act").and_then(Value::as_str) {
         None | Some("relu") => {}
         // transformers applies another one to the stem and after the sums alone, and ReLU elsewhere.
         Some(other) => return Err(format!("`hidden_act`: expected `relu`, found `{other}`")),
     }
-    about.labels = config.get("id2label").and_then(by_number);
-    about.activation = match config.get("problem_type").and_then(Value::as_str) {
+    metadata.labels = config.get("id2label").and_then(by_number);
+    metadata.activation = match config.get("problem_type").and_then(Value::as_str) {
         Some("multi_label_classification") => Some(OutputActivation::Sigmoid),
         Some("single_label_classification") => Some(OutputActivation::Softmax),
         _ => None,
     };
     match preprocessor.map(preprocessing::of_transformers) {
         None => {}
-        Some(Ok(recipe)) => about.recipe = Some(recipe),
-        Some(Err(cause)) => about.notes.push(unused(PREPROCESSOR, &cause)),
+        Some(Ok(recipe)) => metadata.recipe = Some(recipe),
+        Some(Err(cause)) => metadata.notes.push(unused(PREPROCESSOR, &cause)),
     }
     Ok(())
 }
 
 /// What `save_for_hf` of timm writes.
-fn timm(config: &Value, about: &mut About) -> Result<(), String> {
+fn timm(config: &Value, metadata: &mut Metadata) -> Result<(), String> {
     let name = config["architecture"].as_str().unwrap_or_default();
     let network = ResNetConfig::named(name).map_err(|error| format!("`architecture`: {error}"))?;
-    about.config = Some(timm_options(config, network)?);
+    metadata.config = Some(timm_options(config, network)?);
     let pretrained = config.get("pretrained_cfg").unwrap_or(&Value::Null);
-    about.labels = [config, pretrained]
+    metadata.labels = [config, pretrained]
         .iter()
         .find_map(|source| source.get("label_names"))
         .and_then(names);
     match preprocessing::of_timm(pretrained) {
         None => {}
-        Some(Ok(recipe)) => about.recipe = Some(recipe),
-        Some(Err(cause)) => about.notes.push(unused("pretrained_cfg", &cause)),
+        Some(Ok(recipe)) => metadata.recipe = Some(recipe),
+        Some(Err(cause)) => metadata.notes.push(unused("pretrained_cfg", &cause)),
     }
     Ok(())
 }

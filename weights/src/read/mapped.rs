@@ -1,3 +1,5 @@
+//! The content of a file: read if small, memory-mapped if large.
+
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Deref;

@@ -1,3 +1,5 @@
+//! Reads PyTorch files: zip, legacy and tar.
+
 use std::path::Path;
 
 use burn::tensor::TensorData;

@@ -1,11 +1,13 @@
+//! Reads safetensors files.
+
 use std::ops::Range;
 
 use burn::tensor::TensorData;
-use safetensors::tensor::{Dtype as FileDtype, Metadata};
+use safetensors::tensor::{Dtype as FileDtype, Metadata as Header};
 
 use super::mapped::Content;
 use super::{Dtype, Entry, ReadError};
-use crate::about::About;
+use crate::metadata::Metadata;
 
 /// The limit of the format, in bytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -22,18 +24,18 @@ pub(super) struct Tensors {
 pub(super) struct Opened {
     pub(super) entries: Vec<Entry>,
     pub(super) tensors: Tensors,
-    pub(super) about: About,
+    pub(super) metadata: Metadata,
 }
 
 /// Reads the header of `content`.
 pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
     let (header, data_start) = header(file, &content)?;
-    let metadata: Metadata = serde_json::from_slice(header)
+    let index: Header = serde_json::from_slice(header)
         .map_err(|error| ReadError::damaged(file, format!("its header says: {error}")))?;
-    let infos = metadata.tensors();
+    let infos = index.tensors();
 
-    // `Metadata` has checked that the ranges follow each other without gaps and fit the shapes.
-    let expected = (data_start as u64).saturating_add(metadata.data_len() as u64);
+    // `Header` has checked that the ranges follow each other without gaps and fit the shapes.
+    let expected = (data_start as u64).saturating_add(index.data_len() as u64);
     let found = content.len() as u64;
     if found < expected {
         let first = infos
@@ -71,15 +73,15 @@ pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
         });
         ranges.push(data_start + start..data_start + end);
     }
-    let about = match metadata.metadata() {
-        Some(map) => About::from_metadata(map).map_err(|cause| ReadError::damaged(file, cause))?,
-        None => About::default(),
+    let metadata = match index.metadata() {
+        Some(map) => Metadata::from_header(map).map_err(|cause| ReadError::damaged(file, cause))?,
+        None => Metadata::default(),
     };
     let tensors = Tensors { content, ranges };
     Ok(Opened {
         entries,
         tensors,
-        about,
+        metadata,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
-use resnet_core::{NormKind, ResNet, StridePlacement};
+use resnet_core::{Network, NormKind, ResNet, StridePlacement};
 use resnet_weights::{
     Checkpoint, InferError, Load, OutputActivation, Overrides, ReadError, Report, Save,
 };
@@ -438,7 +438,7 @@ fn heads_of_several_layers_are_refused_and_left_out_on_request() {
         .apply(model(), &file)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("--set num_classes=0"), "{error}");
+    assert!(error.contains("`Load::allow_other_classes()`"), "{error}");
     let (_, report) = Load::default()
         .allow_other_classes()
         .apply(model(), &file)

@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
-use resnet_core::{Activation, AntiAlias, Arch, ResNet, ResNetConfig};
+use resnet_core::{Activation, AntiAlias, Arch, Network, ResNet, ResNetConfig};
 use resnet_image::Recipe;
 use resnet_weights::{Checkpoint, Dtype, FloatType, Labels, Load, Save, SaveError};
 

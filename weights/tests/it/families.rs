@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorData};
-use resnet_weights::{Fetch, Loader, Origin, Source, Verdict, Weights};
+use resnet_core::Network;
+use resnet_weights::{Fetch, Origin, PretrainedBuilder, Source, Verdict, Weights};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -131,7 +132,7 @@ fn check(path: &Path) {
         _ => None,
     });
     let fetch = fetch.unwrap();
-    let loader = Loader::new(weights.clone()).with_fetch(fetch.clone());
+    let loader = PretrainedBuilder::new(weights.clone()).with_fetch(fetch.clone());
     let resnet = loader.load::<Flex>(&Default::default()).unwrap();
 
     let verified = fetch.verify(&weights).unwrap();

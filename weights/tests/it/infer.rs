@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorData};
-use resnet_core::{AntiAlias, Arch, ResNet, ResNetConfig};
+use resnet_core::{AntiAlias, Arch, Network, ResNet, ResNetConfig};
 use resnet_weights::{Checkpoint, Inferred, Load};
 use safetensors::tensor::{Dtype, TensorView};
 

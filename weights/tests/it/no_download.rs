@@ -1,3 +1,5 @@
+//! Without the feature `download`.
+
 use resnet_weights::{Fetch, Weights};
 
 #[test]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use proptest::prelude::*;
-use resnet_core::{Activation, AntiAlias, GlobalPool, ResNet, ResNetConfig, StridePlacement};
+use resnet_core::{
+    Activation, AntiAlias, GlobalPool, Network, ResNet, ResNetConfig, StridePlacement,
+};
 use resnet_weights::{Checkpoint, Container, Load};
 use safetensors::SafeTensors;
 

@@ -7,7 +7,7 @@ use burn::backend::Flex;
 use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet};
 use resnet_weights::{
-    Advance, Fetch, Labels, Loader, PretrainedError, Progress, Weights, ids, save,
+    Fetch, Labels, PretrainedBuilder, Progress, ProgressHandle, SourceError, Weights, ids, save,
 };
 use tempfile::TempDir;
 
@@ -25,8 +25,8 @@ fn file() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn loader(path: &PathBuf) -> Loader {
-    Loader::named(ids::TEST_RESNET_R160_IN1K)
+fn loader(path: &PathBuf) -> PretrainedBuilder {
+    PretrainedBuilder::named(ids::TEST_RESNET_R160_IN1K)
         .unwrap()
         .with_file(path)
 }
@@ -131,8 +131,8 @@ fn the_rest_stays_strict() {
         .with_output_stride(7)
         .load::<Flex>(&Default::default())
         .unwrap_err();
-    assert!(matches!(error, PretrainedError::Config(_)), "{error}");
-    assert!(Loader::named("resnet51").is_err());
+    assert!(matches!(error, SourceError::Config(_)), "{error}");
+    assert!(PretrainedBuilder::named("resnet51").is_err());
 }
 
 #[derive(Default)]
@@ -143,7 +143,7 @@ impl Progress for Notes {
         self.0.lock().unwrap().push(message.into());
     }
 
-    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> ProgressHandle {
         Box::new(|_| {})
     }
 }
@@ -156,7 +156,7 @@ fn a_restricted_licence_is_said() {
     let fetch = Fetch::from_variables(cache).unwrap();
     let fetch = fetch.with_progress(notes.clone());
     let weights = Weights::named("resnet18.fb_swsl_ig1b_ft_in1k").unwrap();
-    let loader = Loader::new(weights.clone())
+    let loader = PretrainedBuilder::new(weights.clone())
         .with_file(&path)
         .with_fetch(fetch.clone());
     assert!(
@@ -165,7 +165,7 @@ fn a_restricted_licence_is_said() {
     );
     assert!(notes.0.lock().unwrap()[0].contains("CC-BY-NC-4.0, does not allow commercial use"));
     notes.0.lock().unwrap().clear();
-    let free = Loader::named("test_resnet")
+    let free = PretrainedBuilder::named("test_resnet")
         .unwrap()
         .with_file(&path)
         .with_fetch(fetch);

@@ -1,3 +1,5 @@
+//! Reading checkpoints in every container.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

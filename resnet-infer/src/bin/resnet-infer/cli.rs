@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use resnet_infer::command::{Evaluate, ModelOptions, Network, RecipeFlags, Runtime, positive};
+use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, RecipeFlags, RuntimeFlags, positive};
 use resnet_weights::{FloatType, OutputActivation};
 
 /// Classify images with residual networks.
@@ -98,7 +98,7 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     #[command(flatten)]
-    pub(crate) options: ModelOptions,
+    pub(crate) options: ModelFlags,
 }
 
 #[derive(Debug, Args)]
@@ -114,7 +114,7 @@ pub(crate) struct Classify {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) network: Network,
+    pub(crate) network: NetworkFlags,
     /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
     /// `cifar10`. Lets a network named by `--arch` have as many classes [default: those of
     /// `--model` or of the file, else numbers].
@@ -148,7 +148,7 @@ pub(crate) struct Classify {
 #[derive(Debug, Args)]
 pub(crate) struct Forward {
     #[command(flatten)]
-    pub(crate) network: Network,
+    pub(crate) network: NetworkFlags,
     /// Safetensors file with a tensor `input` of `[batch, channels, height, width]`.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
@@ -188,7 +188,7 @@ pub(crate) struct Inspect {
     /// Checkpoint, or folder of transformers or timm.
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) options: ModelOptions,
+    pub(crate) options: ModelFlags,
     /// A JSON object, with every tensor, instead of a summary.
     #[arg(long)]
     pub(crate) json: bool,
@@ -208,12 +208,12 @@ pub(crate) struct Bench {
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
     #[command(flatten)]
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: RuntimeFlags,
     /// Checkpoint to time the loading of [default: weights made up in memory].
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) options: ModelOptions,
+    pub(crate) options: ModelFlags,
     /// Images to run at once.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive)]
     pub(crate) batch_size: Vec<usize>,

@@ -6,9 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use resnet_cli::tell_skipped;
 use resnet_data::{BadImage, ImageFiles, Skipped};
 use resnet_image::{Channels, Decoder, IMAGE_ENDINGS, Pixels};
-use resnet_infer::command::tell_skipped;
 
 /// One image.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,20 +9,20 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use resnet_infer::command::{self, Outcome};
+use resnet_cli::Outcome;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{backends, bench, classify, forward, inspect, models, preprocess, weights};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    command::status(command::start_threads().and_then(|()| run(cli)))
+    resnet_cli::execute(|| run(cli))
 }
 
 fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Classify(args) => classify::run(args, cli.offline),
-        Command::Evaluate(args) => command::evaluate(args, cli.offline),
+        Command::Evaluate(args) => resnet_cli::evaluate(args, cli.offline),
         Command::Forward(args) => forward::run(args, cli.offline),
         Command::Preprocess(args) => preprocess::run(args),
         Command::Models(args) => models::run(args),

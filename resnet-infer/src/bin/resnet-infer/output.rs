@@ -1,12 +1,9 @@
 //! What goes to standard output and standard error.
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use resnet_infer::command::{cell, json, printable};
+use resnet_cli::{ProgressBar, bar, cell, json, keep_ticking, printable};
 use resnet_infer::{ClassScore, OutputActivation, Prediction};
 use serde::Serialize;
 
@@ -19,13 +16,8 @@ pub(crate) fn progress(images: usize) -> ProgressBar {
     if images < LONG || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(images as u64), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {per_sec}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    // The bar panics where its thread cannot be had.
-    if thread::Builder::new().spawn(|| ()).is_ok() {
-        bar.enable_steady_tick(Duration::from_millis(200));
-    }
+    let bar = bar(images, "{bar:30} {pos}/{len} images, {per_sec}, {eta} left");
+    keep_ticking(&bar);
     bar
 }
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use resnet_infer::command::{
-    DataFlags, Device, Evaluate, Memory, ModelOptions, Network, Normalization,
+use resnet_cli::{
+    DataFlags, DeviceFlags, Evaluate, MemoryFlags, ModelFlags, NetworkFlags, NormalizationFlags,
 };
-use resnet_train::{Part, limits};
+use resnet_train::{LayerGroup, limits};
 
 /// Train and fine-tune residual networks.
 #[derive(Debug, Parser)]
@@ -92,7 +92,7 @@ pub(crate) struct Numbers {
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) options: ModelOptions,
+    pub(crate) options: ModelFlags,
     /// Passes over the images. With `--resume`, more of them extend a run, also a finished one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=limits::EPOCHS))]
     pub(crate) epochs: Option<u64>,
@@ -110,7 +110,7 @@ pub(crate) struct Numbers {
     pub(crate) learning_rate: Option<f64>,
     /// First part that learns; all before it stays as it is: `stem`, `layer1` to `layer4`, `fc`.
     #[arg(long, value_name = "PART")]
-    pub(crate) freeze_to: Option<Part>,
+    pub(crate) freeze_to: Option<LayerGroup>,
     /// Side of the images.
     #[arg(long, value_name = "N", value_parser = side())]
     pub(crate) size: Option<u32>,
@@ -131,9 +131,9 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
-    pub(crate) device: Device,
+    pub(crate) device: DeviceFlags,
     #[command(flatten)]
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryFlags,
     /// Folder for all that the run leaves behind.
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub(crate) output: PathBuf,
@@ -195,7 +195,7 @@ pub(crate) struct Probe {
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
-    pub(crate) network: Network,
+    pub(crate) network: NetworkFlags,
     /// File to write: the network with its new classifier, as safetensors.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -203,7 +203,7 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "N", value_parser = side())]
     pub(crate) size: Option<u32>,
     #[command(flatten)]
-    pub(crate) normalization: Normalization,
+    pub(crate) normalization: NormalizationFlags,
     /// Share of the images to validate with, where they are not kept apart.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub(crate) split: f64,
@@ -245,9 +245,9 @@ pub(crate) struct FindRate {
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
-    pub(crate) device: Device,
+    pub(crate) device: DeviceFlags,
     #[command(flatten)]
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryFlags,
     /// SVG file with the loss over the rate.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -277,7 +277,7 @@ pub(crate) struct BenchStep {
     /// Network, as `resnet-infer models` lists them.
     pub(crate) model: String,
     #[command(flatten)]
-    pub(crate) device: Device,
+    pub(crate) device: DeviceFlags,
     /// Images of a step.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::BATCH))]
     pub(crate) batch_size: usize,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use resnet_infer::command::{self, Outcome};
+use resnet_cli::Outcome;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{bench, find_rate, preview, probe, recipes, train};
@@ -20,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    command::status(command::start_threads().and_then(|()| run(cli)))
+    resnet_cli::execute(|| run(cli))
 }
 
 fn run(cli: Cli) -> Result<Outcome> {
@@ -28,7 +28,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Train(args) => train::train(args, cli.offline),
         Command::Finetune(args) => train::finetune(args, cli.offline),
         Command::Probe(args) => probe::run(args, cli.offline),
-        Command::Evaluate(args) => command::evaluate(args, cli.offline),
+        Command::Evaluate(args) => resnet_cli::evaluate(args, cli.offline),
         Command::Preview(args) => preview::run(args),
         Command::FindRate(args) => find_rate::run(args, cli.offline),
         Command::Recipes(args) => recipes::run(args),

@@ -9,15 +9,17 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resnet_cli::{ProgressBar, bar, note, printable, tell_left_out};
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Scores};
-use resnet_infer::command::{note, printable};
 use resnet_train::report::{Log, Row, curves_svg};
 use resnet_train::{EpochReport, Observer, StepReport};
-use resnet_weights::{Save, write_atomically};
+use resnet_weights::Save;
 
 use crate::cli::Bad;
+
+/// The bar of an epoch.
+const BAR: &str = "{bar:24} {pos}/{len} {msg}, {eta} left";
 
 /// A run of one or two phases, in its folder.
 pub(crate) struct Run {
@@ -61,9 +63,7 @@ impl Clock {
 impl Run {
     /// Writes a file of the folder.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.folder.join(name);
-        write_atomically(&path, bytes)
-            .with_context(|| format!("`{}`: cannot be written", path.display()))
+        resnet_cli::write(&self.folder.join(name), bytes)
     }
 
     /// A line on standard output.
@@ -136,7 +136,7 @@ impl<B: Backend> Observer<B> for Run {
             return;
         }
         let [done, total] = report.batch;
-        let bar = clock.bar.get_or_insert_with(|| bar(total as u64));
+        let bar = clock.bar.get_or_insert_with(|| bar(total, BAR));
         bar.set_position(done as u64);
         let speed = report.images as f64 / report.time.as_secs_f64().max(1e-9);
         bar.set_message(format!(
@@ -160,7 +160,7 @@ impl<B: Backend> Observer<B> for Run {
             return Err(format!("`{name}`: {reason}; leave it out with --bad skip"));
         }
         if self.unreadable.insert(name.clone()) {
-            let tell = || note(&format!("`{name}`: left out: {reason}"));
+            let tell = || tell_left_out(image);
             match &self.clock.bar {
                 Some(bar) => bar.suspend(tell),
                 None => tell(),
@@ -172,13 +172,6 @@ impl<B: Backend> Observer<B> for Run {
     fn stop(&mut self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
-}
-
-fn bar(steps: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }
 
 /// True once the user has pressed Ctrl-C; a second time ends the program at once.

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::AutodiffBackend;
+use resnet_cli::MemoryFlags;
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_data::Dataset;
 use resnet_image::Recipe;
-use resnet_infer::command::{self, Memory};
-use resnet_infer::{check_channels, default_recipe};
 use resnet_train::{Config, Head};
-use resnet_weights::{Checkpoint, Labels, Load, OutputActivation, Weights};
+use resnet_weights::{Labels, ModelSource, OutputActivation, Resolved, default_recipe};
 
 use crate::cli::{Data, Numbers};
 
@@ -18,7 +17,7 @@ impl Data {
     /// The images to train from and to validate with.
     pub(crate) fn open(&self, split: f64, seed: u64) -> Result<[Dataset; 2]> {
         let [train, valid] = self.flags.options().open(&self.data, split, seed)?;
-        command::tell(&[&train, &valid]);
+        resnet_cli::tell(&[&train, &valid]);
         let train = match self.images_per_class {
             Some(count) => train.take_per_class(count),
             None => train,
@@ -69,80 +68,62 @@ impl Numbers {
     }
 }
 
-/// A network that a config names, before its weights are had.
+/// The source of the weights that a config names; none for a network from nothing.
+fn source(config: &Config) -> Result<Option<ModelSource>> {
+    let source = match (&config.model, &config.weights, &config.arch) {
+        (Some(model), ..) => ModelSource::named(model),
+        (None, Some(file), Some(arch)) => ModelSource::file(file).with_arch(arch),
+        (None, Some(file), None) => ModelSource::file(file),
+        (None, None, _) => return Ok(None),
+    };
+    let source = source.with_overrides(config.overrides()?);
+    Ok(Some(match &config.state {
+        Some(state) => source.with_state(state),
+        None => source,
+    }))
+}
+
+/// A network that a config names, before its weights are there.
 struct Named {
     name: String,
     origin: String,
     network: ResNetConfig,
     /// Its own preprocessing.
     recipe: Recipe,
-    values: Values,
-}
-
-/// Where the values of a network are.
-enum Values {
-    Fresh,
-    File(Checkpoint),
-    Published(&'static Weights),
-}
-
-/// Enters the network of a file that a config names.
-fn enter(config: &Config, checkpoint: Checkpoint) -> Result<Checkpoint> {
-    Ok(match &config.state {
-        Some(state) => checkpoint.with_state(state)?,
-        None => checkpoint,
-    })
+    source: Option<ModelSource>,
 }
 
 impl Named {
     fn new(config: &Config) -> Result<Self> {
-        let overrides = config.overrides()?;
-        if let Some(model) = &config.model {
-            let weights = Weights::named(model)?;
+        let Some(source) = source(config)? else {
+            let Some(name) = &config.arch else {
+                bail!("expected a network, found none: use --arch, --model, --weights or --recipe")
+            };
+            let network = config.overrides()?.apply(ResNetConfig::named(name)?)?;
             return Ok(Self {
-                name: weights.arch.name().to_string(),
-                origin: format!("`{}`, {}", weights.id, weights.origin),
-                network: overrides.apply(weights.config())?,
-                recipe: weights.recipe,
-                values: Values::Published(weights),
-            });
-        }
-        let arch = config.arch.as_ref().map(|name| -> Result<_> {
-            Ok((name.clone(), overrides.apply(ResNetConfig::named(name)?)?))
-        });
-        let arch = arch.transpose()?;
-        match (&config.weights, arch) {
-            (Some(file), arch) => {
-                let checkpoint = enter(config, Checkpoint::open(file)?)?;
-                let (name, network) = match arch {
-                    Some(arch) => arch,
-                    None => {
-                        let inferred = command::guess(&checkpoint, &overrides)?;
-                        let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
-                        (name, inferred.config)
-                    }
-                };
-                Ok(Self {
-                    name,
-                    origin: format!("`{}`", file.display()),
-                    recipe: checkpoint
-                        .recipe()
-                        .unwrap_or_else(|| default_recipe(&network)),
-                    network,
-                    values: Values::File(checkpoint),
-                })
-            }
-            (None, Some((name, network))) => Ok(Self {
-                name,
+                name: name.clone(),
                 origin: "nothing".into(),
                 recipe: default_recipe(&network),
                 network,
-                values: Values::Fresh,
-            }),
-            (None, None) => {
-                bail!("expected a network, found none: use --arch, --model, --weights or --recipe")
-            }
-        }
+                source: None,
+            });
+        };
+        let described = source.describe()?;
+        let origin = match (&described.weights, &config.weights) {
+            (_, Some(file)) => format!("`{}`", file.display()),
+            (Some(weights), _) => format!("`{}`, {}", weights.id, weights.origin),
+            (None, None) => described.name.clone(),
+        };
+        Ok(Self {
+            name: match &described.weights {
+                Some(weights) => weights.arch.name().to_string(),
+                None => described.name,
+            },
+            origin,
+            network: described.config,
+            recipe: described.recipe,
+            source: Some(source),
+        })
     }
 }
 
@@ -169,9 +150,7 @@ pub(crate) struct Start {
     pub(crate) network: ResNetConfig,
     /// What is done to an image in evaluation.
     pub(crate) recipe: Recipe,
-    checkpoint: Option<Checkpoint>,
-    /// Whether options of the network were set.
-    overridden: bool,
+    resolved: Option<Resolved>,
 }
 
 impl Start {
@@ -179,7 +158,7 @@ impl Start {
     pub(crate) fn new(
         config: &Config,
         classes: usize,
-        memory: Memory,
+        memory: MemoryFlags,
         offline: bool,
     ) -> Result<Self> {
         let named = Named::new(config)?;
@@ -187,7 +166,7 @@ impl Start {
         network.drop_path = config.drop_path;
         network.validate()?;
         let recipe = config.recipe(named.recipe, &network);
-        check_channels(&network, &recipe)?;
+        recipe.check_channels(network.in_channels)?;
         let source = match &config.weights {
             Some(file) => file.display().to_string(),
             None => named.name.clone(),
@@ -197,14 +176,11 @@ impl Start {
             network.check_input([side as usize; 2])?;
             memory.check(&source, &network, batch, [side as usize; 2], "--size")?;
         }
-        let checkpoint = match named.values {
-            Values::Fresh => None,
-            Values::File(checkpoint) => Some(checkpoint),
-            Values::Published(weights) => {
-                if let Some(restriction) = weights.restriction() {
-                    command::note(&restriction);
-                }
-                Some(enter(config, command::open(weights, offline)?)?)
+        let resolved = match named.source {
+            None => None,
+            Some(source) => {
+                let source = source.with_fetch(resnet_cli::fetch(offline)?);
+                Some(resnet_cli::resolve(source)?)
             }
         };
         Ok(Self {
@@ -212,19 +188,18 @@ impl Start {
             origin: named.origin,
             network,
             recipe,
-            checkpoint,
-            overridden: !config.set.is_empty(),
+            resolved,
         })
     }
 
     /// Notes where the weights to start from have another output activation than the network will have.
     pub(crate) fn note_activation(&self, trained: OutputActivation) {
         let own = self
-            .checkpoint
+            .resolved
             .as_ref()
-            .and_then(Checkpoint::output_activation);
+            .and_then(|resolved| resolved.checkpoint.output_activation());
         if let Some(own) = own.filter(|own| *own != trained) {
-            command::note(&format!(
+            resnet_cli::note(&format!(
                 "the weights to start from have the output activation {own}; trained on these images, the network has {trained}"
             ));
         }
@@ -238,22 +213,18 @@ impl Start {
     ) -> Result<ResNet<B>> {
         B::seed(device, seed);
         let model = self.network.init::<B>(device);
-        let Some(checkpoint) = &self.checkpoint else {
+        let Some(resolved) = &self.resolved else {
             return Ok(model);
         };
-        let mut load = Load::default().allow_other_classes();
-        if self.overridden {
-            load = load.allow_other_options();
-        }
+        let load = resolved.strictness().allow_other_classes();
         let (model, report) = load
-            .apply(model, checkpoint)
+            .apply(model, &resolved.checkpoint)
+            .map_err(resnet_cli::load_error)
             .context("weights to start from")?;
         if !report.fresh.is_empty() {
-            command::note(&format!("fresh: {}", report.fresh.join(", ")));
+            resnet_cli::note(&format!("fresh: {}", report.fresh.join(", ")));
         }
-        if !report.filled.is_empty() {
-            command::note(&command::filled(&report.filled));
-        }
+        resnet_cli::tell_report(&report);
         Ok(model)
     }
 }

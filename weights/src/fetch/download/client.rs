@@ -1,34 +1,35 @@
+//! An HTTP client with proxies and redirects.
+
 use ureq::http::uri::{Scheme, Uri};
 use ureq::http::{Method, Request, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
 
+use super::error::DownloadError;
 use super::proxy::is_exempt;
-use super::trouble::Trouble;
-use crate::fetch::patience::Patience;
+use crate::fetch::retry_policy::RetryPolicy;
 use crate::fetch::settings::{Network, Secret};
 
 const REDIRECTS: usize = 10;
 
-/// Where the hub states the hash of the content that it redirects to.
+/// The header in which the hub states the hash of the content that it redirects to.
 pub(super) const LINKED_ETAG: &str = "x-linked-etag";
 
-/// Sends requests, through proxies and along redirects.
+/// Sends requests through proxies and follows redirects.
 ///
-/// Redirects are followed here and not by ureq, which does not refuse the step from https to http and does not tell
-/// hosts apart.
+/// It follows redirects itself because ureq accepts those from https to http, and does not say which host answered.
 pub(super) struct Client<'a> {
     network: &'a Network,
-    patience: Patience,
+    policy: RetryPolicy,
     direct: Agent,
     http: Option<Result<Agent, String>>,
     https: Option<Result<Agent, String>>,
 }
 
-/// The answer at the end of all redirects.
+/// The response at the end of all redirects.
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
-    /// The host it came from, if that is not the one that was asked.
+    /// The host that answered, if it is not the one that was asked.
     pub(super) elsewhere: Option<String>,
 }
 
@@ -36,34 +37,35 @@ pub(super) struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Redirects {
     All,
-    /// Those of a renamed repository, not the one to the place of the content.
+    /// Only redirects of a renamed repository, not the one to the host of the content.
     SameHost,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(network: &'a Network, patience: Patience) -> Self {
+    pub(super) fn new(network: &'a Network, policy: RetryPolicy) -> Self {
         let proxied = |proxy: &Option<Secret>, names: &str| {
             let proxy = Proxy::new(&proxy.as_ref()?.0);
             Some(match proxy {
-                Ok(proxy) => Ok(agent(&patience, Some(proxy))),
+                Ok(proxy) => Ok(agent(&policy, Some(proxy))),
                 Err(_) => Err(names.to_string()),
             })
         };
         Self {
             network,
-            patience,
-            direct: agent(&patience, None),
+            policy,
+            direct: agent(&policy, None),
             http: proxied(&network.http_proxy, "HTTP_PROXY"),
             https: proxied(&network.https_proxy, "HTTPS_PROXY"),
         }
     }
 
-    /// Asks for the content from this byte on.
-    pub(super) fn get(&self, url: &str, from: u64) -> Result<Answer, Trouble> {
+    /// Requests the content, starting at byte `from`.
+    pub(super) fn get(&self, url: &str, from: u64) -> Result<Answer, DownloadError> {
         self.send(Method::GET, url, from, Redirects::All)
     }
 
-    pub(super) fn head(&self, url: &str) -> Result<Answer, Trouble> {
+    /// Requests the headers only.
+    pub(super) fn head(&self, url: &str) -> Result<Answer, DownloadError> {
         self.send(Method::HEAD, url, 0, Redirects::SameHost)
     }
 
@@ -73,13 +75,14 @@ impl<'a> Client<'a> {
         url: &str,
         from: u64,
         redirects: Redirects,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, DownloadError> {
         let first = address(url)?;
         let mut here = first.clone();
         for _ in 0..=REDIRECTS {
             let request = self.request(&method, &here, from)?;
             let response = self.agent(&here)?.run(request);
-            let response = response.map_err(|error| Trouble::transport(error, &self.patience))?;
+            let response =
+                response.map_err(|error| DownloadError::transport(error, &self.policy))?;
             let elsewhere = (origin(&here) != origin(&first)).then(|| origin(&here));
             let answer = Answer {
                 response,
@@ -94,12 +97,12 @@ impl<'a> Client<'a> {
             }
             here = next;
         }
-        Err(Trouble::Lasting(format!(
+        Err(DownloadError::Permanent(format!(
             "redirects more than {REDIRECTS} times"
         )))
     }
 
-    fn request(&self, method: &Method, url: &Uri, from: u64) -> Result<Request<()>, Trouble> {
+    fn request(&self, method: &Method, url: &Uri, from: u64) -> Result<Request<()>, DownloadError> {
         let mut request = Request::builder()
             .method(method)
             .uri(url)
@@ -115,10 +118,10 @@ impl<'a> Client<'a> {
         }
         request
             .body(())
-            .map_err(|error| Trouble::Lasting(error.to_string()))
+            .map_err(|error| DownloadError::Permanent(error.to_string()))
     }
 
-    fn agent(&self, url: &Uri) -> Result<&Agent, Trouble> {
+    fn agent(&self, url: &Uri) -> Result<&Agent, DownloadError> {
         let proxied = match url.scheme() == Some(&Scheme::HTTPS) {
             true => &self.https,
             false => &self.http,
@@ -127,7 +130,7 @@ impl<'a> Client<'a> {
         match proxied {
             Some(agent) if !is_exempt(&self.network.no_proxy, host, port(url)) => {
                 agent.as_ref().map_err(|name| {
-                    Trouble::Lasting(format!(
+                    DownloadError::Permanent(format!(
                         "`{name}` is no address of a proxy, expected `http://host:port`"
                     ))
                 })
@@ -137,7 +140,7 @@ impl<'a> Client<'a> {
     }
 }
 
-fn agent(patience: &Patience, proxy: Option<Proxy>) -> Agent {
+fn agent(policy: &RetryPolicy, proxy: Option<Proxy>) -> Agent {
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
     let config = Agent::config_builder()
         .tls_config(tls.build())
@@ -146,25 +149,25 @@ fn agent(patience: &Patience, proxy: Option<Proxy>) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .timeout_resolve(Some(patience.connect))
-        .timeout_connect(Some(patience.connect))
-        .timeout_recv_response(Some(patience.response))
-        .timeout_per_read(Some(patience.idle))
-        .timeout_per_write(Some(patience.idle));
+        .timeout_resolve(Some(policy.connect))
+        .timeout_connect(Some(policy.connect))
+        .timeout_recv_response(Some(policy.response))
+        .timeout_per_read(Some(policy.idle))
+        .timeout_per_write(Some(policy.idle));
     config.build().new_agent()
 }
 
-fn address(url: &str) -> Result<Uri, Trouble> {
+fn address(url: &str) -> Result<Uri, DownloadError> {
     let uri = url.parse::<Uri>().ok();
     let fit = uri.filter(|uri| {
         let web = [Some("http"), Some("https")].contains(&uri.scheme_str());
         web && uri.host().is_some_and(|host| !host.is_empty())
     });
-    fit.ok_or_else(|| Trouble::Lasting(format!("{url:?} is no address of the web")))
+    fit.ok_or_else(|| DownloadError::Permanent(format!("{url:?} is no address of the web")))
 }
 
-/// Where an answer points on to.
-fn redirect<B>(here: &Uri, response: &Response<B>) -> Result<Option<Uri>, Trouble> {
+/// Returns the address that a response redirects to.
+fn redirect<B>(here: &Uri, response: &Response<B>) -> Result<Option<Uri>, DownloadError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
@@ -174,7 +177,7 @@ fn redirect<B>(here: &Uri, response: &Response<B>) -> Result<Option<Uri>, Troubl
     };
     let next = address(&join(here, location))?;
     if here.scheme() == Some(&Scheme::HTTPS) && next.scheme() != Some(&Scheme::HTTPS) {
-        return Err(Trouble::Lasting(format!(
+        return Err(DownloadError::Permanent(format!(
             "redirects from https to {}, which is not encrypted; not followed",
             origin(&next)
         )));
@@ -210,7 +213,7 @@ fn port(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(default)
 }
 
-/// Scheme, host and port: what a token may be sent to.
+/// Returns scheme, host and port, which decide whether a token may be sent.
 fn origin(url: &Uri) -> String {
     let host = url.host().unwrap_or_default().to_ascii_lowercase();
     format!(
@@ -246,7 +249,9 @@ mod tests {
         };
         let here = address("https://host/a").unwrap();
         let error = redirect(&here, &answer("http://host/a")).unwrap_err();
-        assert!(matches!(error, Trouble::Lasting(reason) if reason.contains("not encrypted")));
+        assert!(
+            matches!(error, DownloadError::Permanent(reason) if reason.contains("not encrypted"))
+        );
         assert!(redirect(&here, &answer("ftp://host/a")).is_err());
         assert!(redirect(&here, &answer("https://cdn/a")).unwrap().is_some());
         let here = address("http://host/a").unwrap();

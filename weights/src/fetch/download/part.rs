@@ -1,15 +1,19 @@
+//! An incomplete download: a `.part` file, locked while a program writes to it.
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::trouble::Trouble;
-use crate::fetch::cache::{hash_file, hash_line, is_at, with_ending};
-use crate::fetch::digest::{Pin, Running};
-use crate::fetch::error::FetchError;
-use crate::fetch::progress::Progress;
-use crate::write_atomically;
+use resnet_files::write_atomically;
 
-/// The beginning of a file, locked: no other program adds to it while this one does.
+use super::error::DownloadError;
+use crate::fetch::digest::{Pin, Running};
+use crate::fetch::disk::{is_at, with_ending};
+use crate::fetch::error::FetchError;
+use crate::fetch::hash_file;
+use crate::fetch::progress::Progress;
+
+/// The first bytes of a file. A lock keeps other programs from writing to it.
 pub(super) struct Part {
     path: PathBuf,
     file: File,
@@ -18,8 +22,12 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Opens what an earlier download of this content has left, or makes an empty file.
-    pub(super) fn open(whole: &Path, pin: &Pin, progress: &dyn Progress) -> Result<Self, Trouble> {
+    /// Opens the part of an earlier download of this content, or creates an empty one.
+    pub(super) fn open(
+        whole: &Path,
+        pin: &Pin,
+        progress: &dyn Progress,
+    ) -> Result<Self, DownloadError> {
         let digits = &pin.as_str()[..pin.as_str().len().min(16)];
         let path = with_ending(whole, &format!(".{digits}.part"));
         let opened = lock(&path, progress).and_then(|mut file| {
@@ -34,7 +42,7 @@ impl Part {
                 hash,
                 length,
             }),
-            Err(source) => Err(Trouble::Here(FetchError::Write { path, source })),
+            Err(source) => Err(DownloadError::Local(FetchError::Write { path, source })),
         }
     }
 
@@ -42,12 +50,12 @@ impl Part {
         self.length
     }
 
-    /// The sha256 of what is there.
+    /// Returns the sha256 of the bytes so far.
     pub(super) fn sha256(&self) -> String {
         self.hash.hex()
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
         let written = self.file.write_all(bytes);
         written.map_err(|source| self.error(source))?;
         self.hash.update(bytes);
@@ -55,7 +63,7 @@ impl Part {
         Ok(())
     }
 
-    pub(super) fn restart(&mut self) -> Result<(), Trouble> {
+    pub(super) fn restart(&mut self) -> Result<(), DownloadError> {
         let emptied = self.file.set_len(0);
         let emptied = emptied.and_then(|()| self.file.seek(SeekFrom::Start(0)));
         emptied.map_err(|source| self.error(source))?;
@@ -64,10 +72,10 @@ impl Part {
         Ok(())
     }
 
-    pub(super) fn remove(&self) -> Result<(), Trouble> {
+    pub(super) fn remove(&self) -> Result<(), DownloadError> {
         match fs::remove_file(&self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Trouble::Here(FetchError::Remove {
+                Err(DownloadError::Local(FetchError::Remove {
                     path: self.path.clone(),
                     why: "is of no use".into(),
                     source,
@@ -77,21 +85,22 @@ impl Part {
         }
     }
 
-    /// Makes it the whole file, with its hash beside it first: a file is never seen without.
-    pub(super) fn finish(&self, whole: &Path, sha256: &str) -> Result<(), Trouble> {
+    /// Renames the part to the whole file. The hash file is written first, so that no file appears without one.
+    pub(super) fn finish(&self, whole: &Path, sha256: &str) -> Result<(), DownloadError> {
         self.file.sync_all().map_err(|source| self.error(source))?;
         let there = |source| {
             let path = whole.to_path_buf();
-            Trouble::Here(FetchError::Write { path, source })
+            DownloadError::Local(FetchError::Write { path, source })
         };
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
-        write_atomically(hash_file(whole), hash_line(sha256, &name).as_bytes()).map_err(there)?;
+        let line = hash_file::line(sha256, &name);
+        write_atomically(hash_file::path(whole), line.as_bytes()).map_err(there)?;
         fs::rename(&self.path, whole).map_err(|error| {
-            // A hash without a file would be left behind otherwise.
-            let _ = fs::remove_file(hash_file(whole));
+            // No hash file may stay without its file.
+            let _ = fs::remove_file(hash_file::path(whole));
             there(error)
         })?;
-        // Only Unix lets a folder be opened and synced.
+        // Only Unix can open and sync a folder.
         #[cfg(unix)]
         if let Some(folder) = whole.parent() {
             File::open(folder)
@@ -101,17 +110,18 @@ impl Part {
         Ok(())
     }
 
-    fn error(&self, source: io::Error) -> Trouble {
+    fn error(&self, source: io::Error) -> DownloadError {
         let path = self.path.clone();
-        Trouble::Here(FetchError::Write { path, source })
+        DownloadError::Local(FetchError::Write { path, source })
     }
 }
 
-/// Waits until no other program has the file. The system lets go of the lock of a program that ends in any way.
+/// Opens and locks the file, and waits while another program has the lock. The operating system releases the lock of a
+/// program that ends.
 fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
     let mut told = false;
     loop {
-        // A link could lead to a file of someone else, and a pipe could keep us waiting.
+        // A link could lead to a file of another user, and a pipe could block.
         if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(io::Error::other("is in the way and not a file; remove it"));
         }
@@ -138,8 +148,8 @@ fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
         match locked {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Some network file systems have no locks. Two downloads at once would spoil each other there, and
-            // the hash would tell.
+            // Some network file systems have no locks. Two simultaneous downloads would corrupt each other there,
+            // and the hash would show it.
             Err(error) => {
                 let path = path.display();
                 progress.note(&format!(
@@ -148,7 +158,7 @@ fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
                 return Ok(file);
             }
         }
-        // Whoever had the lock has renamed or removed the file since it was opened.
+        // The program that had the lock may have renamed or removed the file since it was opened here.
         if is_at(path, file.try_clone()?) {
             return Ok(file);
         }

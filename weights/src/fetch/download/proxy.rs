@@ -1,5 +1,7 @@
-/// Whether `NO_PROXY` exempts a host: `*`, or a list of names that stand for themselves and all below them, each
-/// perhaps with a port.
+//! The hosts that `NO_PROXY` exempts.
+
+/// Returns whether `NO_PROXY` exempts a host. It is `*`, or a list of names, each with an optional port. A name
+/// stands for itself and all its subdomains.
 pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     let mut entries = no_proxy.split([',', ' ']).map(str::trim);

@@ -1,39 +1,42 @@
+//! The transfer of one file from one address, with resume and retries.
+
 use std::io::{self, Read};
 
 use ureq::http::{HeaderMap, StatusCode, header};
 
+use super::backoff::Backoff;
 use super::client::{Answer, Client};
-use super::hub::number;
+use super::error::DownloadError;
+use super::hub_hash::number;
 use super::part::Part;
-use super::trouble::{Pauses, Trouble};
 use crate::fetch::digest::Pin;
-use crate::fetch::fetcher::Fetch;
+use crate::fetch::session::Session;
 
-/// What is to be downloaded.
+/// The file to download.
 pub(super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) url: &'a str,
     pub(super) pin: Pin,
-    /// Where it is known before the download.
+    /// The size in bytes, if it is known before the download.
     pub(super) size: Option<u64>,
     pub(super) max_bytes: u64,
 }
 
-/// One source of one file, asked until the part is whole.
+/// Downloads from one address until the part is complete.
 pub(super) struct Transfer<'a> {
-    pub(super) fetch: &'a Fetch,
+    pub(super) session: &'a Session,
     pub(super) client: &'a Client<'a>,
     pub(super) target: Target<'a>,
     pub(super) part: &'a mut Part,
 }
 
 impl Transfer<'_> {
-    /// Returns the sha256 of the whole file, which is the right one.
+    /// Downloads the file, and returns its sha256, which is the expected one.
     ///
-    /// What is worth keeping for a later call is in the part when it fails; otherwise the part is empty.
-    pub(super) fn run(&mut self) -> Result<String, Trouble> {
-        let mut pauses = Pauses {
-            fetch: self.fetch,
+    /// After an error the part holds what a later call can resume, or is empty.
+    pub(super) fn run(&mut self) -> Result<String, DownloadError> {
+        let mut backoff = Backoff {
+            session: self.session,
             what: self.target.name,
             failed: 0,
             arrived: false,
@@ -46,7 +49,7 @@ impl Transfer<'_> {
         let mut restarted = false;
         loop {
             resumed |= self.part.length() > 0;
-            let trouble = match self.request() {
+            let error = match self.request() {
                 _ if self.is_right() => return Ok(self.part.sha256()),
                 Ok(()) if resumed && !restarted => {
                     self.note(&format!("{}; starting over", self.wrong()));
@@ -57,17 +60,17 @@ impl Transfer<'_> {
                 Ok(()) => {
                     let reason = format!("{}; removed", self.wrong());
                     self.part.restart()?;
-                    return Err(Trouble::Lasting(reason));
+                    return Err(DownloadError::Permanent(reason));
                 }
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
-            // Only new ground counts: a server that always stops at the same byte would be asked for ever.
+            // Only bytes beyond the furthest count: a server may stop at the same byte every time.
             if self.part.length() > furthest {
                 furthest = self.part.length();
-                pauses.failed = 0;
-                pauses.arrived = true;
+                backoff.failed = 0;
+                backoff.arrived = true;
             }
-            pauses.wait(trouble)?;
+            backoff.wait(error)?;
         }
     }
 
@@ -82,11 +85,11 @@ impl Transfer<'_> {
 
     fn note(&self, message: &str) {
         let note = format!("`{}`: {message}", self.target.name);
-        self.fetch.progress.note(&note);
+        self.session.note(&note);
     }
 
-    /// Asks for what is missing, and adds all that comes to the part.
-    fn request(&mut self) -> Result<(), Trouble> {
+    /// Requests the missing bytes and appends them to the part.
+    fn request(&mut self) -> Result<(), DownloadError> {
         let start = self.part.length();
         if self.is_right() || self.target.size == Some(start) {
             return Ok(());
@@ -110,39 +113,39 @@ impl Transfer<'_> {
                 }
                 _ => {
                     self.part.restart()?;
-                    return Err(Trouble::passing(
+                    return Err(DownloadError::transient(
                         "sent another part of the file than asked for",
                     ));
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
                 self.part.restart()?;
-                return Err(Trouble::passing(
+                return Err(DownloadError::transient(
                     "the file ends before the part that is here",
                 ));
             }
-            _ => return Err(Trouble::status(&answer.response, answer.elsewhere)),
+            _ => return Err(DownloadError::status(&answer.response, answer.elsewhere)),
         };
         self.receive(answer, self.target.size.or(total))
     }
 
-    /// The part is left as it is: an answer of another size may come from a proxy that wants a login.
-    fn check_size(&self, total: Option<u64>) -> Result<(), Trouble> {
+    /// Checks the declared size. An error leaves the part as it is: a proxy that wants a login may have answered.
+    fn check_size(&self, total: Option<u64>) -> Result<(), DownloadError> {
         match (total, self.target.size) {
-            (Some(total), Some(size)) if size != total => Err(Trouble::Lasting(format!(
+            (Some(total), Some(size)) if size != total => Err(DownloadError::Permanent(format!(
                 "declares {total} bytes, expected {size}"
             ))),
             (Some(total), _) if total > self.target.max_bytes => {
-                Err(Trouble::too_large(total, self.target.max_bytes))
+                Err(DownloadError::too_large(total, self.target.max_bytes))
             }
             _ => Ok(()),
         }
     }
 
-    fn receive(&mut self, answer: Answer, total: Option<u64>) -> Result<(), Trouble> {
+    fn receive(&mut self, answer: Answer, total: Option<u64>) -> Result<(), DownloadError> {
         let limit = total.unwrap_or(self.target.max_bytes);
         let done = self.part.length();
-        let progress = self.fetch.progress.as_ref();
+        let progress = self.session.progress.as_ref();
         let mut advance = progress.begin(self.target.name, total, done);
         let mut body = answer.response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 17];
@@ -152,21 +155,21 @@ impl Transfer<'_> {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    let patience = &self.fetch.patience;
-                    return Err(Trouble::transport(error.into(), patience));
+                    let policy = &self.session.retry_policy;
+                    return Err(DownloadError::transport(error.into(), policy));
                 }
             };
             if self.part.length() + count as u64 > limit {
                 self.part.restart()?;
                 let reason =
                     format!("sends more than {limit} bytes, which is all it may have; removed");
-                return Err(Trouble::Lasting(reason));
+                return Err(DownloadError::Permanent(reason));
             }
             self.part.append(&buffer[..count])?;
             advance(count as u64);
         }
         match total {
-            Some(total) if self.part.length() < total => Err(Trouble::passing(format!(
+            Some(total) if self.part.length() < total => Err(DownloadError::transient(format!(
                 "the connection ended after {} of {total} bytes",
                 self.part.length()
             ))),
@@ -175,7 +178,7 @@ impl Transfer<'_> {
     }
 }
 
-/// The first byte and the size of the whole, from `bytes 100-199/200`.
+/// Returns the first byte and the total size: 100 and 200 for `bytes 100-199/200`.
 fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{Checkpoint, Source};
-use crate::about::About;
+use crate::metadata::Metadata;
 use crate::onnx;
 use crate::read::container::{self, Container, HEAD_BYTES};
 use crate::read::mapped::Content;
@@ -64,7 +64,7 @@ impl Checkpoint {
             container => Self::from_pytorch(file, path, container, None)?,
         };
         if let Some(sidecar) = folder::config_beside(path)? {
-            sidecar.tell(&mut checkpoint.about);
+            sidecar.tell(&mut checkpoint.metadata);
         }
         Ok(checkpoint)
     }
@@ -98,9 +98,9 @@ impl Checkpoint {
         let source = Source::Safetensors(opened.tensors);
         let container = Container::Safetensors;
         let checkpoint = Self::new(file, container, opened.entries, source, Vec::new())?;
-        let about = opened.about;
+        let metadata = opened.metadata;
         Ok(Checkpoint {
-            about,
+            metadata,
             ..checkpoint
         })
     }
@@ -110,12 +110,12 @@ impl Checkpoint {
         let opened = onnx::open(&file, content, folder)?;
         let source = Source::Onnx(opened.tensors);
         let checkpoint = Self::new(file, Container::Onnx, opened.entries, source, Vec::new())?;
-        let about = About {
+        let metadata = Metadata {
             config: Some(opened.config),
-            ..About::default()
+            ..Metadata::default()
         };
         Ok(Checkpoint {
-            about,
+            metadata,
             ..checkpoint
         })
     }

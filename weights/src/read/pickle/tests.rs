@@ -1,3 +1,5 @@
+//! Unit tests of the pickle scanner.
+
 use super::*;
 
 fn scan(mut bytes: &[u8]) -> Result<(), ScanError> {

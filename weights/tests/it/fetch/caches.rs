@@ -1,3 +1,5 @@
+//! Files in the caches of this machine.
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use resnet_weights::{Advance, Fetch, Patience, Progress, Source};
+use resnet_weights::{Fetch, Progress, ProgressHandle, RetryPolicy, Source};
 
 use super::{Place, content, part, sha256, url_name, url_weights, weights};
 use crate::server::Server;
@@ -17,7 +17,7 @@ impl Progress for Printed {
         println!("note {message}");
     }
 
-    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Advance {
+    fn begin(&self, _: &str, _: Option<u64>, _: u64) -> ProgressHandle {
         Box::new(|_| {})
     }
 }
@@ -30,11 +30,11 @@ fn body() {
         return;
     };
     let sha256 = std::env::var("RESNET_TEST_SHA256").unwrap();
-    let attempts = Patience {
+    let attempts = RetryPolicy {
         attempts: 1,
-        ..Patience::default()
+        ..RetryPolicy::default()
     };
-    let fetch = Fetch::from_env().unwrap().with_patience(attempts);
+    let fetch = Fetch::from_env().unwrap().with_retry_policy(attempts);
     let weights = weights("net.test", vec![Source::Url { url, sha256 }]);
     match fetch.with_progress(Arc::new(Printed)).fetch(&weights) {
         Ok(found) => println!("found {:?} {}", found.origin, found.sha256),

@@ -1,3 +1,5 @@
+//! Cleaning the cache.
+
 use std::fs::{self, OpenOptions};
 
 use resnet_weights::{CacheFileKind, Clean};

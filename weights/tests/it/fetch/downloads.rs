@@ -1,3 +1,5 @@
+//! Downloads.
+
 use std::fs;
 
 use resnet_weights::Origin;

@@ -1,3 +1,5 @@
+//! Files of the Hugging Face hub.
+
 use std::fs;
 
 use resnet_weights::{Origin, Source, Weights};

@@ -1,3 +1,5 @@
+//! Limits of size and time.
+
 use super::hub::hub_weights;
 use super::{Place, content, sha256, url_weights};
 use crate::server::Server;

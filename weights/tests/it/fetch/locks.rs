@@ -1,3 +1,5 @@
+//! Several processes that want the same file.
+
 use std::fs;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;

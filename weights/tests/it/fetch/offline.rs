@@ -1,3 +1,5 @@
+//! Without the network.
+
 use super::hub::hub_weights;
 use super::{Place, content, url_name, url_weights};
 use crate::server::Server;

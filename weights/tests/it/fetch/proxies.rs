@@ -1,3 +1,5 @@
+//! Through a proxy.
+
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,5 @@
+//! Resumed downloads.
+
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -24,7 +26,7 @@ fn slow_and_living_is_waited_for() {
         }
     });
     let mut place = Place::new();
-    place.patience.idle = Duration::from_millis(1500);
+    place.retry_policy.idle = Duration::from_millis(1500);
     let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
     assert_eq!(fs::read(found.path).unwrap(), bytes);
     assert_eq!(server.requests().len(), 1);
@@ -38,8 +40,8 @@ fn stalled_is_not() {
         reply.stall();
     });
     let mut place = Place::new();
-    place.patience.idle = Duration::from_millis(500);
-    place.patience.attempts = 1;
+    place.retry_policy.idle = Duration::from_millis(500);
+    place.retry_policy.attempts = 1;
     let error = place.error(&url_weights(&server, &bytes));
     assert!(error.contains("no data within 500ms"), "{error}");
     assert!(error.contains("goes on where it stopped"), "{error}");
@@ -114,7 +116,7 @@ fn a_later_call_goes_on() {
         _ => reply.file(request, bytes),
     });
     let mut place = Place::new();
-    place.patience.attempts = 4;
+    place.retry_policy.attempts = 4;
     let weights = url_weights(&server, &bytes);
     let error = place.error(&weights);
     assert!(

@@ -1,9 +1,11 @@
+//! `backends`: the backends of this program and the devices of this machine.
+
 use std::io::Write;
 
 use anyhow::Result;
+use resnet_cli::Outcome;
 
 use crate::cli::Backends;
-use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: Backends) -> Result<Outcome> {
     let backends = resnet_backend::backends();

@@ -3,18 +3,19 @@
 mod table;
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Distribution, FloatDType, Tensor, TensorData, backend::Backend};
 use resnet_backend::{Selection, Work};
-use resnet_core::{ResNet, ResNetConfig};
+use resnet_cli::Outcome;
+use resnet_core::{Network, ResNet, ResNetConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Bench;
-use resnet_infer::command;
-use resnet_infer::command::Outcome;
+use resnet_weights::ModelSource;
 use table::Writer;
 
 /// The networks that are measured where none is named.
@@ -105,6 +106,11 @@ fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// The file, as the network of this name where one is given.
+fn source(args: &Bench, file: &Path, name: Option<&String>) -> Result<ModelSource> {
+    args.options.source(file, name.map(String::as_str))
+}
+
 /// The networks by name, all of them checked before the first is run.
 fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
     let overrides = args.options.overrides()?;
@@ -123,15 +129,9 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
             .map(|name| named(name))
             .collect::<Result<_>>()?,
         (Some(file), names @ ([] | [_])) => {
-            let checkpoint = args.options.open(file)?;
-            match names {
-                [name] => vec![named(name)?],
-                _ => {
-                    let inferred = command::guess(&checkpoint, &overrides)?;
-                    let name = inferred.name.unwrap_or_else(|| checkpoint.name().into());
-                    vec![(name, inferred.config)]
-                }
-            }
+            let resolved = resnet_cli::resolve(source(args, file, names.first())?)?;
+            resolved.config.validate()?;
+            vec![(resolved.name, resolved.config)]
         }
         (Some(_), _) => bail!("--weights: expected one network that the file is of, found several"),
     };
@@ -228,9 +228,9 @@ impl Job<'_> {
         let start = Instant::now();
         let model = match &self.args.weights {
             Some(file) => {
-                let checkpoint = self.args.options.open(file)?;
-                let load = command::load(&self.args.options.overrides()?);
-                load.apply(model, &checkpoint)?.0
+                let resolved = source(self.args, file, self.args.models.first())?.resolve()?;
+                let loaded = resolved.strictness().apply(model, &resolved.checkpoint);
+                loaded.map_err(resnet_cli::load_error)?.0
             }
             None => {
                 values.reverse();

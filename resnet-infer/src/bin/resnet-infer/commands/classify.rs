@@ -1,39 +1,31 @@
-use anyhow::{Context, Result, ensure};
+//! `classify`: the most probable classes of each image.
+
+use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
+use resnet_cli::{Outcome, check_classifier, note};
 use resnet_image::{Pixels, Recipe};
-use resnet_infer::{Classifier, Labels, OutputActivation, Prediction, check_channels};
+use resnet_infer::{Classifier, Labels, OutputActivation, Prediction};
+use resnet_weights::{Classes, Resolved};
 
 use crate::cli::Classify;
 use crate::images::{self, Source};
 use crate::output::{self, Writer};
-use resnet_infer::command::{Classes, Outcome, Resolved, note};
 
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
     // Labels of one's own are the word for classes of one's own.
     let classes = if labels.is_some() {
-        Classes::OfTheFile
+        Classes::FromFile
     } else {
-        Classes::OfTheName
+        Classes::FromArch
     };
     let network = args.network.resolve(classes, offline)?;
     let recipe = args.recipe.over(network.recipe);
-    let classes = network.config.num_classes;
-    let labels = match (labels, &args.labels) {
-        (Some(labels), Some(path)) => labels.check(classes, &format!("`{}`", path.display()))?,
-        _ => network.labels.clone(),
-    };
-    ensure!(
-        classes > 0,
-        "the network has no classifier: expected 1 class or more, found 0{}",
-        network.head_hint()
-    );
-    network.config.validate()?;
-    recipe.validate().context("recipe")?;
-    check_channels(&network.config, &recipe)?;
+    let labels = resnet_cli::labels(labels, args.labels.as_deref(), &network)?;
+    check_classifier(&network, &recipe)?;
     if let Some(side) = recipe.crop {
         let memory = args.network.runtime.memory;
         let file = network.checkpoint.name();
@@ -97,7 +89,7 @@ impl Work for Job {
     type Output = Result<Outcome>;
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
-        let model = self.network.load::<B>(&device)?;
+        let model = resnet_cli::load::<B>(&self.network, &device)?;
         let classifier = Classifier::new(model, self.recipe, self.labels, &device)?
             .with_dtype(self.args.network.runtime.dtype)?
             .with_activation(self.activation)
@@ -127,11 +119,7 @@ impl Work for Job {
         }
         progress.finish_and_clear();
         writer.finish()?;
-        Ok(if failed {
-            Outcome::SomeFailed
-        } else {
-            Outcome::Done
-        })
+        Ok(Outcome::of(failed))
     }
 }
 

@@ -1,21 +1,22 @@
+//! `forward`: logits, embedding and feature maps of a tensor.
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use resnet_backend::Work;
-use resnet_core::Outputs;
-use resnet_weights::{Checkpoint, write_atomically};
+use resnet_cli::{Outcome, write};
+use resnet_core::{Network, Outputs};
+use resnet_weights::{Checkpoint, Classes, Resolved};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::cli::Forward;
 use crate::commands::check_distinct;
-use resnet_infer::command::Outcome;
-use resnet_infer::command::{Classes, Resolved};
 
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;
-    let mut network = args.network.resolve(Classes::OfTheFile, offline)?;
+    let mut network = args.network.resolve(Classes::FromFile, offline)?;
     // It may be in a cache, which is not to be written to.
     check_distinct(&args.output, network.checkpoint.name().as_ref())?;
     if let Some(output_stride) = args.output_stride {
@@ -112,7 +113,7 @@ impl Work for Job {
     type Output = Result<Outcome>;
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
-        let model = self.network.load::<B>(&device)?;
+        let model = resnet_cli::load::<B>(&self.network, &device)?;
         let model = if self.args.fuse { model.fuse() } else { model };
         let dtype = FloatDType::from(self.args.network.runtime.dtype);
         let model = model.cast(dtype)?;
@@ -146,6 +147,5 @@ fn save(path: &Path, tensors: Vec<(String, TensorData)>) -> Result<()> {
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let bytes = safetensors::serialize(views, None)?;
-    write_atomically(path, &bytes)
-        .with_context(|| format!("`{}`: cannot be written", path.display()))
+    write(path, &bytes)
 }

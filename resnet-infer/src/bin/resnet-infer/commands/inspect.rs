@@ -1,12 +1,14 @@
+//! `inspect`: what a checkpoint holds.
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use resnet_cli::{Outcome, printable};
 use resnet_weights::{Checkpoint, OutputActivation, Overrides};
 use serde::Serialize;
 
 use crate::cli::Inspect;
-use resnet_infer::command::{Outcome, printable};
 
 /// What `--json` writes.
 #[derive(Serialize)]

@@ -1,11 +1,13 @@
+//! `models`: the architectures and what they cost.
+
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use resnet_cli::Outcome;
 use resnet_core::{Arch, ResNetConfig, StemKind};
 use serde::Serialize;
 
 use crate::cli::Models;
-use resnet_infer::command::Outcome;
 
 /// A row of the list; `--json` writes an array of these.
 #[derive(Serialize)]

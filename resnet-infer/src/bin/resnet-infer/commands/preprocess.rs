@@ -1,13 +1,14 @@
+//! `preprocess`: the pixels that a network sees of an image.
+
 use std::io::Cursor;
 
 use anyhow::{Context, Result, bail};
 use image::ImageFormat;
+use resnet_cli::{Outcome, write};
 use resnet_image::{Pixels, Recipe};
-use resnet_weights::write_atomically;
 
 use crate::cli::Preprocess;
 use crate::images::find;
-use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
     let recipe = args.recipe.over(Recipe::imagenet());
@@ -28,8 +29,6 @@ pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
         Pixels::Rgb(image) => image.write_to(&mut png, ImageFormat::Png)?,
         Pixels::Rgba(image) => image.write_to(&mut png, ImageFormat::Png)?,
     }
-    let output = args.output.display();
-    write_atomically(&args.output, png.get_ref())
-        .with_context(|| format!("`{output}`: cannot be written"))?;
+    write(&args.output, png.get_ref())?;
     Ok(Outcome::Done)
 }

@@ -5,9 +5,9 @@ mod convert;
 mod list;
 
 use anyhow::Result;
+use resnet_cli::Outcome;
 
 use crate::cli::Weights;
-use resnet_infer::command::Outcome;
 
 pub(crate) fn run(command: Weights, offline: bool) -> Result<Outcome> {
     match command {

@@ -10,8 +10,8 @@ use burn::optim::{GradientsParams, Optimizer, SgdConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use resnet_backend::Work;
+use resnet_cli::Outcome;
 use resnet_core::{NormMode, ResNet, ResNetConfig};
-use resnet_infer::command::Outcome;
 use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, least_images, targets};
 use serde_json::json;
 

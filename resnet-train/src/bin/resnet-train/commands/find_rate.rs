@@ -1,15 +1,16 @@
+//! `find-rate`: the loss over a growing learning rate.
+
 use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
-use resnet_infer::command::Outcome;
+use resnet_cli::{Outcome, write};
 use resnet_train::report::rate_svg;
 use resnet_train::{Config, Fit, RateSearch, Trainer};
 
 use crate::cli::FindRate;
-use crate::commands::write;
 use crate::start::Start;
 
 pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {

@@ -1,11 +1,13 @@
+//! `preview`: a sheet of what a network sees in training.
+
 use anyhow::Result;
 use image::{Rgb, RgbImage};
+use resnet_cli::{Outcome, tell_left_out, write};
 use resnet_data::Batch;
-use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Cell, sheet};
 
 use crate::cli::Preview;
-use crate::commands::{png, write};
+use crate::commands::png;
 use crate::start::recipe;
 
 pub(crate) fn run(args: Preview) -> Result<Outcome> {
@@ -16,9 +18,7 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
     let recipe = recipe(&config)?;
     let fit = config.fit([train, valid], recipe)?;
     let batch = fit.train.epoch(0, 0)?.next().unwrap_or_default();
-    for bad in &batch.bad {
-        note(&format!("`{}`: left out: {}", bad.name, bad.reason));
-    }
+    batch.bad.iter().for_each(tell_left_out);
     let cells: Vec<Cell> = (0..batch.images.len())
         .map(|place| Cell {
             image: seen(&batch, place),
@@ -26,10 +26,7 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
         })
         .collect();
     write(&args.output, &png(&sheet(&cells, args.columns))?)?;
-    Ok(match batch.bad.is_empty() {
-        true => Outcome::Done,
-        false => Outcome::SomeFailed,
-    })
+    Ok(Outcome::of(!batch.bad.is_empty()))
 }
 
 /// The image with what is only done once its pixels are numbers.

@@ -1,15 +1,16 @@
+//! `probe`: a classifier on embeddings that are computed once.
+
 use std::io::{self, Write};
 
 use anyhow::{Result, anyhow, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
-use resnet_core::ResNet;
+use resnet_cli::{Outcome, load_error, tell_left_out, tell_report};
+use resnet_core::{Network, ResNet};
 use resnet_data::{BadImage, Dataset, Loader};
-use resnet_infer::check_channels;
-use resnet_infer::command::{self, Classes, Outcome, Resolved, note};
 use resnet_train::{Config, Embeddings, evaluate, linear_probe};
-use resnet_weights::{FloatType, Save};
+use resnet_weights::{Classes, FloatType, Resolved, Save};
 
 use crate::cli::Probe;
 use crate::start::{activation, labels};
@@ -28,7 +29,7 @@ pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
         args.l2
     );
     let data = args.data.open(config.split, config.seed)?;
-    let network = args.network.resolve(Classes::OfTheFile, offline)?;
+    let network = args.network.resolve(Classes::FromFile, offline)?;
     ensure!(
         args.network.runtime.dtype == FloatType::F32,
         "--dtype: expected f32, as embeddings are computed in it, found {}",
@@ -56,11 +57,10 @@ impl Job {
     fn backbone<B: Backend>(&self, device: &B::Device) -> Result<ResNet<B>> {
         let config = self.network.config.clone().with_num_classes(0);
         config.validate()?;
-        let load = command::load(&self.network.overrides).allow_other_classes();
-        let (model, report) = load.apply(config.init(device), &self.network.checkpoint)?;
-        if !report.filled.is_empty() {
-            note(&command::filled(&report.filled));
-        }
+        let load = self.network.strictness().allow_other_classes();
+        let loaded = load.apply(config.init(device), &self.network.checkpoint);
+        let (model, report) = loaded.map_err(load_error)?;
+        tell_report(&report);
         Ok(model)
     }
 }
@@ -77,7 +77,7 @@ impl Work for Job {
         recipe.validate()?;
         let side = recipe.crop.unwrap_or(224) as usize;
         self.network.config.check_input([side, side])?;
-        check_channels(&self.network.config, &recipe)?;
+        recipe.check_channels(self.network.config.in_channels)?;
         let runtime = self.args.network.runtime;
         runtime.memory.check(
             self.network.checkpoint.name(),
@@ -93,7 +93,7 @@ impl Work for Job {
         let mut unreadable = 0;
         let mut bad = |image: &BadImage| {
             unreadable += 1;
-            note(&format!("`{}`: left out: {}", image.name, image.reason));
+            tell_left_out(image);
         };
         let embeddings = Embeddings::new(&model.clone().fuse(), &train, &device, &mut bad)?;
         let probe =
@@ -113,9 +113,6 @@ impl Work for Job {
             100.0 * scores.top1(),
             scores.loss()
         )?;
-        Ok(match unreadable {
-            0 => Outcome::Done,
-            _ => Outcome::SomeFailed,
-        })
+        Ok(Outcome::of(unreadable > 0))
     }
 }

@@ -1,7 +1,9 @@
+//! `recipes`: the recipes, or the text of one.
+
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use resnet_infer::command::Outcome;
+use resnet_cli::Outcome;
 use resnet_train::{Config, ConfigError};
 
 use crate::cli::Recipes;

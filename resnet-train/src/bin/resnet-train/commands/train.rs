@@ -12,9 +12,9 @@ use anyhow::{Context, Error, Result, ensure};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
-use resnet_core::ResNet;
+use resnet_cli::{Outcome, note};
+use resnet_core::{Network, ResNet};
 use resnet_data::{BadImage, Dataset, Loader, Scores};
-use resnet_infer::command::{Outcome, note};
 use resnet_train::report::{Card, Log, confusion_svg};
 use resnet_train::{
     Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
@@ -297,10 +297,7 @@ impl Job {
             scores.loss(),
             self.args.output.join(BEST).display()
         ));
-        Ok(match run.unreadable.is_empty() {
-            true => Outcome::Done,
-            false => Outcome::SomeFailed,
-        })
+        Ok(Outcome::of(!run.unreadable.is_empty()))
     }
 
     fn json(&self, scores: &Scores) -> Result<Vec<u8>> {

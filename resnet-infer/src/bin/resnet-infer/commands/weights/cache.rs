@@ -1,24 +1,25 @@
+//! `weights download`, `verify`, `path` and `clean`: the files on this machine.
+
 use std::io::Write;
 
 use anyhow::{Error, Result};
-use indicatif::HumanBytes;
+use resnet_cli::{HumanBytes, Outcome};
 use resnet_weights::{CacheFileKind, Clean, Found, Verdict, Verified, Weights};
 
 use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
-use resnet_infer::command::{self, Outcome};
 
 pub(crate) fn download(args: WeightsIds, offline: bool) -> Result<Outcome> {
-    let fetch = command::fetch(offline)?;
+    let fetch = resnet_cli::fetch(offline)?;
     print_paths(&args, |weights| {
         if let Some(restriction) = weights.restriction() {
-            command::note(&restriction);
+            resnet_cli::note(&restriction);
         }
         Ok(fetch.fetch(weights)?)
     })
 }
 
 pub(crate) fn path(args: WeightsIds) -> Result<Outcome> {
-    let fetch = command::fetch(true)?;
+    let fetch = resnet_cli::fetch(true)?;
     print_paths(&args, |weights| match fetch.find(weights)? {
         Some(found) => Ok(found),
         None => Err(Error::msg(format!(
@@ -42,7 +43,7 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
             // Nothing was done at all.
             Err(error) if all.len() == 1 => return Err(error),
             Err(error) => {
-                command::error(&error);
+                resnet_cli::error(&error);
                 outcome = Outcome::SomeFailed;
             }
         }
@@ -51,7 +52,7 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
 }
 
 pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
-    let fetch = command::fetch(true)?;
+    let fetch = resnet_cli::fetch(true)?;
     let named = args.ids.iter().map(|id| Weights::named(id));
     let named: Vec<&Weights> = named.collect::<Result<_, _>>()?;
     let every = named.is_empty();
@@ -69,20 +70,16 @@ pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
                 all_right &= report(&weights.id, files, every)?;
             }
             Err(error) => {
-                command::error(&error.into());
+                resnet_cli::error(&error.into());
                 (all_right, all_absent) = (false, false);
             }
         }
     }
     if every && all_absent {
         let cache = fetch.cache().display();
-        command::note(&format!("no weights in `{cache}`"));
+        resnet_cli::note(&format!("no weights in `{cache}`"));
     }
-    Ok(if all_right {
-        Outcome::Done
-    } else {
-        Outcome::SomeFailed
-    })
+    Ok(Outcome::of(!all_right))
 }
 
 /// One line for each file of the weights. Whether all of them are known to be right.
@@ -117,7 +114,7 @@ fn report(id: &str, files: Vec<Verified>, every: bool) -> Result<bool> {
 }
 
 pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
-    let fetch = command::fetch(true)?;
+    let fetch = resnet_cli::fetch(true)?;
     let what = if args.partial {
         Clean::Partials
     } else {
@@ -137,7 +134,7 @@ pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
         )?;
     }
     if removed.is_empty() {
-        command::note(&format!(
+        resnet_cli::note(&format!(
             "nothing to remove in `{}`",
             fetch.cache().display()
         ));

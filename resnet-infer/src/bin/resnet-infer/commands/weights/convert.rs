@@ -1,13 +1,13 @@
+//! `weights convert`: a checkpoint in another format.
+
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work};
-use resnet_core::{ResNet, ResNetConfig};
-use resnet_weights::{Checkpoint, Overrides, Save};
+use resnet_cli::Outcome;
+use resnet_weights::{Classes, Resolved, Save};
 
 use crate::cli::Convert;
 use crate::commands::check_distinct;
-use resnet_infer::command;
-use resnet_infer::command::Outcome;
 
 #[derive(Clone, Copy)]
 enum Format {
@@ -24,60 +24,38 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
         _ => bail!("`{output}`: expected a name that ends in `.safetensors` or `.bpk`"),
     };
     check_distinct(&args.output, &args.input)?;
-    let checkpoint = args.options.open(&args.input)?;
-    let overrides = args.options.overrides()?;
-    let config = match &args.arch {
-        Some(name) => overrides.apply(named(name, &checkpoint)?)?,
-        None => command::guess(&checkpoint, &overrides)?.config,
-    };
+    let source = args.options.source(&args.input, args.arch.as_deref())?;
+    let network = resnet_cli::resolve(source.with_classes(Classes::FromFile))?;
     resnet_backend::with_backend(
         Selection::processor(),
         Job {
             args,
             format,
-            config,
-            checkpoint,
-            overrides,
+            network,
         },
     )?
-}
-
-/// The named network, with the classes and channels of the file.
-fn named(name: &str, checkpoint: &Checkpoint) -> Result<ResNetConfig> {
-    let config = ResNetConfig::named(name)?;
-    Ok(command::with_classes(
-        config,
-        checkpoint,
-        command::Classes::OfTheFile,
-    ))
 }
 
 struct Job {
     args: Convert,
     format: Format,
-    config: ResNetConfig,
-    checkpoint: Checkpoint,
-    overrides: Overrides,
+    network: Resolved,
 }
 
 impl Work for Job {
     type Output = Result<Outcome>;
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
-        let model: ResNet<B> = self.config.init(&device);
-        let load = command::load(&self.overrides);
-        let (model, report) = load.apply(model, &self.checkpoint)?;
-        if !report.filled.is_empty() {
-            command::note(&command::filled(&report.filled));
-        }
+        let model = resnet_cli::load::<B>(&self.network, &device)?;
+        let checkpoint = &self.network.checkpoint;
         let mut save = Save::default().with_dtype(self.args.dtype);
-        if let Some(labels) = self.checkpoint.labels() {
+        if let Some(labels) = checkpoint.labels() {
             save = save.with_labels(labels.clone());
         }
-        if let Some(recipe) = self.checkpoint.recipe() {
+        if let Some(recipe) = checkpoint.recipe() {
             save = save.with_recipe(recipe);
         }
-        if let Some(activation) = self.checkpoint.output_activation() {
+        if let Some(activation) = checkpoint.output_activation() {
             save = save.with_output_activation(activation);
         }
         match self.format {

@@ -1,10 +1,12 @@
+//! `weights list`: the catalogue.
+
 use std::io::Write;
 
 use anyhow::{Result, bail};
+use resnet_cli::Outcome;
 use resnet_weights::{Accuracy, Weights};
 
 use crate::cli::WeightsList;
-use resnet_infer::command::Outcome;
 
 pub(crate) fn run(args: WeightsList) -> Result<Outcome> {
     let glob = args.glob.as_deref().unwrap_or("*");

@@ -5,14 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use resnet_cli::{note, write};
 use resnet_data::Dataset;
-use resnet_infer::command::note;
 use resnet_train::Config;
 use sha2::{Digest, Sha256};
 
 use super::CHECKPOINTS;
 use crate::cli;
-use crate::commands::write;
 
 const CONFIG: &str = "config.toml";
 

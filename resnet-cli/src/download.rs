@@ -1,0 +1,49 @@
+//! Files of published weights, with what happens shown on standard error.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use anyhow::Result;
+use indicatif::HumanBytes;
+use resnet_weights::{Bar, Fetch, Progress, ProgressHandle};
+
+use crate::note;
+
+/// Returns the settings of the environment and of `--offline`, with progress on standard error.
+///
+/// # Errors
+///
+/// If a variable of the environment has no meaning.
+pub fn fetch(offline: bool) -> Result<Fetch> {
+    let fetch = Fetch::from_env()?.with_progress(Arc::new(Terminal::default()));
+    let offline = offline || fetch.is_offline();
+    Ok(fetch.with_offline(offline))
+}
+
+/// A bar on a terminal, and lines of text for everything else.
+#[derive(Default)]
+struct Terminal(Bar);
+
+impl Progress for Terminal {
+    fn note(&self, message: &str) {
+        match io::stderr().is_terminal() {
+            true => self.0.note(message),
+            false => note(message),
+        }
+    }
+
+    fn begin(&self, file: &str, total: Option<u64>, done: u64) -> ProgressHandle {
+        if !io::stderr().is_terminal() {
+            let size = total.map(|total| format!(" ({})", HumanBytes(total)));
+            let size = size.unwrap_or_default();
+            match done {
+                0 => note(&format!("downloading {file}{size}")),
+                _ => note(&format!(
+                    "downloading {file}{size}, from {} on",
+                    HumanBytes(done)
+                )),
+            }
+        }
+        self.0.begin(file, total, done)
+    }
+}

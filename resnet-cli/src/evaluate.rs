@@ -1,0 +1,211 @@
+//! `evaluate`: how often a network is right.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use burn::tensor::backend::Backend;
+use clap::Args;
+use resnet_backend::Work;
+use resnet_core::Network as _;
+use resnet_data::{BadImage, ClassOrder, ClassScores, Dataset, Loader, NetworkClasses, Scores};
+use resnet_image::Recipe;
+use resnet_weights::{Classes, FloatType, Labels, OutputActivation, Resolved};
+use serde::Serialize;
+
+use crate::{
+    DataFlags, NetworkFlags, Outcome, RecipeFlags, check_classifier, json, positive, printable,
+    tell, tell_left_out,
+};
+
+/// Labelled images and a network.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// Labeled images: a folder with one folder for each class (or with such folders in `val` or `test`, in any of their
+    /// spellings), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder with CIFAR's binary files,
+    /// or `shapes`. Classes are matched by their names, by WordNet ids for ImageNet, or by their numbers.
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    #[command(flatten)]
+    flags: DataFlags,
+    /// How the network numbers its classes, where its weights do not name them: by the order of the folders, `lexical`
+    /// (torchvision, `10` before `2`) or `numeric` (timm), or by `index` (the folder `3` is class 3, counted from 0)
+    /// [default: refused where they differ].
+    #[arg(long, value_name = "ORDER")]
+    class_order: Option<ClassOrder>,
+    #[command(flatten)]
+    network: NetworkFlags,
+    /// Text file with one label per line, or `imagenet1k` [default: those of the file or of `--model`].
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeFlags,
+    /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`, where each class is decided
+    /// by itself [default: that of the file, else softmax].
+    #[arg(long, value_name = "NAME")]
+    activation: Option<OutputActivation>,
+    /// Images to run at once.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    batch_size: usize,
+    /// A JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// If the images or the network cannot be had, or do not go together.
+pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
+    let data = args.flags.options().open_held_out(&args.data)?;
+    let labels = args.labels.as_ref().map(Labels::open).transpose()?;
+    let network = args.network.resolve(Classes::FromFile, offline)?;
+    let classes = network.config.num_classes;
+    let labels = crate::labels(labels, args.labels.as_deref(), &network)?;
+    let recipe = args.recipe.over(network.recipe);
+    check_classifier(&network, &recipe)?;
+    if let Some(side) = recipe.crop {
+        let size = [side as usize; 2];
+        network.config.check_input(size)?;
+        let memory = args.network.runtime.memory;
+        let file = network.checkpoint.name();
+        memory.check(file, &network.config, args.batch_size, size, "--crop")?;
+    }
+    let dtype = args.network.runtime.dtype;
+    ensure!(
+        dtype == FloatType::F32,
+        "--dtype: expected f32, as evaluation is in it, found {dtype}"
+    );
+    let activation = args.activation.unwrap_or(network.activation);
+    let data = match activation {
+        // A single logit is a sigmoid over two classes already.
+        OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
+        _ => data,
+    };
+    let matched = network_classes(&labels, classes, data.is_multi_label());
+    let data = data.matched(&matched.with_order(args.class_order), &args.data)?;
+    tell(&[&data]);
+    let runtime = args.network.runtime;
+    let job = Job {
+        args,
+        data,
+        network,
+        recipe,
+    };
+    resnet_backend::with_backend(runtime.selection(), job)?
+}
+
+/// The classes of the network, as far as their labels are more than numbers. A single logit tells two of them apart, or
+/// one from its absence where images may have several.
+fn network_classes(labels: &Labels, count: usize, several: bool) -> NetworkClasses {
+    let names: Vec<String> = (0..labels.len())
+        .map(|class| labels.get(class).into())
+        .collect();
+    match (count, several, names.as_slice()) {
+        (1, false, [_]) if labels.are_numbers() => NetworkClasses::unnamed(2),
+        (1, false, [name]) => NetworkClasses::named(vec![format!("not {name}"), name.clone()]),
+        _ if labels.are_numbers() => NetworkClasses::unnamed(count),
+        _ if Labels::named("imagenet1k").as_ref() == Some(labels) => {
+            NetworkClasses::named(names).with_imagenet()
+        }
+        _ => NetworkClasses::named(names),
+    }
+}
+
+struct Job {
+    args: Evaluate,
+    data: Dataset,
+    network: Resolved,
+    recipe: Recipe,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    images: u64,
+    unreadable: usize,
+    top1: f64,
+    top5: f64,
+    loss: f64,
+    calibration_error: f64,
+    classes: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    scores: ClassScores,
+}
+
+impl Work for Job {
+    type Output = Result<Outcome>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
+        let model = crate::load::<B>(&self.network, &device)?.fuse();
+        let classes = self.data.classes().to_vec();
+        let loader = Loader::new(self.data, self.recipe, self.args.batch_size);
+        let limit = self.args.network.runtime.memory.limit();
+        let mut unreadable = 0;
+        let bad = |image: &BadImage| {
+            unreadable += 1;
+            tell_left_out(image);
+        };
+        let scores = resnet_data::evaluate(&model, &loader, &device, limit, |_, _| {}, bad)?;
+        let report = Report {
+            model: &self.network.name,
+            images: scores.images(),
+            unreadable,
+            top1: scores.top1(),
+            top5: scores.top5(),
+            loss: scores.loss(),
+            calibration_error: scores.calibration_error(),
+            classes: rows(&scores, &classes),
+        };
+        let mut out = io::stdout().lock();
+        match self.args.json {
+            true => writeln!(out, "{}", json(&report)?)?,
+            false => report.table(&mut out)?,
+        }
+        Ok(Outcome::of(unreadable > 0))
+    }
+}
+
+/// The classes that have images.
+fn rows<'a>(scores: &Scores, classes: &'a [String]) -> Vec<Row<'a>> {
+    let rows = scores.per_class().into_iter().zip(classes);
+    rows.filter(|(scores, _)| scores.images > 0)
+        .map(|(scores, name)| Row { name, scores })
+        .collect()
+}
+
+impl Report<'_> {
+    fn table(&self, out: &mut impl Write) -> io::Result<()> {
+        let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+        writeln!(out, "images             {:>9}", self.images)?;
+        writeln!(out, "top-1              {:>9}", percent(self.top1))?;
+        if self.classes.len() > 5 {
+            writeln!(out, "top-5              {:>9}", percent(self.top5))?;
+        }
+        writeln!(out, "loss               {:>9.4}", self.loss)?;
+        writeln!(out, "calibration error  {:>9.4}", self.calibration_error)?;
+        let names = self.classes.iter().map(|row| printable(row.name));
+        let names: Vec<String> = names.collect();
+        let width = names.iter().map(|name| name.chars().count()).max();
+        let width = width.unwrap_or(0).max("class".len());
+        writeln!(out, "\n{:width$}  images   recall  precision", "class")?;
+        for (row, name) in self.classes.iter().zip(names) {
+            let share = |share: Option<f64>| share.map_or("-".into(), percent);
+            let scores = &row.scores;
+            let (recall, precision) = (share(scores.recall), share(scores.precision));
+            let images = scores.images;
+            writeln!(
+                out,
+                "{name:width$}  {images:>6} {recall:>8}   {precision:>8}"
+            )?;
+        }
+        out.flush()
+    }
+}

@@ -1,0 +1,16 @@
+//! Files that a command writes.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use resnet_files::write_atomically;
+
+/// Writes a file that appears whole or not at all.
+///
+/// # Errors
+///
+/// Names the file if it cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, bytes)
+        .with_context(|| format!("`{}`: cannot be written", path.display()))
+}

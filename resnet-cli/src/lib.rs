@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod data;
+mod download;
+mod evaluate;
+mod files;
+mod flags;
+mod memory;
+mod messages;
+mod network;
+mod progress;
+mod threads;
+
+pub use data::{DataFlags, tell, tell_left_out, tell_skipped};
+pub use download::fetch;
+pub use evaluate::{Evaluate, evaluate};
+pub use files::write;
+pub use flags::{
+    DeviceFlags, ModelFlags, NetworkFlags, NormalizationFlags, RecipeFlags, RuntimeFlags, positive,
+};
+pub use indicatif::{HumanBytes, ProgressBar};
+pub use memory::MemoryFlags;
+pub use messages::{Outcome, cell, error, json, note, printable};
+pub use network::{check_classifier, labels, load, load_error, resolve, tell_report};
+pub use progress::{bar, keep_ticking};
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// Starts the threads, runs a command and tells its error. Returns the exit status: 0 all done, 1 some inputs failed,
+/// 2 could not run, 130 ended by the user.
+pub fn execute(command: impl FnOnce() -> Result<Outcome>) -> ExitCode {
+    messages::status(threads::start_threads().and_then(|()| command()))
+}

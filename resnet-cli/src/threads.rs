@@ -1,0 +1,80 @@
+//! The threads that images and the processor's backends share.
+
+use std::env;
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use rayon::ThreadPoolBuilder;
+
+const NAME: &str = "RAYON_NUM_THREADS";
+
+/// Threads that are not too many, whatever the machine.
+const MOST: usize = 1024;
+
+/// Starts the threads that the work is shared among: one for each core, or `RAYON_NUM_THREADS`.
+///
+/// Call it before anything else runs: left to itself, the pool panics at its first use if the system refuses a thread.
+///
+/// # Errors
+///
+/// If the variable is no number or too large, or the system refuses a thread.
+pub(crate) fn start_threads() -> Result<()> {
+    let threads = match env::var_os(NAME) {
+        Some(value) => wanted(&value.to_string_lossy(), cores())?,
+        None => 0,
+    };
+    let pool = ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().with_context(|| match threads {
+        0 => format!("cannot start {} threads; set {NAME} to fewer", cores()),
+        threads => format!("cannot start {threads} threads; set {NAME} to fewer"),
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Zero, as does nothing at all, stands for one for each core.
+fn wanted(value: &str, cores: usize) -> Result<usize> {
+    let most = MOST.max(cores);
+    let value = value.trim();
+    let number = match value {
+        "" => Some(0),
+        digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => digits.parse().ok(),
+        _ => None,
+    };
+    ensure!(
+        number.is_some_and(|number| number <= most),
+        "{NAME}: expected a number of threads from 1 to {most}, found `{value}`"
+    );
+    Ok(number.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_within_the_limit_are_taken() {
+        for (value, number) in [("", 0), ("0", 0), ("1", 1), (" 16 ", 16), ("1024", 1024)] {
+            assert_eq!(wanted(value, 2).unwrap(), number);
+        }
+        assert_eq!(wanted("4096", 4096).unwrap(), 4096);
+        for value in [
+            "1025",
+            "1000000",
+            "18446744073709551616",
+            "-1",
+            "+1",
+            "two",
+            "1.5",
+        ] {
+            let error = wanted(value, 2).unwrap_err().to_string();
+            let expected = format!(
+                "RAYON_NUM_THREADS: expected a number of threads from 1 to 1024, found `{value}`"
+            );
+            assert_eq!(error, expected);
+        }
+    }
+}

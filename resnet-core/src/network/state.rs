@@ -1,0 +1,183 @@
+//! The parameters of a module as entries of a PyTorch state dict.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
+
+/// Where the name of a field is not PyTorch's: places in a `Sequential`. Every other field has PyTorch's name.
+const RENAMES: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "Struct:DeepStem",
+        &[
+            ("conv1", "0"),
+            ("bn1", "1"),
+            ("conv2", "3"),
+            ("bn2", "4"),
+            ("conv3", "6"),
+        ],
+    ),
+    ("Struct:ConvNormAct", &[("conv", "0"), ("norm", "1")]),
+    // The pool comes first.
+    ("Struct:PooledProjection", &[("conv", "1"), ("bn", "2")]),
+];
+
+/// The path to the parameter that is being visited.
+#[derive(Default)]
+pub(super) struct Path {
+    parts: Vec<String>,
+    /// The types that hold the parts.
+    containers: Vec<String>,
+}
+
+impl Path {
+    /// The variants of an enum are no level of their own in PyTorch.
+    fn enter(&mut self, name: &str, container: &str) {
+        if container.starts_with("Enum:") {
+            return;
+        }
+        let renames = RENAMES.iter().find(|(owner, _)| *owner == container);
+        let renamed = renames.and_then(|(_, names)| names.iter().find(|(from, _)| *from == name));
+        let name = renamed.map_or(name, |(_, to)| to);
+        self.parts.push(name.to_string());
+        self.containers.push(container.to_string());
+    }
+
+    fn exit(&mut self, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.parts.pop();
+            self.containers.pop();
+        }
+    }
+
+    fn key(&self) -> String {
+        self.parts.join(".")
+    }
+
+    /// Burn keeps the weight of a linear layer as `[in, out]`, PyTorch as `[out, in]`.
+    fn is_transposed(&self, rank: usize) -> bool {
+        rank == 2
+            && self
+                .containers
+                .last()
+                .is_some_and(|owner| owner == "Struct:Linear")
+    }
+
+    fn torch_shape(&self, shape: &[usize]) -> Vec<usize> {
+        match shape {
+            [input, output] if self.is_transposed(2) => alloc::vec![*output, *input],
+            shape => shape.to_vec(),
+        }
+    }
+}
+
+pub(super) struct Shapes {
+    pub(super) path: Path,
+    pub(super) entries: Vec<(String, Vec<usize>)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Shapes {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let shape = self.path.torch_shape(&param.lazy_shape());
+        self.entries.push((self.path.key(), shape));
+    }
+}
+
+pub(super) struct Read<F, E> {
+    pub(super) path: Path,
+    pub(super) each: F,
+    pub(super) result: Result<(), E>,
+}
+
+impl<B: Backend, E, F: FnMut(&str, TensorData) -> Result<(), E>> ModuleVisitor<B> for Read<F, E> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if self.result.is_ok() {
+            let tensor = param.val();
+            let tensor = match self.path.is_transposed(D) {
+                true => tensor.transpose(),
+                false => tensor,
+            };
+            self.result = (self.each)(&self.path.key(), tensor.into_data());
+        }
+    }
+}
+
+pub(super) struct Load<F, E> {
+    pub(super) path: Path,
+    pub(super) value: F,
+    pub(super) error: Option<E>,
+}
+
+impl<B: Backend, E, F> ModuleMapper<B> for Load<F, E>
+where
+    F: FnMut(&str, &[usize]) -> Result<Option<TensorData>, E>,
+{
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        let key = self.path.key();
+        let shape = self.path.torch_shape(&param.lazy_shape());
+        let data = match (self.value)(&key, &shape) {
+            Ok(Some(data)) => data,
+            Ok(None) => return param,
+            Err(error) => {
+                self.error = Some(error);
+                return param;
+            }
+        };
+        assert!(
+            data.shape[..] == shape[..],
+            "`{key}`: expected shape {shape:?}, found {:?}",
+            data.shape
+        );
+        let device = param.lazy_device();
+        let dtype: DType = <B::FloatElem as Element>::dtype();
+        let data = data.convert_dtype(dtype);
+        // Not by a view: burn-wgpu 0.21 multiplies one vector by a transposed matrix wrongly.
+        let data = match self.path.is_transposed(D) {
+            true => transposed::<B::FloatElem>(&data),
+            false => data,
+        };
+        let tensor = Tensor::<B, D>::from_data(data, &device);
+        let id = param.id;
+        param.transform_for_load(tensor, id)
+    }
+}
+
+/// The matrix with rows and columns exchanged.
+fn transposed<E: Element>(matrix: &TensorData) -> TensorData {
+    let [rows, columns] = [matrix.shape[0], matrix.shape[1]];
+    let values = matrix.iter::<E>().collect::<Vec<E>>();
+    let column = |c: usize| (0..rows).map(move |r| r * columns + c);
+    let order = (0..columns).flat_map(column);
+    TensorData::new(
+        order.map(|i| values[i]).collect::<Vec<E>>(),
+        [columns, rows],
+    )
+}

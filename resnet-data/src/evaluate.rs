@@ -1,0 +1,170 @@
+//! How good a network is on images that it was not trained on.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use resnet_core::{ByteSize, ConfigError, ResNet, ResNetConfig};
+use resnet_image::{BatchError, ChannelMismatch, to_tensor};
+
+use crate::{BadImage, Batch, Loader, LoaderError, Sample, Scores};
+
+/// Why a network could not be evaluated.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// The network and the preprocessing disagree about the channels.
+    #[error(transparent)]
+    Channels(#[from] ChannelMismatch),
+    /// Images do not make a batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// No images can be prepared.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// The images have a size that cannot pass the network.
+    #[error(transparent)]
+    Size(#[from] ConfigError),
+    /// The feature maps of a batch would take too much memory.
+    #[error(
+        "{batch} images of {width}x{height} pixels take about {} in the network, expected at most {}; use smaller \
+         images, a smaller batch, or raise the memory limit",
+        ByteSize(*.needed), ByteSize(*.limit)
+    )]
+    TooLarge {
+        /// Images of the batch.
+        batch: usize,
+        /// Columns of an image.
+        width: u32,
+        /// Rows of an image.
+        height: u32,
+        /// Bytes that the network is estimated to take.
+        needed: u64,
+        /// Bytes that it may take.
+        limit: u64,
+    },
+    /// The network gave no numbers.
+    #[error("`{image}`: the network's output holds infinities or NaN: expected finite logits")]
+    NonFinite {
+        /// The image.
+        image: String,
+    },
+}
+
+/// Runs every image of the loader through the network and scores its logits; `each` gets the number of an image and its
+/// logits.
+///
+/// Images that cannot be read are left out, and handed to `bad`. The feature maps of a batch may take `memory_limit`
+/// bytes, as estimated before it runs.
+///
+/// # Errors
+///
+/// Returns an error if images have other channels, differ in size, take too much memory or cannot pass the network, or if
+/// the network's output is not finite.
+///
+/// # Panics
+///
+/// If the network has not one class for each of the dataset. A single logit stands for two classes:
+/// its sigmoid is the probability of the second.
+pub fn evaluate<B: Backend>(
+    model: &ResNet<B>,
+    loader: &Loader,
+    device: &B::Device,
+    memory_limit: u64,
+    mut each: impl FnMut(usize, &[f32]),
+    bad: impl FnMut(&BadImage),
+) -> Result<Scores, EvaluateError> {
+    let classes = loader.dataset().classes().len();
+    let several = loader.dataset().is_multi_label();
+    let mut scores = Scores::new(classes);
+    let score = |number: usize, sample: &Sample, logits: &[f32]| {
+        // The sigmoid of a single logit is the softmax of 0 and that logit.
+        let pair;
+        let logits = match *logits {
+            [logit] if classes == 2 => {
+                pair = [0.0, logit];
+                &pair
+            }
+            _ => logits,
+        };
+        match sample.labels() {
+            [class] if !several => scores.add(logits, *class),
+            classes => scores.add_several(logits, classes),
+        };
+        each(number, logits);
+    };
+    let forward = |images| model.forward(images);
+    for_each_output(
+        model.config(),
+        loader,
+        device,
+        memory_limit,
+        forward,
+        score,
+        bad,
+    )?;
+    Ok(scores)
+}
+
+/// Runs every image of the loader through `forward`, which is the network of `config` or a part of it; `each` gets the
+/// number of an image, the image's entry in the dataset and its row of the output.
+///
+/// Images that cannot be read are left out, and handed to `bad`. The feature maps of a batch may take `memory_limit`
+/// bytes, as estimated before it runs.
+///
+/// # Shapes
+///
+/// - `forward`: `[batch, channels, height, width]` to `[batch, values]`
+///
+/// # Errors
+///
+/// Returns an error if images have other channels, differ in size, take too much memory or cannot pass the network, or if
+/// the output is not finite.
+pub fn for_each_output<B: Backend>(
+    config: &ResNetConfig,
+    loader: &Loader,
+    device: &B::Device,
+    memory_limit: u64,
+    forward: impl Fn(Tensor<B, 4>) -> Tensor<B, 2>,
+    mut each: impl FnMut(usize, &Sample, &[f32]),
+    mut bad: impl FnMut(&BadImage),
+) -> Result<(), EvaluateError> {
+    let recipe = loader.recipe();
+    recipe.check_channels(config.in_channels)?;
+    for batch in loader.epoch(0, 0)? {
+        batch.bad.iter().for_each(&mut bad);
+        if batch.images.is_empty() {
+            continue;
+        }
+        check_batch(config, &batch, memory_limit)?;
+        let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
+        let output = forward(images);
+        let [_, values] = output.dims();
+        let output: Vec<f32> = output.into_data().iter().collect();
+        for (&number, row) in batch.numbers.iter().zip(output.chunks(values)) {
+            let sample = &loader.dataset().samples()[number];
+            if !row.iter().all(|value| value.is_finite()) {
+                let image = sample.name().into_owned();
+                return Err(EvaluateError::NonFinite { image });
+            }
+            each(number, sample, row);
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the images of a batch, of which there is one or more, can pass the network within the memory.
+fn check_batch(config: &ResNetConfig, batch: &Batch, limit: u64) -> Result<(), EvaluateError> {
+    let (width, height) = batch.images[0].dimensions();
+    let size = [height as usize, width as usize];
+    config.check_input(size)?;
+    let needed = config.inference_bytes(batch.images.len(), size);
+    if needed > limit {
+        return Err(EvaluateError::TooLarge {
+            batch: batch.images.len(),
+            width,
+            height,
+            needed,
+            limit,
+        });
+    }
+    Ok(())
+}

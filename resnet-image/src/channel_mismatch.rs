@@ -1,0 +1,55 @@
+//! A network and the channels of its images.
+
+use crate::{Channels, Recipe};
+
+/// The network takes images with other channels than its preprocessing makes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the network takes {network} input channel{}, its preprocessing has {recipe} mean{}: {}", plural(*.network), plural(*.recipe), advice(*.network))]
+pub struct ChannelMismatch {
+    /// Input channels of the network.
+    pub network: usize,
+    /// Means of the preprocessing.
+    pub recipe: usize,
+}
+
+impl Recipe {
+    /// Checks that there are as many means as a network has input channels: one for gray images, three for RGB, four for
+    /// RGBA.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are not.
+    ///
+    /// ```
+    /// use resnet_image::{ChannelMismatch, Recipe};
+    ///
+    /// assert_eq!(Recipe::imagenet().check_channels(3), Ok(()));
+    /// assert_eq!(
+    ///     Recipe::imagenet().check_channels(1),
+    ///     Err(ChannelMismatch { network: 1, recipe: 3 }),
+    /// );
+    /// ```
+    pub fn check_channels(&self, network: usize) -> Result<(), ChannelMismatch> {
+        match self.channels().count() {
+            recipe if recipe == network => Ok(()),
+            recipe => Err(ChannelMismatch { network, recipe }),
+        }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    match count {
+        1 => "",
+        _ => "s",
+    }
+}
+
+fn advice(network: usize) -> String {
+    match Channels::try_from(network) {
+        Ok(_) => format!(
+            "expected {network} of each; pass --mean and --std with {network} number{} each (in training, `input` of the config)",
+            plural(network)
+        ),
+        Err(_) => "expected 1 channel (gray), 3 (RGB) or 4 (RGBA), as images have".into(),
+    }
+}

@@ -1,0 +1,52 @@
+//! The end of a network: pool, classifier, output.
+
+use resnet_core::GlobalPool;
+
+use super::layout::Layout;
+use super::linear::Dense;
+use super::walk::{Size, Walk};
+
+impl<'g> Walk<'g> {
+    /// Pool, classifier and an optional softmax, up to the output.
+    pub(super) fn head(
+        &self,
+        value: &'g str,
+        size: Size,
+        channels: usize,
+    ) -> Result<(GlobalPool, Option<Dense<'g>>), String> {
+        let pool = self
+            .graph
+            .reader(value)
+            .ok_or_else(|| self.lost(value, "a pool over the whole map"))?;
+        let found = self.graph.global_pool(pool, size)?;
+        let (kind, mut layout) = found
+            .ok_or_else(|| self.lost(value, "a residual block or a pool over the whole map"))?;
+        let mut value = pool.output()?;
+        let mut classifier = None;
+        while let Some(node) = self.graph.reader(value) {
+            if let Some(after) = layout.after(self.graph, node, channels)? {
+                (layout, value) = (after, node.output()?);
+            } else if node.op == "Softmax"
+                && classifier.is_some()
+                && matches!(node.int("axis", 1)?, 1 | -1)
+            {
+                // Its logits are what a network of this zoo gives.
+                value = node.output()?;
+                break;
+            } else if layout == Layout::rows() && classifier.is_none() {
+                let linear = self.graph.linear(node, value)?;
+                let (dense, after) = linear.ok_or_else(|| self.lost(value, "the classifier"))?;
+                if dense.weight.shape[1] != channels {
+                    return Err(node.expected("input channels", channels, dense.weight.shape[1]));
+                }
+                (classifier, value) = (Some(dense), after);
+            } else {
+                return Err(self.lost(value, "the classifier"));
+            }
+        }
+        if value != self.graph.output || layout != Layout::rows() {
+            return Err(self.lost(value, "the output of the classifier as `[batch, classes]`"));
+        }
+        Ok((kind, classifier))
+    }
+}

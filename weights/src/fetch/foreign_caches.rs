@@ -1,0 +1,42 @@
+//! Verifies files in the caches of other programs. They are used in place and never changed.
+
+use super::digest::sha256;
+use super::disk::{is_absent, open};
+use super::found::Found;
+use super::progress::Progress;
+use super::source::ForeignFile;
+
+/// Returns the file if it is there and right. Any other file is passed over, with a note.
+pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> {
+    let ForeignFile { path, origin, pin } = file;
+    let Some(pin) = pin else {
+        if path.is_file() {
+            let path = path.display();
+            progress.note(&format!("`{path}`: passed over, as its hash is not known"));
+        }
+        return None;
+    };
+    match open(&path).and_then(sha256) {
+        Ok(sha256) if pin.matches(&sha256) => Some(Found {
+            path,
+            origin,
+            sha256,
+        }),
+        Ok(sha256) => {
+            progress.note(&format!(
+                "`{}`: has the sha256 {sha256}, expected {}; passed over",
+                path.display(),
+                pin.as_str()
+            ));
+            None
+        }
+        Err(error) if is_absent(&error) => None,
+        Err(error) => {
+            let path = path.display();
+            progress.note(&format!(
+                "`{path}`: passed over, as it cannot be read: {error}"
+            ));
+            None
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A file of weights that was found, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A file of weights, verified where its sha256 is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The cache that has the file.
+    pub origin: Origin,
+    /// The sha256 of its content, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Where a file of weights was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Our cache.
+    Cache,
+    /// PyTorch's cache.
+    Torch,
+    /// The cache of huggingface_hub.
+    HuggingFace,
+    /// The network. The file is now in our cache.
+    Downloaded,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cache => "cache",
+            Self::Torch => "PyTorch's cache",
+            Self::HuggingFace => "Hugging Face's cache",
+            Self::Downloaded => "download",
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! A request for one file of published weights, with names that are safe in paths and addresses.
+
+use super::digest::Pin;
+use super::error::FetchError;
+use super::settings::{HUB, hub_address};
+use crate::{Source, Weights};
+
+/// A request for a file of weights.
+#[derive(Clone, Debug)]
+pub(super) struct FileRequest {
+    /// The file name in our cache, or the id of weights in the program.
+    pub(super) name: String,
+    pub(super) place: Place,
+}
+
+/// The place that publishes a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The program itself.
+    Program,
+    /// A web server; the catalogue states the hash.
+    Url { url: String, pin: Pin },
+    /// A repository of the Hugging Face hub, which states the hash.
+    Hub { repo: String, file: String },
+}
+
+impl FileRequest {
+    /// Returns a request for each place that publishes the weights, in the order of the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the weights have no source, or a source has an unsafe name or no valid hash.
+    pub(super) fn all(weights: &Weights) -> Result<Vec<Self>, FetchError> {
+        let id = &weights.id;
+        if weights.is_embedded() {
+            let (name, place) = (id.clone(), Place::Program);
+            return Ok(vec![Self { name, place }]);
+        }
+        if weights.sources.is_empty() {
+            return Err(FetchError::NoSource { id: id.clone() });
+        }
+        let requests = weights.sources.iter().map(|source| Self::new(id, source));
+        requests.collect()
+    }
+
+    fn new(id: &str, source: &Source) -> Result<Self, FetchError> {
+        let unfit = |what, name: &str| FetchError::Name {
+            id: id.to_string(),
+            what,
+            name: name.to_string(),
+        };
+        let name = source.file_name(id);
+        if !is_file_name(&name) {
+            return Err(unfit("file name", &name));
+        }
+        let place = match source {
+            Source::Url { url, sha256 } => {
+                let pin = Pin::new(sha256).ok_or_else(|| FetchError::Pin {
+                    id: id.to_string(),
+                    sha256: sha256.clone(),
+                })?;
+                let url = url.clone();
+                Place::Url { url, pin }
+            }
+            Source::Hub { repo, file } => {
+                if repo.split('/').count() > 2 || !repo.split('/').all(is_file_name) {
+                    return Err(unfit("repository", repo));
+                }
+                if !file.split('/').all(is_file_name) {
+                    return Err(unfit("file", file));
+                }
+                let (repo, file) = (repo.clone(), file.clone());
+                Place::Hub { repo, file }
+            }
+        };
+        Ok(Self { name, place })
+    }
+
+    /// Returns whether the request is for a file, and not for weights in the program.
+    pub(super) fn is_for_file(&self) -> bool {
+        self.place != Place::Program
+    }
+
+    /// Returns the error of a request for weights in the program.
+    pub(super) fn has_no_file(&self) -> FetchError {
+        let id = self.name.clone();
+        FetchError::Embedded { id }
+    }
+
+    /// Returns the hash in the catalogue.
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        match &self.place {
+            Place::Url { pin, .. } => Some(pin),
+            Place::Hub { .. } | Place::Program => None,
+        }
+    }
+
+    /// Returns the publisher's own address, whatever the mirror and the endpoint.
+    pub(super) fn published_address(&self) -> Result<String, FetchError> {
+        match &self.place {
+            Place::Url { url, .. } => Ok(url.clone()),
+            Place::Hub { repo, file } => Ok(hub_address(HUB, repo, file)),
+            Place::Program => Err(self.has_no_file()),
+        }
+    }
+}
+
+/// Returns whether every system accepts the file name, and none of our own files has it.
+pub(super) fn is_file_name(name: &str) -> bool {
+    name.len() <= 200
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c))
+        && !name.ends_with('.')
+        && !name.ends_with(".part")
+        && !name.ends_with(".sha256")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_unfit() {
+        for name in [
+            "", ".", "..", "../a", "a/b", "a\\b", "/a", "c:a", "a\0", ".a", "a.part", "a.sha256",
+            "a?b", "a b", "~", "a.",
+        ] {
+            assert!(!is_file_name(name), "{name:?}");
+        }
+        for name in [
+            "resnet50_a1_0-14fe96d1.pth",
+            "resnet18.a1_in1k.safetensors",
+            "1",
+        ] {
+            assert!(is_file_name(name), "{name:?}");
+        }
+    }
+}

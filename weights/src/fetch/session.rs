@@ -1,0 +1,49 @@
+//! The settings that all parts of a fetch share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::error::FetchError;
+use super::progress::Progress;
+use super::request::FileRequest;
+use super::retry_policy::RetryPolicy;
+use super::settings::Settings;
+use super::source::table::Sources;
+
+/// Settings, retry policy, and where notes and progress go.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) settings: Settings,
+    pub(super) retry_policy: RetryPolicy,
+    pub(super) progress: Arc<dyn Progress>,
+}
+
+impl Session {
+    pub(super) fn cache(&self) -> Cache<'_> {
+        Cache {
+            folder: &self.settings.cache,
+            progress: self.progress.as_ref(),
+        }
+    }
+
+    pub(super) fn sources(&self) -> Sources {
+        Sources::new(&self.settings)
+    }
+
+    /// Shows the user a note.
+    pub(super) fn note(&self, message: &str) {
+        self.progress.note(message);
+    }
+
+    /// Returns a published address and the path to put its file at by hand. It prefers an address
+    /// whose hash is published, because that file is verified without the network.
+    pub(super) fn by_hand(
+        &self,
+        requests: &[FileRequest],
+    ) -> Result<(String, PathBuf), FetchError> {
+        let has_pin = |request: &&FileRequest| request.pin().is_some();
+        let best = requests.iter().find(has_pin).unwrap_or(&requests[0]);
+        Ok((best.published_address()?, self.cache().path(best)))
+    }
+}

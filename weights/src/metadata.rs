@@ -1,0 +1,90 @@
+//! What goes with a state dict and does not show in it: JSON strings in the header of a file.
+
+use std::collections::{BTreeMap, HashMap};
+
+use resnet_core::ResNetConfig;
+use resnet_image::Recipe;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::options::config_from_json;
+use crate::{Labels, OutputActivation, Overrides};
+
+/// The keys in the header; each value is JSON.
+const CONFIG: &str = "resnet_config";
+const LABELS: &str = "resnet_labels";
+const RECIPE: &str = "resnet_recipe";
+const ACTIVATION: &str = "resnet_output_activation";
+
+/// The network, its labels and its preprocessing, as far as a file states them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metadata {
+    pub(crate) config: Option<ResNetConfig>,
+    pub(crate) labels: Option<Labels>,
+    pub(crate) recipe: Option<Recipe>,
+    pub(crate) activation: Option<OutputActivation>,
+    /// Options that override those inferred from keys and shapes.
+    pub(crate) options: Overrides,
+    /// Notes for the user on where these values come from.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Metadata {
+    /// Returns the header of a file with these values.
+    pub(crate) fn to_header(&self) -> Result<BTreeMap<&'static str, String>, serde_json::Error> {
+        let mut header = BTreeMap::new();
+        put(&mut header, CONFIG, self.config.as_ref())?;
+        put(&mut header, LABELS, self.labels.as_ref())?;
+        put(&mut header, RECIPE, self.recipe.as_ref())?;
+        put(&mut header, ACTIVATION, self.activation.as_ref())?;
+        Ok(header)
+    }
+
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if a value is invalid.
+    pub(crate) fn from_header(header: &HashMap<String, String>) -> Result<Self, String> {
+        let config: Option<serde_json::Value> = get(header, CONFIG)?;
+        let config = config.map(config_from_json).transpose();
+        let metadata = Self {
+            config: config.map_err(|cause| format!("the `{CONFIG}` in its header: {cause}"))?,
+            labels: get(header, LABELS)?,
+            recipe: get(header, RECIPE)?,
+            activation: get(header, ACTIVATION)?,
+            ..Self::default()
+        };
+        let wrong = |key: &str, cause: String| format!("the `{key}` in its header: {cause}");
+        if let Some(config) = &metadata.config {
+            let valid = config.validate();
+            valid.map_err(|error| wrong(CONFIG, error.to_string()))?;
+        }
+        if let Some(recipe) = &metadata.recipe {
+            let valid = recipe.validate();
+            valid.map_err(|error| wrong(RECIPE, error.to_string()))?;
+        }
+        Ok(metadata)
+    }
+}
+
+fn put(
+    header: &mut BTreeMap<&'static str, String>,
+    key: &'static str,
+    value: Option<&impl Serialize>,
+) -> Result<(), serde_json::Error> {
+    if let Some(value) = value {
+        header.insert(key, serde_json::to_string(value)?);
+    }
+    Ok(())
+}
+
+fn get<T: DeserializeOwned>(
+    header: &HashMap<String, String>,
+    key: &str,
+) -> Result<Option<T>, String> {
+    let value = header.get(key).map(|text| serde_json::from_str(text));
+    value
+        .transpose()
+        .map_err(|error| format!("the `{key}` in its header: {error}"))
+}
