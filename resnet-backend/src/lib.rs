@@ -16,6 +16,13 @@ pub use report::{BackendReport, DeviceReport, Hardware, backends};
 pub use selection::{DeviceName, Selection};
 pub use work::{Work, with_backend};
 
+/// Registers the fused layers for training on LibTorch. [`with_backend`] calls it; call it once in a program that names the
+/// type `LibTorch` itself.
+#[cfg(feature = "tch")]
+pub fn register_libtorch_layers() {
+    drivers::tch::register();
+}
+
 #[cfg(any(
     all(feature = "vulkan", feature = "metal"),
     all(feature = "vulkan", feature = "webgpu"),

@@ -21,7 +21,7 @@ pub use flags::{
 pub use indicatif::{HumanBytes, ProgressBar};
 pub use memory::MemoryFlags;
 pub use messages::{Outcome, cell, error, json, note, printable};
-pub use network::{check_classifier, labels, load, load_error, resolve, tell_report};
+pub use network::{check_classifier, labels, load, load_error, resolve, tell_report, with_fetch};
 pub use progress::{bar, keep_ticking};
 
 use std::process::ExitCode;

@@ -22,9 +22,7 @@ impl NetworkFlags {
         let (options, arch) = (&self.options, self.arch.as_deref());
         match (&self.model, &self.weights) {
             (Some(model), Some(file)) => options.add_to(ModelSource::named(model).with_file(file)),
-            (Some(model), None) => {
-                options.add_to(ModelSource::named(model).with_fetch(fetch(offline)?))
-            }
+            (Some(model), None) => options.add_to(with_fetch(ModelSource::named(model), offline)?),
             (None, Some(file)) => options.source(file, arch),
             (None, None) => bail!("expected --model or --weights"),
         }
@@ -39,6 +37,18 @@ impl NetworkFlags {
     pub fn resolve(&self, classes: Classes, offline: bool) -> Result<Resolved> {
         resolve(self.source(offline)?.with_classes(classes))
     }
+}
+
+/// Gives a source that is looked for in caches and on the network the settings of the environment.
+///
+/// # Errors
+///
+/// If no set of weights has the name, or a variable of the environment has no meaning.
+pub fn with_fetch(source: ModelSource, offline: bool) -> Result<ModelSource> {
+    Ok(match source.is_fetched()? {
+        true => source.with_fetch(fetch(offline)?),
+        false => source,
+    })
 }
 
 /// Resolves a source. Prints its notes.
@@ -111,7 +121,11 @@ pub fn labels(own: Option<Labels>, file: Option<&Path>, network: &Resolved) -> R
             let name = format!("`{}`", file.display());
             Ok(labels.check(network.config.num_classes, &name)?)
         }
-        _ => Ok(network.labels.clone()),
+        _ => {
+            let name = format!("`{}`: the labels of the file", network.checkpoint.name());
+            let labels = network.labels.clone();
+            Ok(labels.check(network.config.num_classes, &name)?)
+        }
     }
 }
 

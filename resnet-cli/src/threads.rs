@@ -1,6 +1,8 @@
 //! The threads that images and the processor's backends share.
 
 use std::env;
+use std::hint::black_box;
+use std::io;
 use std::num::NonZero;
 use std::thread;
 
@@ -25,10 +27,24 @@ pub(crate) fn start_threads() -> Result<()> {
         None => 0,
     };
     let pool = ThreadPoolBuilder::new().num_threads(threads);
+    let pool = pool.spawn_handler(|worker| {
+        check_room()?;
+        thread::Builder::new().spawn(|| worker.run()).map(drop)
+    });
     pool.build_global().with_context(|| match threads {
         0 => format!("cannot start {} threads; set {NAME} to fewer", cores()),
         threads => format!("cannot start {threads} threads; set {NAME} to fewer"),
     })
+}
+
+/// Checks that the process can allocate far more memory than a starting thread needs: std aborts the program if a new
+/// thread does not get its signal stack.
+fn check_room() -> io::Result<()> {
+    const ROOM: usize = 64 << 20;
+    let mut room = Vec::<u8>::new();
+    let granted = room.try_reserve_exact(ROOM);
+    black_box(&room);
+    granted.map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 fn cores() -> usize {

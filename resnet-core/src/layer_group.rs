@@ -60,20 +60,19 @@ impl LayerGroup {
     /// assert_eq!(LayerGroup::of_key("backbone.layer3.0.bn1.bias"), LayerGroup::Layer3);
     /// assert_eq!(LayerGroup::of_key("backbone.conv1.weight"), LayerGroup::Stem);
     /// assert_eq!(LayerGroup::of_key("decoder.conv1.weight"), LayerGroup::Head);
+    /// assert_eq!(LayerGroup::of_key("decoder.layer1.weight"), LayerGroup::Head);
     /// ```
     pub fn of_key(key: &str) -> Self {
-        let stages = &Self::ALL[1..5];
-        let stage = key
-            .split('.')
-            .find_map(|part| stages.iter().find(|stage| stage.name() == part));
-        if let Some(stage) = stage {
-            return *stage;
-        }
         let mut parts = key.split('.');
         let first = parts.find(|part| !["backbone", "body", "encoder"].contains(part));
+        let stages = &Self::ALL[1..5];
         match first {
             Some("conv1" | "bn1" | "maxpool") => Self::Stem,
-            _ => Self::Head,
+            Some(part) => {
+                let stage = stages.iter().find(|stage| stage.name() == part);
+                stage.copied().unwrap_or(Self::Head)
+            }
+            None => Self::Head,
         }
     }
 }

@@ -15,7 +15,9 @@ use state::{Load, Path, Read, Shapes};
 /// A network whose parameters have PyTorch's names: a [`ResNet`](crate::ResNet), or your own module with a ResNet inside.
 ///
 /// `resnet-weights` loads and saves any `Network`, and `resnet-train` trains it. Implement it for a module whose fields have
-/// the names of the PyTorch module: nested modules need nothing else.
+/// the names of the PyTorch module: nested modules need nothing else. Types are known by their names: those called `Linear`,
+/// `BatchNorm`, `GroupNorm` and `LayerNorm` count as Burn's, those called [`ConvNormAct`](crate::layers::ConvNormAct),
+/// `DeepStem` and `PooledProjection` as this crate's.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -23,7 +25,7 @@ use state::{Load, Path, Read, Shapes};
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::backend::Backend;
 /// use resnet_core::layers::Norm;
-/// use resnet_core::{Arch, Network, ResNet};
+/// use resnet_core::{Arch, LayerGroup, Network, ResNet};
 ///
 /// #[derive(Module, Debug)]
 /// struct Regressor<B: Backend> {
@@ -34,6 +36,13 @@ use state::{Load, Path, Read, Shapes};
 /// impl<B: Backend> Network<B> for Regressor<B> {
 ///     fn each_norm(&mut self, each: &mut dyn FnMut(&mut Norm<B>)) {
 ///         self.backbone.each_norm(each);
+///     }
+///
+///     fn layer_group(&self, key: &str) -> LayerGroup {
+///         match key.strip_prefix("backbone.") {
+///             Some(key) => self.backbone.layer_group(key),
+///             None => LayerGroup::Head,
+///         }
 ///     }
 /// }
 ///

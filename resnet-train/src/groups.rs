@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ParamGroups {
-    /// The first part that learns: all before it keeps its values (fastai's `freeze_to`).
+    /// The first group that learns: all before it keep their values (fastai's `freeze_to`).
     pub freeze_to: LayerGroup,
     /// Whether norms and biases decay as weights do.
     pub decay_norm_and_bias: bool,
-    /// The learning rate of all parts but the classifier, as a share of the classifier's.
+    /// The learning rate of all groups but the classifier, as a share of the classifier's.
     pub backbone_rate: f64,
-    /// The learning rate of each part as a share of the next one's (layer-wise decay).
+    /// The learning rate of each group as a share of the next one's (layer-wise decay).
     pub layer_decay: f64,
 }
 

@@ -6,6 +6,7 @@ mod report;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use resnet_core::layers::adapt_in_channels;
 use resnet_core::{Network, ResNetConfig};
@@ -146,7 +147,7 @@ impl Load {
         if !report.fits() {
             return Err(rejected(report));
         }
-        let device = model.devices().into_iter().next().unwrap_or_default();
+        let device = first_device(&model);
         let model = model.load_state(|key, shape| {
             if report.fresh.iter().any(|fresh| fresh == key) {
                 return Ok::<_, ReadError>(None);
@@ -279,6 +280,22 @@ impl Load {
             // A fresh classifier learns from any pool.
             .filter(move |option| !(self.other_classes && option.key == "global_pool"))
     }
+}
+
+/// The device of the first parameter. [`Module::devices`](burn::module::Module::devices) would draw the values of all
+/// parameters that have none yet.
+fn first_device<B: Backend>(model: &impl Network<B>) -> B::Device {
+    struct First<B: Backend>(Option<B::Device>);
+
+    impl<B: Backend> ModuleVisitor<B> for First<B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.0.get_or_insert_with(|| param.lazy_device());
+        }
+    }
+
+    let mut first = First(None);
+    model.visit(&mut first);
+    first.0.unwrap_or_default()
 }
 
 fn is_finite(data: &TensorData) -> bool {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
-use resnet_core::Network;
+use resnet_core::{LayerGroup, Network};
 use resnet_files::write_atomically;
 use resnet_image::Recipe;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
@@ -202,7 +202,9 @@ impl Save {
         mut each: impl FnMut(&str, TensorData),
     ) -> Result<(), SaveError> {
         model.visit_state(|key, data| {
-            if model.saved_config().is_some() && key.ends_with("conv1.bias") {
+            let is_backbone =
+                model.saved_config().is_some() || model.layer_group(key) != LayerGroup::Head;
+            if is_backbone && key.ends_with("conv1.bias") {
                 return Err(SaveError::Fused { path: path.into() });
             }
             let data = match self.dtype {

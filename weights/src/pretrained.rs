@@ -154,16 +154,18 @@ impl PretrainedBuilder {
             fetch,
         } = self;
         config.validate()?;
-        let fetch = match fetch {
-            Some(fetch) => fetch,
-            None => Fetch::from_env()?,
-        };
-        let mut source = ModelSource::weights(weights.clone()).with_fetch(fetch.clone());
+        let mut source = ModelSource::weights(weights.clone());
         if let Some(file) = file {
             source = source.with_file(file);
         }
+        if let Some(fetch) = &fetch {
+            source = source.with_fetch(fetch.clone());
+        }
         let resolved = source.resolve()?;
-        resolved.notes.iter().for_each(|note| fetch.note(note));
+        if !resolved.notes.is_empty() {
+            let fetch = fetch.map_or_else(Fetch::from_env, Ok)?;
+            resolved.notes.iter().for_each(|note| fetch.note(note));
+        }
         let mut load = Load::default();
         if config.in_channels != weights.config().in_channels {
             load = load.allow_other_in_channels();

@@ -147,13 +147,13 @@ impl ModelSource {
         Self::new(Origin::Bytes { name, bytes })
     }
 
-    /// Takes this file in place of the download. Its hash is not checked.
+    /// Takes this file in place of the download of published weights. Its hash is not checked.
     pub fn with_file(self, file: impl Into<PathBuf>) -> Self {
         let file = Some(file.into());
         Self { file, ..self }
     }
 
-    /// Names the architecture of a file, which is told from its keys otherwise.
+    /// Names the architecture of a file or of bytes, which is told from their keys otherwise.
     pub fn with_arch(self, arch: impl Into<String>) -> Self {
         let arch = Some(arch.into());
         Self { arch, ..self }
@@ -230,8 +230,7 @@ impl ModelSource {
     }
 
     fn resolve_published(self, weights: Weights) -> Result<Resolved, SourceError> {
-        let mut notes: Vec<String> = weights.restriction().into_iter().collect();
-        let (checkpoint, file) = self.open_published(&weights)?;
+        let (checkpoint, file, mut notes) = self.open_published(&weights)?;
         notes.extend(checkpoint.notes());
         let config = with_classes(weights.config(), &checkpoint, self.classes);
         let config = self.overrides.apply(config)?;
@@ -253,27 +252,52 @@ impl ModelSource {
         })
     }
 
-    /// Published weights: the given file, those of the program itself, of this machine, or downloaded.
+    /// The file that is given in place of a download.
+    fn given(&self) -> Option<&PathBuf> {
+        match &self.origin {
+            Origin::File(path) => Some(path),
+            _ => self.file.as_ref(),
+        }
+    }
+
+    /// Returns whether the weights are looked for in the caches of this machine and on the network.
+    ///
+    /// # Errors
+    ///
+    /// If no set of weights has the name.
+    pub fn is_fetched(&self) -> Result<bool, SourceError> {
+        let published = self.published()?;
+        Ok(self.given().is_none() && published.is_some_and(|weights| !weights.is_embedded()))
+    }
+
+    /// Opens published weights: the given file, those of the program itself, of this machine, or downloaded. Tells the
+    /// terms of the license before a download, else by the notes that are returned.
     fn open_published(
         &self,
         weights: &Weights,
-    ) -> Result<(Checkpoint, Option<PathBuf>), SourceError> {
-        let given = match &self.origin {
-            Origin::File(path) => Some(path),
-            _ => self.file.as_ref(),
-        };
-        if let Some(path) = given {
-            return Ok((self.enter(Checkpoint::open(path)?)?, Some(path.clone())));
+    ) -> Result<(Checkpoint, Option<PathBuf>, Vec<String>), SourceError> {
+        let restriction = weights.restriction();
+        if let Some(path) = self.given() {
+            let checkpoint = self.enter(Checkpoint::open(path)?)?;
+            let notes = restriction.into_iter().collect();
+            return Ok((checkpoint, Some(path.clone()), notes));
         }
         if let Some(checkpoint) = weights.open_embedded()? {
-            return Ok((self.enter(checkpoint)?, None));
+            return Ok((self.enter(checkpoint)?, None, Vec::new()));
         }
         let fetch = match &self.fetch {
             Some(fetch) => fetch.clone(),
             None => Fetch::from_env()?,
         };
+        if let Some(restriction) = restriction {
+            fetch.note(&restriction);
+        }
         let path = fetch.fetch(weights)?.path;
-        Ok((self.enter(Checkpoint::open(&path)?)?, Some(path)))
+        Ok((
+            self.enter(Checkpoint::open(&path)?)?,
+            Some(path),
+            Vec::new(),
+        ))
     }
 
     fn enter(&self, checkpoint: Checkpoint) -> Result<Checkpoint, ReadError> {
@@ -284,21 +308,21 @@ impl ModelSource {
     }
 
     /// A checkpoint by itself.
-    fn resolve_file(self) -> Result<Resolved, SourceError> {
-        let (opened, file) = match &self.origin {
-            Origin::Bytes { name, bytes } => (Checkpoint::from_bytes(name, bytes.clone())?, None),
-            Origin::File(path) => (Checkpoint::open(path)?, Some(path.clone())),
+    fn resolve_file(mut self) -> Result<Resolved, SourceError> {
+        let (opened, file) = match &mut self.origin {
+            Origin::Bytes { name, bytes } => {
+                let bytes = std::mem::take(bytes);
+                (Checkpoint::from_bytes(&*name, bytes)?, None)
+            }
+            Origin::File(path) => (Checkpoint::open(&*path)?, Some(path.clone())),
             Origin::Name(_) | Origin::Weights(_) => unreachable!("resolved as published weights"),
         };
         let checkpoint = self.enter(opened)?;
         let (config, named, mut notes) = self.told(&checkpoint)?;
         let name = named.clone().unwrap_or_else(|| checkpoint.name().into());
         let labels = match checkpoint.labels() {
-            Some(labels) => {
-                let origin = format!("`{}`: the labels of the file", checkpoint.name());
-                labels.clone().check(config.num_classes, &origin)?
-            }
-            None => Labels::of_network(named.as_deref(), config.num_classes),
+            Some(labels) if config.num_classes > 0 => labels.clone(),
+            _ => Labels::of_network(named.as_deref(), config.num_classes),
         };
         notes.splice(..0, checkpoint.notes());
         Ok(Resolved {

@@ -10,6 +10,10 @@ use tch::{Cuda, utils};
 use super::fallible;
 use crate::{BackendError, DeviceName, DeviceReport, Hardware, Selection, Work, guard};
 
+pub(crate) fn register() {
+    gradients::register();
+}
+
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
     // Burn records the autograd graph, so LibTorch's own would only cost time.

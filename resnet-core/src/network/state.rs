@@ -7,7 +7,7 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
 
 /// Where the name of a field is not PyTorch's: places in a `Sequential`. Every other field has PyTorch's name.
-const RENAMES: [(&str, &[(&str, &str)]); 3] = [
+const RENAMES: [(&str, &[(&str, &str)]); 6] = [
     (
         "Struct:DeepStem",
         &[
@@ -19,9 +19,15 @@ const RENAMES: [(&str, &[(&str, &str)]); 3] = [
         ],
     ),
     ("Struct:ConvNormAct", &[("conv", "0"), ("norm", "1")]),
+    // Burn's norms.
+    ("Struct:BatchNorm", BURN_NORM),
+    ("Struct:GroupNorm", BURN_NORM),
+    ("Struct:LayerNorm", BURN_NORM),
     // The pool comes first.
     ("Struct:PooledProjection", &[("conv", "1"), ("bn", "2")]),
 ];
+
+const BURN_NORM: &[(&str, &str)] = &[("gamma", "weight"), ("beta", "bias")];
 
 /// The path to the parameter that is being visited.
 #[derive(Default)]

@@ -18,8 +18,11 @@ impl QTensorOps<Cpu> for Cpu {
         Flex::quantize(tensor, scheme, QuantizationParametersPrimitive { scales })
     }
 
-    delegate! {
+    create! {
         fn q_from_data(data: TensorData, device: &Device<Self>) -> QuantizedTensor<Self>;
+    }
+
+    delegate! {
         fn quantize_dynamic(tensor: FloatTensor<Self>, scheme: &QuantScheme) -> QuantizedTensor<Self>;
         fn dequantize(tensor: QuantizedTensor<Self>, dtype: FloatDType) -> FloatTensor<Self>;
         fn q_device(tensor: &QuantizedTensor<Self>) -> Device<Self>;

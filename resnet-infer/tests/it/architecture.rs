@@ -132,6 +132,9 @@ fn libraries_without_cli_bring_nothing_of_a_command() {
         assert!(library.contains("resnet-weights"), "{krate}: {library:?}");
         let brought = OF_COMMANDS.map(|name| library.contains(name).then_some(name));
         assert_eq!(brought, [None; OF_COMMANDS.len()], "{krate}");
+        for backend in ["resnet-backend", "resnet-cpu", "burn-flex", "burn-ndarray"] {
+            assert!(!library.contains(backend), "{krate}: {backend}");
+        }
         assert!(tree(&[], krate).contains("clap"), "{krate}");
     }
 }

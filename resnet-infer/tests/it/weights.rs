@@ -277,6 +277,22 @@ fn a_restricted_licence_is_said_before_the_download() {
 }
 
 #[test]
+fn a_restricted_licence_is_said_although_the_download_fails() {
+    let (cache, hub) = (cache(), hub());
+    let photo = image("tiny_33x20.png");
+    let model = "resnet18.fb_swsl_ig1b_ft_in1k";
+    let args = ["classify", &photo, "--model", model, "--offline"];
+    let error = stderr(&run(cache.path(), &hub.url, &args).code(2));
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(
+        lines[0].starts_with("note: ") && lines[0].contains("does not allow commercial use"),
+        "{error}"
+    );
+    assert!(lines[1].starts_with("error: "), "{error}");
+    assert_eq!(lines.len(), 2, "{error}");
+}
+
+#[test]
 fn a_file_of_ones_own_goes_with_a_name_of_the_catalogue() {
     let (cache, hub) = (cache(), hub());
     let file = cache.path().join("mine.safetensors");

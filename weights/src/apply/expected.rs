@@ -20,8 +20,12 @@ pub(super) fn norm_parameters(expected: &[(String, Vec<usize>)]) -> BTreeSet<Str
 /// What a network expects of a file.
 pub(super) struct Expected<'a> {
     pub(super) shapes: &'a [(String, Vec<usize>)],
-    /// First parts of the keys of its head; `fc` for a ResNet, with a classifier or without.
+    /// Keys of its head.
     pub(super) heads: BTreeSet<&'a str>,
+    /// First parts of keys that are of the head alone.
+    head_parts: BTreeSet<&'a str>,
+    /// Whether it is a ResNet, whose keys files have under many names.
+    is_resnet: bool,
 }
 
 impl<'a> Expected<'a> {
@@ -30,16 +34,27 @@ impl<'a> Expected<'a> {
         shapes: &'a [(String, Vec<usize>)],
     ) -> Self {
         let keys = shapes.iter().map(|(key, _)| key.as_str());
-        let heads = keys
-            .filter(|key| model.layer_group(key) == LayerGroup::Head)
-            .map(first_part)
-            .collect();
-        Self { shapes, heads }
+        let (heads, others): (BTreeSet<_>, BTreeSet<_>) =
+            keys.partition(|key| model.layer_group(key) == LayerGroup::Head);
+        let mut head_parts: BTreeSet<_> = heads.iter().map(|key| first_part(key)).collect();
+        for key in others {
+            head_parts.remove(first_part(key));
+        }
+        let is_resnet = model.saved_config().is_some();
+        if is_resnet {
+            // A ResNet without a classifier passes over that of the file.
+            head_parts.insert("fc");
+        }
+        Self {
+            shapes,
+            heads,
+            head_parts,
+            is_resnet,
+        }
     }
 
     pub(super) fn is_head(&self, key: &str) -> bool {
-        let part = first_part(key);
-        part == "fc" || self.heads.contains(part)
+        self.heads.contains(key) || self.head_parts.contains(first_part(key))
     }
 
     /// The key of the first convolution, if its input channels are all that differs in the file.
@@ -64,8 +79,8 @@ pub(super) fn first_part(key: &str) -> &str {
     key.split('.').next().unwrap_or_default()
 }
 
-/// The tensors of the file by the keys of the network: under the names of torchvision and timm, or as they are in the
-/// file where only these have every key.
+/// The tensors of the file by the keys of the network: under the names of torchvision and timm, or, for a network of your
+/// own, as they are in the file where more of them fit.
 pub(super) fn entries<'a>(
     checkpoint: &'a Checkpoint,
     network: &Expected<'_>,
@@ -80,14 +95,14 @@ pub(super) fn entries<'a>(
             .all()
             .map(|entry| (entry.key().to_string(), entry))
     };
-    let complete = |entries: &BTreeMap<String, &Entry>| {
-        let mut keys = network.shapes.iter().map(|(key, _)| key);
-        keys.all(|key| entries.contains_key(key))
+    let fitting = |entries: &BTreeMap<String, &Entry>| {
+        let keys = network.shapes.iter().map(|(key, _)| key);
+        keys.filter(|key| entries.contains_key(*key)).count()
     };
     let translated: BTreeMap<String, &Entry> = by_key().collect();
-    if !complete(&translated) {
+    if !network.is_resnet {
         let own: BTreeMap<String, &Entry> = as_they_are().collect();
-        if complete(&own) {
+        if fitting(&own) > fitting(&translated) {
             return Ok(own);
         }
     }

@@ -19,7 +19,7 @@ pub struct Resolved {
     pub config: ResNetConfig,
     /// What is done to an image before the network.
     pub recipe: Recipe,
-    /// Names of the classes, or their numbers.
+    /// Names of the classes, or their numbers. [`Labels::check`] compares their number with the network's.
     pub labels: Labels,
     /// What turns logits into probabilities.
     pub activation: OutputActivation,
@@ -31,7 +31,8 @@ pub struct Resolved {
     pub checkpoint: Checkpoint,
     /// Options that were set by the user.
     pub overrides: Overrides,
-    /// What users should know, a line each: terms of the license, assumptions, what was left out.
+    /// What users should know, a line each: assumptions, what was left out, and the terms of the license of a file that was
+    /// not fetched. Before a download, [`Fetch`](crate::Fetch) tells these terms.
     pub notes: Vec<String>,
 }
 

@@ -21,6 +21,7 @@ mod pretrained;
 mod read;
 #[path = "fetch/server.rs"]
 mod server;
+mod source;
 
 fn fixture(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -178,10 +178,9 @@ impl Start {
         }
         let resolved = match named.source {
             None => None,
-            Some(source) => {
-                let source = source.with_fetch(resnet_cli::fetch(offline)?);
-                Some(resnet_cli::resolve(source)?)
-            }
+            Some(source) => Some(resnet_cli::resolve(resnet_cli::with_fetch(
+                source, offline,
+            )?)?),
         };
         Ok(Self {
             name: named.name,

@@ -224,11 +224,14 @@ impl Job<'_> {
             Some(_) => Vec::new(),
             None => values(&model),
         };
+        let resolved = match &self.args.weights {
+            Some(file) => Some(source(self.args, file, self.args.models.first())?.resolve()?),
+            None => None,
+        };
         B::sync(device)?;
         let start = Instant::now();
-        let model = match &self.args.weights {
-            Some(file) => {
-                let resolved = source(self.args, file, self.args.models.first())?.resolve()?;
+        let model = match &resolved {
+            Some(resolved) => {
                 let loaded = resolved.strictness().apply(model, &resolved.checkpoint);
                 loaded.map_err(resnet_cli::load_error)?.0
             }
