@@ -6,7 +6,7 @@ mod keyed;
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use burn_import_comparison::generated::Model;
-use resnet_core::ResNet;
+use resnet_core::{Network, ResNet};
 use resnet_weights::{Checkpoint, Load};
 use safetensors::SafeTensors;
 
