@@ -28,7 +28,7 @@ pub struct Selection {
 /// A device of a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceName {
-    /// The default device of the backend. It is never a software renderer in place of a GPU.
+    /// The default device of the backend. A software renderer never replaces a missing GPU.
     #[default]
     Default,
     /// The device with this index in [`backends`](crate::backends).

@@ -15,9 +15,9 @@ use state::{Load, Path, Read, Shapes};
 /// A network whose parameters have PyTorch's names: a [`ResNet`](crate::ResNet), or your own module with a ResNet inside.
 ///
 /// `resnet-weights` loads and saves any `Network`, and `resnet-train` trains it. Implement it for a module whose fields have
-/// the names of the PyTorch module: nested modules need nothing else. Types are known by their names: those called `Linear`,
-/// `BatchNorm`, `GroupNorm` and `LayerNorm` count as Burn's, those called [`ConvNormAct`](crate::layers::ConvNormAct),
-/// `DeepStem` and `PooledProjection` as this crate's.
+/// the names of the PyTorch module: nested modules need nothing else. The trait recognizes types by their names: it
+/// treats `Linear`, `BatchNorm`, `GroupNorm` and `LayerNorm` as Burn's, and
+/// [`ConvNormAct`](crate::layers::ConvNormAct), `DeepStem` and `PooledProjection` as this crate's.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -115,9 +115,9 @@ pub trait Network<B: Backend>: Module<B> {
         read.result
     }
 
-    /// Returns the network with its values replaced by those of `value`, which is asked once for every key and shape of
-    /// [`state_shapes`](Self::state_shapes). Values are in PyTorch's layout and are cast to the float type of the backend;
-    /// `None` keeps an entry as it is.
+    /// Replaces the values of the network. Calls `value` once with each key and shape of
+    /// [`state_shapes`](Self::state_shapes). Values are in PyTorch's layout and are cast to the float type of the backend.
+    /// If `value` returns `None`, the entry keeps its value.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub struct BlockPlan {
     pub out_channels: usize,
     /// Pixels of the input for one of the output, each way.
     pub stride: usize,
-    /// Dilation of the first 3x3 convolution: that of the block before.
+    /// Dilation of the first 3x3 convolution. It equals the dilation of the previous block.
     pub first_dilation: usize,
     /// Dilation of the other 3x3 convolutions.
     pub dilation: usize,

@@ -10,7 +10,7 @@ use crate::random::{For, random};
 /// The shapes, by the number of their class.
 pub(crate) const SHAPES: [&str; 6] = ["circle", "ring", "square", "triangle", "cross", "star"];
 
-/// Sides of an image, as those of CIFAR-10.
+/// Width and height of an image: 32 pixels, as in CIFAR-10.
 const SIDE: u32 = 32;
 
 /// Draws the shape of a class. The seed determines colors, place, size, angle and noise.

@@ -62,7 +62,7 @@ pub enum EvaluateError {
 ///
 /// # Panics
 ///
-/// If the network has not one class for each of the dataset. A single logit stands for two classes:
+/// If the network and the dataset differ in the number of classes. A single logit stands for two classes:
 /// its sigmoid is the probability of the second.
 pub fn evaluate<B: Backend>(
     model: &ResNet<B>,

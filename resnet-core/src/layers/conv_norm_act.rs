@@ -11,8 +11,8 @@ use crate::{Activation, NormKind};
 
 /// `act(norm(conv(x)))`, the layer that heads and decoders are made of.
 ///
-/// Its keys are those of torchvision's `Conv2dNormActivation`: `0.weight` for the convolution, `1.weight` and so on for
-/// the norm.
+/// It has the keys of torchvision's `Conv2dNormActivation`: `0.weight` for the convolution, and `1.weight`, `1.bias`,
+/// `1.running_mean` and `1.running_var` for a batch norm.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -81,7 +81,7 @@ pub fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     Step::new(Some(conv), &None).forward(x)
 }
 
-/// Computes `norm(conv(x))`; here and below, no norm stands for one that is folded into the convolution.
+/// Computes `norm(conv(x))`. If `norm` is `None`, it is folded into the convolution.
 pub fn conv_norm<B: Backend>(
     conv: &Conv2d<B>,
     norm: &Option<Norm<B>>,

@@ -87,7 +87,7 @@ impl ResNetConfig {
         convs
     }
 
-    /// Returns the convolution in place of the stem's pool, if the config asks for one: ResNet-RS (Bello et al. 2021,
+    /// Returns the convolution that replaces the stem's pool, if the config has one: ResNet-RS (Bello et al. 2021,
     /// section 4). Norm and activation follow it.
     pub fn stem_pool_conv(&self) -> Option<NamedConv> {
         let channels = self.stem.out_channels();
