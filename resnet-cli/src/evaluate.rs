@@ -8,14 +8,14 @@ use burn::tensor::backend::Backend;
 use clap::Args;
 use resnet_backend::Work;
 use resnet_core::Network as _;
-use resnet_data::{BadImage, ClassOrder, ClassScores, Dataset, Loader, NetworkClasses, Scores};
-use resnet_image::Recipe;
+use resnet_data::{BadImage, ClassOrder, ClassScores, DataLoader, Dataset, NetworkClasses, Scores};
+use resnet_image::Preprocessing;
 use resnet_weights::{Classes, FloatType, Labels, OutputActivation, Resolved};
 use serde::Serialize;
 
 use crate::{
-    DataFlags, NetworkFlags, Outcome, RecipeFlags, check_classifier, json, positive, printable,
-    tell, tell_left_out,
+    DataFlags, NetworkFlags, Outcome, PreprocessingFlags, check_classifier, json, positive,
+    printable, tell, tell_left_out,
 };
 
 /// Labelled images and a network.
@@ -39,7 +39,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
-    recipe: RecipeFlags,
+    preprocessing: PreprocessingFlags,
     /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`, where each class is decided
     /// by itself [default: that of the file, else softmax].
     #[arg(long, value_name = "NAME")]
@@ -63,9 +63,9 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     let network = args.network.resolve(Classes::FromFile, offline)?;
     let classes = network.config.num_classes;
     let labels = crate::labels(labels, args.labels.as_deref(), &network)?;
-    let recipe = args.recipe.over(network.recipe);
-    check_classifier(&network, &recipe)?;
-    if let Some(side) = recipe.crop {
+    let preprocessing = args.preprocessing.over(network.preprocessing);
+    check_classifier(&network, &preprocessing)?;
+    if let Some(side) = preprocessing.crop {
         let size = [side as usize; 2];
         network.config.check_input(size)?;
         let memory = args.network.runtime.memory;
@@ -91,7 +91,7 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         args,
         data,
         network,
-        recipe,
+        preprocessing,
     };
     resnet_backend::with_backend(runtime.selection(), job)?
 }
@@ -117,7 +117,7 @@ struct Job {
     args: Evaluate,
     data: Dataset,
     network: Resolved,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
 }
 
 /// What `--json` prints.
@@ -146,7 +146,7 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = crate::load::<B>(&self.network, &device)?.fuse();
         let classes = self.data.classes().to_vec();
-        let loader = Loader::new(self.data, self.recipe, self.args.batch_size);
+        let loader = DataLoader::new(self.data, self.preprocessing, self.args.batch_size);
         let limit = self.args.network.runtime.memory.limit();
         let mut unreadable = 0;
         let bad = |image: &BadImage| {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{ArgGroup, Args};
 use resnet_backend::Selection;
 use resnet_core::ResNetConfig;
-use resnet_image::{Filter, PerChannel, Recipe};
+use resnet_image::{Filter, PerChannel, Preprocessing};
 use resnet_weights::{Checkpoint, FloatType, ModelSource, OptionError, Overrides, ReadError};
 
 use crate::MemoryFlags;
@@ -176,8 +176,8 @@ impl DeviceFlags {
 
 /// What is done to an image before the network; each flag replaces one part of the default.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Recipe")]
-pub struct RecipeFlags {
+#[command(next_help_heading = "Preprocessing")]
+pub struct PreprocessingFlags {
     /// Pixels of the shorter side after resizing, or `none` [default: that of `--model`; else 256, none for CIFAR networks].
     #[arg(long, value_name = "N", value_parser = size_or_none)]
     resize: Option<Size>,
@@ -193,7 +193,7 @@ pub struct RecipeFlags {
 
 /// What is subtracted from each channel, and what divides it.
 #[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Recipe")]
+#[command(next_help_heading = "Preprocessing")]
 pub struct NormalizationFlags {
     /// Mean of each channel, 0 to 1: three for RGB images, one for gray, four for RGBA [default: that of `--model`; else
     /// ImageNet's 0.485,0.456,0.406].
@@ -206,12 +206,12 @@ pub struct NormalizationFlags {
 }
 
 impl NormalizationFlags {
-    /// The recipe with the flags that were given.
-    pub fn over(self, recipe: Recipe) -> Recipe {
-        Recipe {
-            mean: self.mean.unwrap_or(recipe.mean),
-            std: self.std.unwrap_or(recipe.std),
-            ..recipe
+    /// The preprocessing with the flags that were given.
+    pub fn over(self, preprocessing: Preprocessing) -> Preprocessing {
+        Preprocessing {
+            mean: self.mean.unwrap_or(preprocessing.mean),
+            std: self.std.unwrap_or(preprocessing.std),
+            ..preprocessing
         }
     }
 }
@@ -219,14 +219,14 @@ impl NormalizationFlags {
 #[derive(Clone, Copy, Debug)]
 struct Size(Option<u32>);
 
-impl RecipeFlags {
-    /// The recipe with the flags that were given.
-    pub fn over(&self, recipe: Recipe) -> Recipe {
-        self.normalization.over(Recipe {
-            resize: self.resize.map_or(recipe.resize, |size| size.0),
-            crop: self.crop.map_or(recipe.crop, |size| size.0),
-            filter: self.filter.unwrap_or(recipe.filter),
-            ..recipe
+impl PreprocessingFlags {
+    /// The preprocessing with the flags that were given.
+    pub fn over(&self, preprocessing: Preprocessing) -> Preprocessing {
+        self.normalization.over(Preprocessing {
+            resize: self.resize.map_or(preprocessing.resize, |size| size.0),
+            crop: self.crop.map_or(preprocessing.crop, |size| size.0),
+            filter: self.filter.unwrap_or(preprocessing.filter),
+            ..preprocessing
         })
     }
 }

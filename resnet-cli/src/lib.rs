@@ -16,7 +16,8 @@ pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
 pub use files::write;
 pub use flags::{
-    DeviceFlags, ModelFlags, NetworkFlags, NormalizationFlags, RecipeFlags, RuntimeFlags, positive,
+    DeviceFlags, ModelFlags, NetworkFlags, NormalizationFlags, PreprocessingFlags, RuntimeFlags,
+    positive,
 };
 pub use indicatif::{HumanBytes, ProgressBar};
 pub use memory::MemoryFlags;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use resnet_weights::{
     Classes, Labels, LoadError, LoadHint, ModelSource, Report, Resolved, SourceError,
 };
@@ -134,13 +134,13 @@ pub fn labels(own: Option<Labels>, file: Option<&Path>, network: &Resolved) -> R
 /// # Errors
 ///
 /// If it has none, its config or the preprocessing is invalid, or they disagree about the channels.
-pub fn check_classifier(network: &Resolved, recipe: &Recipe) -> Result<()> {
+pub fn check_classifier(network: &Resolved, preprocessing: &Preprocessing) -> Result<()> {
     ensure!(
         network.config.num_classes > 0,
         "the network has no classifier: expected 1 class or more, found 0; {}",
         network.head_hint()
     );
     network.config.validate()?;
-    recipe.validate().context("recipe")?;
-    Ok(recipe.check_channels(network.config.in_channels)?)
+    preprocessing.validate().context("preprocessing")?;
+    Ok(preprocessing.check_channels(network.config.in_channels)?)
 }

@@ -10,7 +10,7 @@ use image::RgbImage;
 use image::imageops::flip_horizontal_in_place;
 use rand::RngExt;
 use rand::seq::SliceRandom;
-use resnet_image::{Filter, Recipe, TransformError};
+use resnet_image::{Filter, Preprocessing, TransformError};
 use serde::{Deserialize, Serialize};
 
 pub use crop::Crop;
@@ -134,7 +134,7 @@ impl Augment {
                 check("padding", padding.into(), 0.0, most)?;
                 check("size", size.into(), 1.0, MAX_PADDED)
             }
-            Crop::Recipe => Ok(()),
+            Crop::Preprocessing => Ok(()),
         }
     }
 
@@ -142,7 +142,7 @@ impl Augment {
     pub(crate) fn apply(
         &self,
         image: RgbImage,
-        recipe: &Recipe,
+        preprocessing: &Preprocessing,
         random: &mut Random,
     ) -> Result<(RgbImage, Option<[u32; 4]>), TransformError> {
         let mut image = match self.crop {
@@ -152,7 +152,7 @@ impl Augment {
                 filter,
             } => crop::random_resized(&image, size, scale, filter, random)?,
             Crop::Padded { size, padding } => crop::padded(&image, size, padding, random),
-            Crop::Recipe => recipe.apply(image)?,
+            Crop::Preprocessing => preprocessing.apply(image)?,
         };
         if random.random_bool(self.flip) {
             flip_horizontal_in_place(&mut image);

@@ -188,7 +188,7 @@ impl Dataset {
     }
 
     /// Returns what cannot be read and was noticed while folders were searched: links to nothing, links in a circle,
-    /// folders without permission, pipes. A [`Loader`](crate::Loader) reports them with the first batch of every epoch.
+    /// folders without permission, pipes. A [`DataLoader`](crate::DataLoader) reports them with the first batch of every epoch.
     pub fn unreadable(&self) -> &[BadImage] {
         &self.findings.unreadable
     }

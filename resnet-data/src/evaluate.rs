@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use resnet_core::{ByteSize, ConfigError, ResNet, ResNetConfig};
 use resnet_image::{BatchError, ChannelMismatch, to_tensor};
 
-use crate::{BadImage, Batch, Loader, LoaderError, Sample, Scores};
+use crate::{BadImage, Batch, DataLoader, LoaderError, Sample, Scores};
 
 /// Why a network could not be evaluated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum EvaluateError {
     Batch(#[from] BatchError),
     /// No images can be prepared.
     #[error(transparent)]
-    Loader(#[from] LoaderError),
+    DataLoader(#[from] LoaderError),
     /// The images have a size that cannot pass the network.
     #[error(transparent)]
     Size(#[from] ConfigError),
@@ -66,7 +66,7 @@ pub enum EvaluateError {
 /// its sigmoid is the probability of the second.
 pub fn evaluate<B: Backend>(
     model: &ResNet<B>,
-    loader: &Loader,
+    loader: &DataLoader,
     device: &B::Device,
     memory_limit: u64,
     mut each: impl FnMut(usize, &[f32]),
@@ -120,26 +120,26 @@ pub fn evaluate<B: Backend>(
 /// the output is not finite.
 pub fn for_each_output<B: Backend>(
     config: &ResNetConfig,
-    loader: &Loader,
+    loader: &DataLoader,
     device: &B::Device,
     memory_limit: u64,
     forward: impl Fn(Tensor<B, 4>) -> Tensor<B, 2>,
     mut each: impl FnMut(usize, &Sample, &[f32]),
     mut bad: impl FnMut(&BadImage),
 ) -> Result<(), EvaluateError> {
-    let recipe = loader.recipe();
-    recipe.check_channels(config.in_channels)?;
+    let preprocessing = loader.preprocessing();
+    preprocessing.check_channels(config.in_channels)?;
     for batch in loader.epoch(0, 0)? {
         batch.bad.iter().for_each(&mut bad);
         if batch.images.is_empty() {
             continue;
         }
         check_batch(config, &batch, memory_limit)?;
-        let images = to_tensor::<B>(&batch.images, recipe.mean, recipe.std, device)?;
+        let images = to_tensor::<B>(&batch.images, preprocessing.mean, preprocessing.std, device)?;
         let output = forward(images);
         let [_, values] = output.dims();
         let output: Vec<f32> = output.into_data().iter().collect();
-        for (&number, row) in batch.numbers.iter().zip(output.chunks(values)) {
+        for (&number, row) in batch.indices.iter().zip(output.chunks(values)) {
             let sample = &loader.dataset().samples()[number];
             if !row.iter().all(|value| value.is_finite()) {
                 let image = sample.name().into_owned();

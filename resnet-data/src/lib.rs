@@ -3,12 +3,12 @@
 mod augment;
 mod cifar;
 mod classes;
+mod data_loader;
 mod dataset;
 mod drawing;
 mod evaluate;
 mod folder;
 mod layout;
-mod loader;
 mod open;
 mod options;
 mod order;
@@ -23,9 +23,9 @@ mod wordnet;
 
 pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
 pub use classes::{ClassOrder, NetworkClasses};
+pub use data_loader::{BadImage, Batch, Batches, DataLoader, LoaderError};
 pub use dataset::{DataError, Dataset, Sample};
 pub use evaluate::{EvaluateError, evaluate, for_each_output};
-pub use loader::{BadImage, Batch, Batches, Loader, LoaderError};
 pub use options::{DataOptions, Layout, ParseOptionError};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};

@@ -1,11 +1,11 @@
-//! Decode a JPEG of 2000x1500, resize it to 256, and both as the recipe does them.
+//! Decode a JPEG of 2000x1500, resize it to 256, and both as the preprocessing does them.
 
 use std::hint::black_box;
 use std::io::Cursor;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::ImageFormat;
-use resnet_image::{Filter, Recipe, RgbImage, decode, resize_shorter_side};
+use resnet_image::{Filter, Preprocessing, RgbImage, decode, resize_shorter_side};
 
 /// Waves of many lengths under a little noise, so that the JPEG is about as busy as a photo.
 fn photo() -> RgbImage {
@@ -37,12 +37,12 @@ fn benches(criterion: &mut Criterion) {
         criterion.bench_function(&format!("resize/{filter}"), |bencher| {
             bencher.iter(|| resize_shorter_side(black_box(&image), 256, filter));
         });
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             filter,
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         criterion.bench_function(&format!("decode_and_apply/{filter}"), |bencher| {
-            bencher.iter(|| recipe.apply(decode(black_box(&jpeg)).expect("decodes")));
+            bencher.iter(|| preprocessing.apply(decode(black_box(&jpeg)).expect("decodes")));
         });
     }
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::per_channel::PerChannel;
 use crate::pixels::AsSamples;
-use crate::recipe::{RecipeError, check_normalisation};
+use crate::preprocessing::{PreprocessingError, check_normalisation};
 
 /// Why images could not be made into one tensor.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub enum BatchError {
     },
     /// The mean or the standard deviation cannot be used.
     #[error(transparent)]
-    Normalisation(#[from] RecipeError),
+    Normalisation(#[from] PreprocessingError),
 }
 
 /// Normalizes images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
@@ -68,15 +68,15 @@ pub enum BatchError {
 ///
 /// # Errors
 /// [`BatchError`] for an empty batch, an empty image, images of different sizes or other channels, and a `mean` or
-/// `std` that [`Recipe::validate`](crate::Recipe::validate) would refuse.
+/// `std` that [`Preprocessing::validate`](crate::Preprocessing::validate) would refuse.
 ///
 /// ```
 /// # use burn::backend::{Flex, flex::FlexDevice};
-/// use resnet_image::{Recipe, RgbImage, to_tensor};
+/// use resnet_image::{Preprocessing, RgbImage, to_tensor};
 ///
-/// let recipe = Recipe::imagenet();
+/// let preprocessing = Preprocessing::imagenet();
 /// let images = [RgbImage::new(8, 6), RgbImage::new(8, 6)];
-/// let batch = to_tensor::<Flex>(&images, recipe.mean, recipe.std, &FlexDevice)?;
+/// let batch = to_tensor::<Flex>(&images, preprocessing.mean, preprocessing.std, &FlexDevice)?;
 /// assert_eq!(batch.dims(), [2, 3, 6, 8]);
 /// # Ok::<(), resnet_image::BatchError>(())
 /// ```

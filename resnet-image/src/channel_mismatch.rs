@@ -1,18 +1,18 @@
 //! A network and the channels of its images.
 
-use crate::{Channels, Recipe};
+use crate::{Channels, Preprocessing};
 
 /// The network takes images with other channels than its preprocessing makes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the network takes {network} input channel{}, its preprocessing has {recipe} mean{}: {}", plural(*.network), plural(*.recipe), advice(*.network))]
+#[error("the network takes {network} input channel{}, its preprocessing has {preprocessing} mean{}: {}", plural(*.network), plural(*.preprocessing), advice(*.network))]
 pub struct ChannelMismatch {
     /// Input channels of the network.
     pub network: usize,
     /// Means of the preprocessing.
-    pub recipe: usize,
+    pub preprocessing: usize,
 }
 
-impl Recipe {
+impl Preprocessing {
     /// Checks that there are as many means as a network has input channels: one for gray images, three for RGB, four for
     /// RGBA.
     ///
@@ -21,18 +21,21 @@ impl Recipe {
     /// Returns an error if there are not.
     ///
     /// ```
-    /// use resnet_image::{ChannelMismatch, Recipe};
+    /// use resnet_image::{ChannelMismatch, Preprocessing};
     ///
-    /// assert_eq!(Recipe::imagenet().check_channels(3), Ok(()));
+    /// assert_eq!(Preprocessing::imagenet().check_channels(3), Ok(()));
     /// assert_eq!(
-    ///     Recipe::imagenet().check_channels(1),
-    ///     Err(ChannelMismatch { network: 1, recipe: 3 }),
+    ///     Preprocessing::imagenet().check_channels(1),
+    ///     Err(ChannelMismatch { network: 1, preprocessing: 3 }),
     /// );
     /// ```
     pub fn check_channels(&self, network: usize) -> Result<(), ChannelMismatch> {
         match self.channels().count() {
-            recipe if recipe == network => Ok(()),
-            recipe => Err(ChannelMismatch { network, recipe }),
+            preprocessing if preprocessing == network => Ok(()),
+            preprocessing => Err(ChannelMismatch {
+                network,
+                preprocessing,
+            }),
         }
     }
 }

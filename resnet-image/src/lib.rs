@@ -12,7 +12,7 @@ mod limits;
 mod memory;
 mod per_channel;
 mod pixels;
-mod recipe;
+mod preprocessing;
 mod resize;
 
 pub use batch::{BatchError, normalised, to_tensor};
@@ -30,5 +30,5 @@ pub use limits::{MAX_PIXELS, MAX_SIDE, TransformError};
 pub use memory::default_memory_limit;
 pub use per_channel::PerChannel;
 pub use pixels::{AsSamples, Pixels};
-pub use recipe::{IMAGENET_MEAN, IMAGENET_STD, Recipe, RecipeError};
+pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing, PreprocessingError};
 pub use resize::{resize, resize_shorter_side};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::{Channels, ChannelsError};
 
-/// One number for each of one, three or four channels, such as the means of a recipe.
+/// One number for each of one, three or four channels, such as the means of a preprocessing.
 ///
 /// In JSON, it is a list.
 ///

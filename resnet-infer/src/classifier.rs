@@ -5,13 +5,13 @@ use std::path::Path;
 use burn::tensor::{FloatDType, backend::Backend};
 use resnet_core::{ByteSize, ConfigError, Network, ResNet, UnsupportedFloat};
 use resnet_image::{
-    BatchError, ChannelMismatch, Channels, Pixels, Recipe, RecipeError, TransformError,
-    default_memory_limit, to_tensor,
+    BatchError, ChannelMismatch, Channels, Pixels, Preprocessing, PreprocessingError,
+    TransformError, default_memory_limit, to_tensor,
 };
 use resnet_weights::{Labels, LabelsError, ModelSource, OutputActivation, SourceError};
 use serde::Serialize;
 
-/// A network with all it needs to name what is in an image: weights, recipe, labels.
+/// A network with all it needs to name what is in an image: weights, preprocessing, labels.
 ///
 /// ```no_run
 /// use resnet_cpu::Cpu;
@@ -27,7 +27,7 @@ use serde::Serialize;
 #[derive(Clone, Debug)]
 pub struct Classifier<B: Backend> {
     model: ResNet<B>,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     labels: Labels,
     activation: OutputActivation,
     top_k: usize,
@@ -76,21 +76,21 @@ pub enum OpenError {
     /// The labels do not go with the network.
     #[error(transparent)]
     Labels(#[from] LabelsError),
-    /// The recipe is no recipe.
-    #[error("recipe")]
-    Recipe(#[from] RecipeError),
+    /// The preprocessing is no preprocessing.
+    #[error("preprocessing")]
+    Preprocessing(#[from] PreprocessingError),
 }
 
 /// Why an image cannot become the network's input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// It has other channels than the recipe.
+    /// It has other channels than the preprocessing.
     #[error(
         "expected {expected} pixels, found {found}; open images with `open_as`, or convert them"
     )]
     Channels {
-        /// Those of the recipe.
+        /// Those of the preprocessing.
         expected: Channels,
         /// Those of the image.
         found: Channels,
@@ -146,10 +146,10 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the network has no classes, or the labels or the recipe do not fit.
+    /// If the network has no classes, or the labels or the preprocessing do not fit.
     pub fn new(
         model: ResNet<B>,
-        recipe: Recipe,
+        preprocessing: Preprocessing,
         labels: Labels,
         device: &B::Device,
     ) -> Result<Self, OpenError> {
@@ -157,13 +157,13 @@ impl<B: Backend> Classifier<B> {
         if num_classes == 0 {
             return Err(OpenError::NoClasses);
         }
-        recipe.validate()?;
-        recipe.check_channels(model.config().in_channels)?;
+        preprocessing.validate()?;
+        preprocessing.check_channels(model.config().in_channels)?;
         let labels = labels.check(num_classes, "labels")?;
         let model = model.fuse();
         Ok(Self {
             model,
-            recipe,
+            preprocessing,
             labels,
             activation: OutputActivation::Softmax,
             top_k: 5,
@@ -215,7 +215,7 @@ impl<B: Backend> Classifier<B> {
         let (model, report) = resolved.load(device)?;
         let mut notes = resolved.notes;
         notes.extend(report.note());
-        let classifier = Self::new(model, resolved.recipe, resolved.labels, device)?;
+        let classifier = Self::new(model, resolved.preprocessing, resolved.labels, device)?;
         Ok(Self {
             activation: resolved.activation,
             notes,
@@ -285,19 +285,19 @@ impl<B: Backend> Classifier<B> {
         })
     }
 
-    /// The recipe that images go through.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+    /// The preprocessing that images go through.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
     }
 
     /// Names what is in each image: one prediction an image, in their order.
     ///
-    /// The images have the channels of the [recipe](Recipe::channels): RGB for most networks;
+    /// The images have the channels of the [preprocessing](Preprocessing::channels): RGB for most networks;
     /// [`open_as`](resnet_image::open_as) reads others, and [`Pixels::convert`] converts.
     ///
     /// # Errors
     ///
-    /// If an image has other channels, cannot be resized to the recipe or is too small for the network.
+    /// If an image has other channels, cannot be resized to the preprocessing or is too small for the network.
     pub fn classify(
         &self,
         images: &[impl Clone + Into<Pixels>],
@@ -318,14 +318,14 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the image has other channels than the recipe, cannot be resized to it or is too small for the network.
+    /// If the image has other channels than the preprocessing, cannot be resized to it or is too small for the network.
     pub fn prepare(&self, image: impl Into<Pixels>) -> Result<Pixels, PrepareError> {
         let image = image.into();
-        let (expected, found) = (self.recipe.channels(), image.channels());
+        let (expected, found) = (self.preprocessing.channels(), image.channels());
         if found != expected {
             return Err(PrepareError::Channels { expected, found });
         }
-        let image = self.recipe.apply_to(image)?;
+        let image = self.preprocessing.apply_to(image)?;
         let (width, height) = image.dimensions();
         let needed = self.bytes(1, &image);
         if needed > self.memory_limit {
@@ -355,7 +355,12 @@ impl<B: Backend> Classifier<B> {
             let sizes = std::iter::successors(Some(self.batch_size), |size| Some(size / 2));
             let batch_size = sizes.take_while(|size| *size > 0).find(fits).unwrap_or(1);
             for batch in same_size.chunks(batch_size) {
-                let x = to_tensor::<B>(batch, self.recipe.mean, self.recipe.std, &self.device)?;
+                let x = to_tensor::<B>(
+                    batch,
+                    self.preprocessing.mean,
+                    self.preprocessing.std,
+                    &self.device,
+                )?;
                 let logits = self.model.forward(x.cast(self.dtype)).into_data();
                 let logits: Vec<f32> = logits.iter().collect();
                 for logits in logits.chunks(self.model.config().num_classes) {

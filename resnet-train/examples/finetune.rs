@@ -40,17 +40,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pretrained = PretrainedBuilder::named(network)?
         .with_classes(labels.len())
         .load::<B>(&device)?;
-    let recipe = config.recipe(pretrained.recipe, pretrained.model.config());
+    let preprocessing = config.preprocessing(pretrained.preprocessing, pretrained.model.config());
     let mut model = pretrained.model;
 
     // The classifier alone, then everything.
     for phase in [config.head_phase(), Some(config)].into_iter().flatten() {
-        let fit = phase.fit(data.clone(), recipe)?;
+        let fit = phase.fit(data.clone(), preprocessing)?;
         let mut trainer = Trainer::new(model, phase.settings(false));
         fit.run(&mut trainer, &mut Position::default(), &device, &mut Print)?;
         model = trainer.model().clone();
     }
-    let save = Save::default().with_labels(labels).with_recipe(recipe);
+    let save = Save::default()
+        .with_labels(labels)
+        .with_preprocessing(preprocessing);
     save.safetensors(&model.valid(), "tuned.safetensors")?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use resnet_core::{Network, is_running_stat};
 
-use crate::parts::Parts;
+use crate::micro_batches::MicroBatches;
 use crate::{Peers, PeersError, Trainer};
 
 /// What a step of all processes came to.
@@ -39,14 +39,14 @@ impl<B: AutodiffBackend> Trainer<B> {
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
         stop: bool,
     ) -> Result<StepAmong, PeersError> {
-        self.step_batch_among(peers, learning_rate, Parts::new(parts), stop)
+        self.step_batch_among(peers, learning_rate, MicroBatches::new(parts), stop)
     }
 
     pub(crate) fn step_batch_among(
         &mut self,
         peers: &mut Peers,
         learning_rate: f64,
-        parts: Parts<B>,
+        parts: MicroBatches<B>,
         stop: bool,
     ) -> Result<StepAmong, PeersError> {
         let (count, mass) = (parts.images() as f32, parts.mass as f32);
@@ -55,7 +55,7 @@ impl<B: AutodiffBackend> Trainer<B> {
             false => {
                 // The mean over its own images: what sums are divided by, all processes know together.
                 let mass = f64::from(count);
-                let (gradients, loss) = self.gradients(Parts { mass, ..parts });
+                let (gradients, loss) = self.gradients(MicroBatches { mass, ..parts });
                 (gradients, loss.into_data().iter::<f32>().sum())
             }
         };

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use rayon::prelude::*;
 use resnet_data::Batch;
-use resnet_image::{BatchError, Recipe, normalised};
+use resnet_image::{BatchError, Preprocessing, normalised};
 
 /// The images and the targets of a batch: normalised, blanked and blended where the batch asks for it.
 ///
@@ -13,13 +13,13 @@ use resnet_image::{BatchError, Recipe, normalised};
 ///
 /// # Errors
 ///
-/// If the batch is empty, its images differ in size, or the recipe cannot normalise.
+/// If the batch is empty, its images differ in size, or the preprocessing cannot normalise.
 pub fn tensors<B: Backend>(
     batch: &Batch,
-    recipe: &Recipe,
+    preprocessing: &Preprocessing,
     device: &B::Device,
 ) -> Result<(Tensor<B, 4>, Tensor<B, 2>), BatchError> {
-    let mut images = normalised(&batch.images, recipe.mean, recipe.std)?;
+    let mut images = normalised(&batch.images, preprocessing.mean, preprocessing.std)?;
     let [count, channels, height, width] = images.shape.dims();
     if let Ok(values) = images.as_mut_slice::<f32>() {
         let size = channels * height * width;
@@ -73,7 +73,7 @@ mod tests {
         let image = |grey: u8| RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
         Batch {
             images: vec![image(0).into(), image(255).into()],
-            numbers: vec![0, 1],
+            indices: vec![0, 1],
             targets: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
             erased: vec![None, Some([1, 0, 2, 1])],
             ..Batch::default()
@@ -81,17 +81,18 @@ mod tests {
     }
 
     /// Black is -1 and white 1.
-    fn recipe() -> Recipe {
-        Recipe {
+    fn preprocessing() -> Preprocessing {
+        Preprocessing {
             mean: [0.5; 3].into(),
             std: [0.5; 3].into(),
-            ..Recipe::cifar()
+            ..Preprocessing::cifar()
         }
     }
 
     #[test]
     fn blanks_are_zero_after_normalisation() {
-        let (images, targets) = tensors::<Cpu>(&batch(), &recipe(), &Default::default()).unwrap();
+        let (images, targets) =
+            tensors::<Cpu>(&batch(), &preprocessing(), &Default::default()).unwrap();
         let values = images.into_data().to_vec::<f32>().unwrap();
         assert_eq!(values[..18], [-1.0; 18]);
         for plane in values[18..].chunks(6) {
@@ -110,7 +111,7 @@ mod tests {
             blend: Some(0.75),
             ..batch()
         };
-        let (images, _) = tensors::<Cpu>(&batch, &recipe(), &Default::default()).unwrap();
+        let (images, _) = tensors::<Cpu>(&batch, &preprocessing(), &Default::default()).unwrap();
         let values = images.into_data().to_vec::<f32>().unwrap();
         assert_eq!(
             (values[..18].to_vec(), values[18..].to_vec()),

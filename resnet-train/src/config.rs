@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use resnet_core::NormMode;
 use resnet_data::{Jitter, Policy, Sampling};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 pub use open::ConfigError;
@@ -49,9 +49,9 @@ pub struct Config {
     pub epochs: u64,
     /// Images of a step.
     pub batch_size: usize,
-    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// Micro-batches that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
     /// batch.
-    pub parts: usize,
+    pub accumulate: usize,
     /// The peak of the learning rate.
     pub learning_rate: f64,
     /// Which images an epoch has, and in which order.
@@ -77,7 +77,7 @@ pub struct Config {
     /// What is done to an image in evaluation, whole: mean and standard deviation at least [default: that of the
     /// weights].
     #[serde(deserialize_with = "open::input")]
-    pub input: Option<Recipe>,
+    pub input: Option<Preprocessing>,
     /// Fine-tuning's first phase: the classifier alone.
     pub head: Option<Head>,
     /// From gradients to new parameters.
@@ -164,7 +164,7 @@ impl Default for Config {
             split: 0.2,
             epochs: 10,
             batch_size: 32,
-            parts: 1,
+            accumulate: 1,
             learning_rate: 0.1,
             sampling: Sampling::Shuffled,
             class_weights: false,

@@ -8,13 +8,13 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{NormMode, ResNetConfig};
-use resnet_data::{BadImage, Batch, Loader};
+use resnet_data::{BadImage, Batch, DataLoader};
 
 use crate::least::{last_map, least_images};
-use crate::stretch::Stretch;
+use crate::loss_window::LossWindow;
 use crate::{
-    CheckpointError, Ending, EpochReport, Observer, Peers, Position, Schedule, StepReport, Trainer,
-    evaluate,
+    Ending, EpochReport, Observer, Peers, Position, Schedule, StepReport, Trainer,
+    TrainingStateError, evaluate,
 };
 
 pub use error::FitError;
@@ -23,9 +23,9 @@ pub use error::FitError;
 #[derive(Clone, Debug)]
 pub struct Fit {
     /// The images to train from.
-    pub train: Loader,
+    pub train: DataLoader,
     /// The images to validate with.
-    pub valid: Option<Loader>,
+    pub valid: Option<DataLoader>,
     /// The learning rate over the steps, as a share of the peak.
     pub schedule: Schedule,
     /// The peak of the learning rate.
@@ -38,11 +38,11 @@ pub struct Fit {
     /// class indices, which divide the loss by the weights of the true classes; images of several classes and mixed
     /// images are class probabilities, which divide it by the number of images.
     pub class_weights: Option<Vec<f64>>,
-    /// Parts that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
+    /// Micro-batches that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
     /// batch. There are fewer parts where batch norm would see a single value per channel.
-    pub parts: usize,
+    pub accumulate: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
-    pub checkpoint: Option<PathBuf>,
+    pub state: Option<PathBuf>,
     /// Steps between checkpoints within an epoch.
     pub save_every: Option<u64>,
     /// The seed of dropped paths and values. It is the backend's, so two runs in one program disturb each other's.
@@ -50,7 +50,7 @@ pub struct Fit {
 }
 
 /// Steps between two looks at the loss: to look is to wait for the device.
-const STRETCH: usize = 10;
+const WINDOW: usize = 10;
 
 impl Fit {
     /// Checks that a batch of images of `height` by `width` pixels has enough of them to train the norms of a network.
@@ -101,7 +101,7 @@ impl Fit {
         self.run_among(None, trainer, position, device, observer)
     }
 
-    /// As [`run`](Self::run), together with other processes, each with its [share](Loader::with_share) of the batches.
+    /// As [`run`](Self::run), together with other processes, each with its [share](DataLoader::with_share) of the batches.
     /// All of them must start alike. Where one is gone, a checkpoint of the last step that all took is written.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Fit {
     ) -> Result<Ending, FitError> {
         let batches = self.train.len();
         let mut least = 1;
-        let mut stretch = Stretch::new();
+        let mut window = LossWindow::new();
         let mut wished = false;
         for batch in self.train.epoch(position.epoch, position.batch)? {
             for bad in &batch.bad {
@@ -157,11 +157,11 @@ impl Fit {
             let wish = observer.stop();
             let stop = match self.step(others, trainer, &batch, step, learning_rate, wish) {
                 Ok((loss, stop)) => {
-                    stretch.extend(loss, batch.images.len());
+                    window.extend(loss, batch.images.len());
                     stop
                 }
                 Err(error) => {
-                    position.note(&stretch.take().0);
+                    position.note(&window.take().0);
                     return Err(error);
                 }
             };
@@ -171,8 +171,8 @@ impl Fit {
                 .save_every
                 .is_some_and(|steps| position.step.is_multiple_of(steps));
             let last = position.batch == batches;
-            if stretch.len() == STRETCH || stop || save || last {
-                let (losses, images, time) = stretch.take();
+            if window.len() == WINDOW || stop || save || last {
+                let (losses, images, time) = window.take();
                 let loss: f64 = losses.iter().sum();
                 if !loss.is_finite() {
                     return Err(FitError::NonFinite {
@@ -294,8 +294,8 @@ impl Fit {
         &self,
         trainer: &Trainer<B>,
         position: &Position,
-    ) -> Result<(), CheckpointError> {
-        let path: Option<&Path> = self.checkpoint.as_deref();
-        path.map_or(Ok(()), |path| trainer.checkpoint(path, position))
+    ) -> Result<(), TrainingStateError> {
+        let path: Option<&Path> = self.state.as_deref();
+        path.map_or(Ok(()), |path| trainer.save_state(path, position))
     }
 }

@@ -4,8 +4,8 @@
 pub const EPOCHS: u64 = 1_000_000;
 /// Images of a step.
 pub const BATCH: u64 = 65_536;
-/// Parts that a batch is run in.
-pub const PARTS: u64 = BATCH;
+/// Micro-batches that a batch is run in.
+pub const ACCUMULATE: u64 = BATCH;
 /// Threads that prepare images.
 pub const WORKERS: u64 = 256;
 /// Processes that train together.

@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Scores};
 
-/// A stretch of steps.
+/// A window of steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
     /// The epoch, from 0.
@@ -15,11 +15,11 @@ pub struct StepReport {
     pub batch: [usize; 2],
     /// Steps since the start.
     pub step: u64,
-    /// The mean loss of the stretch.
+    /// The mean loss of the window.
     pub loss: f64,
     /// The learning rate of its last step.
     pub learning_rate: f64,
-    /// Images of the stretch, and the time they took.
+    /// Images of the window, and the time they took.
     pub images: usize,
     /// The time they took.
     pub time: Duration,
@@ -40,7 +40,7 @@ pub struct EpochReport {
 
 /// Sees a run as it goes on.
 pub trait Observer<B: Backend> {
-    /// A stretch of steps is over.
+    /// A window of steps is over.
     fn steps(&mut self, _report: &StepReport) {}
 
     /// An epoch is over; `model` is the one that was validated: the average where one is kept.

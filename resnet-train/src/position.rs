@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckpointError, Fit, Plateau, Trainer};
+use crate::{Fit, Plateau, Trainer, TrainingStateError};
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -122,17 +122,17 @@ impl Fit {
         &self,
         trainer: Trainer<B>,
         path: impl AsRef<Path>,
-    ) -> Result<(Trainer<B>, Position), CheckpointError> {
+    ) -> Result<(Trainer<B>, Position), TrainingStateError> {
         let path = path.as_ref();
         let (trainer, position) = trainer.resume::<Position>(path)?;
         let checked = self.consistent(&position);
         let checked = checked.and_then(|()| position.check_steps(trainer.optimizer().steps()));
-        checked.map_err(|found| CheckpointError::Form {
+        checked.map_err(|found| TrainingStateError::Form {
             path: path.into(),
             found,
         })?;
         match position.begun() {
-            done if done > self.epochs => Err(CheckpointError::Epochs {
+            done if done > self.epochs => Err(TrainingStateError::Epochs {
                 path: path.into(),
                 done,
                 epochs: self.epochs,

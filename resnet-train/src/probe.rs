@@ -5,7 +5,7 @@ use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Distribution, Tensor, TensorData};
 use resnet_core::{Network, ResNet};
-use resnet_data::{BadImage, Loader, Sample, for_each_output};
+use resnet_data::{BadImage, DataLoader, Sample, for_each_output};
 
 use crate::{EvaluateError, LossKind, targets};
 
@@ -28,7 +28,7 @@ impl Embeddings {
     /// If images differ in size or cannot pass the network, or the network's output is not finite.
     pub fn new<B: Backend>(
         model: &ResNet<B>,
-        loader: &Loader,
+        loader: &DataLoader,
         device: &B::Device,
         bad: impl FnMut(&BadImage),
     ) -> Result<Self, EvaluateError> {

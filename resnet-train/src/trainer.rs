@@ -11,7 +11,7 @@ use resnet_image::Pixels;
 use crate::groups::{self, ParamGroups};
 use crate::least::least_images;
 use crate::memory::Memory;
-use crate::parts::Parts;
+use crate::micro_batches::MicroBatches;
 use crate::{Ema, LossKind, Optimizer, OptimizerConfig, clip_global_norm};
 
 /// What a step of training does.
@@ -223,13 +223,13 @@ impl<B: AutodiffBackend> Trainer<B> {
         learning_rate: f64,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
-        self.step_batch(learning_rate, Parts::new(parts))
+        self.step_batch(learning_rate, MicroBatches::new(parts))
     }
 
     pub(crate) fn step_batch(
         &mut self,
         learning_rate: f64,
-        parts: Parts<B>,
+        parts: MicroBatches<B>,
     ) -> Tensor<B::InnerBackend, 1> {
         let (gradients, loss) = self.gradients(parts);
         self.update(learning_rate, gradients);
@@ -239,9 +239,9 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// Gradients and loss of the parts together: their sums over all images, divided by the mass.
     pub(crate) fn gradients(
         &self,
-        parts: Parts<B>,
+        parts: MicroBatches<B>,
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
-        let Parts { tensors, mass } = parts;
+        let MicroBatches { tensors, mass } = parts;
         let loss = self.settings.loss;
         self.gradients_of(tensors.into_iter().map(|(images, targets)| {
             move |model: &ResNet<B>| {

@@ -1,7 +1,7 @@
 //! The catalogue row of the weights that are compiled into programs.
 
 use resnet_core::Arch;
-use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Recipe};
+use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 
 use crate::{Accuracy, Licence, Weights};
 
@@ -17,7 +17,7 @@ pub(crate) const FILE: Option<&[u8]> = None;
 
 /// Returns the row; its figures are those of the model card, `embedded/README.md`.
 pub(crate) fn row() -> Weights {
-    let recipe = Recipe {
+    let preprocessing = Preprocessing {
         resize: Some(32),
         crop: Some(32),
         filter: Filter::Bilinear,
@@ -38,11 +38,11 @@ pub(crate) fn row() -> Weights {
         notes: "float16, in programs built with the feature `embedded`".into(),
         classes: 10,
         licence: Licence::MitOrApache2,
-        origin: "resnet-train, recipe `cifar`, on CIFAR-10 as JPEG".into(),
+        origin: "resnet-train, preprocessing `cifar`, on CIFAR-10 as JPEG".into(),
         parameters: 269_722,
         gmacs: 0.041,
-        recipe,
-        train_recipe: recipe,
+        preprocessing,
+        train_recipe: preprocessing,
         accuracy,
         train_accuracy: accuracy,
     }

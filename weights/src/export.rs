@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, TensorData, backend::Backend};
 use resnet_core::{LayerGroup, Network};
 use resnet_files::write_atomically;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
 use crate::metadata::Metadata;
@@ -111,7 +111,7 @@ pub fn save<B: Backend>(model: &impl Network<B>, path: impl AsRef<Path>) -> Resu
 pub struct Save {
     dtype: Option<FloatType>,
     labels: Option<Labels>,
-    recipe: Option<Recipe>,
+    preprocessing: Option<Preprocessing>,
     activation: Option<OutputActivation>,
 }
 
@@ -133,9 +133,9 @@ impl Save {
     }
 
     /// With what is to be done to an image before the network, in the metadata.
-    pub fn with_recipe(self, recipe: Recipe) -> Self {
+    pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
         Self {
-            recipe: Some(recipe),
+            preprocessing: Some(preprocessing),
             ..self
         }
     }
@@ -184,7 +184,7 @@ impl Save {
         let metadata = Metadata {
             config: model.saved_config().cloned(),
             labels: self.labels.clone(),
-            recipe: self.recipe,
+            preprocessing: self.preprocessing,
             activation: self.activation,
             ..Metadata::default()
         };

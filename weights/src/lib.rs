@@ -31,4 +31,4 @@ pub use labels::{Labels, LabelsError};
 pub use options::{OptionError, Overrides};
 pub use pretrained::{Pretrained, PretrainedBuilder, pretrained};
 pub use read::{Checkpoint, Container, Dtype, Entry, ReadError};
-pub use source::{Classes, Described, ModelSource, Resolved, SourceError, default_recipe};
+pub use source::{Classes, Described, ModelSource, Resolved, SourceError, default_preprocessing};

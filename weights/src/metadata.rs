@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use resnet_core::ResNetConfig;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,7 +21,7 @@ const ACTIVATION: &str = "resnet_output_activation";
 pub(crate) struct Metadata {
     pub(crate) config: Option<ResNetConfig>,
     pub(crate) labels: Option<Labels>,
-    pub(crate) recipe: Option<Recipe>,
+    pub(crate) preprocessing: Option<Preprocessing>,
     pub(crate) activation: Option<OutputActivation>,
     /// Options that override those inferred from keys and shapes.
     pub(crate) options: Overrides,
@@ -35,7 +35,7 @@ impl Metadata {
         let mut header = BTreeMap::new();
         put(&mut header, CONFIG, self.config.as_ref())?;
         put(&mut header, LABELS, self.labels.as_ref())?;
-        put(&mut header, RECIPE, self.recipe.as_ref())?;
+        put(&mut header, RECIPE, self.preprocessing.as_ref())?;
         put(&mut header, ACTIVATION, self.activation.as_ref())?;
         Ok(header)
     }
@@ -51,7 +51,7 @@ impl Metadata {
         let metadata = Self {
             config: config.map_err(|cause| format!("the `{CONFIG}` in its header: {cause}"))?,
             labels: get(header, LABELS)?,
-            recipe: get(header, RECIPE)?,
+            preprocessing: get(header, RECIPE)?,
             activation: get(header, ACTIVATION)?,
             ..Self::default()
         };
@@ -60,8 +60,8 @@ impl Metadata {
             let valid = config.validate();
             valid.map_err(|error| wrong(CONFIG, error.to_string()))?;
         }
-        if let Some(recipe) = &metadata.recipe {
-            let valid = recipe.validate();
+        if let Some(preprocessing) = &metadata.preprocessing {
+            let valid = preprocessing.validate();
             valid.map_err(|error| wrong(RECIPE, error.to_string()))?;
         }
         Ok(metadata)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 
 use crate::{Fetch, Labels, Load, ModelSource, Report, SourceError, UnknownWeights, Weights};
 
@@ -16,7 +16,7 @@ pub struct Pretrained<B: Backend> {
     /// The names of its classes; numbers for a classifier of one's own.
     pub labels: Labels,
     /// How it wants its images.
-    pub recipe: Recipe,
+    pub preprocessing: Preprocessing,
     /// What was loaded, what is fresh, what was adapted.
     pub report: Report,
     /// The row of the catalogue.
@@ -179,7 +179,7 @@ impl PretrainedBuilder {
         Ok(Pretrained {
             model,
             labels,
-            recipe: weights.recipe,
+            preprocessing: weights.preprocessing,
             report,
             weights,
             file: resolved.file,

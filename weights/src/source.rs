@@ -5,7 +5,7 @@ mod resolved;
 use std::path::{Path, PathBuf};
 
 use resnet_core::{ConfigError, ResNetConfig, StemKind, UnknownArch};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 
 pub use self::resolved::Resolved;
 use crate::{
@@ -99,17 +99,17 @@ pub struct Described {
     /// Options of the network.
     pub config: ResNetConfig,
     /// What is done to an image before the network.
-    pub recipe: Recipe,
+    pub preprocessing: Preprocessing,
     /// The row of the catalogue, for published weights.
     pub weights: Option<Weights>,
 }
 
 /// Returns the preprocessing that a network of this kind was most likely trained with: that of the CIFAR papers for a 3x3
 /// stem, torchvision's for any other.
-pub fn default_recipe(config: &ResNetConfig) -> Recipe {
+pub fn default_preprocessing(config: &ResNetConfig) -> Preprocessing {
     match config.stem {
-        StemKind::Conv3x3 { .. } => Recipe::cifar(),
-        _ => Recipe::imagenet(),
+        StemKind::Conv3x3 { .. } => Preprocessing::cifar(),
+        _ => Preprocessing::imagenet(),
     }
 }
 
@@ -191,7 +191,7 @@ impl ModelSource {
             Some(weights) => Ok(Described {
                 name: weights.id.clone(),
                 config: self.overrides.apply(weights.config())?,
-                recipe: weights.recipe,
+                preprocessing: weights.preprocessing,
                 weights: Some(weights),
             }),
             None => {
@@ -199,7 +199,7 @@ impl ModelSource {
                 Ok(Described {
                     name: resolved.name,
                     config: resolved.config,
-                    recipe: resolved.recipe,
+                    preprocessing: resolved.preprocessing,
                     weights: None,
                 })
             }
@@ -242,7 +242,7 @@ impl ModelSource {
                 (classes, _) => Labels::numbered(classes),
             },
             config,
-            recipe: weights.recipe,
+            preprocessing: weights.preprocessing,
             activation: checkpoint.output_activation().unwrap_or_default(),
             weights: Some(weights),
             file,
@@ -327,9 +327,9 @@ impl ModelSource {
         notes.splice(..0, checkpoint.notes());
         Ok(Resolved {
             name,
-            recipe: checkpoint
-                .recipe()
-                .unwrap_or_else(|| default_recipe(&config)),
+            preprocessing: checkpoint
+                .preprocessing()
+                .unwrap_or_else(|| default_preprocessing(&config)),
             labels,
             activation: checkpoint.output_activation().unwrap_or_default(),
             weights: None,

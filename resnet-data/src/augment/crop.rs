@@ -31,7 +31,7 @@ pub enum Crop {
         padding: u32,
     },
     /// What the network sees in evaluation.
-    Recipe,
+    Preprocessing,
 }
 
 /// The ratios of width to height of a random rectangle.

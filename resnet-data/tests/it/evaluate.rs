@@ -3,15 +3,15 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet, ResNetConfig};
-use resnet_data::{Dataset, EvaluateError, Loader, evaluate, for_each_output};
-use resnet_image::Recipe;
+use resnet_data::{DataLoader, Dataset, EvaluateError, evaluate, for_each_output};
+use resnet_image::Preprocessing;
 
 fn config() -> ResNetConfig {
     Arch::CifarResNet20.config().with_num_classes(6)
 }
 
-fn loader(batch_size: usize) -> Loader {
-    Loader::new(Dataset::shapes(7, 1), Recipe::cifar(), batch_size)
+fn loader(batch_size: usize) -> DataLoader {
+    DataLoader::new(Dataset::shapes(7, 1), Preprocessing::cifar(), batch_size)
 }
 
 /// The mean of each channel.

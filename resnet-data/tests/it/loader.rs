@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use resnet_data::{Augment, Batch, Crop, Dataset, Jitter, Loader, Mix, Policy, Sampling};
-use resnet_image::{Channels, Filter, Pixels, Recipe};
+use resnet_data::{Augment, Batch, Crop, DataLoader, Dataset, Jitter, Mix, Policy, Sampling};
+use resnet_image::{Channels, Filter, Pixels, Preprocessing};
 
-fn loader() -> Loader {
+fn loader() -> DataLoader {
     let augment = Augment {
         policy: Policy::Rand {
             ops: 2,
@@ -20,7 +20,7 @@ fn loader() -> Loader {
         erase: 0.5,
         ..Augment::cifar()
     };
-    Loader::new(Dataset::shapes(100, 1), Recipe::cifar(), 8)
+    DataLoader::new(Dataset::shapes(100, 1), Preprocessing::cifar(), 8)
         .training(augment, 5)
         .unwrap()
 }
@@ -29,7 +29,7 @@ fn same(a: &[Batch], b: &[Batch]) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(a, b)| {
             a.images == b.images
-                && a.numbers == b.numbers
+                && a.indices == b.indices
                 && a.targets == b.targets
                 && a.erased == b.erased
                 && a.blend == b.blend
@@ -73,7 +73,7 @@ fn an_image_is_changed_otherwise_in_every_epoch() {
     let loader = loader().with_sampling(Sampling::Sequential);
     let images = |epoch: u64| {
         let batch = loader.epoch(epoch, 0).unwrap().next().unwrap();
-        assert_eq!(batch.numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(batch.indices, [0, 1, 2, 3, 4, 5, 6, 7]);
         batch.images
     };
     assert_eq!(images(0), images(0));
@@ -84,9 +84,9 @@ fn an_image_is_changed_otherwise_in_every_epoch() {
 
 #[test]
 fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
-    let loader = Loader::new(Dataset::shapes(10, 1), Recipe::cifar(), 4);
+    let loader = DataLoader::new(Dataset::shapes(10, 1), Preprocessing::cifar(), 4);
     let batches: Vec<Batch> = loader.epoch(0, 0).unwrap().collect();
-    let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.numbers.clone()).collect();
+    let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.indices.clone()).collect();
     assert_eq!(numbers, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
     assert_eq!(batches[2].targets[0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     assert_eq!(batches[0].erased, [None; 4]);
@@ -97,7 +97,7 @@ fn an_epoch_of_training_has_no_image_twice() {
     let mut numbers: Vec<usize> = loader()
         .epoch(0, 0)
         .unwrap()
-        .flat_map(|batch| batch.numbers)
+        .flat_map(|batch| batch.indices)
         .collect();
     assert_eq!(numbers.len(), 96);
     numbers.sort_unstable();
@@ -119,7 +119,7 @@ fn balanced_epochs_see_rare_classes_as_often() {
         }
     }
     let data = Dataset::folder(folder.path()).unwrap();
-    let loader = Loader::new(data, Recipe::cifar(), 16)
+    let loader = DataLoader::new(data, Preprocessing::cifar(), 16)
         .training(Augment::cifar(), 1)
         .unwrap()
         .with_sampling(Sampling::Balanced);
@@ -146,7 +146,7 @@ fn a_bad_image_is_told_and_left_out() {
     }
     fs::write(folder.path().join("b/1.gif"), "<html>not found</html>").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
-    let batches: Vec<Batch> = Loader::new(data, Recipe::cifar(), 4)
+    let batches: Vec<Batch> = DataLoader::new(data, Preprocessing::cifar(), 4)
         .epoch(0, 0)
         .unwrap()
         .collect();
@@ -164,7 +164,8 @@ fn a_bad_image_is_told_and_left_out() {
 #[test]
 fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
     // To prepare all of a million images would take minutes.
-    let loader = Loader::new(Dataset::shapes(1_000_000, 1), Recipe::cifar(), 64).with_workers(2);
+    let loader =
+        DataLoader::new(Dataset::shapes(1_000_000, 1), Preprocessing::cifar(), 64).with_workers(2);
     let mut batches = loader.epoch(0, 0).unwrap();
     assert_eq!(batches.len(), 15_625);
     assert_eq!(batches.next().unwrap().images.len(), 64);
@@ -265,7 +266,7 @@ fn numbers_out_of_range_are_refused_by_their_names() {
             },
         ),
     ];
-    let plain = || Loader::new(Dataset::shapes(8, 1), Recipe::cifar(), 4);
+    let plain = || DataLoader::new(Dataset::shapes(8, 1), Preprocessing::cifar(), 4);
     for (field, augment) in cases {
         let error = plain().training(augment, 1).unwrap_err();
         assert_eq!(error.field, field, "{error}");
@@ -311,13 +312,13 @@ fn the_wildest_augmentation_that_is_allowed_runs() {
     };
     for crop in [
         augment.crop,
-        Crop::Recipe,
+        Crop::Preprocessing,
         Crop::Padded {
             size: 1,
             padding: 0,
         },
     ] {
-        let loader = Loader::new(Dataset::shapes(40, 1), Recipe::cifar(), 7);
+        let loader = DataLoader::new(Dataset::shapes(40, 1), Preprocessing::cifar(), 7);
         let loader = loader.training(Augment { crop, ..augment }, 1).unwrap();
         let images = loader
             .with_mix(mix)
@@ -336,7 +337,7 @@ fn images_without_a_class_need_no_balance() {
     fs::write(&file, "a.png,cat\nb.png,\nc.png,\nd.png,cat\n").unwrap();
     let none = Dataset::csv(&file).unwrap().take_per_class(0);
     assert_eq!((none.len(), none.counts()), (2, vec![0]));
-    let loader = Loader::new(none, Recipe::cifar(), 1).with_sampling(Sampling::Balanced);
+    let loader = DataLoader::new(none, Preprocessing::cifar(), 1).with_sampling(Sampling::Balanced);
     assert_eq!(loader.epoch(0, 0).unwrap().count(), 2);
 }
 
@@ -347,7 +348,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
         loader
             .epoch(epoch, 0)
             .unwrap()
-            .flat_map(|batch| batch.numbers)
+            .flat_map(|batch| batch.indices)
             .collect()
     };
     let first = numbers(0);
@@ -366,22 +367,22 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
 
 #[test]
 fn gray_recipes_make_gray_batches() {
-    let recipe = Recipe {
+    let preprocessing = Preprocessing {
         mean: [0.5].into(),
         std: [0.5].into(),
-        ..Recipe::cifar()
+        ..Preprocessing::cifar()
     };
     let shapes = || Dataset::shapes(16, 1);
     let luma = |number: usize| {
         let image: Pixels = shapes().samples()[number].rgb().unwrap().into();
         image.convert(Channels::Gray)
     };
-    let batch = Loader::new(shapes(), recipe, 16)
+    let batch = DataLoader::new(shapes(), preprocessing, 16)
         .epoch(0, 0)
         .unwrap()
         .next()
         .unwrap();
-    for (image, &number) in batch.images.iter().zip(&batch.numbers) {
+    for (image, &number) in batch.images.iter().zip(&batch.indices) {
         assert_eq!(image, &luma(number));
     }
     let policy = Policy::Rand {
@@ -392,7 +393,7 @@ fn gray_recipes_make_gray_batches() {
         policy,
         ..Augment::cifar()
     };
-    let mixed = Loader::new(shapes(), recipe, 16)
+    let mixed = DataLoader::new(shapes(), preprocessing, 16)
         .training(augment, 5)
         .unwrap();
     let mixed = mixed
@@ -409,12 +410,12 @@ fn gray_recipes_make_gray_batches() {
             .all(|image| image.channels() == Channels::Gray)
     );
 
-    let rgba = Recipe {
+    let rgba = Preprocessing {
         mean: [0.5; 4].into(),
         std: [0.5; 4].into(),
-        ..recipe
+        ..preprocessing
     };
-    let batch = Loader::new(shapes(), rgba, 4)
+    let batch = DataLoader::new(shapes(), rgba, 4)
         .epoch(0, 0)
         .unwrap()
         .next()
@@ -425,7 +426,7 @@ fn gray_recipes_make_gray_batches() {
             .iter()
             .all(|image| image.channels() == Channels::Rgba)
     );
-    let error = Loader::new(shapes(), rgba, 4)
+    let error = DataLoader::new(shapes(), rgba, 4)
         .training(augment, 5)
         .unwrap_err();
     assert_eq!(

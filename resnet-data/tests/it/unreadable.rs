@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use resnet_data::{BadImage, Dataset, ImageFiles, Loader};
-use resnet_image::Recipe;
+use resnet_data::{BadImage, DataLoader, Dataset, ImageFiles};
+use resnet_image::Preprocessing;
 use tempfile::TempDir;
 
 use crate::files;
@@ -81,7 +81,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
         "2 files skipped: 1 without an ending, 1 .txt"
     );
     // The loader tells them once an epoch, with whatever batch comes first.
-    let loader = Loader::new(train, Recipe::cifar(), 1);
+    let loader = DataLoader::new(train, Preprocessing::cifar(), 1);
     for (first, batches) in [(0, 2), (1, 1)] {
         let bad: Vec<usize> = loader
             .epoch(0, first)
@@ -153,7 +153,7 @@ fn only_regular_files_are_opened() {
     )
     .unwrap();
     let data = Dataset::open_held_out(folder.path().join("table.csv")).unwrap();
-    let batch = Loader::new(data, Recipe::cifar(), 4)
+    let batch = DataLoader::new(data, Preprocessing::cifar(), 4)
         .epoch(0, 0)
         .unwrap()
         .next()
@@ -172,7 +172,7 @@ fn files_that_vanish_are_told() {
     files(folder.path(), &["a/1.png", "b/1.png"]);
     let data = Dataset::open_held_out(folder.path()).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
-    let batch = Loader::new(data, Recipe::cifar(), 2)
+    let batch = DataLoader::new(data, Preprocessing::cifar(), 2)
         .epoch(0, 0)
         .unwrap()
         .next()

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use resnet_image::{Channels, Decoder, Recipe};
+use resnet_image::{Channels, Decoder, Preprocessing};
 
 fuzz_target!(|bytes: &[u8]| {
     let decoder = Decoder {
@@ -17,12 +17,12 @@ fuzz_target!(|bytes: &[u8]| {
         let samples = width as usize * height as usize * channels.count();
         assert_eq!(pixels.as_raw().len(), samples);
         assert_eq!(pixels.channels(), channels);
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: Some(16),
             crop: Some(20),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
-        let applied = recipe.apply_to(pixels).expect("the image has pixels");
+        let applied = preprocessing.apply_to(pixels).expect("the image has pixels");
         assert_eq!(applied.dimensions(), (20, 20));
     }
 });

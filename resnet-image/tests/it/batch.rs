@@ -1,7 +1,9 @@
 //! Batches as tensors.
 
 use burn::backend::{Flex, flex::FlexDevice};
-use resnet_image::{BatchError, IMAGENET_MEAN, IMAGENET_STD, RecipeError, RgbImage, to_tensor};
+use resnet_image::{
+    BatchError, IMAGENET_MEAN, IMAGENET_STD, PreprocessingError, RgbImage, to_tensor,
+};
 
 fn batch(images: &[RgbImage]) -> Result<burn::tensor::Tensor<Flex, 4>, BatchError> {
     to_tensor(images, IMAGENET_MEAN, IMAGENET_STD, &FlexDevice)
@@ -75,7 +77,7 @@ fn unequal_empty_and_impossible_batches_are_errors() {
         [1.0, 1.0, 0.0],
         &FlexDevice,
     );
-    let expected = RecipeError::Std {
+    let expected = PreprocessingError::Std {
         channel: 2,
         found: 0.0,
     };

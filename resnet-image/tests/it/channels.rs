@@ -2,7 +2,7 @@
 
 use burn::backend::{Flex, flex::FlexDevice};
 use resnet_image::{
-    BatchError, Channels, Filter, PerChannel, Pixels, Recipe, RgbImage, open_as, to_tensor,
+    BatchError, Channels, Filter, PerChannel, Pixels, Preprocessing, RgbImage, open_as, to_tensor,
 };
 use serde::Deserialize;
 
@@ -70,19 +70,23 @@ fn recipes_of_one_and_four_channels_equal_torchvision_in_every_byte() {
     assert_eq!(cases.len(), 60);
     for (number, case) in cases.into_iter().enumerate() {
         let numbers = PerChannel::try_from(&[0.5; 4][..case.channels]).unwrap();
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: case.resize,
             crop: case.crop,
             filter: case.filter,
             mean: numbers,
             std: numbers,
         };
-        let image = open_as(folder.join("images").join(&case.image), recipe.channels()).unwrap();
-        let found = recipe.apply_to(image).unwrap();
+        let image = open_as(
+            folder.join("images").join(&case.image),
+            preprocessing.channels(),
+        )
+        .unwrap();
+        let found = preprocessing.apply_to(image).unwrap();
         let expected = folder.join("recipes").join(format!("{number}.png"));
-        let expected = open_as(expected, recipe.channels()).unwrap();
+        let expected = open_as(expected, preprocessing.channels()).unwrap();
         same(
-            &format!("{number}: {} by {recipe:?}", case.image),
+            &format!("{number}: {} by {preprocessing:?}", case.image),
             &found,
             &expected,
         );

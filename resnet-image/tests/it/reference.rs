@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use resnet_image::{Filter, Recipe, RgbImage, open};
+use resnet_image::{Filter, Preprocessing, RgbImage, open};
 use serde::Deserialize;
 
 use crate::{assert_same, difference, files, fixtures};
@@ -15,7 +15,7 @@ struct Geometry {
     filter: Filter,
 }
 
-/// What the recipes make of every image with this extension: recipe, file, found, expected.
+/// What each preprocessing makes of every image with this extension: preprocessing, file, found, expected.
 fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, RgbImage)) {
     let root = fixtures("preprocess");
     let json = std::fs::read_to_string(root.join("recipes.json")).unwrap();
@@ -32,14 +32,14 @@ fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, Rg
         },
     ) in recipes
     {
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: Some(resize),
             crop: Some(crop),
             filter,
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         for path in &images {
-            let found = recipe.apply(open(path).unwrap()).unwrap();
+            let found = preprocessing.apply(open(path).unwrap()).unwrap();
             let file = Path::new(path.file_stem().unwrap()).with_extension("png");
             let expected = open(root.join("expected").join(&name).join(file)).unwrap();
             visit(&name, path, found, expected);
@@ -50,8 +50,12 @@ fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, Rg
 #[test]
 fn png_sources_equal_torchvision_in_every_byte() {
     let mut compared = 0;
-    every_recipe("png", |recipe, path, found, expected| {
-        assert_same(&format!("{recipe} {}", path.display()), &found, &expected);
+    every_recipe("png", |preprocessing, path, found, expected| {
+        assert_same(
+            &format!("{preprocessing} {}", path.display()),
+            &found,
+            &expected,
+        );
         compared += 1;
     });
     assert_eq!(compared, 6 * 9);
@@ -60,11 +64,14 @@ fn png_sources_equal_torchvision_in_every_byte() {
 #[test]
 fn jpeg_sources_differ_by_less_than_the_decoders_may() {
     let mut compared = 0;
-    every_recipe("jpg", |recipe, path, found, expected| {
+    every_recipe("jpg", |preprocessing, path, found, expected| {
         let name = path.file_name().unwrap().display();
         let (mean, max) = difference(&found, &expected);
-        println!("{recipe:15} {name:25} mean {mean:.4} max {max}");
-        assert!(mean <= 0.8, "{recipe} {name}: mean difference {mean}");
+        println!("{preprocessing:15} {name:25} mean {mean:.4} max {max}");
+        assert!(
+            mean <= 0.8,
+            "{preprocessing} {name}: mean difference {mean}"
+        );
         compared += 1;
     });
     assert_eq!(compared, 6 * 3);

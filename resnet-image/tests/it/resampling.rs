@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use resnet_image::{
-    Filter, MAX_PIXELS, Recipe, RgbImage, TransformError, center_crop, resize, resize_shorter_side,
+    Filter, MAX_PIXELS, Preprocessing, RgbImage, TransformError, center_crop, resize,
+    resize_shorter_side,
 };
 
 /// One pass along x by the words of Pillow's documentation, with 64-bit sums and every source
@@ -91,8 +92,8 @@ proptest! {
         image in images(), size in 1u32..50, crop in 1u32..70, filter in filters(),
     ) {
         let resized = resize_shorter_side(&image, size, filter).unwrap();
-        let recipe = Recipe { resize: Some(size), crop: Some(crop), filter, ..Recipe::imagenet() };
-        prop_assert_eq!(recipe.apply(image).unwrap(), center_crop(&resized, crop).unwrap());
+        let preprocessing = Preprocessing { resize: Some(size), crop: Some(crop), filter, ..Preprocessing::imagenet() };
+        prop_assert_eq!(preprocessing.apply(image).unwrap(), center_crop(&resized, crop).unwrap());
     }
 }
 
@@ -102,16 +103,16 @@ fn long_strips_neither_overflow_nor_fill_the_memory() {
     let expected = strip(224, 224);
     for image in [strip(1, 4_000_000), strip(4_000_000, 1)] {
         assert_eq!(
-            Recipe::imagenet().apply(image.clone()),
+            Preprocessing::imagenet().apply(image.clone()),
             Ok(expected.clone())
         );
         let error = resize_shorter_side(&image, 256, Filter::Bicubic).unwrap_err();
         assert!(matches!(error, TransformError::TooLarge { .. }), "{error}");
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: Some(u32::MAX),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
-        assert_eq!(recipe.apply(image), Ok(expected.clone()));
+        assert_eq!(preprocessing.apply(image), Ok(expected.clone()));
     }
     // The result is small, but between the passes it would be 500000 x 4000000.
     let error = resize(&strip(1, 4_000_000), 500_000, 1, Filter::Bilinear).unwrap_err();

@@ -135,14 +135,15 @@ fn a_classifier_takes_the_images_of_its_recipe() {
     let (model, _) = Load::default()
         .apply(inferred.config.init::<Cpu>(&device), &checkpoint)
         .unwrap();
-    let mut recipe = resnet_image::Recipe::cifar();
+    let mut preprocessing = resnet_image::Preprocessing::cifar();
     let labels = Labels::of_network(None, 4);
-    let refused = Classifier::new(model.clone(), recipe, labels.clone(), &device).unwrap_err();
+    let refused =
+        Classifier::new(model.clone(), preprocessing, labels.clone(), &device).unwrap_err();
     assert!(matches!(refused, OpenError::Channels(_)), "{refused}");
-    (recipe.mean, recipe.std) = ([0.45].into(), [0.25].into());
-    (recipe.resize, recipe.crop) = (Some(32), Some(32));
-    let classifier = Classifier::new(model, recipe, labels, &device).unwrap();
-    assert_eq!(classifier.recipe().channels(), Channels::Gray);
+    (preprocessing.mean, preprocessing.std) = ([0.45].into(), [0.25].into());
+    (preprocessing.resize, preprocessing.crop) = (Some(32), Some(32));
+    let classifier = Classifier::new(model, preprocessing, labels, &device).unwrap();
+    assert_eq!(classifier.preprocessing().channels(), Channels::Gray);
     let gray = open_as(picture("grey.bmp"), Channels::Gray).unwrap();
     let predictions = classifier.classify(&[gray]).unwrap();
     assert_eq!(predictions[0].top[0].class, 1);

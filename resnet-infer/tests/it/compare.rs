@@ -177,17 +177,22 @@ fn preprocess_saves_the_pixels_of_torchvision() {
         (&[], "tv_256_224"),
         (&["--resize", "235", "--filter", "bicubic"], "timm_224_0.95"),
     ];
-    for (flags, recipe) in recipes {
+    for (flags, preprocessing) in recipes {
         run(
             ["preprocess", &image("coffee_513x387.png"), "--output", path]
                 .iter()
                 .chain(flags),
         )
         .success();
-        let expected =
-            format!("resnet-image/tests/fixtures/preprocess/expected/{recipe}/coffee_513x387.png");
+        let expected = format!(
+            "resnet-image/tests/fixtures/preprocess/expected/{preprocessing}/coffee_513x387.png"
+        );
         let expected = resnet_image::open(fixture(&expected)).unwrap();
-        assert_eq!(resnet_image::open(&output).unwrap(), expected, "{recipe}");
+        assert_eq!(
+            resnet_image::open(&output).unwrap(),
+            expected,
+            "{preprocessing}"
+        );
     }
     std::fs::remove_file(&output).unwrap();
     let assert = run([

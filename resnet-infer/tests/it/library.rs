@@ -2,7 +2,7 @@
 
 use resnet_core::{Arch, ResNet};
 use resnet_cpu::Cpu;
-use resnet_image::{Recipe, RgbImage};
+use resnet_image::{Preprocessing, RgbImage};
 use resnet_infer::{Classifier, Labels, OpenError};
 
 use crate::{checkpoint, image};
@@ -11,7 +11,7 @@ use crate::{checkpoint, image};
 fn a_checkpoint_alone_makes_a_classifier() {
     let classifier: Classifier<Cpu> =
         Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
-    assert_eq!(classifier.recipe(), &Recipe::cifar());
+    assert_eq!(classifier.preprocessing(), &Preprocessing::cifar());
     let images = ["tiny_33x20.png", "cat_451x300.png", "tiny_33x20.png"];
     let images = images.map(|name| resnet_image::open(image(name)).unwrap());
     let together = classifier
@@ -48,29 +48,38 @@ fn batches_do_not_change_predictions() {
 
 #[test]
 fn parts_that_do_not_fit_are_refused() {
-    let refusal = |config: resnet_core::ResNetConfig, labels: Labels, recipe: Recipe| {
-        let model: ResNet<Cpu> = config.init(&Default::default());
-        Classifier::new(model, recipe, labels, &Default::default()).unwrap_err()
-    };
+    let refusal =
+        |config: resnet_core::ResNetConfig, labels: Labels, preprocessing: Preprocessing| {
+            let model: ResNet<Cpu> = config.init(&Default::default());
+            Classifier::new(model, preprocessing, labels, &Default::default()).unwrap_err()
+        };
     let config = Arch::CifarResNet20.config();
     let ten = || Labels::named("cifar10").unwrap();
-    let headless = refusal(config.clone().with_num_classes(0), ten(), Recipe::cifar());
+    let headless = refusal(
+        config.clone().with_num_classes(0),
+        ten(),
+        Preprocessing::cifar(),
+    );
     assert!(matches!(headless, OpenError::NoClasses));
-    let grey = refusal(config.clone().with_in_channels(1), ten(), Recipe::cifar());
+    let grey = refusal(
+        config.clone().with_in_channels(1),
+        ten(),
+        Preprocessing::cifar(),
+    );
     assert!(matches!(grey, OpenError::Channels(_)));
     let few = refusal(
         config.clone(),
         ["a", "b"].into_iter().collect(),
-        Recipe::cifar(),
+        Preprocessing::cifar(),
     );
     assert!(matches!(few, OpenError::Labels(_)));
     let flat = refusal(
         config,
         ten(),
-        Recipe {
+        Preprocessing {
             std: [0.0; 3].into(),
-            ..Recipe::cifar()
+            ..Preprocessing::cifar()
         },
     );
-    assert!(matches!(flat, OpenError::Recipe(_)));
+    assert!(matches!(flat, OpenError::Preprocessing(_)));
 }

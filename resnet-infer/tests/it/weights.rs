@@ -78,10 +78,12 @@ fn a_name_is_enough_to_classify() {
         stderr(&assert).contains("note: downloading test_resnet.r160_in1k.safetensors (1.81 MiB)")
     );
 
-    // With the recipe and the labels of the catalogue.
+    // With the preprocessing and the labels of the catalogue.
     let weights = Weights::named("test_resnet").unwrap();
-    let pixels = weights.recipe.apply(resnet_image::open(&photo).unwrap());
-    let (mean, std) = (weights.recipe.mean, weights.recipe.std);
+    let pixels = weights
+        .preprocessing
+        .apply(resnet_image::open(&photo).unwrap());
+    let (mean, std) = (weights.preprocessing.mean, weights.preprocessing.std);
     let x = resnet_image::to_tensor::<Flex>(&[pixels.unwrap()], mean, std, &Default::default());
     let logits = keyed_test_resnet().fuse().forward(x.unwrap());
     let best: i32 = logits.argmax(1).into_scalar();

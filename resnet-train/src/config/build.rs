@@ -1,8 +1,8 @@
 //! From a config to what a run is made of.
 
 use resnet_core::{NormMode, ResNetConfig, StemKind};
-use resnet_data::{Augment, Crop, Dataset, Loader, Mix};
-use resnet_image::Recipe;
+use resnet_data::{Augment, Crop, DataLoader, Dataset, Mix};
+use resnet_image::Preprocessing;
 use resnet_weights::{OptionError, Overrides};
 
 use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
@@ -24,8 +24,8 @@ impl Config {
         })
     }
 
-    /// What is done to an image in evaluation, where the network's own recipe is `own`.
-    pub fn recipe(&self, own: Recipe, network: &ResNetConfig) -> Recipe {
+    /// What is done to an image in evaluation, where the network's own preprocessing is `own`.
+    pub fn preprocessing(&self, own: Preprocessing, network: &ResNetConfig) -> Preprocessing {
         let own = self.input.unwrap_or(own);
         let small = matches!(network.stem, StemKind::Conv3x3 { .. });
         let crop = own.crop.unwrap_or(if small { 32 } else { 224 });
@@ -35,15 +35,15 @@ impl Config {
             _ => 256.0 / 224.0,
         };
         let size = self.size.unwrap_or(crop);
-        Recipe {
+        Preprocessing {
             resize: Some((f64::from(size) * ratio).round() as u32),
             crop: Some(size),
             ..own
         }
     }
 
-    /// How images are changed at random, where in evaluation they go through `recipe`.
-    pub(super) fn augment(&self, recipe: &Recipe) -> Augment {
+    /// How images are changed at random, where in evaluation they go through `preprocessing`.
+    pub(super) fn augment(&self, preprocessing: &Preprocessing) -> Augment {
         let AugmentConfig {
             crop,
             flip,
@@ -52,15 +52,18 @@ impl Config {
             erase,
             ..
         } = self.augment;
-        let size = self.train_size.or(recipe.crop).unwrap_or(DEFAULT_SIDE);
+        let size = self
+            .train_size
+            .or(preprocessing.crop)
+            .unwrap_or(DEFAULT_SIDE);
         let crop = match crop {
             CropConfig::RandomResized { scale } => Crop::RandomResized {
                 size,
                 scale,
-                filter: recipe.filter,
+                filter: preprocessing.filter,
             },
             CropConfig::Padded { padding } => Crop::Padded { size, padding },
-            CropConfig::Evaluation => Crop::Recipe,
+            CropConfig::Evaluation => Crop::Preprocessing,
         };
         Augment {
             crop,
@@ -71,9 +74,9 @@ impl Config {
         }
     }
 
-    /// The side of the images in training, where in evaluation they go through `recipe`.
-    pub fn training_side(&self, recipe: &Recipe) -> u32 {
-        let evaluation = recipe.crop.unwrap_or(DEFAULT_SIDE);
+    /// The side of the images in training, where in evaluation they go through `preprocessing`.
+    pub fn training_side(&self, preprocessing: &Preprocessing) -> u32 {
+        let evaluation = preprocessing.crop.unwrap_or(DEFAULT_SIDE);
         match self.augment.crop {
             CropConfig::Evaluation => evaluation,
             _ => self.train_size.unwrap_or(evaluation),
@@ -108,7 +111,11 @@ impl Config {
     /// # Errors
     ///
     /// If there is no image, or a number is out of its range.
-    pub fn fit(&self, [train, valid]: [Dataset; 2], recipe: Recipe) -> Result<Fit, ConfigError> {
+    pub fn fit(
+        &self,
+        [train, valid]: [Dataset; 2],
+        preprocessing: Preprocessing,
+    ) -> Result<Fit, ConfigError> {
         self.validate()?;
         if train.is_empty() {
             return Err(ConfigError::NoImages);
@@ -118,8 +125,8 @@ impl Config {
             return Err(ConfigError::ClassWeights);
         }
         let class_weights = self.class_weights.then(|| train.class_weights());
-        let train = Loader::new(train, recipe, self.batch_size)
-            .training(self.augment(&recipe), self.seed)?
+        let train = DataLoader::new(train, preprocessing, self.batch_size)
+            .training(self.augment(&preprocessing), self.seed)?
             .with_mix(self.mix())?
             .with_sampling(self.sampling);
         let epoch = train.len() as u64;
@@ -139,13 +146,13 @@ impl Config {
                 total: epoch * self.epochs,
             },
             train,
-            valid: Some(Loader::new(valid, recipe, self.batch_size)),
+            valid: Some(DataLoader::new(valid, preprocessing, self.batch_size)),
             learning_rate: self.learning_rate,
             epochs: self.epochs,
             smoothing: self.smoothing,
             class_weights,
-            parts: self.parts,
-            checkpoint: None,
+            accumulate: self.accumulate,
+            state: None,
             save_every: None,
             seed: self.seed,
         })

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use resnet_data::AugmentError;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use resnet_weights::OptionError;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -95,7 +95,7 @@ pub enum ConfigError {
     Augment(#[from] AugmentError),
     /// The recipe for evaluation cannot be used.
     #[error("`input`")]
-    Input(#[from] resnet_image::RecipeError),
+    Input(#[from] resnet_image::PreprocessingError),
     /// An option of the network cannot be set.
     #[error("`set`: {cause}")]
     Set {
@@ -171,8 +171,10 @@ fn unread(text: &str, error: &toml::de::Error) -> ConfigError {
 }
 
 /// Reads the preprocessing, and says in its errors that it is a whole one.
-pub(super) fn input<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Recipe>, D::Error> {
-    Option::<Recipe>::deserialize(input).map_err(|error| {
+pub(super) fn input<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<Preprocessing>, D::Error> {
+    Option::<Preprocessing>::deserialize(input).map_err(|error| {
         let error = error.to_string();
         let cause = error.lines().next().unwrap_or_default();
         D::Error::custom(format!(

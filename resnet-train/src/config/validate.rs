@@ -1,7 +1,7 @@
 //! What the types of a config cannot say.
 
 use resnet_data::Sampling;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 
 use super::{Config, ConfigError};
 use crate::{Decay, OptimizerConfig, limits};
@@ -38,7 +38,7 @@ impl Config {
         )?;
         epochs("epochs", self.epochs)?;
         images("batch-size", self.batch_size)?;
-        images("parts", self.parts)?;
+        images("accumulate", self.accumulate)?;
         above("learning-rate", self.learning_rate)?;
         share("smoothing", self.smoothing)?;
         share("drop-path", self.drop_path)?;
@@ -82,7 +82,7 @@ impl Config {
             images("sampling.repeated.times", times)?;
         }
         self.mix().validate()?;
-        Ok(self.augment(&Recipe::imagenet()).validate()?)
+        Ok(self.augment(&Preprocessing::imagenet()).validate()?)
     }
 
     fn validate_decay(&self) -> Result<(), ConfigError> {

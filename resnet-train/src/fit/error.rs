@@ -3,7 +3,7 @@
 use resnet_data::LoaderError;
 use resnet_image::BatchError;
 
-use crate::{CheckpointError, EvaluateError, PeersError};
+use crate::{EvaluateError, PeersError, TrainingStateError};
 
 /// Why a run could not go on. Its last checkpoint is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +62,13 @@ pub enum FitError {
     Batch(#[from] BatchError),
     /// No images can be prepared.
     #[error(transparent)]
-    Loader(#[from] LoaderError),
+    DataLoader(#[from] LoaderError),
     /// The validation failed.
     #[error("validation")]
     Evaluate(#[from] EvaluateError),
     /// The state cannot be written.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] TrainingStateError),
     /// A process that trains along is gone.
     #[error(transparent)]
     Peers(#[from] PeersError),

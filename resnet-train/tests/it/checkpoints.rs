@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
-use resnet_data::{Dataset, Loader};
-use resnet_image::Recipe;
-use resnet_train::{CheckpointError, Fit, OptimizerConfig, Position, Settings, Trainer, targets};
+use resnet_data::{DataLoader, Dataset};
+use resnet_image::Preprocessing;
+use resnet_train::{
+    Fit, OptimizerConfig, Position, Settings, Trainer, TrainingStateError, targets,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -104,7 +106,7 @@ impl Case {
         }
     }
 
-    fn resume(&self) -> Result<(Trainer<Train>, Position), CheckpointError> {
+    fn resume(&self) -> Result<(Trainer<Train>, Position), TrainingStateError> {
         self.fit
             .resume(Trainer::new(model(6, 0.0), self.settings), &self.file)
     }
@@ -382,7 +384,7 @@ fn states_of_other_runs_and_versions_are_told() {
         &other,
         "seed 5, 64 images, 6 classes and 4 batches in place of seed 6, 64, 6 and 4",
     );
-    let images = Loader::new(Dataset::shapes(65, 1), Recipe::cifar(), 16);
+    let images = DataLoader::new(Dataset::shapes(65, 1), Preprocessing::cifar(), 16);
     let other = Fit {
         train: images,
         ..case.fit.clone()

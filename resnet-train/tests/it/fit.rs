@@ -8,8 +8,8 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
-use resnet_data::{Augment, BadImage, Crop, Dataset, Loader, Mix};
-use resnet_image::Recipe;
+use resnet_data::{Augment, BadImage, Crop, DataLoader, Dataset, Mix};
+use resnet_image::Preprocessing;
 use resnet_train::{
     Decay, Ending, EpochReport, Fit, FitError, Observer, OptimizerConfig, ParamGroups, Position,
     Schedule, Settings, StepReport, Trainer, tensors,
@@ -45,13 +45,17 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
-    let train = Loader::new(Dataset::shapes(images, 1), Recipe::cifar(), 16)
+    let train = DataLoader::new(Dataset::shapes(images, 1), Preprocessing::cifar(), 16)
         .training(Augment::cifar(), 7)
         .unwrap()
         .with_workers(2);
     let steps = train.len() as u64;
     Fit {
-        valid: Some(Loader::new(Dataset::shapes(60, 2), Recipe::cifar(), 30)),
+        valid: Some(DataLoader::new(
+            Dataset::shapes(60, 2),
+            Preprocessing::cifar(),
+            30,
+        )),
         schedule: Schedule {
             decay: Decay::OneCycle { rise: 0.3 },
             warmup: 0,
@@ -65,8 +69,8 @@ pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit 
         epochs,
         smoothing: 0.1,
         class_weights: None,
-        parts: 1,
-        checkpoint: checkpoint.map(Into::into),
+        accumulate: 1,
+        state: checkpoint.map(Into::into),
         save_every: None,
         seed: 5,
     }
@@ -77,7 +81,7 @@ pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit 
 pub(crate) struct Watch {
     stop_after: Option<u64>,
     steps: u64,
-    stretches: Vec<StepReport>,
+    windows: Vec<StepReport>,
     epochs: Vec<EpochReport>,
     bad: Vec<BadImage>,
     refuse_bad: bool,
@@ -95,7 +99,7 @@ impl Watch {
 
 impl Observer<Cpu> for Watch {
     fn steps(&mut self, report: &StepReport) {
-        self.stretches.push(*report);
+        self.windows.push(*report);
     }
 
     fn epoch(&mut self, report: &EpochReport, _: &ResNet<Cpu>) -> Result<(), String> {
@@ -141,7 +145,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
     };
     let mut whole = fit(96, 2, None);
     whole.train = whole.train.with_mix(mix).unwrap();
-    whole.parts = 3;
+    whole.accumulate = 3;
     let mut trainer = Trainer::new(model(6, 0.2), settings());
     let mut position = Position::default();
     let ending = whole.run(&mut trainer, &mut position, &device, &mut Watch::default());
@@ -154,7 +158,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("last.checkpoint");
         let cut = Fit {
-            checkpoint: Some(file.clone()),
+            state: Some(file.clone()),
             ..whole.clone()
         };
         let mut trainer = Trainer::new(model(6, 0.2), settings());
@@ -213,15 +217,15 @@ fn a_network_learns_the_images_it_sees() {
     let mut watch = Watch::default();
     let shapes = Dataset::shapes(32, 1);
     let same = Augment {
-        crop: Crop::Recipe,
+        crop: Crop::Preprocessing,
         flip: 0.0,
         ..Augment::cifar()
     };
-    let train = Loader::new(shapes.clone(), Recipe::cifar(), 16).training(same, 7);
+    let train = DataLoader::new(shapes.clone(), Preprocessing::cifar(), 16).training(same, 7);
     let train = train.unwrap();
     let fit = Fit {
         train,
-        valid: Some(Loader::new(shapes, Recipe::cifar(), 32)),
+        valid: Some(DataLoader::new(shapes, Preprocessing::cifar(), 32)),
         smoothing: 0.0,
         ..fit(32, 40, None)
     };
@@ -236,7 +240,7 @@ fn a_network_learns_the_images_it_sees() {
     assert!(last.loss < 0.5 * first.loss);
     // By chance it would be 1/6.
     assert!(top1 > 0.9);
-    let images: usize = watch.stretches.iter().map(|stretch| stretch.images).sum();
+    let images: usize = watch.windows.iter().map(|window| window.images).sum();
     assert_eq!(images, 40 * 32);
 }
 
@@ -326,7 +330,7 @@ fn an_epoch_without_a_readable_image_is_an_error() {
     }
     let data = Dataset::folder(folder.path()).unwrap();
     let mut fit = fit(32, 1, None);
-    fit.train = Loader::new(data, Recipe::cifar(), 2)
+    fit.train = DataLoader::new(data, Preprocessing::cifar(), 2)
         .training(Augment::cifar(), 1)
         .unwrap();
     let mut trainer = Trainer::new(model(2, 0.0), settings());
@@ -441,7 +445,7 @@ fn bad_images_are_told_and_may_end_the_run() {
     fs::write(folder.path().join("class1/broken.gif"), b"<html>").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
     let mut fit = fit(32, 1, None);
-    fit.train = Loader::new(data, Recipe::cifar(), 41)
+    fit.train = DataLoader::new(data, Preprocessing::cifar(), 41)
         .training(Augment::cifar(), 1)
         .unwrap();
     let mut run = |refuse_bad: bool| {
@@ -531,14 +535,14 @@ fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
         .flat_map(|mix| [0.0, 0.1].map(|smoothing| (mix, smoothing)))
         .flat_map(|(mix, smoothing)| [1, 3].map(|parts| (mix, smoothing, parts)))
     {
-        let train = Loader::new(Dataset::shapes(22, 4), Recipe::cifar(), 22);
+        let train = DataLoader::new(Dataset::shapes(22, 4), Preprocessing::cifar(), 22);
         let train = train.training(Augment::cifar(), 7).unwrap();
         let fit = Fit {
             train: train.with_mix(mix).unwrap(),
             valid: None,
             class_weights: Some(weights.into()),
             smoothing,
-            parts,
+            accumulate: parts,
             learning_rate: 1e-9,
             ..fit(22, 1, None)
         };
@@ -547,7 +551,7 @@ fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
             ..settings()
         };
         let batch = fit.train.epoch(0, 0).unwrap().next().unwrap();
-        let (images, targets) = tensors::<Cpu>(&batch, fit.train.recipe(), &device).unwrap();
+        let (images, targets) = tensors::<Cpu>(&batch, fit.train.preprocessing(), &device).unwrap();
         let logits = model(6, 0.0)
             .valid()
             .with_norm_mode(NormMode::Eval)

@@ -107,7 +107,7 @@ fn a_network_of_ones_own_trains_as_in_pytorch_saves_and_resumes() {
 
     let mut first = trainer(&steps);
     assert!((step(&mut first) - losses[0]).abs() < 1e-5);
-    first.checkpoint(&state, &1_u32).unwrap();
+    first.save_state(&state, &1_u32).unwrap();
     let (mut resumed, position) = trainer(&steps).resume::<u32>(&state).unwrap();
     assert_eq!(position, 1);
     for trainer in [&mut first, &mut resumed] {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use resnet_core::Arch;
-use resnet_image::{Filter, Recipe};
+use resnet_image::{Filter, Preprocessing};
 use serde::Deserialize;
 
 use super::{Accuracy, Licence, Source, Weights};
@@ -62,16 +62,16 @@ fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
     let (arch, _) = row.id.split_once('.').ok_or("an id without a tag")?;
     let arch: Arch = arch.parse()?;
     let (mean, std) = (triple(&row.mean)?.into(), triple(&row.std)?.into());
-    let recipe = |resize, crop| Recipe {
+    let preprocessing = |resize, crop| Preprocessing {
         resize: Some(resize),
         crop: Some(crop),
         filter: row.filter,
         mean,
         std,
     };
-    let (train_recipe, recipe) = (
-        recipe(row.train_resize, row.train_crop),
-        recipe(row.resize, row.crop),
+    let (train_recipe, preprocessing) = (
+        preprocessing(row.train_resize, row.train_crop),
+        preprocessing(row.resize, row.crop),
     );
     let sources = sources(row.url, row.hub, row.torchvision.is_some())?;
     Ok(Weights {
@@ -86,7 +86,7 @@ fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
         origin: row.origin,
         parameters: row.parameters,
         gmacs: row.gmacs,
-        recipe,
+        preprocessing,
         train_recipe,
         accuracy: accuracy(row.top1, row.top5),
         train_accuracy: accuracy(row.train_top1, row.train_top5),

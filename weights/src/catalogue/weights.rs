@@ -3,7 +3,7 @@
 use std::fmt;
 
 use resnet_core::{Arch, ResNetConfig};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use crate::Labels;
@@ -17,7 +17,7 @@ use crate::Labels;
 ///
 /// let weights = Weights::named("resnet50")?;
 /// assert_eq!(weights.id, ids::RESNET50_A1_IN1K.as_ref());
-/// assert_eq!(weights.recipe.crop, Some(288));
+/// assert_eq!(weights.preprocessing.crop, Some(288));
 /// assert_eq!(Weights::named("ResNet50_Weights.IMAGENET1K_V2")?.id, "resnet50.tv2_in1k");
 /// assert!(Weights::matching("wide_resnet*")?.len() >= 5);
 /// # Ok::<(), resnet_weights::UnknownWeights>(())
@@ -47,14 +47,14 @@ pub struct Weights {
     pub origin: String,
     /// Trainable parameters.
     pub parameters: u64,
-    /// Billions of multiply-accumulates (convolutions and classifier) for one image at the size of [`recipe`](Self::recipe).
+    /// Billions of multiply-accumulates (convolutions and classifier) for one image at the size of [`preprocessing`](Self::preprocessing).
     pub gmacs: f64,
     /// The preprocessing it was evaluated with: timm's test size, which is above that of training for many sets;
     /// torchvision's own for torchvision's.
-    pub recipe: Recipe,
+    pub preprocessing: Preprocessing,
     /// The preprocessing at the size it was trained with.
-    pub train_recipe: Recipe,
-    /// Accuracy on ImageNet-1k's validation images, or CIFAR-10's test images, by [`recipe`](Self::recipe), where it was published.
+    pub train_recipe: Preprocessing,
+    /// Accuracy on ImageNet-1k's validation images, or CIFAR-10's test images, by [`preprocessing`](Self::preprocessing), where it was published.
     pub accuracy: Option<Accuracy>,
     /// The same by [`train_recipe`](Self::train_recipe).
     pub train_accuracy: Option<Accuracy>,

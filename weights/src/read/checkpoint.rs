@@ -5,7 +5,7 @@ use std::fmt;
 
 use burn::tensor::TensorData;
 use resnet_core::ResNetConfig;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use tempfile::TempPath;
 
 use super::container::Container;
@@ -226,8 +226,8 @@ impl Checkpoint {
     }
 
     /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
-    pub fn recipe(&self) -> Option<Recipe> {
-        self.metadata.recipe
+    pub fn preprocessing(&self) -> Option<Preprocessing> {
+        self.metadata.preprocessing
     }
 
     /// What turns logits into probabilities, where the file tells it: files that

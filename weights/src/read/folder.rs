@@ -37,7 +37,7 @@ impl Sidecar {
         metadata.config = told.config;
         metadata.options = told.options;
         metadata.labels = metadata.labels.take().or(told.labels);
-        metadata.recipe = metadata.recipe.take().or(told.recipe);
+        metadata.preprocessing = metadata.preprocessing.take().or(told.preprocessing);
         metadata.activation = metadata.activation.or(told.activation);
         metadata.notes.extend(told.notes);
     }
@@ -168,7 +168,7 @@ fn transformers(
     };
     match preprocessor.map(preprocessing::of_transformers) {
         None => {}
-        Some(Ok(recipe)) => metadata.recipe = Some(recipe),
+        Some(Ok(preprocessing)) => metadata.preprocessing = Some(preprocessing),
         Some(Err(cause)) => metadata.notes.push(unused(PREPROCESSOR, &cause)),
     }
     Ok(())
@@ -186,7 +186,7 @@ fn timm(config: &Value, metadata: &mut Metadata) -> Result<(), String> {
         .and_then(names);
     match preprocessing::of_timm(pretrained) {
         None => {}
-        Some(Ok(recipe)) => metadata.recipe = Some(recipe),
+        Some(Ok(preprocessing)) => metadata.preprocessing = Some(preprocessing),
         Some(Err(cause)) => metadata.notes.push(unused("pretrained_cfg", &cause)),
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 
 use super::SourceError;
 use crate::{Checkpoint, Labels, Licence, Load, OutputActivation, Overrides, Report, Weights};
@@ -18,7 +18,7 @@ pub struct Resolved {
     /// Options of the network, with the classes and channels of the file.
     pub config: ResNetConfig,
     /// What is done to an image before the network.
-    pub recipe: Recipe,
+    pub preprocessing: Preprocessing,
     /// Names of the classes, or their numbers. [`Labels::check`] compares their number with the network's.
     pub labels: Labels,
     /// What turns logits into probabilities.

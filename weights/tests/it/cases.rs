@@ -282,10 +282,13 @@ fn folders_of_timm_bring_their_config() {
     assert_eq!(inferred.config, *model.config());
     assert_eq!(inferred.assumptions, []);
     assert_eq!(file.labels().unwrap().get(1), "bee");
-    let recipe = file.recipe().unwrap();
+    let preprocessing = file.preprocessing().unwrap();
     // timm: floor(160 / 0.95) = 168.
-    assert_eq!((recipe.resize, recipe.crop), (Some(168), Some(160)));
-    assert_eq!(recipe.filter, resnet_image::Filter::Bicubic);
+    assert_eq!(
+        (preprocessing.resize, preprocessing.crop),
+        (Some(168), Some(160))
+    );
+    assert_eq!(preprocessing.filter, resnet_image::Filter::Bicubic);
     let (loaded, _) = load(&file, &Overrides::default());
     assert_eq!(logits_of(&loaded, 64), logits_of(&model, 64));
 }
@@ -337,7 +340,7 @@ fn arguments_of_timm_that_say_nothing_new_are_taken_and_options_are_set() {
     let (folder, model) = timm_folder(&arguments("avg"));
     let file = Checkpoint::open(folder.path()).unwrap();
     assert_eq!(file.infer().unwrap().config, *model.config());
-    assert_eq!(file.recipe(), None);
+    assert_eq!(file.preprocessing(), None);
     let notes = file.notes().join("\n");
     assert!(
         notes.contains("is not used: its `crop_mode` is `squash`"),

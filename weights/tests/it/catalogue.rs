@@ -9,7 +9,7 @@ use resnet_weights::{Licence, Source, UnknownWeights, Weights, ids};
 fn every_row_agrees_with_its_network() {
     for weights in Weights::all() {
         let id = &weights.id;
-        let crop = weights.recipe.crop.unwrap();
+        let crop = weights.preprocessing.crop.unwrap();
         let config = weights.arch.config().with_num_classes(weights.classes);
         let cost = config.cost([crop as usize; 2]);
         assert_eq!(cost.parameters, weights.parameters, "{id}");
@@ -40,15 +40,21 @@ fn every_row_agrees_with_its_network() {
 fn every_recipe_is_consistent() {
     for weights in Weights::all() {
         let id = &weights.id;
-        for recipe in [&weights.recipe, &weights.train_recipe] {
-            recipe.validate().unwrap();
-            assert!(recipe.resize >= recipe.crop, "{id}: {recipe:?}");
-            let imagenet =
-                [0.485, 0.456, 0.406] == recipe.mean && [0.229, 0.224, 0.225] == recipe.std;
-            let halves = [0.5; 3] == recipe.mean && [0.5; 3] == recipe.std;
-            assert!(imagenet || halves, "{id}: {recipe:?}");
+        for preprocessing in [&weights.preprocessing, &weights.train_recipe] {
+            preprocessing.validate().unwrap();
+            assert!(
+                preprocessing.resize >= preprocessing.crop,
+                "{id}: {preprocessing:?}"
+            );
+            let imagenet = [0.485, 0.456, 0.406] == preprocessing.mean
+                && [0.229, 0.224, 0.225] == preprocessing.std;
+            let halves = [0.5; 3] == preprocessing.mean && [0.5; 3] == preprocessing.std;
+            assert!(imagenet || halves, "{id}: {preprocessing:?}");
         }
-        assert!(weights.recipe.crop >= weights.train_recipe.crop, "{id}");
+        assert!(
+            weights.preprocessing.crop >= weights.train_recipe.crop,
+            "{id}"
+        );
         // A set evaluated at a larger size is better there.
         if let (Some(test), Some(train)) = (weights.accuracy, weights.train_accuracy) {
             assert!(test.top1 >= train.top1, "{id}");

@@ -3,7 +3,7 @@
 use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
 use resnet_core::{Activation, AntiAlias, Arch, Network, ResNet, ResNetConfig};
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use resnet_weights::{Checkpoint, Dtype, FloatType, Labels, Load, Save, SaveError};
 
 use crate::keyed;
@@ -177,17 +177,17 @@ fn classes_and_preprocessing_go_with_the_file() {
     let path = folder.path().join("model.safetensors");
     let model = keyed::fill(fresh(Arch::TestResNet).with_classes(2), 7);
     let labels: Labels = ["ants", "bees \"and\" wasps"].into_iter().collect();
-    let recipe = Recipe {
+    let preprocessing = Preprocessing {
         resize: Some(96),
-        ..Recipe::imagenet()
+        ..Preprocessing::imagenet()
     };
     let save = Save::default()
         .with_labels(labels.clone())
-        .with_recipe(recipe);
+        .with_preprocessing(preprocessing);
     save.safetensors(&model, &path).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
     assert_eq!(checkpoint.labels(), Some(&labels));
-    assert_eq!(checkpoint.recipe(), Some(recipe));
+    assert_eq!(checkpoint.preprocessing(), Some(preprocessing));
     assert_eq!(checkpoint.infer().unwrap().config, *model.config());
     // The order of the metadata is the same each time, whatever a hash map says.
     let bytes = std::fs::read(&path).unwrap();
@@ -197,7 +197,7 @@ fn classes_and_preprocessing_go_with_the_file() {
     }
     Save::default().safetensors(&model, &path).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
-    assert!(checkpoint.labels().is_none() && checkpoint.recipe().is_none());
+    assert!(checkpoint.labels().is_none() && checkpoint.preprocessing().is_none());
 
     for (key, text, cause) in [
         ("resnet_labels", "[1]", "the `resnet_labels` in its header"),

@@ -44,7 +44,7 @@ fn a_network_comes_with_recipe_labels_and_report() {
     assert_eq!(resnet.labels, Labels::named("imagenet1k").unwrap());
     assert_eq!(resnet.weights.id, "test_resnet.r160_in1k");
     assert_eq!(
-        (resnet.recipe.crop, resnet.recipe.mean),
+        (resnet.preprocessing.crop, resnet.preprocessing.mean),
         (Some(160), [0.5; 3].into())
     );
     assert_eq!((resnet.report.loaded, resnet.file), (77, Some(path)));

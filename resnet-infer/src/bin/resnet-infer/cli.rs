@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, RecipeFlags, RuntimeFlags, positive};
+use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive};
 use resnet_weights::{FloatType, OutputActivation};
 
 /// Classify images with residual networks.
@@ -121,7 +121,7 @@ pub(crate) struct Classify {
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) recipe: RecipeFlags,
+    pub(crate) preprocessing: PreprocessingFlags,
     /// Classes to show for each image [default: 5, or all above `--threshold`].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) top_k: Option<usize>,
@@ -171,7 +171,7 @@ pub(crate) struct Preprocess {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
-    pub(crate) recipe: RecipeFlags,
+    pub(crate) preprocessing: PreprocessingFlags,
 }
 
 #[derive(Debug, Args)]

@@ -76,8 +76,8 @@ pub(crate) struct Data {
 
 /// The numbers of a run; each flag replaces one of the recipe.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Numbers")]
-pub(crate) struct Numbers {
+#[command(next_help_heading = "Optimization")]
+pub(crate) struct OptimizationFlags {
     /// Recipe by its name, as `resnet-train recipes` lists them, or a config ending in `.toml` [default: `finetune` for
     /// fine-tuning, `shapes` for `shapes`, else plain SGD along a cosine].
     #[arg(long, value_name = "NAME|FILE")]
@@ -103,8 +103,8 @@ pub(crate) struct Numbers {
     #[arg(long, value_name = "N", value_parser = to(limits::BATCH))]
     pub(crate) batch_size: Option<usize>,
     /// Run each batch in N parts, for less memory (gradient accumulation): loss and gradient are those of the whole batch.
-    #[arg(long, value_name = "N", value_parser = to(limits::PARTS))]
-    pub(crate) parts: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = to(limits::ACCUMULATE))]
+    pub(crate) accumulate: Option<usize>,
     /// Peak of the learning rate.
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
@@ -153,7 +153,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) optimization: OptimizationFlags,
     #[command(flatten)]
     pub(crate) processes: Processes,
 }
@@ -237,7 +237,7 @@ pub(crate) struct Preview {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::PICTURES))]
     pub(crate) columns: usize,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) optimization: OptimizationFlags,
 }
 
 #[derive(Debug, Args)]
@@ -261,7 +261,7 @@ pub(crate) struct FindRate {
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
     pub(crate) to: f64,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) optimization: OptimizationFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -300,7 +300,7 @@ pub(crate) struct BenchData {
     #[arg(long, value_name = "N", value_parser = to(limits::WORKERS))]
     pub(crate) workers: Option<usize>,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) optimization: OptimizationFlags,
 }
 
 #[derive(Debug, Args)]

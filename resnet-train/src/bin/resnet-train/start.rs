@@ -7,11 +7,11 @@ use burn::tensor::backend::AutodiffBackend;
 use resnet_cli::MemoryFlags;
 use resnet_core::{ResNet, ResNetConfig};
 use resnet_data::Dataset;
-use resnet_image::Recipe;
+use resnet_image::Preprocessing;
 use resnet_train::{Config, Head};
-use resnet_weights::{Labels, ModelSource, OutputActivation, Resolved, default_recipe};
+use resnet_weights::{Labels, ModelSource, OutputActivation, Resolved, default_preprocessing};
 
-use crate::cli::{Data, Numbers};
+use crate::cli::{Data, OptimizationFlags};
 
 impl Data {
     /// The images to train from and to validate with.
@@ -26,7 +26,7 @@ impl Data {
     }
 }
 
-impl Numbers {
+impl OptimizationFlags {
     /// The recipe with the flags that were given.
     pub(crate) fn config(&self, data: &Path, usual: Option<&str>) -> Result<Config> {
         let shapes = data == Path::new("shapes");
@@ -58,7 +58,7 @@ impl Numbers {
         config.class_weights |= self.class_weights;
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
-        config.parts = self.parts.unwrap_or(config.parts);
+        config.accumulate = self.accumulate.unwrap_or(config.accumulate);
         config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
         config.size = self.size.or(config.size);
         config.split = self.split.unwrap_or(config.split);
@@ -89,7 +89,7 @@ struct Named {
     origin: String,
     network: ResNetConfig,
     /// Its own preprocessing.
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     source: Option<ModelSource>,
 }
 
@@ -103,7 +103,7 @@ impl Named {
             return Ok(Self {
                 name: name.clone(),
                 origin: "nothing".into(),
-                recipe: default_recipe(&network),
+                preprocessing: default_preprocessing(&network),
                 network,
                 source: None,
             });
@@ -121,7 +121,7 @@ impl Named {
             },
             origin,
             network: described.config,
-            recipe: described.recipe,
+            preprocessing: described.preprocessing,
             source: Some(source),
         })
     }
@@ -129,15 +129,15 @@ impl Named {
 
 /// What is done to an image in evaluation by a config, whose weights are not needed for it; ImageNet's where it names no
 /// network.
-pub(crate) fn recipe(config: &Config) -> Result<Recipe> {
-    let (recipe, network) = match (&config.model, &config.weights, &config.arch) {
-        (None, None, None) => (Recipe::imagenet(), ResNetConfig::named("resnet50")?),
+pub(crate) fn preprocessing(config: &Config) -> Result<Preprocessing> {
+    let (preprocessing, network) = match (&config.model, &config.weights, &config.arch) {
+        (None, None, None) => (Preprocessing::imagenet(), ResNetConfig::named("resnet50")?),
         _ => {
             let named = Named::new(config)?;
-            (named.recipe, named.network)
+            (named.preprocessing, named.network)
         }
     };
-    Ok(config.recipe(recipe, &network))
+    Ok(config.preprocessing(preprocessing, &network))
 }
 
 /// What a run starts from.
@@ -149,7 +149,7 @@ pub(crate) struct Start {
     /// The network, with the classes of the images.
     pub(crate) network: ResNetConfig,
     /// What is done to an image in evaluation.
-    pub(crate) recipe: Recipe,
+    pub(crate) preprocessing: Preprocessing,
     resolved: Option<Resolved>,
 }
 
@@ -165,14 +165,17 @@ impl Start {
         let mut network = named.network.with_num_classes(classes);
         network.drop_path = config.drop_path;
         network.validate()?;
-        let recipe = config.recipe(named.recipe, &network);
-        recipe.check_channels(network.in_channels)?;
+        let preprocessing = config.preprocessing(named.preprocessing, &network);
+        preprocessing.check_channels(network.in_channels)?;
         let source = match &config.weights {
             Some(file) => file.display().to_string(),
             None => named.name.clone(),
         };
-        let batch = config.batch_size.div_ceil(config.parts.max(1));
-        for side in [recipe.crop, config.train_size].into_iter().flatten() {
+        let batch = config.batch_size.div_ceil(config.accumulate.max(1));
+        for side in [preprocessing.crop, config.train_size]
+            .into_iter()
+            .flatten()
+        {
             network.check_input([side as usize; 2])?;
             memory.check(&source, &network, batch, [side as usize; 2], "--size")?;
         }
@@ -186,7 +189,7 @@ impl Start {
             name: named.name,
             origin: named.origin,
             network,
-            recipe,
+            preprocessing,
             resolved,
         })
     }

@@ -75,7 +75,7 @@ fn class_weights_and_smoothing_give_the_losses_of_pytorch() {
                     "pictures",
                     "--recipe",
                     recipe,
-                    "--parts",
+                    "--accumulate",
                     parts,
                     "--backend",
                     "cpu",

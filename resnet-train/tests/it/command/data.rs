@@ -259,9 +259,9 @@ fn networks_of_one_channel_learn_from_gray_images() {
     fs::write(folder.path().join("gray.toml"), format!("{config}{input}")).unwrap();
     expect(folder.path(), &args, 0);
     let best = Checkpoint::open(folder.path().join("run/best.safetensors")).unwrap();
-    let recipe = best.recipe().unwrap();
+    let preprocessing = best.preprocessing().unwrap();
     assert_eq!(
-        (recipe.mean, best.infer().unwrap().config.in_channels),
+        (preprocessing.mean, best.infer().unwrap().config.in_channels),
         ([0.5].into(), 1)
     );
 }

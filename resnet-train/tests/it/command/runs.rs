@@ -60,7 +60,7 @@ fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
     let best = folder.path().join("run/best.safetensors");
     let checkpoint = resnet_weights::Checkpoint::open(&best).unwrap();
     assert_eq!(checkpoint.labels().unwrap().get(3), "triangle");
-    assert_eq!(checkpoint.recipe().unwrap().crop, Some(32));
+    assert_eq!(checkpoint.preprocessing().unwrap().crop, Some(32));
     assert_eq!(
         checkpoint.output_activation(),
         Some(resnet_weights::OutputActivation::Softmax)

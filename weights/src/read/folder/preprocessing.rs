@@ -1,6 +1,6 @@
 //! The preprocessing that transformers and timm describe.
 
-use resnet_image::{Filter, PerChannel, Recipe};
+use resnet_image::{Filter, PerChannel, Preprocessing};
 use serde_json::Value;
 
 /// Reads a `preprocessor_config.json`.
@@ -8,7 +8,7 @@ use serde_json::Value;
 /// # Errors
 ///
 /// Names what this preprocessing cannot do.
-pub(super) fn of_transformers(config: &Value) -> Result<Recipe, String> {
+pub(super) fn of_transformers(config: &Value) -> Result<Preprocessing, String> {
     let flag =
         |key: &str, default: bool| config.get(key).and_then(Value::as_bool).unwrap_or(default);
     let kind = ["image_processor_type", "feature_extractor_type"]
@@ -74,11 +74,11 @@ pub(super) fn of_transformers(config: &Value) -> Result<Recipe, String> {
         ],
         false => [vec![0.0; 3], vec![1.0; 3]],
     };
-    recipe([resize, crop], filter, [mean, std], scale)
+    preprocessing([resize, crop], filter, [mean, std], scale)
 }
 
 /// Reads the `pretrained_cfg` of timm; nothing where it says nothing.
-pub(super) fn of_timm(config: &Value) -> Option<Result<Recipe, String>> {
+pub(super) fn of_timm(config: &Value) -> Option<Result<Preprocessing, String>> {
     let number = |test: &str, plain: &str| {
         let values = [test, plain].into_iter().filter_map(|key| config.get(key));
         values.into_iter().find(|value| !value.is_null())
@@ -92,10 +92,10 @@ pub(super) fn of_timm(config: &Value) -> Option<Result<Recipe, String>> {
     let usual = serde_json::json!([3, 224, 224]);
     let share = share.map_or(Some(0.875), Value::as_f64);
     let share = share.ok_or_else(|| "expected a number for `crop_pct`".to_string());
-    Some(share.and_then(|share| timm_recipe(config, size.unwrap_or(&usual), share)))
+    Some(share.and_then(|share| timm_preprocessing(config, size.unwrap_or(&usual), share)))
 }
 
-fn timm_recipe(config: &Value, size: &Value, share: f64) -> Result<Recipe, String> {
+fn timm_preprocessing(config: &Value, size: &Value, share: f64) -> Result<Preprocessing, String> {
     let side = |axis: usize| size.get(axis).and_then(Value::as_u64);
     let (Some(height), Some(width)) = (side(1), side(2)) else {
         return Err(format!(
@@ -118,16 +118,16 @@ fn timm_recipe(config: &Value, size: &Value, share: f64) -> Result<Recipe, Strin
     };
     let resize = scaled(height, 1.0 / share)?;
     let numbers = [floats(config.get("mean"))?, floats(config.get("std"))?];
-    recipe([Some(resize), Some(height)], filter, numbers, 1.0)
+    preprocessing([Some(resize), Some(height)], filter, numbers, 1.0)
 }
 
 /// `scale` is what a white pixel becomes before the normalization.
-fn recipe(
+fn preprocessing(
     [resize, crop]: [Option<u64>; 2],
     filter: Filter,
     [mean, std]: [Vec<f64>; 2],
     scale: f64,
-) -> Result<Recipe, String> {
+) -> Result<Preprocessing, String> {
     // 1 but for rounding.
     let scale = if (scale - 1.0).abs() < 1e-9 {
         1.0
@@ -149,15 +149,17 @@ fn recipe(
         let numbers: Vec<f32> = numbers.collect();
         PerChannel::try_from(numbers).map_err(|error| error.to_string())
     };
-    let recipe = Recipe {
+    let preprocessing = Preprocessing {
         resize: side(resize)?,
         crop: side(crop)?,
         filter,
         mean: scaled(mean)?,
         std: scaled(std)?,
     };
-    recipe.validate().map_err(|error| error.to_string())?;
-    Ok(recipe)
+    preprocessing
+        .validate()
+        .map_err(|error| error.to_string())?;
+    Ok(preprocessing)
 }
 
 /// The side times a factor, rounded down.
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn processor(changes: Value) -> Result<Recipe, String> {
+    fn processor(changes: Value) -> Result<Preprocessing, String> {
         let mut config = json!({
             "image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224}, "crop_pct": 0.875,
             "resample": 3, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25],
@@ -209,7 +211,7 @@ mod tests {
     fn processors_of_transformers_resize_and_crop_by_their_kind() {
         let sizes = |changes| {
             processor(changes)
-                .map(|recipe| (recipe.resize, recipe.crop))
+                .map(|preprocessing| (preprocessing.resize, preprocessing.crop))
                 .unwrap()
         };
         assert_eq!(sizes(json!({})), (Some(256), Some(224)));
@@ -243,12 +245,12 @@ mod tests {
         }
     }
 
-    /// `(factor * pixel - mean) / std` in the recipe's form, `(pixel / 255 - mean') / std'`.
+    /// `(factor * pixel - mean) / std` in the preprocessing's form, `(pixel / 255 - mean') / std'`.
     #[test]
     fn scales_and_normalizations_are_those_of_transformers() {
         let numbers = |changes| {
             processor(changes)
-                .map(|recipe| (recipe.mean, recipe.std))
+                .map(|preprocessing| (preprocessing.mean, preprocessing.std))
                 .unwrap()
         };
         assert_eq!(numbers(json!({})), ([0.5; 3].into(), [0.25; 3].into()));
@@ -270,8 +272,11 @@ mod tests {
             }
             of_timm(&config).unwrap()
         };
-        let recipe = config(json!({})).unwrap();
-        assert_eq!((recipe.resize, recipe.crop), (Some(235), Some(224)));
+        let preprocessing = config(json!({})).unwrap();
+        assert_eq!(
+            (preprocessing.resize, preprocessing.crop),
+            (Some(235), Some(224))
+        );
         assert!(
             config(json!({"crop_mode": "squash"}))
                 .unwrap_err()
@@ -285,8 +290,11 @@ mod tests {
         assert!(of_timm(&json!({})).is_none());
         // What is left out has timm's default; what is wrong is told.
         let some = of_timm(&json!({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}));
-        let recipe = some.unwrap().unwrap();
-        assert_eq!((recipe.resize, recipe.crop), (Some(256), Some(224)));
+        let preprocessing = some.unwrap().unwrap();
+        assert_eq!(
+            (preprocessing.resize, preprocessing.crop),
+            (Some(256), Some(224))
+        );
         assert!(
             config(json!({"crop_pct": "all"}))
                 .unwrap_err()

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
 use resnet_cli::{Outcome, check_classifier, note};
-use resnet_image::{Pixels, Recipe};
+use resnet_image::{Pixels, Preprocessing};
 use resnet_infer::{Classifier, Labels, OutputActivation, Prediction};
 use resnet_weights::{Classes, Resolved};
 
@@ -23,10 +23,10 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
         Classes::FromArch
     };
     let network = args.network.resolve(classes, offline)?;
-    let recipe = args.recipe.over(network.recipe);
+    let preprocessing = args.preprocessing.over(network.preprocessing);
     let labels = resnet_cli::labels(labels, args.labels.as_deref(), &network)?;
-    check_classifier(&network, &recipe)?;
-    if let Some(side) = recipe.crop {
+    check_classifier(&network, &preprocessing)?;
+    if let Some(side) = preprocessing.crop {
         let memory = args.network.runtime.memory;
         let file = network.checkpoint.name();
         memory.check(file, &network.config, 1, [side as usize; 2], "--crop")?;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
             args,
             sources,
             network,
-            recipe,
+            preprocessing,
             labels,
             activation,
         },
@@ -80,7 +80,7 @@ struct Job {
     args: Classify,
     sources: Vec<Source>,
     network: Resolved,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     labels: Labels,
     activation: OutputActivation,
 }
@@ -90,7 +90,7 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = resnet_cli::load::<B>(&self.network, &device)?;
-        let classifier = Classifier::new(model, self.recipe, self.labels, &device)?
+        let classifier = Classifier::new(model, self.preprocessing, self.labels, &device)?
             .with_dtype(self.args.network.runtime.dtype)?
             .with_activation(self.activation)
             .with_memory_limit(self.args.network.runtime.memory.limit())
@@ -127,7 +127,7 @@ impl Work for Job {
 fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
     let prepare = |source: &Source| -> Result<Pixels> {
         classifier
-            .prepare(source.open(classifier.recipe().channels())?)
+            .prepare(source.open(classifier.preprocessing().channels())?)
             .with_context(|| format!("`{source}`"))
     };
     let prepared: Vec<Result<Pixels>> = sources.par_iter().map(prepare).collect();

@@ -101,7 +101,7 @@ impl Summary {
                 .collect(),
             output_activation: checkpoint.output_activation(),
             names_classes: checkpoint.labels().is_some(),
-            tells_preprocessing: checkpoint.recipe().is_some(),
+            tells_preprocessing: checkpoint.preprocessing().is_some(),
             dtypes,
             classes: config.map(|config| config.num_classes),
             in_channels: config.map(|config| config.in_channels),

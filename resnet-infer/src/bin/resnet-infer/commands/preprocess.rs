@@ -5,14 +5,14 @@ use std::io::Cursor;
 use anyhow::{Context, Result, bail};
 use image::ImageFormat;
 use resnet_cli::{Outcome, write};
-use resnet_image::{Pixels, Recipe};
+use resnet_image::{Pixels, Preprocessing};
 
 use crate::cli::Preprocess;
 use crate::images::find;
 
 pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
-    let recipe = args.recipe.over(Recipe::imagenet());
-    recipe.validate().context("recipe")?;
+    let preprocessing = args.preprocessing.over(Preprocessing::imagenet());
+    preprocessing.validate().context("preprocessing")?;
     if args.image.is_dir() {
         bail!(
             "`{}`: expected an image, found a folder",
@@ -20,8 +20,8 @@ pub(crate) fn run(args: Preprocess) -> Result<Outcome> {
         );
     }
     let source = &find(std::slice::from_ref(&args.image))?[0];
-    let image = recipe
-        .apply_to(source.open(recipe.channels())?)
+    let image = preprocessing
+        .apply_to(source.open(preprocessing.channels())?)
         .with_context(|| format!("`{source}`"))?;
     let mut png = Cursor::new(Vec::new());
     match image {

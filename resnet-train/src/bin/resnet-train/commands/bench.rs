@@ -16,7 +16,7 @@ use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, least_images, t
 use serde_json::json;
 
 use crate::cli::{Bench, BenchData, BenchStep};
-use crate::start::recipe;
+use crate::start::preprocessing;
 
 const WARM_UP: usize = 3;
 const RATE: f64 = 0.01;
@@ -124,9 +124,9 @@ fn times(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
 }
 
 fn data(args: BenchData) -> Result<Outcome> {
-    let config = args.numbers.config(&args.data.data, None)?;
-    let recipe = recipe(&config)?;
-    let fit = config.fit(args.data.open(config.split, config.seed)?, recipe)?;
+    let config = args.optimization.config(&args.data.data, None)?;
+    let preprocessing = preprocessing(&config)?;
+    let fit = config.fit(args.data.open(config.split, config.seed)?, preprocessing)?;
     let loader = match args.workers {
         Some(workers) => fit.train.with_workers(workers),
         None => fit.train,

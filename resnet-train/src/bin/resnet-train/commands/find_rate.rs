@@ -21,13 +21,13 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
             args.to
         );
     }
-    let config = args.numbers.config(&args.data.data, None)?;
+    let config = args.optimization.config(&args.data.data, None)?;
     let data = args.data.open(config.split, config.seed)?;
     let classes = data[0].classes().len();
     let start = Start::new(&config, classes, args.memory, offline)?;
     let several = data[0].is_multi_label();
-    let fit = config.fit(data, start.recipe)?;
-    let side = config.training_side(&start.recipe) as usize;
+    let fit = config.fit(data, start.preprocessing)?;
+    let side = config.training_side(&start.preprocessing) as usize;
     fit.check_batch(&start.network, config.norms, [side; 2])?;
     let selection = args.device.selection();
     let job = Job {

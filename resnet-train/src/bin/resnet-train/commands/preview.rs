@@ -8,15 +8,15 @@ use resnet_train::report::{Cell, sheet};
 
 use crate::cli::Preview;
 use crate::commands::png;
-use crate::start::recipe;
+use crate::start::preprocessing;
 
 pub(crate) fn run(args: Preview) -> Result<Outcome> {
-    let mut config = args.numbers.config(&args.data.data, None)?;
+    let mut config = args.optimization.config(&args.data.data, None)?;
     config.batch_size = args.count;
     let [train, valid] = args.data.open(config.split, config.seed)?;
     let classes = train.classes().to_vec();
-    let recipe = recipe(&config)?;
-    let fit = config.fit([train, valid], recipe)?;
+    let preprocessing = preprocessing(&config)?;
+    let fit = config.fit([train, valid], preprocessing)?;
     let batch = fit.train.epoch(0, 0)?.next().unwrap_or_default();
     batch.bad.iter().for_each(tell_left_out);
     let cells: Vec<Cell> = (0..batch.images.len())

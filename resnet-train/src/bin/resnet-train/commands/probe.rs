@@ -8,7 +8,7 @@ use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_cli::{Outcome, load_error, tell_left_out, tell_report};
 use resnet_core::{Network, ResNet};
-use resnet_data::{BadImage, Dataset, Loader};
+use resnet_data::{BadImage, DataLoader, Dataset};
 use resnet_train::{Config, Embeddings, evaluate, linear_probe};
 use resnet_weights::{Classes, FloatType, Resolved, Save};
 
@@ -70,14 +70,14 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = self.backbone::<B>(&device)?;
-        let recipe = self
+        let preprocessing = self
             .config
-            .recipe(self.network.recipe, &self.network.config);
-        let recipe = self.args.normalization.over(recipe);
-        recipe.validate()?;
-        let side = recipe.crop.unwrap_or(224) as usize;
+            .preprocessing(self.network.preprocessing, &self.network.config);
+        let preprocessing = self.args.normalization.over(preprocessing);
+        preprocessing.validate()?;
+        let side = preprocessing.crop.unwrap_or(224) as usize;
         self.network.config.check_input([side, side])?;
-        recipe.check_channels(self.network.config.in_channels)?;
+        preprocessing.check_channels(self.network.config.in_channels)?;
         let runtime = self.args.network.runtime;
         runtime.memory.check(
             self.network.checkpoint.name(),
@@ -88,7 +88,7 @@ impl Work for Job {
         )?;
         let [train, valid] = self
             .data
-            .map(|data| Loader::new(data, recipe, self.args.batch_size));
+            .map(|data| DataLoader::new(data, preprocessing, self.args.batch_size));
         let (labels, activation) = (labels(train.dataset()), activation(train.dataset()));
         let mut unreadable = 0;
         let mut bad = |image: &BadImage| {
@@ -102,7 +102,7 @@ impl Work for Job {
         let scores = evaluate(&model, &valid, &device, u64::MAX, |_, _| {}, &mut bad)?;
         let save = Save::default()
             .with_labels(labels)
-            .with_recipe(recipe)
+            .with_preprocessing(preprocessing)
             .with_output_activation(activation);
         save.safetensors(&model, &self.args.output)?;
         writeln!(

@@ -14,7 +14,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
 use resnet_cli::{Outcome, note};
 use resnet_core::{Network, ResNet};
-use resnet_data::{BadImage, Dataset, Loader, Scores};
+use resnet_data::{BadImage, DataLoader, Dataset, Scores};
 use resnet_train::report::{Card, Log, confusion_svg};
 use resnet_train::{
     Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
@@ -33,12 +33,14 @@ const CHECKPOINTS: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "la
 const BEST: &str = "best.safetensors";
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = args.numbers.config(&args.data.data, None)?;
+    let config = args.optimization.config(&args.data.data, None)?;
     run(args, config, offline)
 }
 
 pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = args.numbers.config(&args.data.data, Some("finetune"))?;
+    let config = args
+        .optimization
+        .config(&args.data.data, Some("finetune"))?;
     ensure!(
         config.model.is_some() || config.weights.is_some(),
         "expected weights to start from, found none: use --model or --weights, or `resnet-train train`"
@@ -62,11 +64,11 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     for config in job.config.head_phase().iter().chain([&job.config]) {
         let fit = job.fit(config, "")?;
         let network = &job.start.network;
-        let parts = fit.parts_of_a_batch(network, config.norms, job.size(config));
-        if parts < config.parts {
+        let parts = fit.micro_batches(network, config.norms, job.size(config));
+        if parts < config.accumulate {
             note(&format!(
                 "a batch is run in {parts} parts in place of {}, as batch norm needs the images in each",
-                config.parts
+                config.accumulate
             ));
         }
     }
@@ -94,7 +96,7 @@ impl Work for Job {
         let labels = labels(&self.data[0]);
         let save = Save::default()
             .with_labels(labels)
-            .with_recipe(self.start.recipe)
+            .with_preprocessing(self.start.preprocessing)
             .with_output_activation(activation(&self.data[0]));
         let mut run = Run {
             folder: self.args.output.clone(),
@@ -184,11 +186,11 @@ impl Job {
 
     /// Height and width of the images to train from.
     fn size(&self, config: &Config) -> [usize; 2] {
-        [config.training_side(&self.start.recipe) as usize; 2]
+        [config.training_side(&self.start.preprocessing) as usize; 2]
     }
 
     fn fit(&self, config: &Config, file: &str) -> Result<Fit> {
-        let mut fit = config.fit(self.data.clone(), self.start.recipe)?;
+        let mut fit = config.fit(self.data.clone(), self.start.preprocessing)?;
         if let Some(workers) = self.args.workers {
             fit.train = fit.train.with_workers(workers);
             fit.valid = fit.valid.map(|valid| valid.with_workers(workers));
@@ -206,7 +208,7 @@ impl Job {
             Some(ranks) => format!("a batch among {ranks} processes"),
             None => "a batch".into(),
         })?;
-        fit.checkpoint = self.writes().then(|| self.args.output.join(file));
+        fit.state = self.writes().then(|| self.args.output.join(file));
         fit.save_every = self.args.save_every;
         Ok(fit)
     }
@@ -259,7 +261,11 @@ impl Job {
         let model: ResNet<B> = self.start.network.init(device);
         let (model, _) = Load::default().apply(model, &best)?;
         let valid = &self.data[1];
-        let loader = Loader::new(valid.clone(), self.start.recipe, self.config.batch_size);
+        let loader = DataLoader::new(
+            valid.clone(),
+            self.start.preprocessing,
+            self.config.batch_size,
+        );
         let mut mistakes = Mistakes::default();
         let mut bad = Vec::new();
         let each = |number: usize, logits: &[f32]| mistakes.add(valid, number, logits);

@@ -52,8 +52,8 @@ impl Work for Job {
         if let Some(labels) = checkpoint.labels() {
             save = save.with_labels(labels.clone());
         }
-        if let Some(recipe) = checkpoint.recipe() {
-            save = save.with_recipe(recipe);
+        if let Some(preprocessing) = checkpoint.preprocessing() {
+            save = save.with_preprocessing(preprocessing);
         }
         if let Some(activation) = checkpoint.output_activation() {
             save = save.with_output_activation(activation);

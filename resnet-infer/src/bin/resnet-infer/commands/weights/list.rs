@@ -38,7 +38,7 @@ fn row(out: &mut impl Write, weights: &Weights) -> std::io::Result<()> {
         None => "-".into(),
     };
     let (top1, top5) = (percent(|a| a.top1), percent(|a| a.top5));
-    let size = weights.recipe.crop.unwrap_or_default();
+    let size = weights.preprocessing.crop.unwrap_or_default();
     let millions = weights.parameters as f64 / 1e6;
     let (gmacs, licence) = (weights.gmacs, weights.licence);
     writeln!(

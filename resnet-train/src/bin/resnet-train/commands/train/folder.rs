@@ -56,7 +56,7 @@ impl Folder {
                 let kept = read(&path)?;
                 if kept != text {
                     let epochs = args
-                        .numbers
+                        .optimization
                         .epochs
                         .and_then(|_| others(&kept, config, data));
                     let Some(epochs) = epochs else {

@@ -6,13 +6,13 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 /// Steps whose losses nobody has looked at yet.
-pub(crate) struct Stretch<B: Backend> {
+pub(crate) struct LossWindow<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
     images: usize,
     start: Instant,
 }
 
-impl<B: Backend> Stretch<B> {
+impl<B: Backend> LossWindow<B> {
     pub(crate) fn new() -> Self {
         Self {
             losses: Vec::new(),

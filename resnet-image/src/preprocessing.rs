@@ -22,16 +22,16 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// The number of means tells the channels: three for RGB, one for gray (`L`), four for RGBA.
 ///
 /// ```
-/// use resnet_image::{Filter, Recipe, RgbImage};
+/// use resnet_image::{Filter, Preprocessing, RgbImage};
 ///
-/// let recipe = Recipe { resize: Some(232), filter: Filter::Bilinear, ..Recipe::imagenet() };
-/// let pixels = recipe.apply(RgbImage::new(640, 427))?;
+/// let preprocessing = Preprocessing { resize: Some(232), filter: Filter::Bilinear, ..Preprocessing::imagenet() };
+/// let pixels = preprocessing.apply(RgbImage::new(640, 427))?;
 /// assert_eq!(pixels.dimensions(), (224, 224));
 /// # Ok::<(), resnet_image::TransformError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub struct Preprocessing {
     /// Pixels of the shorter side after the resize; `None` keeps the size.
     pub resize: Option<u32>,
     /// Side of the square cut from the centre; `None` keeps everything.
@@ -45,7 +45,7 @@ pub struct Recipe {
     pub std: PerChannel,
 }
 
-impl Recipe {
+impl Preprocessing {
     /// What torchvision's `IMAGENET1K_V1` weights were evaluated with: 256, crop 224, bilinear.
     pub fn imagenet() -> Self {
         Self {
@@ -72,20 +72,20 @@ impl Recipe {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// [`RecipeError`] if a size is zero, if `mean` and `std` differ in length, if a mean is not finite, or if a standard
+    /// [`PreprocessingError`] if a size is zero, if `mean` and `std` differ in length, if a mean is not finite, or if a standard
     /// deviation is not finite and positive.
     ///
     /// ```
-    /// use resnet_image::Recipe;
+    /// use resnet_image::Preprocessing;
     ///
-    /// assert!(Recipe::cifar().validate().is_ok());
-    /// let error = Recipe { crop: Some(0), ..Recipe::imagenet() }.validate().unwrap_err();
-    /// assert_eq!(error.to_string(), "`crop` of the recipe: expected at least 1 pixel, found 0");
+    /// assert!(Preprocessing::cifar().validate().is_ok());
+    /// let error = Preprocessing { crop: Some(0), ..Preprocessing::imagenet() }.validate().unwrap_err();
+    /// assert_eq!(error.to_string(), "`crop` of the preprocessing: expected at least 1 pixel, found 0");
     /// ```
-    pub fn validate(&self) -> Result<(), RecipeError> {
+    pub fn validate(&self) -> Result<(), PreprocessingError> {
         for (field, size) in [("resize", self.resize), ("crop", self.crop)] {
             if size == Some(0) {
-                return Err(RecipeError::ZeroSize { field });
+                return Err(PreprocessingError::ZeroSize { field });
             }
         }
         check_normalisation(&self.mean, &self.std)
@@ -129,14 +129,14 @@ impl Recipe {
     /// As for [`apply`](Self::apply).
     ///
     /// ```
-    /// use resnet_image::{Channels, Decoder, PerChannel, Recipe, to_tensor};
+    /// use resnet_image::{Channels, Decoder, PerChannel, Preprocessing, to_tensor};
     /// # use burn::backend::{Flex, flex::FlexDevice};
     ///
     /// let half = PerChannel::from([0.5]);
-    /// let recipe = Recipe { resize: Some(4), crop: Some(3), mean: half, std: half, ..Recipe::imagenet() };
-    /// let image = Decoder::default().decode_as(b"P2 2 1 9 3 7", recipe.channels())?;
-    /// let pixels = recipe.apply_to(image)?;
-    /// let batch = to_tensor::<Flex>(&[pixels], recipe.mean, recipe.std, &FlexDevice)?;
+    /// let preprocessing = Preprocessing { resize: Some(4), crop: Some(3), mean: half, std: half, ..Preprocessing::imagenet() };
+    /// let image = Decoder::default().decode_as(b"P2 2 1 9 3 7", preprocessing.channels())?;
+    /// let pixels = preprocessing.apply_to(image)?;
+    /// let batch = to_tensor::<Flex>(&[pixels], preprocessing.mean, preprocessing.std, &FlexDevice)?;
     /// assert_eq!(batch.dims(), [1, 1, 3, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -149,12 +149,12 @@ impl Recipe {
     }
 }
 
-/// Why a [`Recipe`] cannot be used.
+/// Why a [`Preprocessing`] cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RecipeError {
+pub enum PreprocessingError {
     /// A size is zero.
-    #[error("`{field}` of the recipe: expected at least 1 pixel, found 0")]
+    #[error("`{field}` of the preprocessing: expected at least 1 pixel, found 0")]
     ZeroSize {
         /// Name of the field.
         field: &'static str,
@@ -195,21 +195,21 @@ pub enum RecipeError {
     },
 }
 
-pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), RecipeError> {
+pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), PreprocessingError> {
     if mean.len() != std.len() {
-        return Err(RecipeError::Channels {
+        return Err(PreprocessingError::Channels {
             mean: mean.len(),
             std: std.len(),
         });
     }
     if let Some(channel) = mean.iter().position(|mean| !mean.is_finite()) {
-        return Err(RecipeError::Mean {
+        return Err(PreprocessingError::Mean {
             channel,
             found: mean[channel],
         });
     }
     if let Some(channel) = std.iter().position(|&std| !(std.is_finite() && std > 0.0)) {
-        return Err(RecipeError::Std {
+        return Err(PreprocessingError::Std {
             channel,
             found: std[channel],
         });
@@ -221,7 +221,7 @@ pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), Recip
         ends[0].max(ends[1])
     };
     match (0..mean.len()).find(|&channel| largest(channel) > LARGEST) {
-        Some(channel) => Err(RecipeError::Range {
+        Some(channel) => Err(PreprocessingError::Range {
             channel,
             found: largest(channel),
         }),
@@ -237,12 +237,12 @@ mod tests {
 
     #[test]
     fn pixels_stay_within_reason() {
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             mean: [1e38, 0.0, 0.0].into(),
             std: [1e-38, 1.0, 1.0].into(),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
-        let error = recipe.validate().unwrap_err().to_string();
+        let error = preprocessing.validate().unwrap_err().to_string();
         assert!(
             error.starts_with("`mean` and `std` of channel 0: expected"),
             "{error}"
@@ -251,43 +251,43 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_named() {
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             std: [0.2, 0.0, 0.2].into(),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         assert_eq!(
-            recipe.validate(),
-            Err(RecipeError::Std {
+            preprocessing.validate(),
+            Err(PreprocessingError::Std {
                 channel: 1,
                 found: 0.0
             })
         );
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             mean: [0.0, 0.0, f32::INFINITY].into(),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         assert!(matches!(
-            recipe.validate(),
-            Err(RecipeError::Mean { channel: 2, .. })
+            preprocessing.validate(),
+            Err(PreprocessingError::Mean { channel: 2, .. })
         ));
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             std: [f32::NAN; 3].into(),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         assert!(matches!(
-            recipe.validate(),
-            Err(RecipeError::Std { channel: 0, .. })
+            preprocessing.validate(),
+            Err(PreprocessingError::Std { channel: 0, .. })
         ));
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: Some(0),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
         assert_eq!(
-            recipe.validate(),
-            Err(RecipeError::ZeroSize { field: "resize" })
+            preprocessing.validate(),
+            Err(PreprocessingError::ZeroSize { field: "resize" })
         );
         assert!(matches!(
-            recipe.apply(RgbImage::new(2, 2)),
+            preprocessing.apply(RgbImage::new(2, 2)),
             Err(TransformError::ZeroSize { .. })
         ));
     }
@@ -295,17 +295,17 @@ mod tests {
     #[test]
     fn cifar_keeps_the_image() {
         let image = RgbImage::from_pixel(32, 32, image::Rgb([1, 2, 3]));
-        assert_eq!(Recipe::cifar().apply(image.clone()), Ok(image));
+        assert_eq!(Preprocessing::cifar().apply(image.clone()), Ok(image));
     }
 
     #[test]
     fn numbers_of_channels_must_agree() {
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             mean: [0.5].into(),
-            ..Recipe::imagenet()
+            ..Preprocessing::imagenet()
         };
-        let error = recipe.validate().unwrap_err();
-        assert_eq!(error, RecipeError::Channels { mean: 1, std: 3 });
+        let error = preprocessing.validate().unwrap_err();
+        assert_eq!(error, PreprocessingError::Channels { mean: 1, std: 3 });
     }
 
     /// As files of before 0.2 have them, and with other numbers of channels.
@@ -315,17 +315,20 @@ mod tests {
             format!(r#"{{"resize":232,"crop":null,"filter":"bicubic","mean":{mean},"std":{mean}}}"#)
         };
         let text = json("[0.5,0.25,0.125]");
-        let recipe: Recipe = serde_json::from_str(&text).unwrap();
-        assert_eq!((recipe.channels(), recipe.mean[1]), (Channels::Rgb, 0.25));
-        assert_eq!(serde_json::to_string(&recipe).unwrap(), text);
-        let gray: Recipe = serde_json::from_str(&json("[0.5]")).unwrap();
+        let preprocessing: Preprocessing = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (preprocessing.channels(), preprocessing.mean[1]),
+            (Channels::Rgb, 0.25)
+        );
+        assert_eq!(serde_json::to_string(&preprocessing).unwrap(), text);
+        let gray: Preprocessing = serde_json::from_str(&json("[0.5]")).unwrap();
         assert_eq!(
             (gray.channels(), &gray.std[..]),
             (Channels::Gray, &[0.5][..])
         );
-        let rgba: Recipe = serde_json::from_str(&json("[0.5,0.5,0.5,0.0]")).unwrap();
+        let rgba: Preprocessing = serde_json::from_str(&json("[0.5,0.5,0.5,0.0]")).unwrap();
         assert_eq!(rgba.channels(), Channels::Rgba);
-        let error = serde_json::from_str::<Recipe>(&json("[0.5,0.5]")).unwrap_err();
+        let error = serde_json::from_str::<Preprocessing>(&json("[0.5,0.5]")).unwrap_err();
         assert!(
             error
                 .to_string()

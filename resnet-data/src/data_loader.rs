@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use resnet_image::{Pixels, Recipe};
+use resnet_image::{Pixels, Preprocessing};
 
 use crate::augment::check;
 use crate::random::{For, random};
@@ -14,10 +14,10 @@ use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The images, not normalized yet, with the channels of the recipe.
+    /// The images, not normalized yet, with the channels of the preprocessing.
     pub images: Vec<Pixels>,
     /// The number in the dataset of each image.
-    pub numbers: Vec<usize>,
+    pub indices: Vec<usize>,
     /// One row an image: the share of each class in it.
     pub targets: Vec<Vec<f32>>,
     /// The rectangle to be blanked after normalisation in each image: left, top, width, height.
@@ -53,7 +53,7 @@ pub struct LoaderError {
 
 /// Makes batches of a dataset.
 #[derive(Clone, Debug)]
-pub struct Loader {
+pub struct DataLoader {
     plan: Arc<Plan>,
     workers: usize,
 }
@@ -61,7 +61,7 @@ pub struct Loader {
 #[derive(Clone, Debug)]
 struct Plan {
     dataset: Dataset,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     augment: Option<Augment>,
     mix: Mix,
     sampling: Sampling,
@@ -72,12 +72,12 @@ struct Plan {
     share: [usize; 2],
 }
 
-impl Loader {
+impl DataLoader {
     /// Batches of `batch_size` images as evaluation sees them, each image once and in order.
-    pub fn new(dataset: Dataset, recipe: Recipe, batch_size: usize) -> Self {
+    pub fn new(dataset: Dataset, preprocessing: Preprocessing, batch_size: usize) -> Self {
         let plan = Plan {
             dataset,
-            recipe,
+            preprocessing,
             augment: None,
             mix: Mix::default(),
             sampling: Sampling::Sequential,
@@ -97,12 +97,12 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// If a number of the augmentation is out of its range, or the recipe is for RGBA.
+    /// If a number of the augmentation is out of its range, or the preprocessing is for RGBA.
     pub fn training(self, augment: Augment, seed: u64) -> Result<Self, AugmentError> {
         augment.validate()?;
         check(
             "channels",
-            self.recipe().channels().count() as f64,
+            self.preprocessing().channels().count() as f64,
             1.0,
             3.0,
         )?;
@@ -159,8 +159,8 @@ impl Loader {
     }
 
     /// How images are normalised.
-    pub fn recipe(&self) -> &Recipe {
-        &self.plan.recipe
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.plan.preprocessing
     }
 
     /// How images are mixed.
@@ -381,7 +381,7 @@ impl Plan {
                         target[label] = 1.0;
                     }
                     batch.images.push(image);
-                    batch.numbers.push(number);
+                    batch.indices.push(number);
                     batch.targets.push(target);
                     batch.erased.push(erased);
                 }
@@ -399,7 +399,7 @@ impl Plan {
     }
 
     fn image(&self, number: usize, place: [u64; 2]) -> Result<(Pixels, Option<[u32; 4]>), String> {
-        let channels = self.recipe.channels();
+        let channels = self.preprocessing.channels();
         let image = self.dataset.samples()[number].image(channels);
         let image = image.map_err(|error| with_causes(&error))?;
         let changed = match &self.augment {
@@ -407,10 +407,13 @@ impl Plan {
                 let mut random = random(self.seed, For::Sample, place);
                 // Gray has equal colors, and every change leaves them equal.
                 augment
-                    .apply(image.into_rgb(), &self.recipe, &mut random)
+                    .apply(image.into_rgb(), &self.preprocessing, &mut random)
                     .map(|(image, erased)| (Pixels::from(image).convert(channels), erased))
             }
-            None => self.recipe.apply_to(image).map(|image| (image, None)),
+            None => self
+                .preprocessing
+                .apply_to(image)
+                .map(|image| (image, None)),
         };
         changed.map_err(|error| with_causes(&error))
     }

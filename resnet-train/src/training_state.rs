@@ -33,7 +33,7 @@ const HEADER: u64 = 1 << 20;
 /// Why the state of a run could not be saved, or taken up again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
+pub enum TrainingStateError {
     /// The file cannot be written; what was there before still is.
     #[error("`{}`: the checkpoint cannot be written; check the folder, your right to write there and the space left", .path.display())]
     Write {
@@ -106,13 +106,13 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     /// # Panics
     ///
     /// Panics if a step panicked before.
-    pub fn checkpoint(
+    pub fn save_state(
         &self,
         path: impl AsRef<Path>,
         position: &impl Serialize,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), TrainingStateError> {
         let path = path.as_ref();
-        let write = |source: io::Error| CheckpointError::Write {
+        let write = |source: io::Error| TrainingStateError::Write {
             path: path.into(),
             source,
         };
@@ -131,7 +131,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         }
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if let Some((key, _)) = tensors.iter().find(|(_, data)| !finite(data)) {
-            return Err(CheckpointError::NonFinite {
+            return Err(TrainingStateError::NonFinite {
                 path: path.into(),
                 key: key.clone(),
             });
@@ -156,13 +156,13 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     pub fn resume<P: DeserializeOwned>(
         mut self,
         path: impl AsRef<Path>,
-    ) -> Result<(Self, P), CheckpointError> {
+    ) -> Result<(Self, P), TrainingStateError> {
         let path = path.as_ref();
-        let form = |found: String| CheckpointError::Form {
+        let form = |found: String| TrainingStateError::Form {
             path: path.into(),
             found: short(&found, 400),
         };
-        let read = |source: io::Error| CheckpointError::Read {
+        let read = |source: io::Error| TrainingStateError::Read {
             path: path.into(),
             source,
         };

@@ -11,13 +11,13 @@ use crate::loss::{mass, scaled};
 use crate::{Fit, TargetKind, Trainer, smoothed, tensors};
 
 /// A batch in parts, and what the sum of its loss is divided by.
-pub(crate) struct Parts<B: AutodiffBackend> {
+pub(crate) struct MicroBatches<B: AutodiffBackend> {
     pub(crate) tensors: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
     /// The number of images, or the sum of the weights of their classes.
     pub(crate) mass: f64,
 }
 
-impl<B: AutodiffBackend> Parts<B> {
+impl<B: AutodiffBackend> MicroBatches<B> {
     /// A batch whose images all weigh 1.
     pub(crate) fn new(parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>) -> Self {
         let tensors: Vec<_> = parts.into_iter().collect();
@@ -38,16 +38,16 @@ impl<B: AutodiffBackend> Parts<B> {
 }
 
 impl Fit {
-    /// Returns the parts that a batch of images of `height` by `width` pixels is run in: fewer than
-    /// `parts` where the norms of the network need more images in each.
-    pub fn parts_of_a_batch(
+    /// Returns how many micro-batches a batch of images of `height` by `width` pixels is run in: fewer than
+    /// [`accumulate`](Self::accumulate) where the norms of the network need more images in each.
+    pub fn micro_batches(
         &self,
         network: &ResNetConfig,
         norms: NormMode,
         size: [usize; 2],
     ) -> usize {
         let least = least_images(network, norms, size).unwrap_or(1);
-        part_sizes(self.train.smallest_batch(), self.parts, least).len()
+        micro_batch_sizes(self.train.smallest_batch(), self.accumulate, least).len()
     }
 
     /// The tensors of a batch, in parts; none where it has too few images for a step of this trainer.
@@ -56,20 +56,20 @@ impl Fit {
         batch: &Batch,
         trainer: &Trainer<B>,
         device: &B::Device,
-    ) -> Result<Parts<B>, BatchError> {
+    ) -> Result<MicroBatches<B>, BatchError> {
         let least = trainer.least_images(batch);
         if batch.images.len() < least {
-            return Ok(Parts::new([]));
+            return Ok(MicroBatches::new([]));
         }
-        let (images, targets) = tensors::<B>(batch, self.train.recipe(), device)?;
+        let (images, targets) = tensors::<B>(batch, self.train.preprocessing(), device)?;
         let mut targets = smoothed(targets, self.smoothing);
         if let Some(weights) = &self.class_weights {
             targets = scaled(targets, weights);
         }
-        let sizes = part_sizes(batch.images.len(), self.parts, least);
+        let sizes = micro_batch_sizes(batch.images.len(), self.accumulate, least);
         let images = images.split_with_sizes(sizes.clone(), 0);
         let targets = targets.split_with_sizes(sizes, 0);
-        Ok(Parts {
+        Ok(MicroBatches {
             tensors: images.into_iter().zip(targets).collect(),
             mass: mass(
                 &batch.targets,
@@ -90,7 +90,7 @@ impl Fit {
 }
 
 /// As many parts as there may be of `least` images or more, alike but for one image.
-fn part_sizes(images: usize, parts: usize, least: usize) -> Vec<usize> {
+fn micro_batch_sizes(images: usize, parts: usize, least: usize) -> Vec<usize> {
     let parts = parts.clamp(1, (images / least.max(1)).max(1));
     let larger = images % parts;
     (0..parts)
@@ -100,15 +100,15 @@ fn part_sizes(images: usize, parts: usize, least: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::part_sizes;
+    use super::micro_batch_sizes;
 
     #[test]
     fn parts_differ_by_one_image_and_have_the_fewest_that_a_step_needs() {
-        assert_eq!(part_sizes(16, 4, 2), [4; 4]);
-        assert_eq!(part_sizes(10, 4, 2), [3, 3, 2, 2]);
-        assert_eq!(part_sizes(5, 8, 2), [3, 2]);
-        assert_eq!(part_sizes(5, 8, 1), [1; 5]);
-        assert_eq!(part_sizes(2, 0, 2), [2]);
-        assert_eq!(part_sizes(1, 3, 1), [1]);
+        assert_eq!(micro_batch_sizes(16, 4, 2), [4; 4]);
+        assert_eq!(micro_batch_sizes(10, 4, 2), [3, 3, 2, 2]);
+        assert_eq!(micro_batch_sizes(5, 8, 2), [3, 2]);
+        assert_eq!(micro_batch_sizes(5, 8, 1), [1; 5]);
+        assert_eq!(micro_batch_sizes(2, 0, 2), [2]);
+        assert_eq!(micro_batch_sizes(1, 3, 1), [1]);
     }
 }
