@@ -65,6 +65,7 @@ fn arrows_run_one_way() {
         ("resnet-cli", with(&below_the_commands, "resnet-files")),
         ("resnet-infer", of_an_application.clone()),
         ("resnet-train", with(&of_an_application, "resnet-files")),
+        ("resnet-doctests", vec![]),
     ]);
     let packages = packages();
     assert_eq!(packages.len(), allowed.len());
