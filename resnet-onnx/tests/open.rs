@@ -17,6 +17,11 @@ fn content(name: &str) -> Vec<u8> {
     std::fs::read(fixtures().join(name)).unwrap()
 }
 
+/// The file of the README's example, which the package has, unlike the fixtures.
+fn cifar() -> Vec<u8> {
+    content("../../sample/cifar.onnx")
+}
+
 /// A mapped file, say: what holds it must not be copied.
 struct Owner(Box<[u8]>);
 
@@ -28,7 +33,7 @@ impl AsRef<[u8]> for Owner {
 
 #[test]
 fn tensors_are_those_of_the_config() {
-    let network = open(content("cifar.onnx"), None).unwrap();
+    let network = open(cifar(), None).unwrap();
     assert_eq!(network.config.stages.len(), 3);
     let parameters: usize = network
         .tensors
@@ -85,7 +90,7 @@ fn errors_keep_their_sources() {
     assert!(matches!(error, OnnxError::Message { .. }), "{error}");
     assert!(error.source().is_some());
 
-    let cut = content("cifar.onnx");
+    let cut = cifar();
     let error = open(cut[..cut.len() / 2].to_vec(), None).unwrap_err();
     assert!(matches!(error, OnnxError::Truncated), "{error}");
 }

@@ -23,14 +23,14 @@ use crate::{Checkpoint, Entry, InferError, ReadError};
 /// use resnet_core::{Arch, ResNet, ResNetConfig};
 /// use resnet_weights::{Checkpoint, Load};
 ///
-/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
 /// let checkpoint = Checkpoint::open(file)?;
-/// let config = ResNetConfig::named("cifar_resnet8_b")?;
+/// let config = ResNetConfig::named("cifar_resnet20")?;
 ///
 /// // Strict: every tensor has its place and every place its tensor.
 /// let model: ResNet<Flex> = config.init(&Default::default());
 /// let (model, report) = Load::default().apply(model, &checkpoint)?;
-/// assert_eq!(report.loaded, 47);
+/// assert_eq!(report.loaded, 97);
 ///
 /// // Three classes of one's own: the backbone is loaded, the classifier stays fresh.
 /// let model: ResNet<Flex> = config.with_num_classes(3).init(&Default::default());

@@ -90,9 +90,9 @@ impl Checkpoint {
     /// If the keys are not those of a residual network, or have several readings.
     ///
     /// ```
-    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
     /// let inferred = resnet_weights::Checkpoint::open(file)?.infer()?;
-    /// assert_eq!(inferred.name.as_deref(), Some("cifar_resnet8_b"));
+    /// assert_eq!(inferred.name.as_deref(), Some("cifar_resnet20"));
     /// assert_eq!(inferred.config.num_classes, 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -20,12 +20,12 @@ use crate::{
 /// use burn::backend::Flex;
 /// use resnet_weights::ModelSource;
 ///
-/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/checkpoints/good/zip.pth");
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
 /// let resolved = ModelSource::file(file).resolve()?;
-/// assert_eq!(resolved.name, "cifar_resnet8_b");
+/// assert_eq!(resolved.name, "cifar_resnet20");
 /// assert_eq!(resolved.labels.get(3), "cat");
 /// let (model, report) = resolved.load::<Flex>(&Default::default())?;
-/// assert_eq!((model.config().num_classes, report.loaded), (10, 47));
+/// assert_eq!((model.config().num_classes, report.loaded), (10, 97));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
