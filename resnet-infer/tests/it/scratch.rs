@@ -21,9 +21,9 @@ fn the_snippets_make_a_crate_that_compiles() {
     let mut dependencies = block(&page, heading, "toml").to_owned();
     for name in ["resnet-core", "resnet-cpu"] {
         let path = fixture(name).canonicalize().unwrap();
-        let published = format!("{name} = \"0.1\"");
+        let published = format!("{name} = {{ git = {:?} }}", env!("CARGO_PKG_REPOSITORY"));
         assert!(dependencies.contains(&published));
-        let here = format!("{name} = {{ path = {path:?}, version = \"0.1\" }}");
+        let here = format!("{name} = {{ path = {path:?} }}");
         dependencies = dependencies.replace(&published, &here);
     }
 
