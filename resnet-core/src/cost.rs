@@ -7,7 +7,9 @@ use crate::{AttentionKind, ResNetConfig, StemPool};
 /// The size of a network and the work of one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Parameters: all that PyTorch's `model.parameters()` holds, without running statistics.
+    /// Learnable parameters: the weights and biases of convolutions, norms, attention and classifier. Running statistics do
+    /// not count. Equals [`Network::num_parameters`](crate::Network::num_parameters) of the network, and the number of
+    /// elements in PyTorch's `model.parameters()`.
     pub parameters: u64,
     /// Multiply-accumulate operations of convolutions and classifier.
     pub macs: u64,

@@ -31,4 +31,4 @@ pub use memory::ByteSize;
 pub use names::UnknownArch;
 pub use network::{Network, is_running_stat};
 pub use plan::{BlockConv, BlockPlan, Feature, NamedConv, ShortcutPlan, ShortcutPool};
-pub use resnet::{Outputs, ResNet};
+pub use resnet::{Outputs, Pyramid, ResNet};

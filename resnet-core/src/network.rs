@@ -63,6 +63,19 @@ pub trait Network<B: Backend>: Module<B> {
     /// into it. By default nothing is folded.
     ///
     /// A folded network has convolution biases that checkpoints lack: load first, then fuse.
+    ///
+    /// # Records
+    ///
+    /// Save a network before you fuse it: `resnet_weights::save` and Burn's recorders return an error for a fused network,
+    /// which says so. The recorders that use bincode panic, as they do with every error. A file that claims to be the record
+    /// of a fused network is an error as well. Load records before you fuse, too.
+    ///
+    /// # Panics
+    ///
+    /// [`load_record`](Module::load_record) panics if one of network and record is fused and the other is not. A network of
+    /// your own inherits this from the [`ResNet`](crate::ResNet) and the
+    /// [`ConvNormAct`](crate::layers::ConvNormAct)s inside it; for other modules that fold norms, see
+    /// [`FoldMark`](crate::layers::FoldMark).
     fn fuse(self) -> Self {
         self
     }
@@ -142,8 +155,10 @@ pub trait Network<B: Backend>: Module<B> {
         }
     }
 
-    /// Returns the number of parameters, without running statistics: PyTorch's
-    /// `sum(p.numel() for p in model.parameters())`.
+    /// Returns the number of learnable parameters, frozen ones included: the weights and biases of convolutions, norms,
+    /// attention and classifier. Running statistics do not count. This is PyTorch's
+    /// `sum(p.numel() for p in model.parameters())`, and [`Cost::parameters`](crate::Cost::parameters) of a
+    /// [`ResNet`](crate::ResNet) that is not fused; folded norms count no more, and the biases that replace them do.
     fn num_parameters(&self) -> usize {
         let shapes = self.state_shapes().into_iter();
         let parameters = shapes.filter(|(key, _)| !is_running_stat(key));

@@ -1,15 +1,21 @@
-//! The network.
+//! The network: its parts, their initialization, and what turns it into another.
+
+mod forward;
+mod pyramid;
 
 use alloc::vec::Vec;
 
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::backend::Backend;
 
 use crate::block::Block;
-use crate::layers::{ConvNormAct, Norm, global_pool, norm_act};
-use crate::stem::{Stem, conv_pool, stem_pool};
-use crate::{LayerGroup, Network, ResNetConfig};
+use crate::layers::{ConvNormAct, FoldMark, Norm};
+use crate::stem::{Stem, conv_pool};
+use crate::{LayerGroup, Network, NormKind, ResNetConfig};
+
+pub use self::forward::Outputs;
+pub use self::pyramid::Pyramid;
 
 /// A residual network of any kind that [`ResNetConfig`] describes.
 ///
@@ -20,6 +26,7 @@ use crate::{LayerGroup, Network, ResNetConfig};
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct ResNet<B: Backend> {
+    fold_mark: FoldMark<B>,
     conv1: Stem<B>,
     /// After the stem; after the last stage in a pre-activation network.
     bn1: Option<Norm<B>>,
@@ -31,17 +38,6 @@ pub struct ResNet<B: Backend> {
     dropout: Dropout,
     fc: Option<Linear<B>>,
     config: ResNetConfig,
-}
-
-/// Everything that one pass computes.
-#[derive(Clone, Debug)]
-pub struct Outputs<B: Backend> {
-    /// The maps `c1` to `c5`, as [`ResNet::forward_pyramid`] gives them.
-    pub pyramid: Vec<Tensor<B, 4>>,
-    /// What the classifier receives, `[batch, num_features]`.
-    pub embedding: Tensor<B, 2>,
-    /// The classifier's output, `[batch, num_classes]`; the embedding if there is no classifier.
-    pub logits: Tensor<B, 2>,
 }
 
 impl ResNetConfig {
@@ -71,6 +67,7 @@ impl ResNetConfig {
                 .collect()
         };
         ResNet {
+            fold_mark: FoldMark::new(false),
             conv1: Stem::new(self, device),
             bn1: Some(Norm::new(self, last, device)),
             maxpool: conv_pool(self, device),
@@ -94,118 +91,6 @@ impl<B: Backend> ResNet<B> {
     /// The options it was built from.
     pub fn config(&self) -> &ResNetConfig {
         &self.config
-    }
-
-    /// Class scores before softmax; the embedding if the network has no classifier.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, in_channels, height, width]`
-    /// - output: `[batch, num_classes]`
-    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        let x = self.forward_features(x);
-        self.forward_head(x)
-    }
-
-    /// The last map, with norm and activation in a pre-activation network.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, in_channels, height, width]`
-    /// - output: `[batch, channels, height / output_stride, width / output_stride]`, rounded up
-    pub fn forward_features(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let mut x = self.pool_stem(self.forward_stem(x));
-        for stage in self.stages() {
-            x = forward_stage(stage, x);
-        }
-        self.finish_features(x)
-    }
-
-    /// From the output of [`forward_features`](Self::forward_features) to the logits.
-    ///
-    /// # Shapes
-    /// - `features`: `[batch, channels, height, width]`
-    /// - output: `[batch, num_classes]`
-    pub fn forward_head(&self, features: Tensor<B, 4>) -> Tensor<B, 2> {
-        self.classify(global_pool(self.config.global_pool, features))
-    }
-
-    /// What the classifier receives: one vector an image.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, in_channels, height, width]`
-    /// - output: `[batch, num_features]`
-    pub fn forward_embedding(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        global_pool(self.config.global_pool, self.forward_features(x))
-    }
-
-    /// The maps of the stem (before its pool) and of every stage, `c1` to `c5`.
-    /// [`ResNetConfig::features`] tells their channels and strides.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, in_channels, height, width]`
-    /// - output `i`: `[batch, channels_i, height / stride_i, width / stride_i]`, rounded up
-    pub fn forward_pyramid(&self, x: Tensor<B, 4>) -> Vec<Tensor<B, 4>> {
-        let stem = self.forward_stem(x);
-        let mut x = self.pool_stem(stem.clone());
-        let mut maps = alloc::vec![stem];
-        for stage in self.stages() {
-            x = forward_stage(stage, x);
-            maps.push(x.clone());
-        }
-        maps
-    }
-
-    /// Pyramid, embedding and logits in one pass.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, in_channels, height, width]`
-    pub fn forward_all(&self, x: Tensor<B, 4>) -> Outputs<B> {
-        let pyramid = self.forward_pyramid(x);
-        let features = self.finish_features(pyramid[pyramid.len() - 1].clone());
-        let embedding = global_pool(self.config.global_pool, features);
-        let logits = self.classify(embedding.clone());
-        Outputs {
-            pyramid,
-            embedding,
-            logits,
-        }
-    }
-
-    fn stages(&self) -> impl Iterator<Item = &Vec<Block<B>>> {
-        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
-            .into_iter()
-            .take(self.config.stages.len())
-    }
-
-    fn forward_stem(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let act = self.config.activation;
-        match self.config.is_pre_activation() {
-            true => self.conv1.forward(x),
-            false => self.conv1.forward_activated(&self.bn1, act, x),
-        }
-    }
-
-    fn pool_stem(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        stem_pool(
-            self.config.stem_pool,
-            self.config.anti_alias,
-            &self.maxpool,
-            x,
-        )
-    }
-
-    fn finish_features(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        match self.config.is_pre_activation() {
-            true => norm_act(&self.bn1, self.config.activation, x),
-            false => x,
-        }
-    }
-
-    fn classify(&self, embedding: Tensor<B, 2>) -> Tensor<B, 2> {
-        let x = self.dropout.forward(embedding);
-        match &self.fc {
-            Some(fc) => fc.forward(x),
-            None => x,
-        }
     }
 
     /// The same network with a new, freshly initialised classifier; none for 0 classes.
@@ -290,6 +175,7 @@ impl<B: Backend> Network<B> for ResNet<B> {
         }
         self.maxpool.iter_mut().for_each(ConvNormAct::fuse);
         self.blocks_mut().for_each(Block::fuse);
+        self.fold_mark = FoldMark::new(self.config.norm == NormKind::Batch);
         self
     }
 
@@ -306,10 +192,6 @@ impl<B: Backend> Network<B> for ResNet<B> {
             _ => LayerGroup::of_key(key),
         }
     }
-}
-
-fn forward_stage<B: Backend>(blocks: &[Block<B>], x: Tensor<B, 4>) -> Tensor<B, 4> {
-    blocks.iter().fold(x, |x, block| block.forward(x))
 }
 
 impl<B: Backend> ModuleDisplay for ResNet<B> {

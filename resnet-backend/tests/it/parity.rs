@@ -30,6 +30,16 @@ impl Work for Training {
     }
 }
 
+struct State;
+
+impl Work for State {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        suite::state::<B>(&device);
+    }
+}
+
 pub(crate) fn on<T>(selection: &str, work: impl Work<Output = T>) -> T {
     let selection: Selection = selection.parse().unwrap();
     with_backend(selection, work).unwrap_or_else(|error| panic!("{error}"))
@@ -53,6 +63,11 @@ mod cpu {
         let tolerance = 1e-4;
         on("cpu", Training { tolerance });
     }
+
+    #[test]
+    fn state() {
+        on("cpu", State);
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -69,6 +84,11 @@ mod ndarray {
         let tolerance = 1e-4;
         on("ndarray", Training { tolerance });
     }
+
+    #[test]
+    fn state() {
+        on("ndarray", State);
+    }
 }
 
 #[cfg(feature = "tch")]
@@ -84,6 +104,11 @@ mod tch {
     fn training() {
         let tolerance = 1e-4;
         on("tch:cpu", Training { tolerance });
+    }
+
+    #[test]
+    fn state() {
+        on("tch:cpu", State);
     }
 }
 
@@ -122,6 +147,12 @@ mod gpu {
     fn training() {
         let tolerance = 1e-3;
         on(&device(), Training { tolerance });
+    }
+
+    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+    #[test]
+    fn state() {
+        on(&device(), State);
     }
 
     /// The options of a network, each by itself.

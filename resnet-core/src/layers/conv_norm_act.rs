@@ -6,7 +6,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, backend::Backend, module};
 use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm};
 
-use super::{Attention, ConvPlan, Norm, drop_path, fold};
+use super::{Attention, ConvPlan, FoldMark, Norm, drop_path, fold};
 use crate::{Activation, NormKind};
 
 /// `act(norm(conv(x)))`, the layer that heads and decoders are made of.
@@ -26,6 +26,7 @@ use crate::{Activation, NormKind};
 /// ```
 #[derive(Module, Debug)]
 pub struct ConvNormAct<B: Backend> {
+    fold_mark: FoldMark<B>,
     conv: Conv2d<B>,
     norm: Option<Norm<B>>,
     act: Option<Activation>,
@@ -40,6 +41,7 @@ impl<B: Backend> ConvNormAct<B> {
 
     pub(crate) fn from_parts(conv: Conv2d<B>, norm: Norm<B>) -> Self {
         Self {
+            fold_mark: FoldMark::new(false),
             conv,
             norm: Some(norm),
             act: None,
@@ -68,6 +70,7 @@ impl<B: Backend> ConvNormAct<B> {
     /// Folds a batch norm into the convolution, for inference.
     pub fn fuse(&mut self) {
         fold(&mut self.conv, &mut self.norm);
+        self.fold_mark = FoldMark::new(self.norm.is_none());
     }
 
     /// Returns the norm, unless it is folded.

@@ -96,7 +96,7 @@ impl<B: Backend> Norm<B> {
 }
 
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
-/// Other norms depend on their input and stay.
+/// Other norms depend on their input and stay. A module of your own that folds has a [`FoldMark`](super::FoldMark).
 pub fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
     let Some(Norm::Batch(batch_norm)) = norm else {
         return;

@@ -8,6 +8,7 @@
 mod keyed;
 mod options;
 mod parity;
+mod records;
 mod state_dicts;
 mod suite;
 mod training;

@@ -1,8 +1,9 @@
 //! Parameters, keys and shapes of every architecture against timm's own.
 
-use resnet_core::{Arch, Network, ResNet};
+use burn::module::Module;
+use resnet_core::{Arch, AttentionKind, GlobalPool, Network, NormKind, ResNet, ResNetConfig};
 
-use crate::{Cpu, json, keyed};
+use crate::{Cpu, json, keyed, suite};
 
 #[test]
 fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
@@ -48,6 +49,34 @@ fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
 }
 
 #[test]
+fn the_cost_counts_the_parameters_of_the_network() {
+    let variants = |arch: &Arch| {
+        let config = arch.config();
+        [
+            config.clone().with_num_classes(0),
+            config.clone().with_num_classes(7).with_in_channels(1),
+            config.clone().with_global_pool(GlobalPool::CatAvgMax),
+            config.clone().with_norm(NormKind::BatchStats),
+            config
+                .clone()
+                .with_attention(AttentionKind::EfficientChannel),
+            config,
+        ]
+    };
+    // Pre-activation blocks have no attention.
+    let valid = |config: &ResNetConfig| config.validate().is_ok();
+    let configs: Vec<_> = Arch::ALL.iter().flat_map(variants).filter(valid).collect();
+    assert!(configs.len() > 5 * Arch::ALL.len());
+    for config in configs {
+        let parameters = config.cost([224, 224]).parameters;
+        let model: ResNet<Cpu> = config.init(&Default::default());
+        assert_eq!(model.num_parameters() as u64, parameters, "{config}");
+        // Burn's own count.
+        assert_eq!(model.num_params() as u64, parameters, "{config}");
+    }
+}
+
+#[test]
 fn costs_are_those_of_the_published_tables() {
     // Convolutions and classifier at 224 pixels (32 for CIFAR), in billions.
     let published = [
@@ -74,29 +103,6 @@ fn costs_are_those_of_the_published_tables() {
 }
 
 #[test]
-fn a_state_dict_goes_out_as_it_came_in() {
-    let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 3);
-    let mut seen = Vec::new();
-    let result: Result<(), ()> = model.visit_state(|key, data| {
-        assert_eq!(data, keyed::parameter(3, key, &data.shape), "{key}");
-        seen.push((key.to_string(), data.shape.to_vec()));
-        Ok(())
-    });
-    assert_eq!(result, Ok(()));
-    assert_eq!(seen, model.state_shapes());
-}
-
-#[test]
-fn loading_stops_at_the_first_error() {
-    let model: ResNet<Cpu> = Arch::ResNet18.config().init(&Default::default());
-    let mut asked = 0;
-    let result = model.load_state(|key, _| {
-        asked += 1;
-        if key == "bn1.weight" {
-            Err("no such value")
-        } else {
-            Ok(None)
-        }
-    });
-    assert_eq!((result.err(), asked), (Some("no such value"), 2));
+fn a_state_dict_goes_out_as_it_came_in_and_loading_stops_at_the_first_error() {
+    suite::state::<Cpu>(&Default::default());
 }

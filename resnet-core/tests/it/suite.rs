@@ -1,23 +1,29 @@
-//! What every backend has to give: PyTorch's numbers, by functions generic over the backend.
+//! What every backend has to give: PyTorch's numbers, by functions generic over the backend, for every kind of `Network`.
 //!
 //! The tests of `resnet-backend` include this file by its path.
+
+// By paths: these hold when the tests of another crate include this file by its own.
+#[path = "suite/state.rs"]
+mod state;
+#[path = "suite/subject.rs"]
+mod subject;
+#[path = "suite/training.rs"]
+mod training;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::backend::Autodiff;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, Optimizer, SgdConfig};
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{FloatDType, Int, Tensor, TensorData};
+use burn::tensor::backend::Backend;
+use burn::tensor::{FloatDType, Tensor, TensorData};
 use resnet_core::{Network, Outputs, ResNet, ResNetConfig};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::keyed;
+
+pub(crate) use self::state::state;
+use self::subject::{Headed, Subject};
+pub(crate) use self::training::training;
 
 /// Hands the names of `cases.json` to a macro that makes a test of each.
 macro_rules! every_case {
@@ -99,13 +105,8 @@ fn check<B: Backend>(
             floats(outputs.embedding.into_data()),
         ),
     ];
-    found.extend(
-        outputs
-            .pyramid
-            .into_iter()
-            .enumerate()
-            .map(|(i, map)| (format!("c{}", i + 1), mean(map))),
-    );
+    let maps = outputs.pyramid.into_maps().into_iter().enumerate();
+    found.extend(maps.map(|(i, map)| (format!("c{}", i + 1), mean(map))));
     assert_eq!(found.len(), expected.len());
     for (output, values) in found {
         let error = relative_error(&values, &expected[&output]);
@@ -132,7 +133,13 @@ pub(crate) fn config_of(case: &Value) -> ResNetConfig {
     config
 }
 
-/// Logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused.
+fn check_parameters<B: Backend>(model: &impl Network<B>, case: &Value) {
+    let parameters = case["parameters"].as_u64().unwrap();
+    assert_eq!(model.num_parameters() as u64, parameters);
+}
+
+/// Logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused. A network of a
+/// user's with the same layers gives the same logits.
 pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
     let cases = cases();
     let case = cases.iter().find(|case| case["name"] == name).unwrap();
@@ -141,26 +148,19 @@ pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
     let shape = |value: &Value| -> [usize; 4] { serde_json::from_value(value.clone()).unwrap() };
     let input = shape(&case["input"]);
     let x = keyed::images::<B>(seed, input, device);
-    let model: ResNet<B> = keyed::fill(config.init(device), seed);
-    assert_eq!(
-        model.num_parameters() as u64,
-        case["parameters"].as_u64().unwrap()
-    );
+    let model = ResNet::<B>::keyed(&config, seed, device);
+    let model_is_small = model.num_parameters() < 1_000_000;
+    check_parameters(&model, case);
 
     let plain = model.forward_all(x.clone());
-    let shapes: Vec<_> = plain.pyramid.iter().map(|map| map.dims()).collect();
+    let shapes: Vec<_> = plain.pyramid.maps().map(|map| map.dims()).collect();
     let expected_shapes: Vec<_> = case["maps"].as_array().unwrap().iter().map(shape).collect();
     assert_eq!(shapes, expected_shapes);
-    for (feature, [_, channels, height, width]) in config.features().iter().zip(shapes) {
-        assert_eq!(feature.channels, channels, "{}", feature.name);
-        assert_eq!(
-            input[2].div_ceil(feature.stride),
-            height,
-            "{}",
-            feature.name
-        );
-        assert_eq!(input[3].div_ceil(feature.stride), width, "{}", feature.name);
-    }
+    let features = config.features().into_iter().map(|feature| {
+        let size = [input[2], input[3]].map(|side| side.div_ceil(feature.stride));
+        [input[0], feature.channels, size[0], size[1]]
+    });
+    assert_eq!(features.collect::<Vec<_>>(), shapes, "announced features");
     let logits = floats(model.forward(x.clone()).into_data());
     let error = relative_error(&logits, &floats(plain.logits.clone().into_data()));
     assert!(
@@ -176,12 +176,32 @@ pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
         &expected,
         tolerance,
     );
-    let fused = model.fuse().forward_all(x);
+    let fused = model.fuse().forward_all(x.clone());
     check(
         &format!("{backend} {name} fused"),
         fused,
         &expected,
         tolerance,
+    );
+
+    // With the large ones it would only take longer.
+    if model_is_small {
+        let model = Headed::<B>::keyed(&config, seed, device);
+        check_parameters(&model, case);
+        check_logits(model.fuse(), x, &expected["logits"], tolerance);
+    }
+}
+
+fn check_logits<B: Backend, N: Subject<B>>(
+    model: N,
+    x: Tensor<B, 4>,
+    expected: &[f32],
+    tolerance: f32,
+) {
+    let error = relative_error(&floats(model.logits(x).into_data()), expected);
+    assert!(
+        error <= tolerance,
+        "logits: relative error {error:.2e} > {tolerance:.0e}"
     );
 }
 
@@ -195,107 +215,9 @@ pub(crate) fn error_in<B: Backend>(
     let case = cases.iter().find(|case| case["name"] == name).unwrap();
     let seed = case["seed"].as_u64().unwrap();
     let input: [usize; 4] = serde_json::from_value(case["input"].clone()).unwrap();
-    let model: ResNet<B> = keyed::fill(config_of(case).init(device), seed);
+    let model = ResNet::<B>::keyed(&config_of(case), seed, device);
     let model = model.fuse().cast(dtype).ok()?;
     let x = keyed::images::<B>(seed, input, device).cast(dtype);
     let logits: Vec<f32> = model.forward(x).into_data().iter().collect();
     Some(relative_error(&logits, &expected(name)["logits"]))
-}
-
-/// One step of SGD with Nesterov's momentum and weight decay on a CIFAR ResNet-20, as `training/step.py` does it: losses,
-/// gradients, and every tensor after it.
-pub(crate) fn training<B: Backend>(device: &B::Device, tolerance: f64) {
-    step::<Autodiff<B>>(device, tolerance);
-}
-
-fn step<B: AutodiffBackend>(device: &B::Device, tolerance: f64) {
-    let expected = json("training/step.json");
-    let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
-    let model: ResNet<B> = keyed::fill(config.init(device), 7);
-    let x = keyed::images::<B>(7, [16, 3, 32, 32], device);
-    let classes: Vec<i32> = (0..16).map(|i| i % 10).collect();
-    let classes = Tensor::<B, 1, Int>::from_data(TensorData::from(&classes[..]), device);
-    let loss = |model: &ResNet<B>| {
-        let entropy = CrossEntropyLossConfig::new().init(device);
-        entropy.forward(model.forward(x.clone()), classes.clone())
-    };
-    let check_loss = |loss: &Tensor<B, 1>, expected: &Value| {
-        let found = f64::from(floats(loss.clone().into_data())[0]);
-        let expected = expected.as_f64().unwrap();
-        let error = (found - expected).abs() / expected;
-        assert!(
-            error <= tolerance,
-            "loss: expected {expected}, found {found}"
-        );
-    };
-
-    let before = loss(&model);
-    check_loss(&before, &expected["losses"][0]);
-    let gradients = GradientsParams::from_grads(before.backward(), &model);
-    let mut worst = 0.0_f64;
-    let mut visitor = Gradients {
-        gradients: &gradients,
-        found: Vec::new(),
-    };
-    model.visit(&mut visitor);
-    let parameters = expected["gradients"].as_object().unwrap();
-    assert_eq!(visitor.found.len(), parameters.len());
-    let keys = model.state_shapes().into_iter().map(|(key, _)| key);
-    let keys = keys.filter(|key| !key.contains("running"));
-    for (key, gradient) in keys.zip(visitor.found) {
-        worst = worst.max(digest_error(&key, gradient, &parameters[&key]));
-    }
-    // Burn's default dampening is 0.1.
-    let momentum = MomentumConfig::new()
-        .with_dampening(0.0)
-        .with_nesterov(true);
-    let mut optimizer = SgdConfig::new()
-        .with_momentum(Some(momentum))
-        .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
-        .init();
-    let model: ResNet<B> = optimizer.step(0.1, model, gradients);
-    let visited: Result<(), ()> = model.visit_state(|key, data| {
-        worst = worst.max(digest_error(key, data, &expected["state"][key]));
-        Ok(())
-    });
-    visited.unwrap();
-    println!("{} training step: {worst:.1e}", B::name(device));
-    assert!(
-        worst <= tolerance,
-        "relative error {worst:.2e} > {tolerance:.0e}"
-    );
-    check_loss(&loss(&model), &expected["losses"][1]);
-}
-
-/// The difference of norm and keyed product to those of `training/step.py`, over the norm.
-fn digest_error(key: &str, data: TensorData, expected: &Value) -> f64 {
-    let values: Vec<f64> = data.iter().collect();
-    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
-    let numbers = keyed::uniform(8, key, values.len());
-    let product: f64 = values.iter().zip(numbers).map(|(value, u)| value * u).sum();
-    let [expected_norm, expected_product]: [f64; 2] =
-        serde_json::from_value(expected.clone()).unwrap();
-    (norm - expected_norm)
-        .abs()
-        .max((product - expected_product).abs())
-        / expected_norm
-}
-
-/// The gradients in the order of the parameters, in PyTorch's layout.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    found: Vec<TensorData>,
-}
-
-impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-            let gradient = if D == 2 {
-                gradient.transpose()
-            } else {
-                gradient
-            };
-            self.found.push(gradient.into_data());
-        }
-    }
 }

@@ -145,7 +145,8 @@ fn forward_takes_an_output_stride() {
         );
     }
     let found = Checkpoint::open(output).unwrap();
-    for (i, map) in model.forward_pyramid(images).into_iter().enumerate() {
+    let maps = model.forward_pyramid(images).into_maps();
+    for (i, map) in maps.into_iter().enumerate() {
         let found = found.read(&format!("c{}", i + 1)).unwrap();
         found.assert_approx_eq::<f32>(&map.into_data(), burn::tensor::Tolerance::default());
     }

@@ -171,6 +171,19 @@ fn burnpack_goes_out_and_in_through_burn_store() {
     assert_close(&logits(&loaded), &full, 0.01);
 }
 
+/// The other way round there is no file: a fused network is not saved.
+#[test]
+fn a_fused_network_refuses_the_burnpack_of_an_unfused_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bpk");
+    let model = keyed::fill(fresh(Arch::TestResNet), 7);
+    Save::default().burnpack(&model, &path).unwrap();
+    let mut fused = fresh(Arch::TestResNet).fuse();
+    let error = fused.load_from(&mut BurnpackStore::from_file(&path));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("conv1.bias"), "{error}");
+}
+
 #[test]
 fn classes_and_preprocessing_go_with_the_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -127,7 +127,7 @@ impl Work for Job {
         if self.network.config.num_classes > 0 {
             tensors.push(("logits".to_string(), logits.into_data()));
         }
-        let maps = pyramid.into_iter().enumerate();
+        let maps = pyramid.into_maps().into_iter().enumerate();
         tensors.extend(maps.map(|(i, map)| (format!("c{}", i + 1), map.into_data())));
         save(&self.args.output, tensors)?;
         Ok(Outcome::Done)

@@ -1,0 +1,53 @@
+//! The state dict: what goes in comes out, and an error stops the loading.
+
+use burn::tensor::backend::Backend;
+use resnet_core::{ResNet, ResNetConfig};
+
+use super::{Headed, Subject};
+use crate::keyed;
+
+/// Checks the state dict of a `ResNet` and of a network of a user's.
+pub(crate) fn state<B: Backend>(device: &B::Device) {
+    let config = ResNetConfig::named("test_resnet").unwrap();
+    let state = goes_out_as_it_came_in::<B, ResNet<B>>(&config, device);
+    let of_user = goes_out_as_it_came_in::<B, Headed<B>>(&config, device);
+    assert_eq!(of_user, state);
+    stops_at_the_first_error::<B, ResNet<B>>(&config, device);
+    stops_at_the_first_error::<B, Headed<B>>(&config, device);
+}
+
+/// Returns PyTorch's keys and the shapes.
+fn goes_out_as_it_came_in<B: Backend, N: Subject<B>>(
+    config: &ResNetConfig,
+    device: &B::Device,
+) -> Vec<(String, Vec<usize>)> {
+    let model = N::keyed(config, 3, device);
+    let mut seen = Vec::new();
+    let result: Result<(), ()> = model.visit_state(|key, data| {
+        let expected = keyed::parameter(3, N::torch_key(key), &data.shape);
+        assert_eq!(data, expected, "{key}");
+        seen.push((key.to_string(), data.shape.to_vec()));
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
+    assert_eq!(seen, model.state_shapes());
+    let in_torch = seen
+        .into_iter()
+        .map(|(key, shape)| (N::torch_key(&key).to_string(), shape));
+    in_torch.collect()
+}
+
+fn stops_at_the_first_error<B: Backend, N: Subject<B>>(config: &ResNetConfig, device: &B::Device) {
+    let model = N::build(config, device);
+    let second = model.state_shapes()[1].0.clone();
+    let mut asked = 0;
+    let result = model.load_state(|key, _| {
+        asked += 1;
+        if key == second {
+            Err("no such value")
+        } else {
+            Ok(None)
+        }
+    });
+    assert_eq!((result.err(), asked), (Some("no such value"), 2));
+}
