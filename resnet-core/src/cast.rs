@@ -9,6 +9,7 @@ use burn::tensor::FloatDType;
 #[error(
     "`{backend}` does not compute in {dtype:?} on this device: expected another float type, such as F32"
 )]
+#[non_exhaustive]
 pub struct UnsupportedFloat {
     /// The backend, in its own words.
     pub backend: String,

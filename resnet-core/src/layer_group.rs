@@ -86,6 +86,7 @@ impl fmt::Display for LayerGroup {
 /// The text names no group.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}`: expected `stem`, `layer1`, `layer2`, `layer3`, `layer4` or `fc`")]
+#[non_exhaustive]
 pub struct UnknownLayerGroup(pub String);
 
 impl FromStr for LayerGroup {

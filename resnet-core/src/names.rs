@@ -10,6 +10,7 @@ use crate::{Arch, ResNetConfig, ShortcutKind};
 /// A name that no network has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown architecture `{name}`; nearest: {}", .nearest.join(", "))]
+#[non_exhaustive]
 pub struct UnknownArch {
     /// The name that was asked for.
     pub name: String,

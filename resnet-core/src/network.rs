@@ -159,6 +159,8 @@ pub trait Network<B: Backend>: Module<B> {
     /// attention and classifier. Running statistics do not count. This is PyTorch's
     /// `sum(p.numel() for p in model.parameters())`, and [`Cost::parameters`](crate::Cost::parameters) of a
     /// [`ResNet`](crate::ResNet) that is not fused; folded norms count no more, and the biases that replace them do.
+    ///
+    /// Burn's [`num_params`](Module::num_params) counts running statistics as well.
     fn num_parameters(&self) -> usize {
         let shapes = self.state_shapes().into_iter();
         let parameters = shapes.filter(|(key, _)| !is_running_stat(key));

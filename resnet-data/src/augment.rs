@@ -179,6 +179,7 @@ const MAX_PADDED: f64 = 4096.0;
 /// A number of an augmentation, or of a mix, is out of its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`{field}` of the augmentation: expected a number from {least} to {most}, found {found}")]
+#[non_exhaustive]
 pub struct AugmentError {
     /// Its name.
     pub field: &'static str,

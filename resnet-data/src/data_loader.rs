@@ -42,6 +42,7 @@ pub struct BadImage {
 #[error(
     "expected {expected} threads to prepare images, found {found}: {reason}; use fewer --workers, or raise the limit on threads"
 )]
+#[non_exhaustive]
 pub struct LoaderError {
     /// The threads asked for.
     pub expected: usize,

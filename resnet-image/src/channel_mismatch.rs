@@ -5,6 +5,7 @@ use crate::{Channels, Preprocessing};
 /// The network takes images with other channels than its preprocessing makes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the network takes {network} input channel{}, its preprocessing has {preprocessing} mean{}: {}", plural(*.network), plural(*.preprocessing), advice(*.network))]
+#[non_exhaustive]
 pub struct ChannelMismatch {
     /// Input channels of the network.
     pub network: usize,
@@ -21,13 +22,11 @@ impl Preprocessing {
     /// Returns an error if there are not.
     ///
     /// ```
-    /// use resnet_image::{ChannelMismatch, Preprocessing};
+    /// use resnet_image::Preprocessing;
     ///
     /// assert_eq!(Preprocessing::imagenet().check_channels(3), Ok(()));
-    /// assert_eq!(
-    ///     Preprocessing::imagenet().check_channels(1),
-    ///     Err(ChannelMismatch { network: 1, preprocessing: 3 }),
-    /// );
+    /// let error = Preprocessing::imagenet().check_channels(1).unwrap_err();
+    /// assert_eq!((error.network, error.preprocessing), (1, 3));
     /// ```
     pub fn check_channels(&self, network: usize) -> Result<(), ChannelMismatch> {
         match self.channels().count() {

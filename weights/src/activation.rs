@@ -20,6 +20,7 @@ pub enum OutputActivation {
 /// A text that names no output activation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `softmax` or `sigmoid`, found `{found}`")]
+#[non_exhaustive]
 pub struct UnknownActivation {
     /// The text.
     pub found: String,

@@ -1,20 +1,18 @@
 //! From a checkpoint into a network: all of it, or an error that says all that is wrong.
 
+mod compare;
 mod expected;
 mod report;
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use resnet_core::Network;
 use resnet_core::layers::adapt_in_channels;
-use resnet_core::{Network, ResNetConfig};
 
-use self::expected::{Expected, entries, norm_parameters};
+use self::expected::{Expected, entries};
+use self::report::hint;
 pub use self::report::{LoadHint, Mismatch, Report};
-use self::report::{Shape, hint, mismatch};
-use crate::{Checkpoint, Entry, InferError, ReadError};
+use crate::{Checkpoint, InferError, ReadError};
 
 /// What may differ between a checkpoint and the network it is loaded into. By default nothing.
 ///
@@ -185,100 +183,6 @@ impl Load {
             true => Ok((model, report)),
             false => Err(rejected(report)),
         }
-    }
-
-    fn compare(
-        self,
-        network: &Expected<'_>,
-        mut entries: BTreeMap<String, &Entry>,
-        adapted: Option<&str>,
-    ) -> Report {
-        let mut report = Report::default();
-        let has = |key: &str| entries.contains_key(key);
-        let bare_classifier = has("fc.weight") && !has("fc.bias");
-        let norms = norm_parameters(network.shapes);
-        let bare_norms = !norms.iter().any(|key| has(key));
-        for (key, shape) in network.shapes {
-            let may_be_fresh = self.other_classes && network.is_head(key);
-            let Some(entry) = entries.remove(key.as_str()) else {
-                let follows = bare_classifier && key == "fc.bias"
-                    || bare_norms && norms.contains(key.as_str());
-                match may_be_fresh {
-                    _ if follows && !report.fresh.iter().any(|key| key == "fc.weight") => {
-                        report.filled.push(key.clone());
-                    }
-                    true => report.fresh.push(key.clone()),
-                    false => report.missing.push(key.clone()),
-                }
-                continue;
-            };
-            if !entry.dtype().is_float() {
-                report
-                    .mismatched
-                    .push(mismatch(key, "floats", entry.dtype()));
-            } else if entry.shape() != shape && adapted != Some(key) {
-                match may_be_fresh {
-                    true => {
-                        report.fresh.push(key.clone());
-                        report.skipped.push(key.clone());
-                    }
-                    false => {
-                        report
-                            .mismatched
-                            .push(mismatch(key, Shape(shape), Shape(entry.shape())))
-                    }
-                }
-            }
-        }
-        for key in entries.into_keys() {
-            match self.is_surplus(&key, network) {
-                true => report.skipped.push(key),
-                false => report.unexpected.push(key),
-            }
-        }
-        report.skipped.sort();
-        report.headless = network.heads.is_empty();
-        report
-    }
-
-    /// Whether a key of the file that the network lacks can be passed over: PyTorch counts the batches
-    /// of every norm, which nothing reads; and a headless network has no use for a classifier.
-    fn is_surplus(self, key: &str, network: &Expected<'_>) -> bool {
-        match key.strip_suffix("num_batches_tracked") {
-            Some(norm) => network
-                .shapes
-                .iter()
-                .any(|(key, _)| key.strip_suffix("running_var") == Some(norm)),
-            None => self.other_classes && network.is_head(key),
-        }
-    }
-
-    /// The options that the values were trained for and that keys and shapes do not show, where the file has them
-    /// otherwise. The output stride is not among them: any goes with the same values.
-    fn differing_options(
-        self,
-        expected: &ResNetConfig,
-        found: &ResNetConfig,
-    ) -> impl Iterator<Item = Mismatch> {
-        let option = |key, expected: &dyn fmt::Debug, found: &dyn fmt::Debug| {
-            mismatch(key, format_args!("{expected:?}"), format_args!("{found:?}"))
-        };
-        let (a, b) = (expected, found);
-        let options = [
-            option("activation", &a.activation, &b.activation),
-            option("anti_alias", &a.anti_alias, &b.anti_alias),
-            option("global_pool", &a.global_pool, &b.global_pool),
-            option("norm", &a.norm, &b.norm),
-            option("norm_eps", &a.norm_eps, &b.norm_eps),
-            option("shortcut", &a.shortcut, &b.shortcut),
-            option("stem_pool", &a.stem_pool, &b.stem_pool),
-            option("stride_placement", &a.stride_placement, &b.stride_placement),
-        ];
-        options
-            .into_iter()
-            .filter(move |option| option.expected != option.found && !self.other_options)
-            // A fresh classifier learns from any pool.
-            .filter(move |option| !(self.other_classes && option.key == "global_pool"))
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
+use burn_store::BurnpackError;
 use resnet_core::{LayerGroup, Network};
 use resnet_files::write_atomically;
 use resnet_image::Preprocessing;
@@ -59,12 +60,12 @@ pub enum SaveError {
         dtype: FloatType,
     },
     /// Burn's store refuses the tensors.
-    #[error("`{}`: not written: {cause}", .path.display())]
+    #[error("`{}`: not written", .path.display())]
     Burnpack {
         /// The file.
         path: PathBuf,
         /// What it says.
-        cause: String,
+        source: BurnpackError,
     },
     /// The config cannot be written as JSON.
     #[error("`{}`: not written: the config of the network", .path.display())]

@@ -8,6 +8,7 @@ use super::{AntiAlias, AttentionKind, NormKind, ResNetConfig, ShortcutKind, Stem
 /// A choice that no network can be built from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: expected {expected}, found {found}")]
+#[non_exhaustive]
 pub struct ConfigError {
     /// The field of [`ResNetConfig`].
     pub field: String,

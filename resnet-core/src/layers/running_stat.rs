@@ -14,7 +14,8 @@ use spin::Mutex;
 /// A statistic that training updates through `&self`: a buffer, not a parameter.
 ///
 /// Burn's `RunningState` shares its value between clones; a clone of this one has its own.
-/// Visited and mapped like a parameter, so that it is saved and loaded, but not counted as one.
+/// Visited and mapped like a parameter, so that it is saved and loaded. [`Network::num_parameters`](crate::Network::num_parameters)
+/// does not count it.
 pub struct RunningStat<B: Backend> {
     // A `Param` for its lazy start: nothing is allocated before the first use.
     param: Mutex<Param<Tensor<B, 1>>>,

@@ -26,9 +26,9 @@ impl Save {
         let path = path.as_ref();
         // For its checks: the store itself turns a value that is too large into infinity.
         self.each_tensor(model, path, |_, _| {})?;
-        let failed = |error: burn_store::BurnpackError| SaveError::Burnpack {
+        let failed = |source| SaveError::Burnpack {
             path: path.into(),
-            cause: error.to_string(),
+            source,
         };
         let metadata = self.metadata(model, path)?.into_iter();
         let mut store = metadata.fold(BurnpackStore::from_bytes(None), |store, (key, value)| {

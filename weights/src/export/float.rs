@@ -21,6 +21,7 @@ pub enum FloatType {
 /// A name that no float type has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}`: expected `f32`, `f16` or `bf16`")]
+#[non_exhaustive]
 pub struct UnknownFloatType(pub String);
 
 impl FloatType {

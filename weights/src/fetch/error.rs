@@ -119,6 +119,7 @@ pub enum FetchError {
 
 /// Why one address did not provide the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The address.
     pub url: String,

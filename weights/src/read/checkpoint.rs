@@ -1,6 +1,5 @@
 //! An open checkpoint: its index, and its tensors one at a time.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::TensorData;
@@ -14,7 +13,10 @@ use crate::layout::{self, Choice, Head, State, View};
 use crate::metadata::Metadata;
 use crate::{Labels, OutputActivation, onnx};
 
+mod notes;
 mod open;
+
+use notes::quoted;
 
 /// An open file of weights: its index, and its tensors one at a time.
 ///
@@ -147,39 +149,6 @@ impl Checkpoint {
         &self.view.left_out
     }
 
-    /// What users should know about how the file was read, a line each: which of several networks
-    /// it is, what was left out, what other files say.
-    pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.metadata.notes.clone();
-        if self.states.len() > 1
-            && let Some(state) = self.state()
-        {
-            let others = self.states().filter(|other| *other != state);
-            notes.push(format!(
-                "reads the network at `{state}`; the file also holds {}: choose with --state",
-                quoted(others)
-            ));
-        }
-        if !self.view.left_out.is_empty() {
-            let state = self.state().unwrap_or_default();
-            notes.push(format!(
-                "leaves out {}",
-                summary(&self.view.left_out, state)
-            ));
-        }
-        if let Some(name) = &self.view.unusual_head {
-            notes.push(format!("takes `{name}` for the classifier"));
-        }
-        if let Head::Layers { name } = self.head()
-            && !self.by_key().any(|(key, _)| key.starts_with("fc."))
-        {
-            notes.push(format!(
-                "reads the backbone alone: expected one linear layer as the classifier, found more in `{name}`"
-            ));
-        }
-        notes
-    }
-
     /// The tensors of the network, sorted by key, without the path before their keys; those of
     /// the whole file if there is no network, or several.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
@@ -277,35 +246,5 @@ impl fmt::Debug for Checkpoint {
             .field("state", &self.state())
             .field("entries", &self.view.entries.len())
             .finish_non_exhaustive()
-    }
-}
-
-fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    match names.is_empty() {
-        true => "none".into(),
-        false => names.join(", "),
-    }
-}
-
-/// Keys by the first part of their path that leads away from that of the state, with the number of
-/// tensors below it.
-fn summary(keys: &[String], state: &str) -> String {
-    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
-    for key in keys {
-        let shared = key.split('.').zip(state.split('.'));
-        let shared = shared.take_while(|(a, b)| a == b).count();
-        let part: Vec<&str> = key.split('.').take(shared + 1).collect();
-        *parts.entry(part.join(".")).or_default() += 1;
-    }
-    const SHOWN: usize = 8;
-    let shown = parts.iter().take(SHOWN).map(|(part, count)| match count {
-        1 => format!("`{part}`"),
-        count => format!("`{part}` ({count} tensors)"),
-    });
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match parts.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }

@@ -1,0 +1,71 @@
+//! What users should know about how a file was read.
+
+use std::collections::BTreeMap;
+
+use super::Checkpoint;
+use crate::layout::Head;
+
+impl Checkpoint {
+    /// What users should know about how the file was read, a line each: which of several networks
+    /// it is, what was left out, what other files say.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.metadata.notes.clone();
+        if self.states.len() > 1
+            && let Some(state) = self.state()
+        {
+            let others = self.states().filter(|other| *other != state);
+            notes.push(format!(
+                "reads the network at `{state}`; the file also holds {}: choose with --state",
+                quoted(others)
+            ));
+        }
+        if !self.view.left_out.is_empty() {
+            let state = self.state().unwrap_or_default();
+            notes.push(format!(
+                "leaves out {}",
+                summary(&self.view.left_out, state)
+            ));
+        }
+        if let Some(name) = &self.view.unusual_head {
+            notes.push(format!("takes `{name}` for the classifier"));
+        }
+        if let Head::Layers { name } = self.head()
+            && !self.by_key().any(|(key, _)| key.starts_with("fc."))
+        {
+            notes.push(format!(
+                "reads the backbone alone: expected one linear layer as the classifier, found more in `{name}`"
+            ));
+        }
+        notes
+    }
+}
+
+pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => "none".into(),
+        false => names.join(", "),
+    }
+}
+
+/// Keys by the first part of their path that leads away from that of the state, with the number of
+/// tensors below it.
+fn summary(keys: &[String], state: &str) -> String {
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
+    for key in keys {
+        let shared = key.split('.').zip(state.split('.'));
+        let shared = shared.take_while(|(a, b)| a == b).count();
+        let part: Vec<&str> = key.split('.').take(shared + 1).collect();
+        *parts.entry(part.join(".")).or_default() += 1;
+    }
+    const SHOWN: usize = 8;
+    let shown = parts.iter().take(SHOWN).map(|(part, count)| match count {
+        1 => format!("`{part}`"),
+        count => format!("`{part}` ({count} tensors)"),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match parts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
