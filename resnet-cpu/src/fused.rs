@@ -9,7 +9,7 @@ use burn_tensor::ops::FloatTensor;
 use burn_tensor::{Tensor, TensorPrimitive, activation};
 use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
 
-use crate::{BatchNorm, Cpu, Epilogue, Normed, Phase, conv2d_with};
+use crate::{BatchNormPass, Cpu, Epilogue, Normed, Phase, conv2d_with};
 
 /// Registers the fused layers of [`Cpu`], and of its autodiff backend, once. Every function that creates a tensor calls
 /// it, so a network has them before its first forward pass.
@@ -45,7 +45,7 @@ fn forward(layer: Layer<Cpu>, phase: Phase) -> (FloatTensor<Cpu>, Option<Normed>
             shift,
             epsilon,
         }) => {
-            let norm = BatchNorm {
+            let norm = BatchNormPass {
                 scale: primitive(scale),
                 shift: primitive(shift),
                 epsilon,

@@ -17,5 +17,5 @@ mod threads;
 pub use backend::Cpu;
 pub use conv::{Epilogue, Phase, conv2d_with};
 pub use layout::into_channels_last;
-pub use norm::{BatchNorm, BatchNormGradients, Normed};
+pub use norm::{BatchNormGradients, BatchNormPass, Normed};
 pub use simd::simd;

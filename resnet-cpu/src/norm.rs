@@ -8,10 +8,10 @@ use burn_flex::{FlexTensor, Layout};
 use crate::layout;
 use passes::{Affine, Channels, Gradient, gradient_sums, statistics};
 
-/// A batch norm: `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, with the mean and the variance
-/// of each channel of `x`.
+/// A pass of batch norm: `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, with the mean and the
+/// variance of each channel of `x`.
 #[derive(Clone, Debug)]
-pub struct BatchNorm {
+pub struct BatchNormPass {
     /// Scale of the normalized values, `[channels]`.
     pub scale: FlexTensor,
     /// Shift of the normalized values, `[channels]`.
@@ -24,7 +24,7 @@ pub struct BatchNorm {
     pub relu: bool,
 }
 
-/// The result of a [`BatchNorm`].
+/// The result of a [`BatchNormPass`].
 #[derive(Clone, Debug)]
 pub struct Normed {
     /// Output, `[batch, channels, height, width]`, channels-last.
@@ -39,7 +39,7 @@ pub struct Normed {
     relu: bool,
 }
 
-/// The gradients of the inputs of a [`BatchNorm`].
+/// The gradients of the inputs of a [`BatchNormPass`].
 #[derive(Clone, Debug)]
 pub struct BatchNormGradients {
     /// Gradient of the input, `[batch, channels, height, width]`.
@@ -52,7 +52,7 @@ pub struct BatchNormGradients {
     pub residual: Option<FlexTensor>,
 }
 
-impl BatchNorm {
+impl BatchNormPass {
     /// Normalizes a map.
     ///
     /// # Shapes

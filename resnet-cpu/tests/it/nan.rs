@@ -2,7 +2,7 @@
 
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
-use resnet_cpu::{BatchNorm, Cpu, Epilogue, Phase, conv2d_with};
+use resnet_cpu::{BatchNormPass, Cpu, Epilogue, Phase, conv2d_with};
 
 use crate::conv::GRADIENTS;
 use crate::{channels_last, tensor, values};
@@ -181,7 +181,7 @@ fn pools_keep_nan_in_its_channel_and_near_its_place() {
 #[test]
 fn batch_norms_keep_nan_in_its_channel() {
     let sizes = [2, 19, 9, 9];
-    let norm = || BatchNorm {
+    let norm = || BatchNormPass {
         scale: tensor([19], 2),
         shift: tensor([19], 3),
         epsilon: 1e-5,

@@ -4,7 +4,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorPrimitive, activation};
 use burn_flex::FlexTensor;
 use proptest::prelude::*;
-use resnet_cpu::{BatchNorm, BatchNormGradients, Normed};
+use resnet_cpu::{BatchNormGradients, BatchNormPass, Normed};
 
 use crate::{difference, forms, tensor, values};
 
@@ -23,7 +23,7 @@ fn single<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
 /// of the ReLU is where `found` is positive, because a value near zero may have the other sign in double precision.
 fn expected(
     x: &FlexTensor,
-    norm: &BatchNorm,
+    norm: &BatchNormPass,
     grad: &FlexTensor,
     found: &FlexTensor,
 ) -> (FlexTensor, [Option<FlexTensor>; 4]) {
@@ -56,7 +56,7 @@ fn expected(
     (single(output.inner()), gradients)
 }
 
-fn run(x: FlexTensor, norm: BatchNorm, grad: FlexTensor) -> (Normed, BatchNormGradients) {
+fn run(x: FlexTensor, norm: BatchNormPass, grad: FlexTensor) -> (Normed, BatchNormGradients) {
     let residual = norm.residual.is_some();
     let normed = norm.forward(x);
     (normed.clone(), normed.backward(grad, residual))
@@ -72,7 +72,7 @@ proptest! {
     ) {
         let mut x = tensor([n, c, h, w], seed);
         x.storage_mut::<f32>().iter_mut().for_each(|value| *value += offset);
-        let norm = BatchNorm {
+        let norm = BatchNormPass {
             scale: tensor([c], seed + 1),
             shift: tensor([c], seed + 2),
             epsilon: 1e-3,
@@ -81,7 +81,7 @@ proptest! {
         };
         let grad = tensor([n, c, h, w], seed + 4);
         let lie = |x: &FlexTensor| forms(x)[form].clone();
-        let given = BatchNorm { residual: norm.residual.as_ref().map(lie), ..norm.clone() };
+        let given = BatchNormPass { residual: norm.residual.as_ref().map(lie), ..norm.clone() };
         let shared = grad.clone();
         let (normed, found) = run(lie(&x), given, lie(&grad));
         let (output, gradients) = expected(&x, &norm, &grad, &normed.output);
@@ -114,7 +114,7 @@ fn large_means_leave_the_variance_its_digits() {
     same.storage_mut::<f32>()
         .iter_mut()
         .for_each(|value| *value = (*value * 64.0).round() / 64.0);
-    let norm = || BatchNorm {
+    let norm = || BatchNormPass {
         scale: tensor([16], 2),
         shift: tensor([16], 3),
         epsilon: 1e-5,
@@ -129,7 +129,7 @@ fn large_means_leave_the_variance_its_digits() {
 #[test]
 fn runs_give_the_same_numbers() {
     let run = || {
-        let norm = BatchNorm {
+        let norm = BatchNormPass {
             scale: tensor([64], 2),
             shift: tensor([64], 3),
             epsilon: 1e-5,

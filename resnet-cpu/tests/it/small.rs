@@ -2,7 +2,7 @@
 
 use burn_backend::ops::{ConvOptions, ModuleOps};
 use burn_flex::FlexTensor;
-use resnet_cpu::{BatchNorm, Cpu, Epilogue, Phase, conv2d_with};
+use resnet_cpu::{BatchNormPass, Cpu, Epilogue, Phase, conv2d_with};
 
 use crate::reference::{Case, at, index, sums, values64};
 use crate::{channels_last, tensor, values};
@@ -132,7 +132,7 @@ fn pools_and_norms() {
     let area = |values: &[f64]| values.iter().sum::<f64>() / 20.0;
     let expected: Vec<_> = values64(&x).chunks(20).map(area).collect();
     assert_near(mean.clone(), &expected, "mean");
-    let norm = BatchNorm {
+    let norm = BatchNormPass {
         scale: tensor([9], 3),
         shift: tensor([9], 4),
         epsilon: 1e-5,
