@@ -61,7 +61,7 @@ pub struct ClassScore {
 /// Why a classifier could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum ClassifierError {
     /// The source gives no network.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -152,10 +152,10 @@ impl<B: Backend> Classifier<B> {
         preprocessing: Preprocessing,
         labels: Labels,
         device: &B::Device,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, ClassifierError> {
         let num_classes = model.config().num_classes;
         if num_classes == 0 {
-            return Err(OpenError::NoClasses);
+            return Err(ClassifierError::NoClasses);
         }
         preprocessing.validate()?;
         preprocessing.check_channels(model.config().in_channels)?;
@@ -188,9 +188,9 @@ impl<B: Backend> Classifier<B> {
     /// use resnet_infer::Classifier;
     ///
     /// let classifier: Classifier<Cpu> = Classifier::pretrained("resnet50", &Default::default())?;
-    /// # Ok::<(), resnet_infer::OpenError>(())
+    /// # Ok::<(), resnet_infer::ClassifierError>(())
     /// ```
-    pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, OpenError> {
+    pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, ClassifierError> {
         Self::from_source(ModelSource::named(name.as_ref()), device)
     }
 
@@ -201,7 +201,7 @@ impl<B: Backend> Classifier<B> {
     /// # Errors
     ///
     /// If the file cannot be read, is of no known network, or does not fit.
-    pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, OpenError> {
+    pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, ClassifierError> {
         Self::from_source(ModelSource::file(path.as_ref()), device)
     }
 
@@ -210,7 +210,7 @@ impl<B: Backend> Classifier<B> {
     /// # Errors
     ///
     /// As [`open`](Self::open) and [`pretrained`](Self::pretrained).
-    pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, OpenError> {
+    pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, ClassifierError> {
         let resolved = source.resolve()?;
         let (model, report) = resolved.load(device)?;
         let mut notes = resolved.notes;

@@ -2,5 +2,7 @@
 
 mod classifier;
 
-pub use classifier::{ClassScore, Classifier, ClassifyError, OpenError, Prediction, PrepareError};
+pub use classifier::{
+    ClassScore, Classifier, ClassifierError, ClassifyError, Prediction, PrepareError,
+};
 pub use resnet_weights::{Labels, LabelsError, OutputActivation};

@@ -11,7 +11,7 @@ use resnet_data::{Jitter, Policy, Sampling};
 use resnet_image::Preprocessing;
 use serde::{Deserialize, Serialize};
 
-pub use open::ConfigError;
+pub use open::TrainConfigError;
 
 use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 
@@ -25,7 +25,7 @@ use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 /// let config = Config::from_toml("arch = 'resnet50d'\nepochs = 3\n[optimizer]\nname = 'adamw'\nweight-decay = 0.05")?;
 /// assert_eq!((config.epochs, config.batch_size), (3, 32));
 /// assert!(Config::from_toml("epoch = 3").unwrap_err().to_string().contains("unknown field `epoch`"));
-/// # Ok::<(), resnet_train::ConfigError>(())
+/// # Ok::<(), resnet_train::TrainConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

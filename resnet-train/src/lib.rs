@@ -30,7 +30,7 @@ mod training_state;
 pub use among::StepAmong;
 pub use batch::tensors;
 pub use clip::clip_global_norm;
-pub use config::{AugmentConfig, Config, ConfigError, CropConfig, Head, ScheduleConfig};
+pub use config::{AugmentConfig, Config, CropConfig, Head, ScheduleConfig, TrainConfigError};
 pub use ema::Ema;
 pub use fit::{Fit, FitError};
 pub use groups::{ParamGroups, Rule};

@@ -5,7 +5,7 @@ use resnet_data::{Augment, Crop, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
 use resnet_weights::{OptionError, Overrides};
 
-use super::{AugmentConfig, Config, ConfigError, CropConfig, ScheduleConfig};
+use super::{AugmentConfig, Config, CropConfig, ScheduleConfig, TrainConfigError};
 use crate::{Fit, LayerGroup, LossKind, ParamGroups, Schedule, Settings};
 
 /// Pixels of a side where nothing says how many.
@@ -115,14 +115,14 @@ impl Config {
         &self,
         [train, valid]: [Dataset; 2],
         preprocessing: Preprocessing,
-    ) -> Result<Fit, ConfigError> {
+    ) -> Result<Fit, TrainConfigError> {
         self.validate()?;
         if train.is_empty() {
-            return Err(ConfigError::NoImages);
+            return Err(TrainConfigError::NoImages);
         }
         let loss = self.settings(train.is_multi_label()).loss;
         if self.class_weights && loss != LossKind::CrossEntropy {
-            return Err(ConfigError::ClassWeights);
+            return Err(TrainConfigError::ClassWeights);
         }
         let class_weights = self.class_weights.then(|| train.class_weights());
         let train = DataLoader::new(train, preprocessing, self.batch_size)

@@ -45,7 +45,7 @@ const RECIPES: [(&str, &str); 8] = [
 /// Why numbers make no run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum TrainConfigError {
     /// No recipe has the name.
     #[error("`{name}`: expected a recipe ({}) or a file ending in `.toml`, found neither", known.join(", "))]
     Unknown {
@@ -123,24 +123,24 @@ impl Config {
     /// # Errors
     ///
     /// If there is neither, or a number is out of its range.
-    pub fn open(name: &str) -> Result<Self, ConfigError> {
+    pub fn open(name: &str) -> Result<Self, TrainConfigError> {
         if let Some((_, text)) = Self::recipes().find(|&(recipe, _)| recipe == name) {
             return Self::from_toml(text);
         }
         let path = Path::new(name);
         if path.extension().is_none_or(|ending| ending != "toml") {
-            return Err(ConfigError::Unknown {
+            return Err(TrainConfigError::Unknown {
                 name: name.into(),
                 known: Self::recipes().map(|(name, _)| name).collect(),
             });
         }
         let mut text = String::new();
         let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
-        read.map_err(|source| ConfigError::Read {
+        read.map_err(|source| TrainConfigError::Read {
             path: path.into(),
             source,
         })?;
-        Self::from_toml(&text).map_err(|error| ConfigError::File {
+        Self::from_toml(&text).map_err(|error| TrainConfigError::File {
             path: path.into(),
             source: Box::new(error),
         })
@@ -151,7 +151,7 @@ impl Config {
     /// # Errors
     ///
     /// If it is no TOML, has another field, or a number is out of its range.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+    pub fn from_toml(text: &str) -> Result<Self, TrainConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| unread(text, &error))?;
         config.validate()?;
         Ok(config)
@@ -159,11 +159,11 @@ impl Config {
 }
 
 /// Where a text is no config, and why, in one line.
-fn unread(text: &str, error: &toml::de::Error) -> ConfigError {
+fn unread(text: &str, error: &toml::de::Error) -> TrainConfigError {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.get(..start).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
-    ConfigError::Toml {
+    TrainConfigError::Toml {
         line: 1 + before.matches('\n').count(),
         column: 1 + line.chars().count(),
         message: error.message().trim().replace('\n', "; "),

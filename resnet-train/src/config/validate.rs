@@ -3,7 +3,7 @@
 use resnet_data::Sampling;
 use resnet_image::Preprocessing;
 
-use super::{Config, ConfigError};
+use super::{Config, TrainConfigError};
 use crate::{Decay, OptimizerConfig, limits};
 
 impl Config {
@@ -12,7 +12,7 @@ impl Config {
     /// # Errors
     ///
     /// If a number is out of its range.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), TrainConfigError> {
         let above = |field, found: f64| {
             let expected = "a number above 0 and up to 1,000,000";
             in_range(field, found, f64::MIN_POSITIVE..=1e6, expected)
@@ -29,7 +29,7 @@ impl Config {
             in_range(field, found as f64, 1.0..=most, expected)
         };
         let options = self.overrides();
-        options.map_err(|cause| ConfigError::Set { cause })?;
+        options.map_err(|cause| TrainConfigError::Set { cause })?;
         in_range(
             "split",
             self.split,
@@ -85,7 +85,7 @@ impl Config {
         Ok(self.augment(&Preprocessing::imagenet()).validate()?)
     }
 
-    fn validate_decay(&self) -> Result<(), ConfigError> {
+    fn validate_decay(&self) -> Result<(), TrainConfigError> {
         let share = |field, found: f64| in_range(field, found, 0.0..=1.0, "a number from 0 to 1");
         match &self.schedule.decay {
             Decay::Constant | Decay::Cosine => Ok(()),
@@ -113,7 +113,7 @@ impl Config {
         }
     }
 
-    fn validate_optimizer(&self) -> Result<(), ConfigError> {
+    fn validate_optimizer(&self) -> Result<(), TrainConfigError> {
         let below_one = |field, found: f64| {
             in_range(field, found, 0.0..=BELOW_ONE, "a number from 0 to below 1")
         };
@@ -167,10 +167,10 @@ fn in_range(
     found: f64,
     range: std::ops::RangeInclusive<f64>,
     expected: &'static str,
-) -> Result<(), ConfigError> {
+) -> Result<(), TrainConfigError> {
     match range.contains(&found) {
         true => Ok(()),
-        false => Err(ConfigError::Range {
+        false => Err(TrainConfigError::Range {
             field,
             expected,
             found,

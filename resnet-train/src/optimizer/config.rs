@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(optimizer("[optimizer]\nname = 'adamw'")?, OptimizerConfig::adamw(0.01));
 /// assert_eq!(optimizer("[optimizer]\nname = 'lamb'")?, OptimizerConfig::lamb(0.01));
 /// assert_eq!(optimizer("[optimizer]\nname = 'sgd'")?, Config::default().optimizer);
-/// # Ok::<(), resnet_train::ConfigError>(())
+/// # Ok::<(), resnet_train::TrainConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use resnet_cli::Outcome;
-use resnet_train::{Config, ConfigError};
+use resnet_train::{Config, TrainConfigError};
 
 use crate::cli::Recipes;
 
@@ -13,7 +13,7 @@ pub(crate) fn run(args: Recipes) -> Result<Outcome> {
     match args.name {
         Some(name) => {
             let mut recipes = Config::recipes();
-            let known = || ConfigError::Unknown {
+            let known = || TrainConfigError::Unknown {
                 name: name.clone(),
                 known: Config::recipes().map(|(name, _)| name).collect(),
             };
