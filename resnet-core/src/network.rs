@@ -66,15 +66,16 @@ pub trait Network<B: Backend>: Module<B> {
     ///
     /// # Records
     ///
-    /// Save a network before you fuse it: `resnet_weights::save` and Burn's recorders return an error for a fused network,
-    /// which says so. The recorders that use bincode panic, as they do with every error. A file that claims to be the record
-    /// of a fused network is an error as well. Load records before you fuse, too.
+    /// A record of a fused network fits fused networks alone, and stays in memory:
     ///
-    /// # Panics
+    /// * Burn's recorders return an error if they are to write one, or to read a file that claims to be one. The recorders
+    ///   that use bincode panic, as they do with every error. Save before you fuse; this holds for `resnet_weights::save` as
+    ///   well.
+    /// * [`load_record`](Module::load_record) panics if one of network and record is fused and the other is not. Load before
+    ///   you fuse.
     ///
-    /// [`load_record`](Module::load_record) panics if one of network and record is fused and the other is not. A network of
-    /// your own inherits this from the [`ResNet`](crate::ResNet) and the
-    /// [`ConvNormAct`](crate::layers::ConvNormAct)s inside it; for other modules that fold norms, see
+    /// A network of your own inherits this from the [`ResNet`](crate::ResNet) and the
+    /// [`ConvNormAct`](crate::layers::ConvNormAct)s inside it. Other modules that fold norms need a
     /// [`FoldMark`](crate::layers::FoldMark).
     fn fuse(self) -> Self {
         self
