@@ -3,6 +3,9 @@
 mod classifier;
 
 pub use classifier::{
-    ClassScore, Classifier, ClassifierError, ClassifyError, Prediction, PrepareError,
+    BuildError, ClassScore, Classifier, ClassifierBuilder, ClassifyError, ImageFailure, ImageInput,
+    Prediction, PrepareError,
 };
-pub use resnet_weights::{Labels, LabelsError, OutputActivation};
+pub use resnet_weights::{
+    Fetch, Labels, LabelsError, ModelSource, OutputActivation, Progress, ProgressHandle,
+};

@@ -5,7 +5,7 @@ use std::fs;
 
 use resnet_cpu::Cpu;
 use resnet_image::{Channels, RgbImage, open_as};
-use resnet_infer::{Classifier, ClassifierError, Labels, PrepareError};
+use resnet_infer::{BuildError, Classifier, Labels, PrepareError};
 use resnet_weights::{Checkpoint, Load};
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ fn a_classifier_takes_the_images_of_its_recipe() {
     let labels = Labels::of_network(None, 4);
     let refused =
         Classifier::new(model.clone(), preprocessing, labels.clone(), &device).unwrap_err();
-    assert!(matches!(refused, ClassifierError::Channels(_)), "{refused}");
+    assert!(matches!(refused, BuildError::Channels(_)), "{refused}");
     (preprocessing.mean, preprocessing.std) = ([0.45].into(), [0.25].into());
     (preprocessing.resize, preprocessing.crop) = (Some(32), Some(32));
     let classifier = Classifier::new(model, preprocessing, labels, &device).unwrap();

@@ -3,7 +3,7 @@
 use resnet_core::{Arch, ResNet};
 use resnet_cpu::Cpu;
 use resnet_image::{Preprocessing, RgbImage};
-use resnet_infer::{Classifier, ClassifierError, Labels};
+use resnet_infer::{BuildError, Classifier, Labels};
 
 use crate::{checkpoint, image};
 
@@ -60,19 +60,19 @@ fn parts_that_do_not_fit_are_refused() {
         ten(),
         Preprocessing::cifar(),
     );
-    assert!(matches!(headless, ClassifierError::NoClasses));
+    assert!(matches!(headless, BuildError::NoClasses));
     let grey = refusal(
         config.clone().with_in_channels(1),
         ten(),
         Preprocessing::cifar(),
     );
-    assert!(matches!(grey, ClassifierError::Channels(_)));
+    assert!(matches!(grey, BuildError::Channels(_)));
     let few = refusal(
         config.clone(),
         ["a", "b"].into_iter().collect(),
         Preprocessing::cifar(),
     );
-    assert!(matches!(few, ClassifierError::Labels(_)));
+    assert!(matches!(few, BuildError::Labels(_)));
     let flat = refusal(
         config,
         ten(),
@@ -81,5 +81,5 @@ fn parts_that_do_not_fit_are_refused() {
             ..Preprocessing::cifar()
         },
     );
-    assert!(matches!(flat, ClassifierError::Preprocessing(_)));
+    assert!(matches!(flat, BuildError::Preprocessing(_)));
 }

@@ -12,6 +12,7 @@ mod channels;
 mod classify;
 mod compare;
 mod evaluate;
+mod inputs;
 #[path = "../../../resnet-core/tests/it/keyed.rs"]
 mod keyed;
 mod library;

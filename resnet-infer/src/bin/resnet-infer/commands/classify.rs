@@ -132,22 +132,10 @@ fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<R
     };
     let prepared: Vec<Result<Pixels>> = sources.par_iter().map(prepare).collect();
     let images: Vec<Pixels> = prepared.iter().flatten().cloned().collect();
-    let mut predictions = predict(classifier, &images).into_iter();
+    let mut predictions = classifier.classify_prepared(&images).into_iter();
     let prediction = |image: Result<Pixels>| {
         image?;
-        predictions.next().context("no prediction")?
+        Ok(predictions.next().context("no prediction")??)
     };
     prepared.into_iter().map(prediction).collect()
-}
-
-/// A prediction for each image. If the batch fails, each image alone: one must not fail the others.
-fn predict<B: Backend>(classifier: &Classifier<B>, images: &[Pixels]) -> Vec<Result<Prediction>> {
-    match classifier.classify_prepared(images) {
-        Ok(predictions) => predictions.into_iter().map(Ok).collect(),
-        Err(error) if images.len() < 2 => vec![Err(error.into())],
-        Err(_) => images
-            .chunks(1)
-            .flat_map(|image| predict(classifier, image))
-            .collect(),
-    }
 }
