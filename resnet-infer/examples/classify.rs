@@ -1,0 +1,29 @@
+//! Classifies images, prints the three most probable classes of each, and goes on where one fails.
+//!
+//! `cargo run --release -p resnet-infer --example classify [IMAGE]...`
+
+use resnet_cpu::Cpu;
+use resnet_infer::{BuildError, Classifier};
+
+fn main() -> Result<(), BuildError> {
+    let mut images: Vec<String> = std::env::args().skip(1).collect();
+    if images.is_empty() {
+        images.push(concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png").into());
+    }
+    // The network is in the program. `resnet50` downloads one for ImageNet.
+    let name = "cifar_resnet20.resnet_zoo_c10";
+    let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
+    let classifier = classifier.with_top_k(3);
+    for (image, result) in images.iter().zip(classifier.classify_iter(&images)) {
+        match result {
+            Ok(prediction) => {
+                println!("{image}");
+                for guess in prediction.top {
+                    println!("  {:5.1} %  {}", 100.0 * guess.probability, guess.label);
+                }
+            }
+            Err(error) => println!("{image}: {}", error.source),
+        }
+    }
+    Ok(())
+}

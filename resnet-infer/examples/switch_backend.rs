@@ -1,0 +1,48 @@
+//! Runs the same code on two backends. A backend is a type: the function is generic over it.
+//!
+//! `cargo run --release -p resnet-infer --example switch_backend`, or with WGPU in place of Burn's CPU backend Flex:
+//! `cargo run --release -p resnet-infer --features wgpu --example switch_backend`
+
+// WGPU's types are nested deeply.
+#![recursion_limit = "256"]
+
+use std::time::Instant;
+
+use burn::tensor::backend::Backend;
+use resnet_cpu::Cpu;
+use resnet_infer::Classifier;
+
+#[cfg(not(feature = "wgpu"))]
+type Other = burn::backend::Flex;
+#[cfg(feature = "wgpu")]
+type Other = burn::backend::Wgpu;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Error> {
+    println!("resnet-cpu: {}", classify::<Cpu>()?);
+    println!(
+        "{}: {}",
+        std::any::type_name::<Other>(),
+        classify::<Other>()?
+    );
+    Ok(())
+}
+
+/// Classifies the sample image on the default device of `B`.
+fn classify<B: Backend>() -> Result<String, Error> {
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
+    let name = "cifar_resnet20.resnet_zoo_c10";
+    let classifier: Classifier<B> = Classifier::pretrained(name, &Default::default())?;
+    // The first image includes the start of threads and, on GPUs, the compilation of kernels.
+    classifier.classify_one(photo)?;
+    let start = Instant::now();
+    let prediction = classifier.classify_one(photo)?;
+    let guess = &prediction.top[0];
+    Ok(format!(
+        "{} ({:.1} %) in {:.1} ms",
+        guess.label,
+        100.0 * guess.probability,
+        1000.0 * start.elapsed().as_secs_f64()
+    ))
+}

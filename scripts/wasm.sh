@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds the libraries for WebAssembly (wasm32-unknown-unknown), and runs the embedded network in Node.js: its logits have to
+# be the native ones.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+skipped() {
+  printf '\n!!!!!!!! SKIPPED: %s !!!!!!!!\n' "$1"
+  exit 0
+}
+
+target=wasm32-unknown-unknown
+rustup target add "$target" 2> /dev/null || skipped "$target, which rustup cannot install here"
+
+cargo check -p resnet-core --target "$target"
+cargo check -p resnet-image --target "$target"
+cargo check -p resnet-cpu --target "$target"
+cargo check -p resnet-infer --lib --no-default-features --features embedded --target "$target"
+
+command -v node > /dev/null || skipped "the network in WebAssembly, for want of Node.js"
+folder=resnet-infer/tests/wasm
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/wasm"
+cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"
+cargo build --release --manifest-path "$folder/Cargo.toml"
+photo=resnet-infer/sample/chelsea.png
+node "$folder/run.mjs" "$CARGO_TARGET_DIR/$target/release/wasm.wasm" "$photo" "$("$CARGO_TARGET_DIR/release/wasm" "$photo")"
