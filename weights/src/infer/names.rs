@@ -60,6 +60,6 @@ fn cifar_name(config: &ResNetConfig) -> Option<String> {
         BlockKind::Basic => format!("cifar_resnet{}_b", 6 * n + 2),
         BlockKind::PreActBasic => format!("cifar_wide_resnet{}_{}", 6 * n + 4, stage.width / 16),
         BlockKind::PreActBottleneck => format!("cifar_preact_resnet{}", 9 * n + 2),
-        BlockKind::Bottleneck => return None,
+        _ => return None,
     })
 }
