@@ -103,7 +103,7 @@ impl ModelSource {
         Self::new(Origin::Weights(Box::new(weights)))
     }
 
-    /// A checkpoint, or a folder with one: see [`Checkpoint::open`].
+    /// A checkpoint, or a folder with one: see [`Checkpoint::open`](crate::Checkpoint::open).
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(Origin::File(path.into()))
     }
@@ -126,7 +126,7 @@ impl ModelSource {
         Self { arch, ..self }
     }
 
-    /// Chooses one of several networks in the file: see [`Checkpoint::with_state`].
+    /// Chooses one of several networks in the file: see [`Checkpoint::with_state`](crate::Checkpoint::with_state).
     pub fn with_state(self, state: impl Into<String>) -> Self {
         let state = Some(state.into());
         Self { state, ..self }
