@@ -28,6 +28,7 @@ impl DataFlags {
             layout: self.layout,
             path_column: self.path_column.clone(),
             label_column: self.label_column.clone(),
+            ..DataOptions::default()
         }
     }
 }

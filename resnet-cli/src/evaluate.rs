@@ -146,7 +146,8 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = crate::load::<B>(&self.network, &device)?.fuse();
         let classes = self.data.classes().to_vec();
-        let loader = DataLoader::new(self.data, self.preprocessing, self.args.batch_size);
+        let loader =
+            DataLoader::new(self.data, self.preprocessing).with_batch_size(self.args.batch_size);
         let limit = self.args.network.runtime.memory.limit();
         let mut unreadable = 0;
         let bad = |image: &BadImage| {

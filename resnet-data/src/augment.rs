@@ -5,6 +5,7 @@ mod crop;
 mod geometry;
 mod mix;
 mod policy;
+mod transform;
 
 use image::RgbImage;
 use image::imageops::flip_horizontal_in_place;
@@ -15,10 +16,16 @@ use serde::{Deserialize, Serialize};
 
 pub use crop::Crop;
 pub use mix::Mix;
+pub use transform::Transform;
+pub(crate) use transform::Transforms;
 
 use crate::random::Random;
 
-/// What is done to an image in training, in this order.
+/// A rectangle to be blanked: left, top, width, height.
+pub(crate) type Erase = Option<[u32; 4]>;
+
+/// What is done to an image in training, in this order. Your own [`Transform`]s come after the changes of color, and before
+/// a rectangle is blanked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Augment {
@@ -138,13 +145,13 @@ impl Augment {
         }
     }
 
-    /// The image as the network is to see it once, and the rectangle to be blanked after normalisation.
+    /// The image as the network sees it once, but for what is blanked after normalization.
     pub(crate) fn apply(
         &self,
         image: RgbImage,
         preprocessing: &Preprocessing,
         random: &mut Random,
-    ) -> Result<(RgbImage, Option<[u32; 4]>), TransformError> {
+    ) -> Result<RgbImage, TransformError> {
         let mut image = match self.crop {
             Crop::RandomResized {
                 size,
@@ -165,11 +172,15 @@ impl Augment {
             Policy::Trivial => policy::trivial_augment(&mut image, random),
         }
         self.jitter.apply(&mut image, random);
-        let erased = match random.random_bool(self.erase) {
-            true => erased(image.dimensions(), random),
+        Ok(image)
+    }
+
+    /// The rectangle to be blanked in an image of these sides, drawn after [`apply`](Self::apply).
+    pub(crate) fn erased(&self, sides: (u32, u32), random: &mut Random) -> Erase {
+        match random.random_bool(self.erase) {
+            true => erased(sides, random),
             false => None,
-        };
-        Ok((image, erased))
+        }
     }
 }
 
@@ -237,7 +248,7 @@ impl Jitter {
 }
 
 /// torchvision's `RandomErasing`: ten tries, then none.
-fn erased((width, height): (u32, u32), random: &mut Random) -> Option<[u32; 4]> {
+fn erased((width, height): (u32, u32), random: &mut Random) -> Erase {
     for _ in 0..10 {
         // Its ratio is of height to width.
         let [h, w] = crop::random_sides(width, height, [0.02, 0.33], [0.3, 3.3], random);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::dataset::{DataError, Dataset, Labels, Sample, Source};
+use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 
 /// Sides of an image, and its bytes.
 const SIDE: u32 = 32;
@@ -121,7 +121,7 @@ impl Files {
                 start: place * record + self.labels,
                 side: SIDE,
             },
-            labels: Labels::One(label),
+            labels: SampleLabels::One(label),
         }));
         Ok(())
     }

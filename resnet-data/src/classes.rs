@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub use self::order::ClassOrder;
 use self::order::Readings;
-use crate::dataset::{DataError, Labels};
+use crate::dataset::{DataError, SampleLabels};
 use crate::{Dataset, wordnet};
 
 /// The classes of a network. [`Dataset::matched`] matches the classes of a dataset to them.
@@ -173,10 +173,10 @@ impl Dataset {
 
     /// The same images, each of its classes moved to a place among others.
     fn moved(&self, classes: Vec<String>, places: &[usize]) -> Self {
-        let move_to = |labels: &Labels| match labels {
-            Labels::One(label) => Labels::One(places[*label]),
-            Labels::Several(labels) => {
-                Labels::Several(labels.iter().map(|&label| places[label]).collect())
+        let move_to = |labels: &SampleLabels| match labels {
+            SampleLabels::One(label) => SampleLabels::One(places[*label]),
+            SampleLabels::Several(labels) => {
+                SampleLabels::Several(labels.iter().map(|&label| places[label]).collect())
             }
         };
         let mut samples = self.samples().to_vec();

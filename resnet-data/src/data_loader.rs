@@ -1,41 +1,19 @@
 //! Batches, prepared ahead by threads, in an order that depends on the seed alone.
 
-use std::collections::BTreeMap;
+mod batches;
+mod plan;
+
 use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 
-use resnet_image::{Pixels, Preprocessing};
+use resnet_image::Preprocessing;
 
-use crate::augment::check;
-use crate::random::{For, random};
-use crate::{Augment, AugmentError, Dataset, Mix, Sampling};
+pub use batches::Batches;
+use plan::Plan;
 
-/// Images of one size with their classes, as bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// The images, not normalized yet, with the channels of the preprocessing.
-    pub images: Vec<Pixels>,
-    /// The number in the dataset of each image.
-    pub indices: Vec<usize>,
-    /// One row an image: the share of each class in it.
-    pub targets: Vec<Vec<f32>>,
-    /// The rectangle to be blanked after normalisation in each image: left, top, width, height.
-    pub erased: Vec<Option<[u32; 4]>>,
-    /// The share of its own that each image keeps when it is blended with the one before it; none for no blending.
-    pub blend: Option<f32>,
-    /// The images that could not be had.
-    pub bad: Vec<BadImage>,
-}
-
-/// An image that could not be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadImage {
-    /// Its path.
-    pub name: String,
-    /// Why.
-    pub reason: String,
-}
+use crate::augment::{Transforms, check};
+use crate::{Augment, AugmentError, Dataset, Mix, Sampling, Transform};
 
 /// Why no batches can be prepared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,37 +31,35 @@ pub struct LoaderError {
 }
 
 /// Makes batches of a dataset.
+///
+/// ```
+/// use resnet_data::{Augment, DataLoader, Dataset};
+/// use resnet_image::Preprocessing;
+///
+/// let loader = DataLoader::new(Dataset::shapes(60), Preprocessing::cifar())
+///     .with_batch_size(16)
+///     .training(Augment::cifar())?
+///     .with_seed(7);
+/// assert_eq!(loader.epoch(0)?.map(|batch| batch.images.len()).sum::<usize>(), 48);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DataLoader {
     plan: Arc<Plan>,
     workers: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Plan {
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    augment: Option<Augment>,
-    mix: Mix,
-    sampling: Sampling,
-    batch_size: usize,
-    drop_last: bool,
-    seed: u64,
-    /// The place of this share of every batch, and how many shares there are.
-    share: [usize; 2],
-}
-
 impl DataLoader {
-    /// Batches of `batch_size` images as evaluation sees them, each image once and in order.
-    pub fn new(dataset: Dataset, preprocessing: Preprocessing, batch_size: usize) -> Self {
+    /// Makes batches as evaluation sees them: each image once and in order, 32 in a batch.
+    pub fn new(dataset: Dataset, preprocessing: Preprocessing) -> Self {
         let plan = Plan {
             dataset,
             preprocessing,
             augment: None,
+            transforms: Transforms::default(),
             mix: Mix::default(),
             sampling: Sampling::Sequential,
-            batch_size: batch_size.max(1),
-            drop_last: false,
+            batch_size: 32,
             seed: 0,
             share: [0, 1],
         };
@@ -93,13 +69,13 @@ impl DataLoader {
         }
     }
 
-    /// Batches to train from: shuffled and changed at random, all of it by the seed; images left over at the end of an
-    /// epoch are left out, if that leaves a batch.
+    /// Makes batches to train from: shuffled and changed at random, all of it by the [seed](Self::with_seed). An epoch
+    /// leaves out the images that do not fill a batch, if that leaves a batch.
     ///
     /// # Errors
     ///
-    /// If a number of the augmentation is out of its range, or the preprocessing is for RGBA.
-    pub fn training(self, augment: Augment, seed: u64) -> Result<Self, AugmentError> {
+    /// Returns an error if a number of the augmentation is out of its range, or the preprocessing is for RGBA.
+    pub fn training(self, augment: Augment) -> Result<Self, AugmentError> {
         augment.validate()?;
         check(
             "channels",
@@ -110,12 +86,27 @@ impl DataLoader {
         Ok(self.with(|plan| {
             plan.augment = Some(augment);
             plan.sampling = Sampling::Shuffled;
-            plan.drop_last = plan.dataset.len() > plan.batch_size;
-            plan.seed = seed;
         }))
     }
 
-    /// With images mixed.
+    /// Sets the images of a batch, at least one [default: 32].
+    pub fn with_batch_size(self, batch_size: usize) -> Self {
+        self.with(|plan| plan.batch_size = batch_size.max(1))
+    }
+
+    /// Sets the seed of everything that is drawn [default: 0].
+    pub fn with_seed(self, seed: u64) -> Self {
+        self.with(|plan| plan.seed = seed)
+    }
+
+    /// Adds a change of your own to every image: after those of [`Augment`] and the [transforms](Transform) added before
+    /// it, but before a rectangle is blanked and images are mixed. Without [`training`](Self::training) it comes after the
+    /// preprocessing.
+    pub fn with_transform(self, transform: impl Transform + 'static) -> Self {
+        self.with(|plan| plan.transforms.push(transform))
+    }
+
+    /// Mixes the images of a batch.
     ///
     /// # Errors
     ///
@@ -125,7 +116,7 @@ impl DataLoader {
         Ok(self.with(|plan| plan.mix = mix))
     }
 
-    /// With another order.
+    /// Sets the order of the images.
     pub fn with_sampling(self, sampling: Sampling) -> Self {
         self.with(|plan| plan.sampling = sampling)
     }
@@ -141,7 +132,7 @@ impl DataLoader {
         self.with(|plan| plan.share = [place, count])
     }
 
-    /// With so many threads, at least one. They change nothing but the time it takes.
+    /// Sets the number of threads, at least one [default: one a core]. It changes nothing but the time.
     pub fn with_workers(self, workers: usize) -> Self {
         Self {
             workers: workers.max(1),
@@ -154,277 +145,52 @@ impl DataLoader {
         self
     }
 
-    /// The images.
+    /// Returns the images.
     pub fn dataset(&self) -> &Dataset {
         &self.plan.dataset
     }
 
-    /// How images are normalised.
+    /// Returns how images are normalized.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.plan.preprocessing
     }
 
-    /// How images are mixed.
+    /// Returns how images are mixed.
     pub fn mix(&self) -> &Mix {
         &self.plan.mix
     }
 
-    /// The number of batches of an epoch.
+    /// Returns the number of batches of an epoch.
     pub fn len(&self) -> usize {
-        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
-        match self.plan.drop_last {
-            true => images / size,
-            false => images.div_ceil(size),
-        }
+        self.plan.len()
     }
 
     /// Returns the images of the smallest batch of an epoch, or of its smallest share, where all can be read.
     pub fn smallest_batch(&self) -> usize {
-        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
-        let last = match (images % size, self.plan.drop_last) {
-            (0, _) | (_, true) => size.min(images),
-            (rest, false) => rest,
-        };
-        let [_, shares] = self.plan.share;
-        last / shares
+        self.plan.smallest_batch()
     }
 
-    /// Whether an epoch has no batch.
+    /// Returns whether an epoch has no batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the batches of an epoch, from one of them on; each epoch is another. The first has what the dataset knows
-    /// as [unreadable](Dataset::unreadable) among its bad images.
+    /// Returns the batches of an epoch; each epoch has an order of its own. The first batch has what the dataset knows as
+    /// [unreadable](Dataset::unreadable) among its bad images.
     ///
     /// # Errors
     ///
     /// Returns an error if the operating system has not a thread for each worker.
-    pub fn epoch(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
-        let order = self
-            .plan
-            .sampling
-            .order(&self.plan.dataset, self.plan.seed, epoch);
-        let shared = Arc::new(Shared {
-            plan: Arc::clone(&self.plan),
-            order,
-            epoch,
-            first,
-            total: self.len(),
-            ahead: self.workers.saturating_mul(2),
-            state: Mutex::new(State {
-                next: first,
-                taken: first,
-                ..State::default()
-            }),
-            changed: Condvar::new(),
-        });
-        let mut batches = Batches {
-            workers: Vec::new(),
-            shared,
-        };
-        for found in 0..self.workers {
-            let shared = Arc::clone(&batches.shared);
-            let worker = thread::Builder::new().spawn(move || shared.work());
-            batches.workers.push(worker.map_err(|error| LoaderError {
-                expected: self.workers,
-                found,
-                reason: error.to_string(),
-            })?);
-        }
-        Ok(batches)
-    }
-}
-
-/// The batches of an epoch, in their order.
-#[derive(Debug)]
-pub struct Batches {
-    shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    plan: Arc<Plan>,
-    order: Vec<usize>,
-    epoch: u64,
-    /// The first batch that is asked for.
-    first: usize,
-    total: usize,
-    /// How many batches may wait to be taken: what bounds the memory.
-    ahead: usize,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The next batch that nobody works on.
-    next: usize,
-    /// The next batch that is to be handed out.
-    taken: usize,
-    ready: BTreeMap<usize, Batch>,
-    stopped: bool,
-    /// A worker panicked: its batch will never come.
-    broken: bool,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn epoch(&self, epoch: u64) -> Result<Batches, LoaderError> {
+        self.epoch_from(epoch, 0)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn batch(&self, place: usize) -> Batch {
-        let mut batch = self.plan.batch(&self.order, self.epoch, place);
-        if place == self.first && self.plan.share[0] == 0 {
-            let known = self.plan.dataset.unreadable().iter().cloned();
-            batch.bad.splice(..0, known);
-        }
-        batch
-    }
-
-    fn work(&self) {
-        let _alarm = Alarm(self);
-        let mut state = self.state();
-        loop {
-            if state.stopped || state.next >= self.total {
-                return;
-            }
-            if state.next >= state.taken + self.ahead {
-                state = self.wait(state);
-                continue;
-            }
-            let place = state.next;
-            state.next += 1;
-            drop(state);
-            let batch = self.batch(place);
-            state = self.state();
-            state.ready.insert(place, batch);
-            self.changed.notify_all();
-        }
-    }
-}
-
-/// Tells the others when a worker panics.
-struct Alarm<'a>(&'a Shared);
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.state().broken = true;
-            self.0.changed.notify_all();
-        }
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Batch;
-
-    /// # Panics
+    /// Returns the batches of an epoch without the `first` ones, for a run that goes on within an epoch.
     ///
-    /// If a worker panicked.
-    fn next(&mut self) -> Option<Batch> {
-        let mut state = self.shared.state();
-        if state.taken >= self.shared.total {
-            return None;
-        }
-        loop {
-            let place = state.taken;
-            if let Some(batch) = state.ready.remove(&place) {
-                state.taken += 1;
-                self.shared.changed.notify_all();
-                return Some(batch);
-            }
-            assert!(!state.broken, "a thread that prepares batches panicked");
-            state = self.shared.wait(state);
-        }
+    /// # Errors
+    ///
+    /// As [`epoch`](Self::epoch).
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
+        Batches::start(&self.plan, self.workers, epoch, first)
     }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.shared.total.saturating_sub(self.shared.state().taken);
-        (left, Some(left))
-    }
-}
-
-impl ExactSizeIterator for Batches {}
-
-impl Drop for Batches {
-    fn drop(&mut self) {
-        self.shared.state().stopped = true;
-        self.shared.changed.notify_all();
-        for worker in self.workers.drain(..) {
-            // It panicked: `next` has said so.
-            let _ = worker.join();
-        }
-    }
-}
-
-impl Plan {
-    fn batch(&self, order: &[usize], epoch: u64, place: usize) -> Batch {
-        let first = place * self.batch_size;
-        let last = (first + self.batch_size).min(order.len());
-        let [share, shares] = self.share;
-        let cut = |share: usize| first + (last - first) * share / shares;
-        let (first, last) = (cut(share), cut(share + 1));
-        let mut batch = Batch::default();
-        for (place, &number) in (first..last).zip(&order[first..last]) {
-            let sample = &self.dataset.samples()[number];
-            match self.image(number, [epoch, place as u64]) {
-                Ok((image, erased)) => {
-                    let mut target = vec![0.0; self.dataset.classes().len()];
-                    for &label in sample.labels() {
-                        target[label] = 1.0;
-                    }
-                    batch.images.push(image);
-                    batch.indices.push(number);
-                    batch.targets.push(target);
-                    batch.erased.push(erased);
-                }
-                Err(reason) => batch.bad.push(BadImage {
-                    name: sample.name().into_owned(),
-                    reason,
-                }),
-            }
-        }
-        let mut random = random(self.seed, For::Mix, [epoch, place as u64]);
-        batch.blend = self
-            .mix
-            .apply(&mut batch.images, &mut batch.targets, &mut random);
-        batch
-    }
-
-    fn image(&self, number: usize, place: [u64; 2]) -> Result<(Pixels, Option<[u32; 4]>), String> {
-        let channels = self.preprocessing.channels();
-        let image = self.dataset.samples()[number].image(channels);
-        let image = image.map_err(|error| with_causes(&error))?;
-        let changed = match &self.augment {
-            Some(augment) => {
-                let mut random = random(self.seed, For::Sample, place);
-                // Gray has equal colors, and every change leaves them equal.
-                augment
-                    .apply(image.into_rgb(), &self.preprocessing, &mut random)
-                    .map(|(image, erased)| (Pixels::from(image).convert(channels), erased))
-            }
-            None => self
-                .preprocessing
-                .apply_to(image)
-                .map(|image| (image, None)),
-        };
-        changed.map_err(|error| with_causes(&error))
-    }
-}
-
-/// An error with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

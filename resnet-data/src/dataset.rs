@@ -1,17 +1,21 @@
 //! Labeled images, and why a dataset cannot be used.
 
-use std::borrow::Cow;
-use std::io;
-use std::path::PathBuf;
+mod error;
+mod sample;
+
 use std::sync::Arc;
 
-use image::RgbImage;
-use resnet_image::{Channels, OpenError, Pixels};
+pub use error::DataError;
+pub(crate) use sample::Source;
+pub use sample::{ImageError, Sample, SampleLabels};
 
-use crate::{BadImage, Skipped, drawing};
+use crate::{BadImage, Skipped};
 
-/// Labelled images: the names of the classes, and where each image is to be had. Images are decoded when they are asked
-/// for.
+/// Labeled images: the names of the classes, and where each image comes from. Images are decoded when the loader asks for
+/// them.
+///
+/// [`open`](Self::open) reads folders and tables, [`from_images`](Self::from_images) takes images in memory, and
+/// [`from_source`](Self::from_source) takes any [`ImageSource`](crate::ImageSource).
 #[derive(Clone, Debug)]
 pub struct Dataset {
     classes: Arc<[String]>,
@@ -27,89 +31,6 @@ pub(crate) struct Findings {
     pub(crate) skipped: Skipped,
     pub(crate) unreadable: Vec<BadImage>,
     pub(crate) notes: Vec<String>,
-}
-
-/// One labelled image.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub(crate) source: Source,
-    pub(crate) labels: Labels,
-}
-
-/// Where an image is.
-#[derive(Clone, Debug)]
-pub(crate) enum Source {
-    File(PathBuf),
-    /// Planes of red, green and blue, from a place of a file in memory on.
-    Planes {
-        file: Arc<(PathBuf, Vec<u8>)>,
-        start: usize,
-        side: u32,
-    },
-    /// Drawn anew each time.
-    Shape {
-        class: usize,
-        seed: u64,
-    },
-}
-
-/// One class, for most; any number of them where an image may have several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Labels {
-    One(usize),
-    Several(Vec<usize>),
-}
-
-/// Why a dataset is of no use.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DataError {
-    /// A file or a folder cannot be read.
-    #[error("`{}`: expected {expected}", .path.display())]
-    Io {
-        /// It.
-        path: PathBuf,
-        /// What should be there.
-        expected: &'static str,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A folder or a file has another form.
-    #[error("`{}`: expected {expected}, found {found}", .path.display())]
-    Form {
-        /// It.
-        path: PathBuf,
-        /// What should be there.
-        expected: String,
-        /// What is.
-        found: String,
-    },
-    /// What is there can be taken in several ways, or in none.
-    #[error("`{}`: expected {expected}, found {found}; {advice}", .path.display())]
-    Unclear {
-        /// The folder or the file.
-        path: PathBuf,
-        /// What should be there.
-        expected: String,
-        /// What is.
-        found: String,
-        /// What to do.
-        advice: String,
-    },
-    /// There are too few images.
-    #[error("expected {expected}, found {found}")]
-    TooFew {
-        /// What is needed.
-        expected: String,
-        /// What is there.
-        found: String,
-    },
-    /// A dataset cannot be split so.
-    #[error("expected a share between 0 and 1 to split off, found {found}")]
-    Share {
-        /// The share asked for.
-        found: f64,
-    },
 }
 
 impl Dataset {
@@ -167,15 +88,15 @@ impl Dataset {
 
     /// Whether an image may have several classes, or none.
     pub fn is_multi_label(&self) -> bool {
-        let several = |sample: &Sample| matches!(sample.labels, Labels::Several(_));
+        let several = |sample: &Sample| matches!(sample.labels, SampleLabels::Several(_));
         self.samples.iter().any(several)
     }
 
     /// Returns the same images, each of which may have any number of classes, so that each class is decided by itself.
     pub fn with_several_labels(mut self) -> Self {
         for sample in &mut self.samples {
-            if let Labels::One(label) = sample.labels {
-                sample.labels = Labels::Several(vec![label]);
+            if let SampleLabels::One(label) = sample.labels {
+                sample.labels = SampleLabels::Several(vec![label]);
             }
         }
         self
@@ -211,7 +132,7 @@ impl Dataset {
     /// without images. An image with several classes is one image, and counts for each of its classes.
     ///
     /// ```
-    /// let shapes = resnet_data::Dataset::shapes(12, 1);
+    /// let shapes = resnet_data::Dataset::shapes(12);
     /// assert_eq!(shapes.class_weights(), [1.0; 6]);
     /// ```
     pub fn class_weights(&self) -> Vec<f64> {
@@ -222,57 +143,5 @@ impl Dataset {
             _ => images as f64 / (counts.len() * count) as f64,
         };
         counts.iter().map(weight).collect()
-    }
-}
-
-impl Sample {
-    /// Its class; several or none where an image may have that.
-    pub fn labels(&self) -> &[usize] {
-        match &self.labels {
-            Labels::One(label) => std::slice::from_ref(label),
-            Labels::Several(labels) => labels,
-        }
-    }
-
-    /// The path of its file, or what stands for one.
-    pub fn name(&self) -> Cow<'_, str> {
-        match &self.source {
-            Source::File(path) => path.to_string_lossy(),
-            Source::Planes { file, start, side } => {
-                let size = 3 * (side * side) as usize;
-                format!("{}#{}", file.0.display(), start / size).into()
-            }
-            Source::Shape { seed, .. } => format!("shape {seed}").into(),
-        }
-    }
-
-    /// Reads the image, with these channels.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if its file cannot be read or decoded.
-    pub fn image(&self, channels: Channels) -> Result<Pixels, OpenError> {
-        let image = match &self.source {
-            Source::File(path) => return resnet_image::open_as(path, channels),
-            Source::Planes { file, start, side } => {
-                let plane = (side * side) as usize;
-                let pixel = |x: u32, y: u32| {
-                    let at = start + (y * side + x) as usize;
-                    image::Rgb([0, 1, 2].map(|channel| file.1[at + channel * plane]))
-                };
-                RgbImage::from_fn(*side, *side, pixel)
-            }
-            Source::Shape { class, seed } => drawing::draw(*class, *seed),
-        };
-        Ok(Pixels::from(image).convert(channels))
-    }
-
-    /// Reads the image in color.
-    ///
-    /// # Errors
-    ///
-    /// As for [`image`](Self::image).
-    pub fn rgb(&self) -> Result<RgbImage, OpenError> {
-        Ok(self.image(Channels::Rgb)?.into_rgb())
     }
 }

@@ -129,7 +129,7 @@ pub fn for_each_output<B: Backend>(
 ) -> Result<(), EvaluateError> {
     let preprocessing = loader.preprocessing();
     preprocessing.check_channels(config.in_channels)?;
-    for batch in loader.epoch(0, 0)? {
+    for batch in loader.epoch(0)? {
         batch.bad.iter().for_each(&mut bad);
         if batch.images.is_empty() {
             continue;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use resnet_image::has_image_ending;
 
-use crate::dataset::{DataError, Dataset, Findings, Labels, Sample, Source};
+use crate::dataset::{DataError, Dataset, Findings, Sample, SampleLabels, Source};
 use crate::search::{Found, walk};
 use crate::{BadImage, ImageFiles, Skipped};
 
@@ -52,7 +52,7 @@ impl Dataset {
                 match file {
                     Ok(path) => samples.push(Sample {
                         source: Source::File(path),
-                        labels: Labels::One(classes.len()),
+                        labels: SampleLabels::One(classes.len()),
                     }),
                     Err(image) => unreadable.push(image),
                 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod augment;
+mod batch;
 mod cifar;
 mod classes;
 mod data_loader;
@@ -17,17 +18,20 @@ mod scores;
 mod search;
 mod shapes;
 mod skipped;
+mod source;
 mod split;
 mod table;
 mod wordnet;
 
-pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy};
+pub use augment::{Augment, AugmentError, Crop, Jitter, Mix, Policy, Transform};
+pub use batch::{BadImage, Batch};
 pub use classes::{ClassOrder, NetworkClasses};
-pub use data_loader::{BadImage, Batch, Batches, DataLoader, LoaderError};
-pub use dataset::{DataError, Dataset, Sample};
+pub use data_loader::{Batches, DataLoader, LoaderError};
+pub use dataset::{DataError, Dataset, ImageError, Sample, SampleLabels};
 pub use evaluate::{EvaluateError, evaluate, for_each_output};
-pub use options::{DataOptions, Layout, ParseOptionError};
+pub use options::{DataOptions, Layout, ParseOptionError, SplitOptions};
 pub use order::Sampling;
 pub use scores::{ClassScores, Scores};
 pub use search::ImageFiles;
 pub use skipped::Skipped;
+pub use source::ImageSource;

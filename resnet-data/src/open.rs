@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::dataset::DataError;
 use crate::layout::{Folders, Purpose, folders, is_cifar};
-use crate::{BadImage, DataOptions, Dataset, Layout, table};
+use crate::{BadImage, DataOptions, Dataset, Layout, SplitOptions, table};
 
 /// The name of the drawn shapes, and how many of them there are.
 const SHAPES: &str = "shapes";
@@ -27,24 +27,24 @@ impl Dataset {
     ///
     /// * a folder with `train` (or `training`) and one of `val`, `valid`, `validation`, `dev`, else `test`, `testing` or
     ///   `eval`, in any case, each with one folder a class;
-    /// * a folder with one folder a class, of which `share` is split off by `seed`;
+    /// * a folder with one folder a class, of which a fifth is split off at random;
     /// * a folder with the binary files of CIFAR-10 or CIFAR-100;
     /// * a [table](Self::csv) of paths and labels, split the same way;
     /// * `shapes`, if nothing is called so: the [drawn shapes](Self::shapes).
     ///
-    /// Short for [`DataOptions::open`] of the default options.
+    /// [`DataOptions`] set the share, the random seed and more.
     ///
     /// # Errors
     ///
     /// As for [`DataOptions::open`].
     ///
     /// ```
-    /// let [train, valid] = resnet_data::Dataset::open("shapes", 0.2, 1)?;
+    /// let [train, valid] = resnet_data::Dataset::open("shapes")?;
     /// assert_eq!((train.len(), valid.len()), (1920, 300));
     /// # Ok::<(), resnet_data::DataError>(())
     /// ```
-    pub fn open(path: impl AsRef<Path>, share: f64, seed: u64) -> Result<[Self; 2], DataError> {
-        DataOptions::default().open(path, share, seed)
+    pub fn open(path: impl AsRef<Path>) -> Result<[Self; 2], DataError> {
+        DataOptions::default().open(path)
     }
 
     /// Opens images to evaluate with: those that [`open`](Self::open) gives to validate with where the path keeps such
@@ -65,20 +65,15 @@ impl DataOptions {
     ///
     /// If nothing of the kind is there, it cannot be split, there is one class only, or it is not clear what the classes
     /// are: folders of folders of images, folders named after parts (`val`) beside classes, two folders to train from.
-    pub fn open(
-        &self,
-        path: impl AsRef<Path>,
-        share: f64,
-        seed: u64,
-    ) -> Result<[Dataset; 2], DataError> {
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<[Dataset; 2], DataError> {
         let path = path.as_ref();
         match self.kind(path)? {
             Kind::Shapes => Ok([
-                Dataset::shapes(SHAPES_TRAIN, seed),
-                Dataset::shapes(SHAPES_VALID, HELD_OUT),
+                Dataset::shapes_with_seed(SHAPES_TRAIN, self.split.seed),
+                Dataset::shapes_with_seed(SHAPES_VALID, HELD_OUT),
             ]),
             Kind::Cifar => Dataset::cifar(path),
-            Kind::Table => split(&several(table::open(path, self)?, path)?, path, share, seed),
+            Kind::Table => split(&several(table::open(path, self)?, path)?, path, self.split),
             Kind::Folder => {
                 let Folders {
                     first,
@@ -88,7 +83,7 @@ impl DataOptions {
                 let train = several(Dataset::folder(&first)?, &first)?;
                 check_readable(&train, &first)?;
                 let [train, valid] = match valid {
-                    None => split(&train, &first, share, seed)?,
+                    None => split(&train, &first, self.split)?,
                     Some(folder) => {
                         let valid = Dataset::folder(&folder)?;
                         let valid = valid.with_classes_named(train.classes(), &folder)?;
@@ -108,7 +103,7 @@ impl DataOptions {
     pub fn open_held_out(&self, path: impl AsRef<Path>) -> Result<Dataset, DataError> {
         let path = path.as_ref();
         match self.kind(path)? {
-            Kind::Shapes => Ok(Dataset::shapes(SHAPES_VALID, HELD_OUT)),
+            Kind::Shapes => Ok(Dataset::shapes_with_seed(SHAPES_VALID, HELD_OUT)),
             Kind::Table => table::open(path, self),
             Kind::Cifar => Dataset::cifar(path).map(|[_, test]| test),
             Kind::Folder => {
@@ -145,8 +140,8 @@ impl DataOptions {
 }
 
 /// Two parts of what lies at a path, which errors name.
-fn split(data: &Dataset, path: &Path, share: f64, seed: u64) -> Result<[Dataset; 2], DataError> {
-    data.split(share, seed).map_err(|error| match error {
+fn split(data: &Dataset, path: &Path, options: SplitOptions) -> Result<[Dataset; 2], DataError> {
+    data.split(options).map_err(|error| match error {
         DataError::TooFew { expected, found } => DataError::Form {
             path: path.into(),
             expected,

@@ -1,27 +1,55 @@
-//! What may be said of a dataset where its form leaves it open.
+//! How a dataset is opened and split.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a dataset is read where its folders or its columns can be taken in several ways.
+/// How a dataset is opened: which images validate the network, and what folders and columns mean where that is open.
 ///
 /// ```
-/// use resnet_data::DataOptions;
+/// use resnet_data::{DataOptions, SplitOptions};
 ///
 /// let options = DataOptions {
 ///     label_column: Some("breed".into()),
+///     split: SplitOptions { share: 0.1, ..SplitOptions::default() },
 ///     ..DataOptions::default()
 /// };
-/// assert!(options.open("no/such/dogs.csv", 0.2, 1).is_err());
+/// assert!(options.open("no/such/dogs.csv").is_err());
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataOptions {
-    /// How folders are taken.
+    /// What the folders of a dataset mean.
     pub layout: Layout,
     /// The column of a table with the paths, by its name in the header, or else by its number from 1.
     pub path_column: Option<String>,
-    /// The column of a table with the labels, likewise.
+    /// The column of a table with the labels, by its name in the header, or else by its number from 1.
     pub label_column: Option<String>,
+    /// Which images are split off to validate the network, where the dataset does not keep them apart. Its seed is also
+    /// that of the drawn shapes.
+    pub split: SplitOptions,
+}
+
+/// Which images of a dataset are split off.
+///
+/// ```
+/// use resnet_data::SplitOptions;
+///
+/// assert_eq!(SplitOptions::default(), SplitOptions { share: 0.2, seed: 1 });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SplitOptions {
+    /// The share of the images of each class, between 0 and 1 [default: 0.2].
+    pub share: f64,
+    /// The random seed [default: 1].
+    pub seed: u64,
+}
+
+impl Default for SplitOptions {
+    fn default() -> Self {
+        Self {
+            share: 0.2,
+            seed: 1,
+        }
+    }
 }
 
 /// How the folders of a dataset are taken.

@@ -13,6 +13,7 @@ pub(crate) enum For {
     Sample,
     Mix,
     Shape,
+    Transform,
 }
 
 /// The numbers for one place: an epoch, a sample of it.

@@ -2,18 +2,31 @@
 
 use rand::seq::SliceRandom;
 
-use crate::Dataset;
 use crate::dataset::{DataError, Findings};
 use crate::random::{For, random};
+use crate::{Dataset, SplitOptions};
 
 impl Dataset {
-    /// Two parts, the second with `share` of the images of each class, rounded, at least one; drawn by the seed. An image
+    /// Splits the dataset in two: the second part has a share of the images of each class, rounded, at least one. An image
     /// with several labels counts for the first of them; one without any stays in the first part if it is alone.
     ///
     /// # Errors
     ///
-    /// If a class has fewer than two images, so that one part would be without it, or `share` is not between 0 and 1.
-    pub fn split(&self, share: f64, seed: u64) -> Result<[Self; 2], DataError> {
+    /// Returns an error if a class has fewer than two images, so that one part would be without it, or the share is not
+    /// between 0 and 1.
+    ///
+    /// ```
+    /// use resnet_data::{Dataset, SplitOptions};
+    ///
+    /// let options = SplitOptions { share: 0.5, ..SplitOptions::default() };
+    /// let [train, valid] = Dataset::shapes(12).split(options)?;
+    /// assert_eq!((train.len(), valid.len()), (6, 6));
+    /// # Ok::<(), resnet_data::DataError>(())
+    /// ```
+    pub fn split(
+        &self,
+        SplitOptions { share, seed }: SplitOptions,
+    ) -> Result<[Self; 2], DataError> {
         if !(share > 0.0 && share < 1.0) {
             return Err(DataError::Share { found: share });
         }

@@ -13,7 +13,7 @@ use self::columns::Search;
 use self::entries::Entry;
 use self::rows::Rows;
 use crate::DataOptions;
-use crate::dataset::{DataError, Dataset, Labels, Sample, Source};
+use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 
 /// What stands between the labels of an image that has several.
 const BETWEEN: char = ';';
@@ -104,8 +104,8 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
         Sample {
             source: Source::File(folder.join(entry.path)),
             labels: match (several, labels.as_slice()) {
-                (false, &[label]) => Labels::One(label),
-                _ => Labels::Several(labels),
+                (false, &[label]) => SampleLabels::One(label),
+                _ => SampleLabels::Several(labels),
             },
         }
     };

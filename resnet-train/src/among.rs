@@ -39,7 +39,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
         stop: bool,
     ) -> Result<StepAmong, PeersError> {
-        self.step_batch_among(peers, learning_rate, MicroBatches::new(parts), stop)
+        let parts = MicroBatches::new(self.loss(), parts);
+        self.step_batch_among(peers, learning_rate, parts, stop)
     }
 
     pub(crate) fn step_batch_among(

@@ -1,25 +1,40 @@
 //! Epochs of training, with validation and checkpoints between them.
 
+mod epoch;
 mod error;
 
 use std::path::{Path, PathBuf};
 
-use burn::module::{AutodiffModule, Module};
-use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{NormMode, ResNetConfig};
-use resnet_data::{BadImage, Batch, DataLoader};
+use resnet_data::DataLoader;
 
 use crate::least::{last_map, least_images};
-use crate::loss_window::LossWindow;
-use crate::{
-    Ending, EpochReport, Observer, Peers, Position, Schedule, StepReport, Trainer,
-    TrainingStateError, evaluate,
-};
+use crate::{Decay, Ending, Observer, Peers, Position, Schedule, Trainer, TrainingStateError};
 
 pub use error::FitError;
 
 /// What a run goes through.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use resnet_core::{ResNet, ResNetConfig};
+/// use resnet_cpu::Cpu;
+/// use resnet_data::{Augment, DataLoader, Dataset};
+/// use resnet_image::Preprocessing;
+/// use resnet_train::{Fit, OptimizerConfig, Position, Settings, Trainer};
+///
+/// let device = Default::default();
+/// let train = DataLoader::new(Dataset::shapes(24), Preprocessing::cifar())
+///     .with_batch_size(8)
+///     .training(Augment::cifar())?;
+/// let config = ResNetConfig::named("cifar_resnet8_b")?.with_num_classes(6);
+/// let model: ResNet<Autodiff<Cpu>> = config.init(&device);
+/// let mut trainer = Trainer::new(model, Settings::new(OptimizerConfig::sgd(5e-4)));
+/// let fit = Fit { learning_rate: 0.05, ..Fit::new(train, 1) };
+/// fit.run(&mut trainer, &mut Position::default(), &device, &mut ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fit {
     /// The images to train from.
@@ -32,12 +47,6 @@ pub struct Fit {
     pub learning_rate: f64,
     /// Passes over the images.
     pub epochs: u64,
-    /// Label smoothing.
-    pub smoothing: f64,
-    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Images of one class are
-    /// class indices, which divide the loss by the weights of the true classes; images of several classes and mixed
-    /// images are class probabilities, which divide it by the number of images.
-    pub class_weights: Option<Vec<f64>>,
     /// Micro-batches that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
     /// batch. There are fewer parts where batch norm would see a single value per channel.
     pub accumulate: usize,
@@ -49,10 +58,30 @@ pub struct Fit {
     pub seed: u64,
 }
 
-/// Steps between two looks at the loss: to look is to wait for the device.
-const WINDOW: usize = 10;
-
 impl Fit {
+    /// Makes a run of so many epochs without validation, whose learning rate falls from 0.1 along a cosine.
+    pub fn new(train: DataLoader, epochs: u64) -> Self {
+        let epoch = train.len() as u64;
+        Self {
+            train,
+            valid: None,
+            schedule: Schedule {
+                decay: Decay::Cosine,
+                warmup: 0,
+                warmup_start: 0.0,
+                end: 0.0,
+                epoch,
+                total: epoch.saturating_mul(epochs),
+            },
+            learning_rate: 0.1,
+            epochs,
+            accumulate: 1,
+            state: None,
+            save_every: None,
+            seed: 1,
+        }
+    }
+
     /// Checks that a batch of images of `height` by `width` pixels has enough of them to train the norms of a network.
     ///
     /// # Errors
@@ -89,8 +118,7 @@ impl Fit {
     ///
     /// # Panics
     ///
-    /// If the network has not one class for each of the dataset, or [`class_weights`](Self::class_weights) not one weight
-    /// for each.
+    /// If the network has not one class for each of the dataset, or the [`Loss`](crate::Loss) not one class weight for each.
     pub fn run<B: AutodiffBackend>(
         &self,
         trainer: &mut Trainer<B>,
@@ -131,163 +159,6 @@ impl Fit {
             }
         }
         Ok(Ending::Done)
-    }
-
-    fn epoch<B: AutodiffBackend>(
-        &self,
-        mut peers: Option<&mut Peers>,
-        trainer: &mut Trainer<B>,
-        position: &mut Position,
-        device: &B::Device,
-        observer: &mut impl Observer<B::InnerBackend>,
-    ) -> Result<Ending, FitError> {
-        let batches = self.train.len();
-        let mut least = 1;
-        let mut window = LossWindow::new();
-        let mut wished = false;
-        for batch in self.train.epoch(position.epoch, position.batch)? {
-            for bad in &batch.bad {
-                observer.bad_image(bad).map_err(FitError::Observer)?;
-            }
-            least = least.max(trainer.least_images(&batch));
-            let step = position.step;
-            let share = self.schedule.rate(step) * position.plateau.factor;
-            let learning_rate = self.learning_rate * share;
-            let others = peers.as_deref_mut();
-            let wish = observer.stop();
-            let stop = match self.step(others, trainer, &batch, step, learning_rate, wish) {
-                Ok((loss, stop)) => {
-                    window.extend(loss, batch.images.len());
-                    stop
-                }
-                Err(error) => {
-                    position.note(&window.take().0);
-                    return Err(error);
-                }
-            };
-            position.step += 1;
-            position.batch += 1;
-            let save = self
-                .save_every
-                .is_some_and(|steps| position.step.is_multiple_of(steps));
-            let last = position.batch == batches;
-            if window.len() == WINDOW || stop || save || last {
-                let (losses, images, time) = window.take();
-                let loss: f64 = losses.iter().sum();
-                if !loss.is_finite() {
-                    return Err(FitError::NonFinite {
-                        epoch: position.epoch,
-                        step,
-                        loss,
-                    });
-                }
-                position.note(&losses);
-                observer.steps(&StepReport {
-                    epoch: position.epoch,
-                    batch: [position.batch, batches],
-                    step: position.step,
-                    loss: loss / losses.len().max(1) as f64,
-                    learning_rate,
-                    images,
-                    time,
-                });
-            }
-            if let (true, Some(peers)) = (stop || save, &mut peers) {
-                trainer.share_statistics(peers)?;
-            }
-            wished = stop;
-            if (stop || save) && !last {
-                self.keep(trainer, position)?;
-            }
-            if stop && !last {
-                return Ok(Ending::Stopped);
-            }
-        }
-        if position.losses == 0 {
-            return Err(FitError::NoImages {
-                epoch: position.epoch,
-                batches,
-                least,
-            });
-        }
-        if let Some(peers) = &mut peers {
-            trainer.share_statistics(peers)?;
-        }
-        self.end_of_epoch(trainer, position, device, observer)?;
-        // Asked last, so that all processes hear of a wish from the time of the validation.
-        let mut wishes = [f32::from(u8::from(wished | observer.stop()))];
-        if let Some(peers) = &mut peers {
-            peers.sum(&mut wishes)?;
-        }
-        match wishes[0] > 0.0 && position.epoch < self.epochs {
-            true => Ok(Ending::Stopped),
-            false => Ok(Ending::Done),
-        }
-    }
-
-    /// A step from a batch, of this process or of all: its loss, if there were images, and whether the run shall end.
-    #[allow(clippy::type_complexity, reason = "a loss that may be none")]
-    fn step<B: AutodiffBackend>(
-        &self,
-        peers: Option<&mut Peers>,
-        trainer: &mut Trainer<B>,
-        batch: &Batch,
-        step: u64,
-        learning_rate: f64,
-        wish: bool,
-    ) -> Result<(Option<Tensor<B::InnerBackend, 1>>, bool), FitError> {
-        let device = trainer.model().devices().swap_remove(0);
-        let rank = peers.as_ref().map_or(0, |peers| peers.rank() as u64);
-        let seed = self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(step);
-        B::seed(&device, seed.wrapping_add(rank << 48));
-        let parts = self.parts(batch, trainer, &device)?;
-        let Some(peers) = peers else {
-            let loss = (!parts.is_empty()).then(|| trainer.step_batch(learning_rate, parts));
-            return Ok((loss, wish));
-        };
-        let among = trainer.step_batch_among(peers, learning_rate, parts, wish)?;
-        let loss = among
-            .loss
-            .map(|loss| Tensor::from_floats([loss as f32], &device));
-        Ok((loss, among.stop))
-    }
-
-    fn end_of_epoch<B: AutodiffBackend>(
-        &self,
-        trainer: &Trainer<B>,
-        position: &mut Position,
-        device: &B::Device,
-        observer: &mut impl Observer<B::InnerBackend>,
-    ) -> Result<(), FitError> {
-        let last = trainer.model().valid();
-        let model = trainer.average().unwrap_or(&last);
-        let mut bad = Vec::new();
-        let valid = match &self.valid {
-            Some(loader) => {
-                let note = |image: &BadImage| bad.push(image.clone());
-                Some(evaluate(model, loader, device, u64::MAX, |_, _| {}, note)?)
-            }
-            None => None,
-        };
-        for image in &bad {
-            observer.bad_image(image).map_err(FitError::Observer)?;
-        }
-        let loss = position.mean_loss();
-        let best = valid
-            .as_ref()
-            .is_some_and(|scores| position.improve(scores.top1(), scores.loss()));
-        if let Some(valid) = &valid {
-            position.plateau.note(&self.schedule.decay, valid.loss());
-        }
-        let report = EpochReport {
-            epoch: position.epoch,
-            loss,
-            valid,
-            best,
-        };
-        observer.epoch(&report, model).map_err(FitError::Observer)?;
-        position.end_epoch();
-        self.keep(trainer, position).map_err(FitError::from)
     }
 
     fn keep<B: AutodiffBackend>(

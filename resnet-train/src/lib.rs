@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod among;
-mod batch;
 mod clip;
 mod config;
 mod ema;
@@ -28,14 +27,13 @@ mod trainer;
 mod training_state;
 
 pub use among::StepAmong;
-pub use batch::tensors;
 pub use clip::clip_global_norm;
 pub use config::{AugmentConfig, Config, CropConfig, Head, ScheduleConfig, TrainConfigError};
 pub use ema::Ema;
 pub use fit::{Fit, FitError};
 pub use groups::{ParamGroups, Rule};
 pub use least::least_images;
-pub use loss::{LossKind, TargetKind, smoothed, targets, weighted};
+pub use loss::{Loss, LossKind, TargetKind, targets};
 pub use observer::{Ending, EpochReport, Observer, StepReport};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use peers::{MEET_SECRET, Peers, PeersError};

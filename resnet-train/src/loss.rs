@@ -5,7 +5,34 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// What is minimised.
+/// What training minimizes: kind of loss, label smoothing, class weights.
+///
+/// ```
+/// use resnet_train::{Loss, OptimizerConfig, Settings};
+///
+/// let settings = Settings {
+///     loss: Loss {
+///         smoothing: 0.1,
+///         class_weights: Some(vec![1.0, 3.0]),
+///         ..Loss::default()
+///     },
+///     ..Settings::new(OptimizerConfig::sgd(5e-4))
+/// };
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// The function of logits and targets.
+    pub kind: LossKind,
+    /// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
+    pub smoothing: f64,
+    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`.
+    pub class_weights: Option<Vec<f64>>,
+    /// How the classes are given, which matters with class weights alone. A [`Fit`](crate::Fit) whose images are mixed or
+    /// may have several classes takes them for [probabilities](TargetKind::Probabilities), whatever stands here.
+    pub targets: TargetKind,
+}
+
+/// A function of logits and targets that training minimizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
@@ -50,15 +77,6 @@ pub fn targets(labels: &[&[usize]], classes: usize) -> TensorData {
     TensorData::new(rows, [labels.len(), classes])
 }
 
-/// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
-pub fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 2> {
-    let [_, classes] = targets.dims();
-    match smoothing {
-        0.0 => targets,
-        _ => targets * (1.0 - smoothing) + smoothing / classes as f64,
-    }
-}
-
 /// How the classes of images are given. It decides what a cross-entropy with class weights is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TargetKind {
@@ -70,52 +88,87 @@ pub enum TargetKind {
     Probabilities,
 }
 
-/// Applies label smoothing and class weights to the targets of a whole batch, so that [`LossKind::CrossEntropy`] of the
-/// result is PyTorch's `CrossEntropyLoss(weight=weights, label_smoothing=smoothing)`.
-///
-/// # Panics
-///
-/// Panics if there is not one weight for each class.
-pub fn weighted<B: Backend>(
-    targets: Tensor<B, 2>,
-    smoothing: f64,
-    weights: &[f64],
-    kind: TargetKind,
-) -> Tensor<B, 2> {
-    let [batch, _] = targets.dims();
-    match kind {
-        TargetKind::Probabilities => scaled(smoothed(targets, smoothing), weights),
-        TargetKind::Indices => {
-            let sum = scaled(targets.clone(), weights).sum().reshape([1, 1]);
-            scaled(smoothed(targets, smoothing), weights) * batch as f64 / sum
+impl Loss {
+    /// Returns the loss of this kind, with neither smoothing nor weights.
+    pub fn new(kind: LossKind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the loss of a whole batch: of cross-entropy, PyTorch's
+    /// `CrossEntropyLoss(weight=class_weights, label_smoothing=smoothing)`.
+    ///
+    /// # Shapes
+    /// - `logits`, `targets`: `[batch, classes]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is not one class weight for each class.
+    pub fn forward<B: Backend>(&self, logits: Tensor<B, 2>, targets: Tensor<B, 2>) -> Tensor<B, 1> {
+        let [batch, _] = targets.dims();
+        let mass = self.mass_of(&targets);
+        self.kind.forward(logits, self.prepare(targets)) * (batch as f64 / mass)
+    }
+
+    /// The targets with smoothing and class weights.
+    pub(crate) fn prepare<B: Backend>(&self, targets: Tensor<B, 2>) -> Tensor<B, 2> {
+        let targets = smoothed(targets, self.smoothing);
+        match &self.class_weights {
+            Some(weights) => scaled(targets, weights),
+            None => targets,
+        }
+    }
+
+    /// What the sum of the loss over these targets, a row an image, is divided by.
+    pub(crate) fn mass(&self, targets: &[Vec<f32>]) -> f64 {
+        match (&self.class_weights, self.targets) {
+            (Some(weights), TargetKind::Indices) => {
+                let weight = |row: &Vec<f32>| -> f64 {
+                    let shares = row.iter().map(|&share| f64::from(share));
+                    shares
+                        .zip(weights)
+                        .map(|(share, weight)| share * weight)
+                        .sum()
+                };
+                targets.iter().map(weight).sum()
+            }
+            _ => targets.len() as f64,
+        }
+    }
+
+    /// As [`mass`](Self::mass); reads the tensor only where weights need it.
+    pub(crate) fn mass_of<B: Backend>(&self, targets: &Tensor<B, 2>) -> f64 {
+        let [batch, classes] = targets.dims();
+        match (&self.class_weights, self.targets) {
+            (Some(_), TargetKind::Indices) => {
+                let values: Vec<f32> = targets.to_data().iter().collect();
+                let rows = values.chunks(classes.max(1)).map(<[f32]>::to_vec);
+                self.mass(&rows.collect::<Vec<_>>())
+            }
+            _ => batch as f64,
         }
     }
 }
 
+/// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
+fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 2> {
+    let [_, classes] = targets.dims();
+    match smoothing {
+        0.0 => targets,
+        _ => targets * (1.0 - smoothing) + smoothing / classes as f64,
+    }
+}
+
 /// Multiplies each class by its weight.
-pub(crate) fn scaled<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
+fn scaled<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
     let [_, classes] = targets.dims();
     assert_eq!(weights.len(), classes, "one weight a class");
     let weights = TensorData::new(weights.to_vec(), [1, classes]);
     let weights = Tensor::from_data(weights, (&targets.device(), targets.dtype()));
     targets * weights
-}
-
-/// What the sum of a weighted cross-entropy over these targets is divided by.
-pub(crate) fn mass(targets: &[Vec<f32>], weights: Option<&[f64]>, kind: TargetKind) -> f64 {
-    match (weights, kind) {
-        (Some(weights), TargetKind::Indices) => {
-            let weight = |row: &Vec<f32>| -> f64 {
-                let shares = row.iter().map(|&share| f64::from(share));
-                shares
-                    .zip(weights)
-                    .map(|(share, weight)| share * weight)
-                    .sum()
-            };
-            targets.iter().map(weight).sum()
-        }
-        _ => targets.len() as f64,
-    }
 }
 
 #[cfg(test)]
@@ -151,20 +204,20 @@ mod tests {
         let device = Default::default();
         let logits = Tensor::<Cpu, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
         let hard = Tensor::from_data(targets(&[&[0], &[1]], 2), &device);
-        let loss = |kind| {
-            let targets = weighted(hard.clone(), 0.0, &[1.0, 3.0], kind);
-            LossKind::CrossEntropy
-                .forward(logits.clone(), targets)
-                .into_scalar()
-        };
         // -ln(3/4) once and ln 2 three times: over a sum of weights of 4, or over 2 images.
         let sum = -0.75_f32.ln() + 3.0 * 2.0_f32.ln();
         for (kind, divisor) in [(TargetKind::Indices, 4.0), (TargetKind::Probabilities, 2.0)] {
-            let found = loss(kind);
+            let loss = Loss {
+                class_weights: Some(vec![1.0, 3.0]),
+                targets: kind,
+                ..Loss::default()
+            };
+            let found = loss.forward(logits.clone(), hard.clone()).into_scalar();
             assert!((found - sum / divisor).abs() < 1e-6, "{kind:?}: {found}");
             let rows = [vec![1.0, 0.0], vec![0.0, 1.0]];
-            assert_eq!(f64::from(divisor), mass(&rows, Some(&[1.0, 3.0]), kind));
-            assert_eq!(mass(&rows, None, kind), 2.0);
+            assert_eq!(f64::from(divisor), loss.mass(&rows));
+            assert_eq!(f64::from(divisor), loss.mass_of(&hard));
+            assert_eq!(Loss::default().mass(&rows), 2.0);
         }
     }
 

@@ -1,5 +1,7 @@
 //! A batch as a step takes it.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{NormMode, ResNetConfig};
@@ -7,8 +9,7 @@ use resnet_data::{Batch, Mix};
 use resnet_image::BatchError;
 
 use crate::least::least_images;
-use crate::loss::{mass, scaled};
-use crate::{Fit, TargetKind, Trainer, smoothed, tensors};
+use crate::{Fit, Loss, TargetKind, Trainer};
 
 /// A batch in parts, and what the sum of its loss is divided by.
 pub(crate) struct MicroBatches<B: AutodiffBackend> {
@@ -18,12 +19,18 @@ pub(crate) struct MicroBatches<B: AutodiffBackend> {
 }
 
 impl<B: AutodiffBackend> MicroBatches<B> {
-    /// A batch whose images all weigh 1.
-    pub(crate) fn new(parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>) -> Self {
-        let tensors: Vec<_> = parts.into_iter().collect();
-        let mut parts = Self { tensors, mass: 0.0 };
-        parts.mass = parts.images() as f64;
-        parts
+    /// A batch of images and targets as they are given, for this loss.
+    pub(crate) fn new(
+        loss: &Loss,
+        parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
+    ) -> Self {
+        let mut mass = 0.0;
+        let prepared = parts.into_iter().map(|(images, targets)| {
+            mass += loss.mass_of(&targets);
+            (images, loss.prepare(targets))
+        });
+        let tensors = prepared.collect();
+        Self { tensors, mass }
     }
 
     pub(crate) fn images(&self) -> usize {
@@ -59,33 +66,31 @@ impl Fit {
     ) -> Result<MicroBatches<B>, BatchError> {
         let least = trainer.least_images(batch);
         if batch.images.len() < least {
-            return Ok(MicroBatches::new([]));
+            return Ok(MicroBatches::new(trainer.loss(), []));
         }
-        let (images, targets) = tensors::<B>(batch, self.train.preprocessing(), device)?;
-        let mut targets = smoothed(targets, self.smoothing);
-        if let Some(weights) = &self.class_weights {
-            targets = scaled(targets, weights);
-        }
+        let (images, targets) = batch.to_tensors::<B>(self.train.preprocessing(), device)?;
+        let loss = self.loss_of(trainer.loss());
+        let targets = loss.prepare(targets);
         let sizes = micro_batch_sizes(batch.images.len(), self.accumulate, least);
         let images = images.split_with_sizes(sizes.clone(), 0);
         let targets = targets.split_with_sizes(sizes, 0);
         Ok(MicroBatches {
             tensors: images.into_iter().zip(targets).collect(),
-            mass: mass(
-                &batch.targets,
-                self.class_weights.as_deref(),
-                self.target_kind(),
-            ),
+            mass: loss.mass(&batch.targets),
         })
     }
 
-    /// As torchvision's `MixUp` and `CutMix`, which make every target of a run probabilities.
-    fn target_kind(&self) -> TargetKind {
+    /// The loss with the kind of the targets: as torchvision's `MixUp` and `CutMix`, which make every target of a run
+    /// probabilities.
+    fn loss_of<'a>(&self, loss: &'a Loss) -> Cow<'a, Loss> {
         let mixed = *self.train.mix() != Mix::default();
-        match self.class_weights.is_some() && (mixed || self.train.dataset().is_multi_label()) {
-            true => TargetKind::Probabilities,
-            false => TargetKind::Indices,
+        if loss.class_weights.is_some() && (mixed || self.train.dataset().is_multi_label()) {
+            return Cow::Owned(Loss {
+                targets: TargetKind::Probabilities,
+                ..loss.clone()
+            });
         }
+        Cow::Borrowed(loss)
     }
 }
 

@@ -67,6 +67,9 @@ pub trait Observer<B: Backend> {
     }
 }
 
+/// Sees nothing.
+impl<B: Backend> Observer<B> for () {}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -41,7 +41,7 @@ impl RateSearch {
         while search.points.len() < steps {
             let before = search.points.len();
             let mut least = 1;
-            for batch in fit.train.epoch(epoch, 0)? {
+            for batch in fit.train.epoch(epoch)? {
                 if search.points.len() == steps {
                     break;
                 }

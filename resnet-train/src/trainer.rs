@@ -12,17 +12,17 @@ use crate::groups::{self, ParamGroups};
 use crate::least::least_images;
 use crate::memory::Memory;
 use crate::micro_batches::MicroBatches;
-use crate::{Ema, LossKind, Optimizer, OptimizerConfig, clip_global_norm};
+use crate::{Ema, Loss, Optimizer, OptimizerConfig, clip_global_norm};
 
 /// What a step of training does.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// From gradients to new parameters.
     pub optimizer: OptimizerConfig,
     /// Which parameters learn, how fast, and which of them decay.
     pub groups: ParamGroups,
-    /// What is minimised.
-    pub loss: LossKind,
+    /// What is minimized.
+    pub loss: Loss,
     /// Whether batch norms use the batch's statistics.
     pub norms: NormMode,
     /// The largest L2 norm of all gradients together.
@@ -37,7 +37,7 @@ impl Settings {
         Self {
             optimizer,
             groups: ParamGroups::default(),
-            loss: LossKind::default(),
+            loss: Loss::default(),
             norms: NormMode::Train,
             clip: None,
             ema: None,
@@ -171,6 +171,11 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         self.model = Some(model);
     }
 
+    /// What is minimized.
+    pub(crate) fn loss(&self) -> &Loss {
+        &self.settings.loss
+    }
+
     pub(crate) fn optimizer(&self) -> &Optimizer<B::InnerBackend> {
         &self.optimizer
     }
@@ -207,8 +212,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         least.unwrap_or(usize::MAX)
     }
 
-    /// Takes one step from a batch, given whole or in parts (gradient accumulation), and returns the loss before it. The
-    /// gradient is that of the mean loss over all images, as if the batch were whole.
+    /// Takes one step from a batch, given whole or in parts (gradient accumulation), and returns the loss before it. Loss
+    /// and gradient are those of the whole batch. The loss of the [`Settings`] smooths and weights the targets.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`
@@ -223,7 +228,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         learning_rate: f64,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
     ) -> Tensor<B::InnerBackend, 1> {
-        self.step_batch(learning_rate, MicroBatches::new(parts))
+        let parts = MicroBatches::new(self.loss(), parts);
+        self.step_batch(learning_rate, parts)
     }
 
     pub(crate) fn step_batch(
@@ -242,7 +248,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         parts: MicroBatches<B>,
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
         let MicroBatches { tensors, mass } = parts;
-        let loss = self.settings.loss;
+        let loss = self.settings.loss.kind;
         self.gradients_of(tensors.into_iter().map(|(images, targets)| {
             move |model: &ResNet<B>| {
                 let share = images.dims()[0] as f64 / mass;

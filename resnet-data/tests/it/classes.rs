@@ -185,7 +185,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
         "{message}"
     );
     // Classes that the dataset itself numbers.
-    let shapes = Dataset::shapes(6, 1);
+    let shapes = Dataset::shapes(6);
     assert_eq!(
         classes(&shapes, &NetworkClasses::unnamed(6)).unwrap(),
         [0, 1, 2, 3, 4, 5]

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use resnet_data::Dataset;
+use resnet_data::{Dataset, SplitOptions};
 
-use crate::{files, save};
+use crate::{files, halves, save, share};
 
 #[test]
 fn a_folder_has_its_classes_and_images_by_name() {
@@ -124,8 +124,13 @@ fn cifars_binary_files_are_read_and_checked() {
 
 #[test]
 fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
-    let data = Dataset::shapes(600, 1);
-    let [train, valid] = data.split(0.2, 7).unwrap();
+    let data = Dataset::shapes(600);
+    let [train, valid] = data
+        .split(SplitOptions {
+            share: 0.2,
+            seed: 7,
+        })
+        .unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![80; 6], vec![20; 6]));
     let names = |data: &Dataset| -> Vec<String> {
         data.samples()
@@ -138,29 +143,47 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
     let mut expected = names(&data);
     expected.sort();
     assert_eq!(all, expected);
-    let again = data.split(0.2, 7).unwrap();
+    let again = data
+        .split(SplitOptions {
+            share: 0.2,
+            seed: 7,
+        })
+        .unwrap();
     assert_eq!(names(&again[1]), names(&valid));
-    assert_ne!(names(&data.split(0.2, 8).unwrap()[1]), names(&valid));
+    assert_ne!(
+        names(
+            &data
+                .split(SplitOptions {
+                    share: 0.2,
+                    seed: 8
+                })
+                .unwrap()[1]
+        ),
+        names(&valid)
+    );
     assert_eq!(data.take_per_class(3).counts(), [3; 6]);
     // However small or large the share, no part is without a class.
     for (share, train, valid) in [(1e-9, 99, 1), (1.0 - 1e-9, 1, 99)] {
-        let [a, b] = data.split(share, 7).unwrap();
+        let [a, b] = data.split(SplitOptions { share, seed: 7 }).unwrap();
         assert_eq!((a.counts(), b.counts()), (vec![train; 6], vec![valid; 6]));
     }
 
-    let error = Dataset::shapes(7, 1).split(0.5, 1).unwrap_err().to_string();
+    let error = Dataset::shapes(7)
+        .split(share(0.5))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("expected 2 images or more of `ring` to split it, found 1"),
         "{error}"
     );
-    assert!(data.split(1.0, 1).is_err() && data.split(f64::NAN, 1).is_err());
+    assert!(data.split(share(1.0)).is_err() && data.split(share(f64::NAN)).is_err());
 }
 
 #[test]
 fn a_path_is_opened_by_what_lies_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let open = |path: &Path| Dataset::open(path, 0.5, 1);
+    let open = |path: &Path| halves().open(path);
     // One folder a class: split.
     files(
         path,

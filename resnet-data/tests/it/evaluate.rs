@@ -11,7 +11,7 @@ fn config() -> ResNetConfig {
 }
 
 fn loader(batch_size: usize) -> DataLoader {
-    DataLoader::new(Dataset::shapes(7, 1), Preprocessing::cifar(), batch_size)
+    DataLoader::new(Dataset::shapes(7), Preprocessing::cifar()).with_batch_size(batch_size)
 }
 
 /// The mean of each channel.
@@ -38,7 +38,7 @@ fn rows(batch_size: usize) -> Vec<(usize, Vec<usize>, Vec<f32>)> {
 #[test]
 fn each_image_gets_its_row_whatever_the_batches() {
     let alone = rows(1);
-    let data = Dataset::shapes(7, 1);
+    let data = Dataset::shapes(7);
     assert_eq!(alone.len(), 7);
     for (place, (number, labels, row)) in alone.iter().enumerate() {
         assert_eq!((*number, row.len()), (place, 3));
@@ -87,6 +87,6 @@ fn an_output_that_is_not_finite_names_its_image() {
         |_| {},
     )
     .unwrap_err();
-    let image = Dataset::shapes(7, 1).samples()[0].name().into_owned();
+    let image = Dataset::shapes(7).samples()[0].name().into_owned();
     assert_eq!((seen, error), (0, EvaluateError::NonFinite { image }));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use resnet_data::{DataOptions, Dataset, Layout};
 use tempfile::TempDir;
 
-use crate::files;
+use crate::{files, halves};
 
 /// A folder with two images for each of these classes.
 fn tree(classes: &[&str]) -> TempDir {
@@ -19,7 +19,7 @@ fn tree(classes: &[&str]) -> TempDir {
 }
 
 fn open(folder: &Path) -> Result<[Dataset; 2], String> {
-    Dataset::open(folder, 0.5, 1).map_err(|error| error.to_string())
+    halves().open(folder).map_err(|error| error.to_string())
 }
 
 /// What is found where training is refused; the folder's own path is cut out.
@@ -166,7 +166,7 @@ fn classes_named_after_parts_are_refused() {
             layout: Layout::Classes,
             ..DataOptions::default()
         };
-        let [train, _] = options.open(folder.path(), 0.5, 1).unwrap();
+        let [train, _] = options.open(folder.path()).unwrap();
         let first = |class: &&str| class.split('/').next().unwrap().to_string();
         let mut names: Vec<String> = classes.iter().map(first).collect();
         names.sort();

@@ -20,9 +20,11 @@ fn loader() -> DataLoader {
         erase: 0.5,
         ..Augment::cifar()
     };
-    DataLoader::new(Dataset::shapes(100, 1), Preprocessing::cifar(), 8)
-        .training(augment, 5)
+    DataLoader::new(Dataset::shapes(100), Preprocessing::cifar())
+        .with_batch_size(8)
+        .training(augment)
         .unwrap()
+        .with_seed(5)
 }
 
 fn same(a: &[Batch], b: &[Batch]) -> bool {
@@ -47,7 +49,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
             .with_mix(mix)
             .unwrap()
             .with_workers(workers)
-            .epoch(epoch, 0)
+            .epoch(epoch)
             .unwrap()
             .collect()
     };
@@ -62,7 +64,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
         .with_mix(mix)
         .unwrap()
         .with_workers(3)
-        .epoch(3, 7)
+        .epoch_from(3, 7)
         .unwrap()
         .collect();
     assert!(same(&rest, &one[7..]));
@@ -72,7 +74,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
 fn an_image_is_changed_otherwise_in_every_epoch() {
     let loader = loader().with_sampling(Sampling::Sequential);
     let images = |epoch: u64| {
-        let batch = loader.epoch(epoch, 0).unwrap().next().unwrap();
+        let batch = loader.epoch(epoch).unwrap().next().unwrap();
         assert_eq!(batch.indices, [0, 1, 2, 3, 4, 5, 6, 7]);
         batch.images
     };
@@ -84,8 +86,8 @@ fn an_image_is_changed_otherwise_in_every_epoch() {
 
 #[test]
 fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
-    let loader = DataLoader::new(Dataset::shapes(10, 1), Preprocessing::cifar(), 4);
-    let batches: Vec<Batch> = loader.epoch(0, 0).unwrap().collect();
+    let loader = DataLoader::new(Dataset::shapes(10), Preprocessing::cifar()).with_batch_size(4);
+    let batches: Vec<Batch> = loader.epoch(0).unwrap().collect();
     let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.indices.clone()).collect();
     assert_eq!(numbers, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
     assert_eq!(batches[2].targets[0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
@@ -95,7 +97,7 @@ fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
 #[test]
 fn an_epoch_of_training_has_no_image_twice() {
     let mut numbers: Vec<usize> = loader()
-        .epoch(0, 0)
+        .epoch(0)
         .unwrap()
         .flat_map(|batch| batch.indices)
         .collect();
@@ -107,7 +109,7 @@ fn an_epoch_of_training_has_no_image_twice() {
 
 #[test]
 fn balanced_epochs_see_rare_classes_as_often() {
-    let shapes = Dataset::shapes(90, 1);
+    let shapes = Dataset::shapes(90);
     let folder = tempfile::tempdir().unwrap();
     for (class, count) in [("many", 90), ("few", 6)] {
         fs::create_dir(folder.path().join(class)).unwrap();
@@ -119,12 +121,14 @@ fn balanced_epochs_see_rare_classes_as_often() {
         }
     }
     let data = Dataset::folder(folder.path()).unwrap();
-    let loader = DataLoader::new(data, Preprocessing::cifar(), 16)
-        .training(Augment::cifar(), 1)
+    let loader = DataLoader::new(data, Preprocessing::cifar())
+        .with_batch_size(16)
+        .training(Augment::cifar())
         .unwrap()
+        .with_seed(1)
         .with_sampling(Sampling::Balanced);
     let targets: Vec<Vec<f32>> = (0..5)
-        .flat_map(|epoch| loader.epoch(epoch, 0).unwrap())
+        .flat_map(|epoch| loader.epoch(epoch).unwrap())
         .flat_map(|batch| batch.targets)
         .collect();
     let few = targets.iter().filter(|target| target[0] == 1.0).count();
@@ -138,7 +142,7 @@ fn a_bad_image_is_told_and_left_out() {
     for class in ["a", "b"] {
         fs::create_dir(folder.path().join(class)).unwrap();
         for number in 0..3 {
-            let image = Dataset::shapes(3, 1).samples()[number].rgb().unwrap();
+            let image = Dataset::shapes(3).samples()[number].rgb().unwrap();
             image
                 .save(folder.path().join(format!("{class}/{number}.png")))
                 .unwrap();
@@ -146,8 +150,9 @@ fn a_bad_image_is_told_and_left_out() {
     }
     fs::write(folder.path().join("b/1.gif"), "<html>not found</html>").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
-    let batches: Vec<Batch> = DataLoader::new(data, Preprocessing::cifar(), 4)
-        .epoch(0, 0)
+    let batches: Vec<Batch> = DataLoader::new(data, Preprocessing::cifar())
+        .with_batch_size(4)
+        .epoch(0)
         .unwrap()
         .collect();
     let counts: Vec<usize> = batches.iter().map(|batch| batch.images.len()).collect();
@@ -164,9 +169,10 @@ fn a_bad_image_is_told_and_left_out() {
 #[test]
 fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
     // To prepare all of a million images would take minutes.
-    let loader =
-        DataLoader::new(Dataset::shapes(1_000_000, 1), Preprocessing::cifar(), 64).with_workers(2);
-    let mut batches = loader.epoch(0, 0).unwrap();
+    let loader = DataLoader::new(Dataset::shapes(1_000_000), Preprocessing::cifar())
+        .with_batch_size(64)
+        .with_workers(2);
+    let mut batches = loader.epoch(0).unwrap();
     assert_eq!(batches.len(), 15_625);
     assert_eq!(batches.next().unwrap().images.len(), 64);
     assert_eq!(batches.len(), 15_624);
@@ -266,9 +272,9 @@ fn numbers_out_of_range_are_refused_by_their_names() {
             },
         ),
     ];
-    let plain = || DataLoader::new(Dataset::shapes(8, 1), Preprocessing::cifar(), 4);
+    let plain = || DataLoader::new(Dataset::shapes(8), Preprocessing::cifar()).with_batch_size(4);
     for (field, augment) in cases {
-        let error = plain().training(augment, 1).unwrap_err();
+        let error = plain().training(augment).unwrap_err();
         assert_eq!(error.field, field, "{error}");
     }
     for mix in [
@@ -318,12 +324,16 @@ fn the_wildest_augmentation_that_is_allowed_runs() {
             padding: 0,
         },
     ] {
-        let loader = DataLoader::new(Dataset::shapes(40, 1), Preprocessing::cifar(), 7);
-        let loader = loader.training(Augment { crop, ..augment }, 1).unwrap();
+        let loader =
+            DataLoader::new(Dataset::shapes(40), Preprocessing::cifar()).with_batch_size(7);
+        let loader = loader
+            .training(Augment { crop, ..augment })
+            .unwrap()
+            .with_seed(1);
         let images = loader
             .with_mix(mix)
             .unwrap()
-            .epoch(0, 0)
+            .epoch(0)
             .unwrap()
             .map(|batch| batch.images.len());
         assert_eq!(images.sum::<usize>(), 35);
@@ -337,8 +347,10 @@ fn images_without_a_class_need_no_balance() {
     fs::write(&file, "a.png,cat\nb.png,\nc.png,\nd.png,cat\n").unwrap();
     let none = Dataset::csv(&file).unwrap().take_per_class(0);
     assert_eq!((none.len(), none.counts()), (2, vec![0]));
-    let loader = DataLoader::new(none, Preprocessing::cifar(), 1).with_sampling(Sampling::Balanced);
-    assert_eq!(loader.epoch(0, 0).unwrap().count(), 2);
+    let loader = DataLoader::new(none, Preprocessing::cifar())
+        .with_batch_size(1)
+        .with_sampling(Sampling::Balanced);
+    assert_eq!(loader.epoch(0).unwrap().count(), 2);
 }
 
 #[test]
@@ -346,7 +358,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     let loader = loader().with_sampling(Sampling::Repeated { times: 4 });
     let numbers = |epoch: u64| -> Vec<usize> {
         loader
-            .epoch(epoch, 0)
+            .epoch(epoch)
             .unwrap()
             .flat_map(|batch| batch.indices)
             .collect()
@@ -361,7 +373,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     assert_eq!(distinct.len(), 24);
     assert_ne!(numbers(1), first);
     // Each time changed in another way.
-    let batch = loader.epoch(0, 0).unwrap().next().unwrap();
+    let batch = loader.epoch(0).unwrap().next().unwrap();
     assert_ne!(batch.images[0], batch.images[1]);
 }
 
@@ -372,13 +384,14 @@ fn gray_recipes_make_gray_batches() {
         std: [0.5].into(),
         ..Preprocessing::cifar()
     };
-    let shapes = || Dataset::shapes(16, 1);
+    let shapes = || Dataset::shapes(16);
     let luma = |number: usize| {
         let image: Pixels = shapes().samples()[number].rgb().unwrap().into();
         image.convert(Channels::Gray)
     };
-    let batch = DataLoader::new(shapes(), preprocessing, 16)
-        .epoch(0, 0)
+    let batch = DataLoader::new(shapes(), preprocessing)
+        .with_batch_size(16)
+        .epoch(0)
         .unwrap()
         .next()
         .unwrap();
@@ -393,16 +406,18 @@ fn gray_recipes_make_gray_batches() {
         policy,
         ..Augment::cifar()
     };
-    let mixed = DataLoader::new(shapes(), preprocessing, 16)
-        .training(augment, 5)
-        .unwrap();
+    let mixed = DataLoader::new(shapes(), preprocessing)
+        .with_batch_size(16)
+        .training(augment)
+        .unwrap()
+        .with_seed(5);
     let mixed = mixed
         .with_mix(Mix {
             cutmix: 1.0,
             ..Mix::default()
         })
         .unwrap();
-    let batch = mixed.epoch(0, 0).unwrap().next().unwrap();
+    let batch = mixed.epoch(0).unwrap().next().unwrap();
     assert!(
         batch
             .images
@@ -415,8 +430,9 @@ fn gray_recipes_make_gray_batches() {
         std: [0.5; 4].into(),
         ..preprocessing
     };
-    let batch = DataLoader::new(shapes(), rgba, 4)
-        .epoch(0, 0)
+    let batch = DataLoader::new(shapes(), rgba)
+        .with_batch_size(4)
+        .epoch(0)
         .unwrap()
         .next()
         .unwrap();
@@ -426,8 +442,9 @@ fn gray_recipes_make_gray_batches() {
             .iter()
             .all(|image| image.channels() == Channels::Rgba)
     );
-    let error = DataLoader::new(shapes(), rgba, 4)
-        .training(augment, 5)
+    let error = DataLoader::new(shapes(), rgba)
+        .with_batch_size(4)
+        .training(augment)
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -437,9 +454,9 @@ fn gray_recipes_make_gray_batches() {
 
 #[test]
 fn shares_of_a_batch_are_the_batch() {
-    let whole: Vec<Batch> = loader().epoch(2, 0).unwrap().collect();
+    let whole: Vec<Batch> = loader().epoch(2).unwrap().collect();
     let shares: Vec<Vec<Batch>> = (0..3)
-        .map(|place| loader().with_share(place, 3).epoch(2, 0).unwrap().collect())
+        .map(|place| loader().with_share(place, 3).epoch(2).unwrap().collect())
         .collect();
     for (place, whole) in whole.iter().enumerate() {
         let batches = shares.iter().map(|share| &share[place]);

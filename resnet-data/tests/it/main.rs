@@ -5,7 +5,9 @@ mod datasets;
 mod evaluate;
 mod folders;
 mod loader;
+mod sources;
 mod tables;
+mod transforms;
 #[cfg(unix)]
 mod unreadable;
 
@@ -13,6 +15,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
+use resnet_data::{DataOptions, SplitOptions};
 
 /// Writes a grey image, and the folders above it.
 fn save(path: &Path, grey: u8) {
@@ -26,5 +29,21 @@ fn save(path: &Path, grey: u8) {
 fn files(folder: &Path, names: &[&str]) {
     for name in names {
         save(&folder.join(name), 9);
+    }
+}
+
+/// A split with the seed 1.
+fn share(share: f64) -> SplitOptions {
+    SplitOptions {
+        share,
+        ..SplitOptions::default()
+    }
+}
+
+/// Half of the images to train from.
+fn halves() -> DataOptions {
+    DataOptions {
+        split: share(0.5),
+        ..DataOptions::default()
     }
 }

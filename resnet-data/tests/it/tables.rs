@@ -6,7 +6,7 @@ use std::path::Path;
 use resnet_data::{DataError, DataOptions, Dataset};
 use tempfile::TempDir;
 
-use crate::{files, save};
+use crate::{files, halves, save};
 
 #[test]
 fn csv_files_have_one_label_or_several() {
@@ -234,10 +234,7 @@ fn columns_can_be_named() {
         path_column: Some("one".into()),
         ..DataOptions::default()
     };
-    let message = options
-        .open(tables.0.path(), 0.5, 1)
-        .unwrap_err()
-        .to_string();
+    let message = options.open(tables.0.path()).unwrap_err().to_string();
     assert!(
         message.contains("expected a table for names of columns"),
         "{message}"
@@ -462,7 +459,7 @@ fn an_error_of_a_split_names_the_table() {
     let tables = Tables::new();
     let path = tables.0.path().join("few.csv");
     fs::write(&path, "a.png,x\nb.png,x\nc.png,y\n").unwrap();
-    let message = Dataset::open(&path, 0.5, 1).unwrap_err().to_string();
+    let message = halves().open(&path).unwrap_err().to_string();
     assert!(
         message.ends_with("few.csv`: expected 2 images or more of `y` to split it, found 1"),
         "{message}"
@@ -474,7 +471,7 @@ fn one_class_is_nothing_to_train() {
     let tables = Tables::new();
     let path = tables.0.path().join("one.csv");
     fs::write(&path, "a.png,x\nb.png,x\n").unwrap();
-    let message = Dataset::open(&path, 0.5, 1).unwrap_err().to_string();
+    let message = halves().open(&path).unwrap_err().to_string();
     assert!(
         message.contains("expected two classes or more, found `x` alone, with 2 images"),
         "{message}"
@@ -482,5 +479,5 @@ fn one_class_is_nothing_to_train() {
     assert_eq!(Dataset::open_held_out(&path).unwrap().len(), 2);
     // Whether an image has a class or not is something to tell.
     fs::write(&path, "a.png,x;\nb.png,x\nc.png,\nd.png,\n").unwrap();
-    assert!(Dataset::open(&path, 0.5, 1).is_ok());
+    assert!(halves().open(&path).is_ok());
 }

@@ -9,7 +9,7 @@ use resnet_data::{BadImage, DataLoader, Dataset, ImageFiles};
 use resnet_image::Preprocessing;
 use tempfile::TempDir;
 
-use crate::files;
+use crate::{files, halves};
 
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -47,7 +47,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
     let folder = folder();
     // Not even as a class.
     symlink("..", folder.path().join("above")).unwrap();
-    let [train, valid] = Dataset::open(folder.path(), 0.5, 1).unwrap();
+    let [train, valid] = halves().open(folder.path()).unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![1, 1]));
     assert!(valid.unreadable().is_empty());
     let told = told(train.unreadable());
@@ -81,10 +81,10 @@ fn what_cannot_be_read_is_told_and_left_out() {
         "2 files skipped: 1 without an ending, 1 .txt"
     );
     // The loader tells them once an epoch, with whatever batch comes first.
-    let loader = DataLoader::new(train, Preprocessing::cifar(), 1);
+    let loader = DataLoader::new(train, Preprocessing::cifar()).with_batch_size(1);
     for (first, batches) in [(0, 2), (1, 1)] {
         let bad: Vec<usize> = loader
-            .epoch(0, first)
+            .epoch_from(0, first)
             .unwrap()
             .map(|batch| batch.bad.len())
             .collect();
@@ -93,7 +93,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
     assert_eq!(
         loader
             .with_share(1, 2)
-            .epoch(0, 0)
+            .epoch(0)
             .unwrap()
             .map(|batch| batch.bad.len())
             .sum::<usize>(),
@@ -107,9 +107,7 @@ fn a_class_without_a_readable_image_is_refused() {
     files(folder.path(), &["a/1.png", "a/2.png"]);
     fs::create_dir(folder.path().join("b")).unwrap();
     symlink("gone.png", folder.path().join("b/dead.png")).unwrap();
-    let message = Dataset::open(folder.path(), 0.5, 1)
-        .unwrap_err()
-        .to_string();
+    let message = halves().open(folder.path()).unwrap_err().to_string();
     assert!(
         message.contains("b`: expected images of the class")
             && message.contains("none that can be read: `"),
@@ -138,7 +136,7 @@ fn a_class_without_a_readable_image_is_refused() {
     files(folder.path(), &["b/1.png", "b/2.png"]);
     symlink("gone", folder.path().join("c")).unwrap();
     symlink("gone.png", folder.path().join("beside.png")).unwrap();
-    let [train, _] = Dataset::open(folder.path(), 0.5, 1).unwrap();
+    let [train, _] = halves().open(folder.path()).unwrap();
     assert_eq!(told(train.unreadable())[0].0, "c");
     assert_eq!(train.unreadable().len(), 1);
 }
@@ -153,8 +151,9 @@ fn only_regular_files_are_opened() {
     )
     .unwrap();
     let data = Dataset::open_held_out(folder.path().join("table.csv")).unwrap();
-    let batch = DataLoader::new(data, Preprocessing::cifar(), 4)
-        .epoch(0, 0)
+    let batch = DataLoader::new(data, Preprocessing::cifar())
+        .with_batch_size(4)
+        .epoch(0)
         .unwrap()
         .next()
         .unwrap();
@@ -172,8 +171,9 @@ fn files_that_vanish_are_told() {
     files(folder.path(), &["a/1.png", "b/1.png"]);
     let data = Dataset::open_held_out(folder.path()).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
-    let batch = DataLoader::new(data, Preprocessing::cifar(), 2)
-        .epoch(0, 0)
+    let batch = DataLoader::new(data, Preprocessing::cifar())
+        .with_batch_size(2)
+        .epoch(0)
         .unwrap()
         .next()
         .unwrap();

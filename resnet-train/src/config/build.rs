@@ -6,7 +6,7 @@ use resnet_image::Preprocessing;
 use resnet_weights::{OptionError, Overrides};
 
 use super::{AugmentConfig, Config, CropConfig, ScheduleConfig, TrainConfigError};
-use crate::{Fit, LayerGroup, LossKind, ParamGroups, Schedule, Settings};
+use crate::{Fit, LayerGroup, Loss, LossKind, ParamGroups, Schedule, Settings};
 
 /// Pixels of a side where nothing says how many.
 const DEFAULT_SIDE: u32 = 224;
@@ -90,16 +90,27 @@ impl Config {
         }
     }
 
-    /// What a step does; `several` for images that may have several classes.
-    pub fn settings(&self, several: bool) -> Settings {
-        let usual = match several {
+    /// Returns the loss over these images: binary where they may have several classes and the config does not say
+    /// otherwise.
+    pub fn loss(&self, train: &Dataset) -> Loss {
+        let usual = match train.is_multi_label() {
             true => LossKind::BinaryCrossEntropy,
             false => LossKind::CrossEntropy,
         };
+        Loss {
+            kind: self.loss.unwrap_or(usual),
+            smoothing: self.smoothing,
+            class_weights: self.class_weights.then(|| train.class_weights()),
+            ..Loss::default()
+        }
+    }
+
+    /// Returns what a step does when it learns from these images.
+    pub fn settings(&self, train: &Dataset) -> Settings {
         Settings {
             optimizer: self.optimizer,
             groups: self.groups,
-            loss: self.loss.unwrap_or(usual),
+            loss: self.loss(train),
             norms: self.norms,
             clip: self.clip,
             ema: self.ema,
@@ -120,13 +131,13 @@ impl Config {
         if train.is_empty() {
             return Err(TrainConfigError::NoImages);
         }
-        let loss = self.settings(train.is_multi_label()).loss;
-        if self.class_weights && loss != LossKind::CrossEntropy {
+        if self.class_weights && self.loss(&train).kind != LossKind::CrossEntropy {
             return Err(TrainConfigError::ClassWeights);
         }
-        let class_weights = self.class_weights.then(|| train.class_weights());
-        let train = DataLoader::new(train, preprocessing, self.batch_size)
-            .training(self.augment(&preprocessing), self.seed)?
+        let train = DataLoader::new(train, preprocessing)
+            .with_batch_size(self.batch_size)
+            .training(self.augment(&preprocessing))?
+            .with_seed(self.seed)
             .with_mix(self.mix())?
             .with_sampling(self.sampling);
         let epoch = train.len() as u64;
@@ -146,11 +157,9 @@ impl Config {
                 total: epoch * self.epochs,
             },
             train,
-            valid: Some(DataLoader::new(valid, preprocessing, self.batch_size)),
+            valid: Some(DataLoader::new(valid, preprocessing).with_batch_size(self.batch_size)),
             learning_rate: self.learning_rate,
             epochs: self.epochs,
-            smoothing: self.smoothing,
-            class_weights,
             accumulate: self.accumulate,
             state: None,
             save_every: None,

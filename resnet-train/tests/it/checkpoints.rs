@@ -107,8 +107,10 @@ impl Case {
     }
 
     fn resume(&self) -> Result<(Trainer<Train>, Position), TrainingStateError> {
-        self.fit
-            .resume(Trainer::new(model(6, 0.0), self.settings), &self.file)
+        self.fit.resume(
+            Trainer::new(model(6, 0.0), self.settings.clone()),
+            &self.file,
+        )
     }
 
     /// Whether the bytes are a checkpoint of the run: one from which a step can be taken. An error names the file.
@@ -371,7 +373,10 @@ fn states_of_other_runs_and_versions_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let case = Case::new(folder.path(), OptimizerConfig::sgd(1e-4));
     let refused = |fit: &Fit, words: &str| {
-        let error = fit.resume(Trainer::new(model(6, 0.0), case.settings), &case.file);
+        let error = fit.resume(
+            Trainer::new(model(6, 0.0), case.settings.clone()),
+            &case.file,
+        );
         let error = error.err().unwrap().to_string();
         assert!(error.contains(words), "{error}");
         assert!(error.contains("last.checkpoint`: "), "{error}");
@@ -384,7 +389,7 @@ fn states_of_other_runs_and_versions_are_told() {
         &other,
         "seed 5, 64 images, 6 classes and 4 batches in place of seed 6, 64, 6 and 4",
     );
-    let images = DataLoader::new(Dataset::shapes(65, 1), Preprocessing::cifar(), 16);
+    let images = DataLoader::new(Dataset::shapes(65), Preprocessing::cifar()).with_batch_size(16);
     let other = Fit {
         train: images,
         ..case.fit.clone()

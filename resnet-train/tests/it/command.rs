@@ -103,7 +103,7 @@ fn tidy(folder: &TempDir) {
 
 /// Folders with a picture or more for each of the shapes.
 fn pictures(folder: &Path, each: usize) {
-    let shapes = Dataset::shapes(6 * each, 3);
+    let shapes = Dataset::shapes_with_seed(6 * each, 3);
     for (number, sample) in shapes.samples().iter().enumerate() {
         let class = folder.join(&shapes.classes()[sample.labels()[0]]);
         fs::create_dir_all(&class).unwrap();

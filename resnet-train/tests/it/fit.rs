@@ -1,18 +1,20 @@
-//! Runs: learning, stopping, going on, and what ends them.
+//! Runs: learning, stopping and resuming.
 
-use std::fs;
+mod losses;
+mod own_images;
+mod refused;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::Autodiff;
-use burn::module::AutodiffModule;
-use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
+use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
 use resnet_train::{
-    Decay, Ending, EpochReport, Fit, FitError, Observer, OptimizerConfig, ParamGroups, Position,
-    Schedule, Settings, StepReport, Trainer, tensors,
+    Decay, Ending, EpochReport, Fit, Loss, Observer, OptimizerConfig, ParamGroups, Position,
+    Schedule, Settings, StepReport, Trainer,
 };
 
 use crate::keyed;
@@ -38,6 +40,10 @@ pub(crate) fn settings() -> Settings {
             decay_norm_and_bias: false,
             ..ParamGroups::default()
         },
+        loss: Loss {
+            smoothing: 0.1,
+            ..Loss::default()
+        },
         clip: Some(5.0),
         ema: Some(0.9),
         ..Settings::new(OptimizerConfig::sgd(5e-4))
@@ -45,17 +51,18 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit {
-    let train = DataLoader::new(Dataset::shapes(images, 1), Preprocessing::cifar(), 16)
-        .training(Augment::cifar(), 7)
+    let train = DataLoader::new(Dataset::shapes(images), Preprocessing::cifar())
+        .with_batch_size(16)
+        .training(Augment::cifar())
         .unwrap()
+        .with_seed(7)
         .with_workers(2);
     let steps = train.len() as u64;
     Fit {
-        valid: Some(DataLoader::new(
-            Dataset::shapes(60, 2),
-            Preprocessing::cifar(),
-            30,
-        )),
+        valid: Some(
+            DataLoader::new(Dataset::shapes_with_seed(60, 2), Preprocessing::cifar())
+                .with_batch_size(30),
+        ),
         schedule: Schedule {
             decay: Decay::OneCycle { rise: 0.3 },
             warmup: 0,
@@ -67,8 +74,6 @@ pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit 
         train,
         learning_rate: 0.1,
         epochs,
-        smoothing: 0.1,
-        class_weights: None,
         accumulate: 1,
         state: checkpoint.map(Into::into),
         save_every: None,
@@ -213,20 +218,25 @@ fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
 fn a_network_learns_the_images_it_sees() {
     let _alone = alone();
     let device = Default::default();
-    let mut trainer = Trainer::new(model(6, 0.0), settings());
+    let settings = Settings {
+        loss: Loss::default(),
+        ..settings()
+    };
+    let mut trainer = Trainer::new(model(6, 0.0), settings);
     let mut watch = Watch::default();
-    let shapes = Dataset::shapes(32, 1);
+    let shapes = Dataset::shapes(32);
     let same = Augment {
         crop: Crop::Preprocessing,
         flip: 0.0,
         ..Augment::cifar()
     };
-    let train = DataLoader::new(shapes.clone(), Preprocessing::cifar(), 16).training(same, 7);
-    let train = train.unwrap();
+    let train = DataLoader::new(shapes.clone(), Preprocessing::cifar())
+        .with_batch_size(16)
+        .training(same);
+    let train = train.unwrap().with_seed(7);
     let fit = Fit {
         train,
-        valid: Some(DataLoader::new(shapes, Preprocessing::cifar(), 32)),
-        smoothing: 0.0,
+        valid: Some(DataLoader::new(shapes, Preprocessing::cifar()).with_batch_size(32)),
         ..fit(32, 40, None)
     };
     fit.run(&mut trainer, &mut Position::default(), &device, &mut watch)
@@ -242,333 +252,4 @@ fn a_network_learns_the_images_it_sees() {
     assert!(top1 > 0.9);
     let images: usize = watch.windows.iter().map(|window| window.images).sum();
     assert_eq!(images, 40 * 32);
-}
-
-#[test]
-fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("last.checkpoint");
-    let device = Default::default();
-    let mut first = fit(160, 1, Some(&file));
-    let mut trainer = Trainer::new(model(6, 0.0), settings());
-    let mut position = Position::default();
-    first
-        .run(&mut trainer, &mut position, &device, &mut Watch::default())
-        .unwrap();
-    let before = fs::read(&file).unwrap();
-
-    first.valid = None;
-    first.epochs = 2;
-    first.learning_rate = 1e30;
-    first.schedule.decay = Decay::Constant;
-    let error = first.run(&mut trainer, &mut position, &device, &mut Watch::default());
-    let error = error.unwrap_err();
-    assert!(matches!(error, FitError::NonFinite { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("expected a finite number; lower the learning rate")
-    );
-    assert_eq!(fs::read(&file).unwrap(), before);
-}
-
-#[test]
-fn a_network_that_the_last_step_broke_is_not_written() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("last.checkpoint");
-    let device = Default::default();
-    let mut fit = fit(16, 1, Some(&file));
-    let mut trainer = Trainer::new(model(6, 0.0), settings());
-    let mut position = Position::default();
-    fit.run(&mut trainer, &mut position, &device, &mut Watch::default())
-        .unwrap();
-    let before = fs::read(&file).unwrap();
-
-    // One step an epoch: its loss is from before the update, and finite.
-    fit.valid = None;
-    fit.epochs = 2;
-    fit.learning_rate = 1e39;
-    fit.schedule.decay = Decay::Constant;
-    let error = fit.run(&mut trainer, &mut position, &device, &mut Watch::default());
-    let error = error.unwrap_err().to_string();
-    assert!(
-        error.contains("last.checkpoint`: the checkpoint is not written, and stays as it was: `"),
-        "{error}"
-    );
-    assert_eq!(fs::read(&file).unwrap(), before);
-}
-
-#[test]
-fn a_network_without_numbers_is_not_evaluated() {
-    let _alone = alone();
-    let device = Default::default();
-    let mut fit = fit(16, 1, None);
-    fit.learning_rate = 1e39;
-    fit.schedule.decay = Decay::Constant;
-    let mut trainer = Trainer::new(model(6, 0.0), settings());
-    let error = fit.run(
-        &mut trainer,
-        &mut Position::default(),
-        &device,
-        &mut Watch::default(),
-    );
-    let Err(FitError::Evaluate(error)) = error else {
-        panic!("expected an error of the evaluation, found {error:?}");
-    };
-    assert!(error.to_string().starts_with("`shape "), "{error}");
-}
-
-#[test]
-fn an_epoch_without_a_readable_image_is_an_error() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    for class in ["a", "b"] {
-        fs::create_dir(folder.path().join(class)).unwrap();
-        fs::write(folder.path().join(class).join("1.jpg"), b"no image").unwrap();
-    }
-    let data = Dataset::folder(folder.path()).unwrap();
-    let mut fit = fit(32, 1, None);
-    fit.train = DataLoader::new(data, Preprocessing::cifar(), 2)
-        .training(Augment::cifar(), 1)
-        .unwrap();
-    let mut trainer = Trainer::new(model(2, 0.0), settings());
-    let mut watch = Watch::default();
-    let error = fit.run(
-        &mut trainer,
-        &mut Position::default(),
-        &Default::default(),
-        &mut watch,
-    );
-    let error = error.unwrap_err().to_string();
-    let expected =
-        "epoch 1: expected a batch with 2 readable images or more, found none in 1 batches";
-    assert_eq!(error, expected);
-    assert_eq!(watch.bad.len(), 2);
-}
-
-#[test]
-fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("last.checkpoint");
-    let trainer = || Trainer::new(model(6, 0.0), settings());
-    let mut trained = trainer();
-    fit(32, 1, Some(&file))
-        .run(
-            &mut trained,
-            &mut Position::default(),
-            &Default::default(),
-            &mut Watch::default(),
-        )
-        .unwrap();
-    let refused = |trainer: Trainer<Train>, words: &str| {
-        let Err(error) = trainer.resume::<Position>(&file) else {
-            panic!("expected an error with `{words}`");
-        };
-        let error = error.to_string();
-        assert!(
-            error.contains("last.checkpoint`: expected a checkpoint of this run")
-                && error.contains(words),
-            "{error}"
-        );
-    };
-    refused(
-        Trainer::new(model(7, 0.0), settings()),
-        "`model.fc.weight` of F32 [6, 64] in place of F32 [7, 64]",
-    );
-    let adamw = Settings {
-        optimizer: OptimizerConfig::adamw(0.01),
-        ..settings()
-    };
-    refused(
-        Trainer::new(model(6, 0.0), adamw),
-        "the optimizer `sgd` in place of `adamw`",
-    );
-    let without_average = Settings {
-        ema: None,
-        ..settings()
-    };
-    refused(
-        Trainer::new(model(6, 0.0), without_average),
-        "the tensor `average.bn1.bias`, which such a run has not",
-    );
-
-    let bytes = fs::read(&file).unwrap();
-    let mut damaged = bytes.clone();
-    let middle = damaged.len() / 2;
-    damaged[middle] ^= 1;
-    fs::write(&file, &damaged).unwrap();
-    refused(trainer(), "its sha256 does not fit");
-    // A digit of the position.
-    let mut damaged = bytes.clone();
-    let digit = b"\\\"step\\\":2";
-    let place = damaged
-        .windows(digit.len())
-        .position(|window| window == digit);
-    damaged[place.unwrap() + digit.len() - 1] = b'3';
-    fs::write(&file, &damaged).unwrap();
-    refused(trainer(), "its sha256 does not fit");
-    fs::write(&file, &bytes[..middle]).unwrap();
-    refused(trainer(), "");
-    fs::write(&file, b"no checkpoint").unwrap();
-    refused(trainer(), "");
-    fs::remove_file(&file).unwrap();
-    fs::create_dir(&file).unwrap();
-    refused(trainer(), "found no regular file");
-    fs::remove_dir(&file).unwrap();
-    let missing = trainer()
-        .resume::<Position>(&file)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        missing.ends_with("last.checkpoint`: cannot be read"),
-        "{missing}"
-    );
-}
-
-#[test]
-fn bad_images_are_told_and_may_end_the_run() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    for (number, sample) in Dataset::shapes(40, 1).samples().iter().enumerate() {
-        let class = folder.path().join(format!("class{}", number % 2));
-        fs::create_dir_all(&class).unwrap();
-        sample
-            .rgb()
-            .unwrap()
-            .save(class.join(format!("{number}.png")))
-            .unwrap();
-    }
-    fs::write(folder.path().join("class1/broken.gif"), b"<html>").unwrap();
-    let data = Dataset::folder(folder.path()).unwrap();
-    let mut fit = fit(32, 1, None);
-    fit.train = DataLoader::new(data, Preprocessing::cifar(), 41)
-        .training(Augment::cifar(), 1)
-        .unwrap();
-    let mut run = |refuse_bad: bool| {
-        let mut watch = Watch {
-            refuse_bad,
-            ..Watch::default()
-        };
-        fit.valid = None;
-        let mut trainer = Trainer::new(model(2, 0.0), settings());
-        let ending = fit.run(
-            &mut trainer,
-            &mut Position::default(),
-            &Default::default(),
-            &mut watch,
-        );
-        (ending, watch.bad)
-    };
-    let (ending, bad) = run(false);
-    assert_eq!(ending.unwrap(), Ending::Done);
-    assert!(
-        bad.len() == 1 && bad[0].name.ends_with("class1/broken.gif"),
-        "{bad:?}"
-    );
-    let (ending, _) = run(true);
-    assert!(matches!(ending, Err(FitError::Observer(_))));
-}
-
-#[test]
-fn weights_of_classes_weigh_the_loss() {
-    let _alone = alone();
-    let device = Default::default();
-    let loss = |weights: Option<[f64; 6]>| {
-        let fit = Fit {
-            class_weights: weights.map(Vec::from),
-            ..fit(32, 1, None)
-        };
-        let mut trainer = Trainer::new(model(6, 0.0), settings());
-        let mut watch = Watch::default();
-        let mut position = Position::default();
-        fit.run(&mut trainer, &mut position, &device, &mut watch)
-            .unwrap();
-        watch.epochs[0].loss
-    };
-    let plain = loss(None);
-    assert!((loss(Some([2.0; 6])) - plain).abs() < 1e-5 * plain);
-    assert!((loss(Some([9.0, 1.0, 1.0, 1.0, 1.0, 1.0])) - plain).abs() > 1e-3 * plain);
-}
-
-/// PyTorch's `cross_entropy_loss_label_smoothing` and, for mixed targets, `cross_entropy_loss_prob_target`.
-fn reference(
-    logits: &[f64],
-    targets: &[f64],
-    weights: [f64; 6],
-    smoothing: f64,
-    mixed: bool,
-) -> f64 {
-    let rows = logits.chunks(6).zip(targets.chunks(6));
-    let (mut sum, mut true_weights) = (0.0, 0.0);
-    for (logits, target) in rows {
-        let norm = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
-        for class in 0..6 {
-            let share = target[class] * (1.0 - smoothing) + smoothing / 6.0;
-            sum -= (logits[class] - norm) * share * weights[class];
-            true_weights += target[class] * weights[class];
-        }
-    }
-    match mixed {
-        true => sum / (targets.len() / 6) as f64,
-        false => sum / true_weights,
-    }
-}
-
-#[test]
-fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
-    let _alone = alone();
-    let device = Default::default();
-    let weights = [3.0, 0.2, 1.0, 0.5, 2.0, 0.7];
-    let (mixup, cutmix) = (0.8, 1.0);
-    let mixes = [
-        Mix::default(),
-        Mix { mixup, cutmix: 0.0 },
-        Mix { mixup: 0.0, cutmix },
-        Mix { mixup, cutmix },
-    ];
-    for (mix, smoothing, parts) in mixes
-        .into_iter()
-        .flat_map(|mix| [0.0, 0.1].map(|smoothing| (mix, smoothing)))
-        .flat_map(|(mix, smoothing)| [1, 3].map(|parts| (mix, smoothing, parts)))
-    {
-        let train = DataLoader::new(Dataset::shapes(22, 4), Preprocessing::cifar(), 22);
-        let train = train.training(Augment::cifar(), 7).unwrap();
-        let fit = Fit {
-            train: train.with_mix(mix).unwrap(),
-            valid: None,
-            class_weights: Some(weights.into()),
-            smoothing,
-            accumulate: parts,
-            learning_rate: 1e-9,
-            ..fit(22, 1, None)
-        };
-        let settings = Settings {
-            norms: NormMode::Eval,
-            ..settings()
-        };
-        let batch = fit.train.epoch(0, 0).unwrap().next().unwrap();
-        let (images, targets) = tensors::<Cpu>(&batch, fit.train.preprocessing(), &device).unwrap();
-        let logits = model(6, 0.0)
-            .valid()
-            .with_norm_mode(NormMode::Eval)
-            .forward(images);
-        let logits: Vec<f64> = logits.into_data().iter().collect();
-        let targets: Vec<f64> = targets.into_data().iter().collect();
-        let mixed = mix != Mix::default();
-        let expected = reference(&logits, &targets, weights, smoothing, mixed);
-
-        let mut trainer = Trainer::new(model(6, 0.0), settings);
-        let mut watch = Watch::default();
-        fit.run(&mut trainer, &mut Position::default(), &device, &mut watch)
-            .unwrap();
-        let found = watch.epochs[0].loss;
-        assert!(
-            (found - expected).abs() < 1e-5 * expected,
-            "{mix:?}, {smoothing}, {parts}: expected {expected}, found {found}"
-        );
-    }
 }

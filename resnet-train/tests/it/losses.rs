@@ -4,9 +4,7 @@ use burn::backend::Autodiff;
 use burn::tensor::{FloatDType, Tensor};
 use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
-use resnet_train::{
-    LossKind, OptimizerConfig, Settings, TargetKind, Trainer, smoothed, targets, weighted,
-};
+use resnet_train::{Loss, LossKind, OptimizerConfig, Settings, TargetKind, Trainer, targets};
 use serde_json::Value;
 
 use crate::{json, keyed};
@@ -63,22 +61,23 @@ fn check(fixture: &Value, case: &Value) {
         }
         _ => {}
     }
-    let given = match kind {
-        "hard" => TargetKind::Indices,
-        _ => TargetKind::Probabilities,
-    };
-    let y = match &weights {
-        Some(weights) => weighted(y, smoothing, weights, given),
-        None => smoothed(y, smoothing),
+    let loss = Loss {
+        kind: match (kind, &weights) {
+            ("multi_label", None) => LossKind::BinaryCrossEntropy,
+            _ => LossKind::CrossEntropy,
+        },
+        smoothing,
+        class_weights: weights,
+        targets: match kind {
+            "hard" => TargetKind::Indices,
+            _ => TargetKind::Probabilities,
+        },
     };
 
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
     let model: ResNet<Train> = keyed::fill(config.init(&device), 7);
     let settings = Settings {
-        loss: match (kind, &weights) {
-            ("multi_label", None) => LossKind::BinaryCrossEntropy,
-            _ => LossKind::CrossEntropy,
-        },
+        loss: loss.clone(),
         norms: NormMode::Eval,
         ..Settings::new(OptimizerConfig::Sgd {
             momentum: 0.0,
@@ -88,6 +87,7 @@ fn check(fixture: &Value, case: &Value) {
     };
     let mut trainer = Trainer::new(model.cast(dtype).unwrap(), settings);
     let before = state(trainer.model());
+    let whole = loss.forward(trainer.model().forward(x.clone()), y.clone());
     let parts = case["accumulate"].as_u64().unwrap() as usize;
     let parts = x.chunk(parts, 0).into_iter().zip(y.chunk(parts, 0));
     let loss = trainer.step(1.0, parts).into_data();
@@ -95,10 +95,13 @@ fn check(fixture: &Value, case: &Value) {
         loss.iter::<f64>().sum::<f64>(),
         case["loss"].as_f64().unwrap(),
     );
-    assert!(
-        (found - expected).abs() <= 1e-6 * expected.abs(),
-        "{name}: expected a loss of {expected}, found {found}"
-    );
+    let whole = whole.into_data().iter::<f64>().sum::<f64>();
+    for found in [found, whole] {
+        assert!(
+            (found - expected).abs() <= 1e-6 * expected.abs(),
+            "{name}: expected a loss of {expected}, found {found}"
+        );
+    }
     // At a learning rate of 1, a step is the gradient.
     let mut compared = 0;
     for ((key, before), (_, after)) in before.iter().zip(state(trainer.model())) {

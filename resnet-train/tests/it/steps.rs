@@ -7,7 +7,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{FloatDType, Tensor};
 use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
-use resnet_train::{OptimizerConfig, ParamGroups, Settings, Trainer, smoothed, targets};
+use resnet_train::{Loss, OptimizerConfig, ParamGroups, Settings, Trainer, targets};
 use serde_json::Value;
 
 use crate::{json, keyed};
@@ -49,6 +49,10 @@ fn settings(case: &Value) -> Settings {
             true => NormMode::Eval,
             false => NormMode::Train,
         },
+        loss: Loss {
+            smoothing: options["smoothing"].as_f64().unwrap_or(0.0),
+            ..Loss::default()
+        },
         clip: options["clip"].as_f64(),
         ema: options["ema"].as_f64(),
         ..Settings::new(optimizer)
@@ -83,7 +87,6 @@ fn check<B: AutodiffBackend>(
         }
         _ => y,
     };
-    let y = smoothed(y, options["smoothing"].as_f64().unwrap_or(0.0));
     let parts = options["accumulate"].as_u64().unwrap_or(1) as usize;
     let learning_rate = case["hyper"]["lr"].as_f64().unwrap();
     let mut trainer = Trainer::new(model.cast(dtype).unwrap(), settings(case));

@@ -6,17 +6,23 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::backend::AutodiffBackend;
 use resnet_cli::MemoryFlags;
 use resnet_core::{ResNet, ResNetConfig};
-use resnet_data::Dataset;
+use resnet_data::{DataOptions, Dataset, SplitOptions};
 use resnet_image::Preprocessing;
 use resnet_train::{Config, Head};
-use resnet_weights::{Labels, ModelSource, OutputActivation, Resolved, default_preprocessing};
+use resnet_weights::{
+    Labels, ModelSource, OutputActivation, Resolved, Weights, default_preprocessing,
+};
 
 use crate::cli::{Data, OptimizationFlags};
 
 impl Data {
     /// The images to train from and to validate with.
     pub(crate) fn open(&self, split: f64, seed: u64) -> Result<[Dataset; 2]> {
-        let [train, valid] = self.flags.options().open(&self.data, split, seed)?;
+        let options = DataOptions {
+            split: SplitOptions { share: split, seed },
+            ..self.flags.options()
+        };
+        let [train, valid] = options.open(&self.data)?;
         resnet_cli::tell(&[&train, &valid]);
         let train = match self.images_per_class {
             Some(count) => train.take_per_class(count),
@@ -83,14 +89,24 @@ fn source(config: &Config) -> Result<Option<ModelSource>> {
     }))
 }
 
-/// A network that a config names, before its weights are there.
+/// Where the values of a network come from.
+enum Values {
+    /// Its own random numbers.
+    Random,
+    /// Published weights, not opened yet.
+    Published(ModelSource),
+    /// A file, opened to learn its network.
+    Open(Box<Resolved>),
+}
+
+/// A network that a config names, before published weights are there.
 struct Named {
     name: String,
     origin: String,
     network: ResNetConfig,
     /// Its own preprocessing.
     preprocessing: Preprocessing,
-    source: Option<ModelSource>,
+    values: Values,
 }
 
 impl Named {
@@ -105,9 +121,22 @@ impl Named {
                 origin: "nothing".into(),
                 preprocessing: default_preprocessing(&network),
                 network,
-                source: None,
+                values: Values::Random,
             });
         };
+        let published = match (&config.model, &config.weights, &config.arch) {
+            (None, Some(file), None) => Weights::of_file(file).is_some(),
+            (None, Some(_), Some(_)) => false,
+            _ => true,
+        };
+        match published {
+            true => Self::published(source, config),
+            false => Self::of_file(source, config),
+        }
+    }
+
+    /// Published weights are found, or downloaded, once the run is known to fit into memory.
+    fn published(source: ModelSource, config: &Config) -> Result<Self> {
         let described = source.describe()?;
         let origin = match (&described.weights, &config.weights) {
             (_, Some(file)) => format!("`{}`", file.display()),
@@ -122,7 +151,19 @@ impl Named {
             origin,
             network: described.config,
             preprocessing: described.preprocessing,
-            source: Some(source),
+            values: Values::Published(source),
+        })
+    }
+
+    fn of_file(source: ModelSource, config: &Config) -> Result<Self> {
+        let resolved = source.resolve()?;
+        let file = config.weights.as_ref().map(|file| file.display());
+        Ok(Self {
+            name: resolved.name.clone(),
+            origin: file.map_or_else(|| resolved.name.clone(), |file| format!("`{file}`")),
+            network: resolved.config.clone(),
+            preprocessing: resolved.preprocessing,
+            values: Values::Open(Box::new(resolved)),
         })
     }
 }
@@ -179,11 +220,18 @@ impl Start {
             network.check_input([side as usize; 2])?;
             memory.check(&source, &network, batch, [side as usize; 2], "--size")?;
         }
-        let resolved = match named.source {
-            None => None,
-            Some(source) => Some(resnet_cli::resolve(resnet_cli::with_fetch(
+        let resolved = match named.values {
+            Values::Random => None,
+            Values::Published(source) => Some(resnet_cli::resolve(resnet_cli::with_fetch(
                 source, offline,
             )?)?),
+            Values::Open(resolved) => {
+                resolved
+                    .notes
+                    .iter()
+                    .for_each(|text| resnet_cli::note(text));
+                Some(*resolved)
+            }
         };
         Ok(Self {
             name: named.name,

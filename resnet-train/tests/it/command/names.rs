@@ -14,7 +14,7 @@ fn names_stay_names_in_all_that_a_run_writes_and_says() {
         "_it_ &lt;",
     ];
     let folder = tempfile::tempdir().unwrap();
-    let shapes = Dataset::shapes(24, 3);
+    let shapes = Dataset::shapes_with_seed(24, 3);
     for (number, sample) in shapes.samples().iter().enumerate() {
         let class = folder
             .path()

@@ -132,7 +132,7 @@ fn data(args: BenchData) -> Result<Outcome> {
         None => fit.train,
     };
     let start = Instant::now();
-    let batches = loader.epoch(0, 0)?;
+    let batches = loader.epoch(0)?;
     let images: usize = batches.map(|batch| batch.images.len()).sum();
     let seconds = start.elapsed().as_secs_f64();
     let line = json!({ "images": images, "seconds": seconds, "images_per_second": images as f64 / seconds });

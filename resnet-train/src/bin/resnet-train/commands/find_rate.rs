@@ -25,7 +25,6 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
     let data = args.data.open(config.split, config.seed)?;
     let classes = data[0].classes().len();
     let start = Start::new(&config, classes, args.memory, offline)?;
-    let several = data[0].is_multi_label();
     let fit = config.fit(data, start.preprocessing)?;
     let side = config.training_side(&start.preprocessing) as usize;
     fit.check_batch(&start.network, config.norms, [side; 2])?;
@@ -35,7 +34,6 @@ pub(crate) fn run(args: FindRate, offline: bool) -> Result<Outcome> {
         config,
         start,
         fit,
-        several,
     };
     resnet_backend::with_backend(selection, job)?
 }
@@ -45,7 +43,6 @@ struct Job {
     config: Config,
     start: Start,
     fit: Fit,
-    several: bool,
 }
 
 impl Work for Job {
@@ -53,7 +50,7 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = self.start.load::<Autodiff<B>>(self.config.seed, &device)?;
-        let mut trainer = Trainer::new(model, self.config.settings(self.several));
+        let mut trainer = Trainer::new(model, self.config.settings(self.fit.train.dataset()));
         let rates = [self.args.from, self.args.to];
         let steps = self.args.steps;
         let search = RateSearch::run(&mut trainer, &self.fit, rates, steps, &device)?;

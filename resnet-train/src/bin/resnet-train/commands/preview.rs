@@ -1,9 +1,7 @@
 //! `preview`: a sheet of what a network sees in training.
 
 use anyhow::Result;
-use image::{Rgb, RgbImage};
 use resnet_cli::{Outcome, tell_left_out, write};
-use resnet_data::Batch;
 use resnet_train::report::{Cell, sheet};
 
 use crate::cli::Preview;
@@ -17,42 +15,16 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
     let classes = train.classes().to_vec();
     let preprocessing = preprocessing(&config)?;
     let fit = config.fit([train, valid], preprocessing)?;
-    let batch = fit.train.epoch(0, 0)?.next().unwrap_or_default();
+    let batch = fit.train.epoch(0)?.next().unwrap_or_default();
     batch.bad.iter().for_each(tell_left_out);
     let cells: Vec<Cell> = (0..batch.images.len())
         .map(|place| Cell {
-            image: seen(&batch, place),
+            image: batch.preview(place),
             lines: words(&batch.targets[place], &classes),
         })
         .collect();
     write(&args.output, &png(&sheet(&cells, args.columns))?)?;
     Ok(Outcome::of(!batch.bad.is_empty()))
-}
-
-/// The image with what is only done once its pixels are numbers.
-fn seen(batch: &Batch, place: usize) -> RgbImage {
-    let blanked = |place: usize| {
-        let mut image = batch.images[place].clone().into_rgb();
-        if let Some([x, y, width, height]) = batch.erased[place] {
-            for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
-                // About the mean, which normalisation takes to 0.
-                image.put_pixel(x, y, Rgb([124, 116, 104]));
-            }
-        }
-        image
-    };
-    let mut image = blanked(place);
-    if let Some(share) = batch.blend {
-        let count = batch.images.len();
-        let other = blanked((place + count - 1) % count);
-        for (pixel, other) in image.pixels_mut().zip(other.pixels()) {
-            for (value, &other) in pixel.0.iter_mut().zip(&other.0) {
-                *value =
-                    (share * f32::from(*value) + (1.0 - share) * f32::from(other)).round() as u8;
-            }
-        }
-    }
-    image
 }
 
 /// The classes of an image, with their shares where it is mixed.

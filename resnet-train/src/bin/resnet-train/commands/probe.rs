@@ -88,7 +88,7 @@ impl Work for Job {
         )?;
         let [train, valid] = self
             .data
-            .map(|data| DataLoader::new(data, preprocessing, self.args.batch_size));
+            .map(|data| DataLoader::new(data, preprocessing).with_batch_size(self.args.batch_size));
         let (labels, activation) = (labels(train.dataset()), activation(train.dataset()));
         let mut unreadable = 0;
         let mut bad = |image: &BadImage| {

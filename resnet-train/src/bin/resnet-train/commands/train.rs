@@ -1,5 +1,6 @@
 //! `train` and `finetune`.
 
+mod conclude;
 mod folder;
 mod mistakes;
 
@@ -13,24 +14,20 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_backend::Work;
 use resnet_cli::{Outcome, note};
-use resnet_core::{Network, ResNet};
-use resnet_data::{BadImage, DataLoader, Dataset, Scores};
-use resnet_train::report::{Card, Log, confusion_svg};
+use resnet_data::Dataset;
+use resnet_train::report::Log;
 use resnet_train::{
-    Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer, evaluate,
+    Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer,
 };
-use resnet_weights::{Checkpoint, Load, Save};
+use resnet_weights::Save;
 
 use crate::cli;
-use crate::commands::png;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, activation, labels};
 use folder::{Folder, numbers, sha256};
-use mistakes::Mistakes;
 
 /// The files of a run.
 const CHECKPOINTS: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
-const BEST: &str = "best.safetensors";
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
     let config = args.optimization.config(&args.data.data, None)?;
@@ -128,7 +125,7 @@ impl Work for Job {
             run.phase = phase;
             run.epochs = config.epochs;
             let fit = self.fit(&config, file)?;
-            let trainer = Trainer::new(model, config.settings(self.data[0].is_multi_label()));
+            let trainer = Trainer::new(model, config.settings(&self.data[0]));
             let resumed = Some(self.args.output.join(file));
             let resumed = resumed.filter(|path| self.args.resume && path.exists());
             let (mut trainer, mut position) = self.resume(&fit, trainer, start, file, &mut run)?;
@@ -253,70 +250,5 @@ impl Job {
             Some(path) => Error::new(error).context(format!("resumed from `{}`", path.display())),
             None => error.into(),
         }
-    }
-
-    /// What the best network is worth: scores, pictures, a model card.
-    fn conclude<B: Backend>(&self, run: &mut Run, device: &B::Device) -> Result<Outcome> {
-        let best = Checkpoint::open(self.args.output.join(BEST))?;
-        let model: ResNet<B> = self.start.network.init(device);
-        let (model, _) = Load::default().apply(model, &best)?;
-        let valid = &self.data[1];
-        let loader = DataLoader::new(
-            valid.clone(),
-            self.start.preprocessing,
-            self.config.batch_size,
-        );
-        let mut mistakes = Mistakes::default();
-        let mut bad = Vec::new();
-        let each = |number: usize, logits: &[f32]| mistakes.add(valid, number, logits);
-        let scores = evaluate(
-            &model.clone().fuse(),
-            &loader,
-            device,
-            u64::MAX,
-            each,
-            |image: &BadImage| {
-                bad.push(image.name.clone());
-            },
-        )?;
-        run.unreadable.extend(bad);
-        let classes = valid.classes();
-        if !valid.is_multi_label() {
-            run.write("confusion.svg", confusion_svg(&scores, classes).as_bytes())?;
-        }
-        run.write("mistakes.png", &png(&mistakes.sheet(valid))?)?;
-        run.write("scores.json", &self.json(&scores)?)?;
-        let card = Card {
-            network: &self.start.name,
-            start: &self.start.origin,
-            data: &self.args.data.data.display().to_string(),
-            images: [self.data[0].len(), valid.len()],
-            classes,
-            scores: &scores,
-            config: &self.config,
-            parameters: model.num_parameters(),
-        };
-        run.write("README.md", card.to_markdown().as_bytes())?;
-        run.say(&format!(
-            "best: top-1 {:.2} %, loss {:.4}; the network is `{}`",
-            100.0 * scores.top1(),
-            scores.loss(),
-            self.args.output.join(BEST).display()
-        ));
-        Ok(Outcome::of(!run.unreadable.is_empty()))
-    }
-
-    fn json(&self, scores: &Scores) -> Result<Vec<u8>> {
-        let classes: Vec<_> = scores.per_class();
-        let value = serde_json::json!({
-            "images": scores.images(),
-            "top1": scores.top1(),
-            "top5": scores.top5(),
-            "loss": scores.loss(),
-            "calibration_error": scores.calibration_error(),
-            "names": self.data[1].classes(),
-            "classes": classes,
-        });
-        Ok(serde_json::to_vec_pretty(&value)?)
     }
 }

@@ -1,0 +1,198 @@
+//! A batch, as bytes and as tensors.
+
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use image::{Rgb, RgbImage};
+use rayon::prelude::*;
+use resnet_image::{BatchError, Pixels, Preprocessing, normalised};
+
+/// Images of one size with their classes, as bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The images, not normalized yet, with the channels of the preprocessing.
+    pub images: Vec<Pixels>,
+    /// The number in the dataset of each image.
+    pub indices: Vec<usize>,
+    /// One row an image: the share of each class in it.
+    pub targets: Vec<Vec<f32>>,
+    /// The rectangle of each image that is blanked after normalization: left, top, width, height.
+    pub erased: Vec<Option<[u32; 4]>>,
+    /// The share of its own that each image keeps when it is blended with the one before it; none for no blending.
+    pub blend: Option<f32>,
+    /// The images that cannot be read.
+    pub bad: Vec<BadImage>,
+}
+
+/// An image that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadImage {
+    /// Its path, or the name that its source gives.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Batch {
+    /// Returns the images and the targets as tensors: normalized, then blanked and blended where the batch asks for it.
+    ///
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`, as many channels as means
+    /// - targets: `[batch, classes]`
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the batch is empty, its images differ in size, or the preprocessing cannot normalize.
+    ///
+    /// ```
+    /// use burn::backend::Flex;
+    /// use resnet_data::{DataLoader, Dataset};
+    /// use resnet_image::Preprocessing;
+    ///
+    /// let loader = DataLoader::new(Dataset::shapes(12), Preprocessing::cifar()).with_batch_size(4);
+    /// for batch in loader.epoch(0)? {
+    ///     let (images, targets) = batch.to_tensors::<Flex>(loader.preprocessing(), &Default::default())?;
+    ///     assert_eq!((images.dims(), targets.dims()), ([4, 3, 32, 32], [4, 6]));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[allow(clippy::type_complexity, reason = "two tensors")]
+    pub fn to_tensors<B: Backend>(
+        &self,
+        preprocessing: &Preprocessing,
+        device: &B::Device,
+    ) -> Result<(Tensor<B, 4>, Tensor<B, 2>), BatchError> {
+        let mut images = normalised(&self.images, preprocessing.mean, preprocessing.std)?;
+        let [count, channels, height, width] = images.shape.dims();
+        if let Ok(values) = images.as_mut_slice::<f32>() {
+            let size = channels * height * width;
+            for (values, rectangle) in values.chunks_exact_mut(size).zip(&self.erased) {
+                if let Some(rectangle) = rectangle {
+                    blank(values, width, height, rectangle.map(|side| side as usize));
+                }
+            }
+            if let Some(share) = self.blend {
+                blend(values, size, share);
+            }
+        }
+        let classes = self.targets.first().map_or(0, Vec::len);
+        let targets = TensorData::new(self.targets.concat(), [count, classes]);
+        Ok((
+            Tensor::from_data(images, device),
+            Tensor::from_data(targets, device),
+        ))
+    }
+
+    /// Returns an image for people to look at, as the network sees it: blanked and blended, but not normalized.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `place` is not below the number of images.
+    pub fn preview(&self, place: usize) -> RgbImage {
+        let mut image = self.blanked(place);
+        if let Some(share) = self.blend {
+            let count = self.images.len();
+            let other = self.blanked((place + count - 1) % count);
+            for (pixel, other) in image.pixels_mut().zip(other.pixels()) {
+                for (value, &other) in pixel.0.iter_mut().zip(&other.0) {
+                    *value = (share * f32::from(*value) + (1.0 - share) * f32::from(other)).round()
+                        as u8;
+                }
+            }
+        }
+        image
+    }
+
+    fn blanked(&self, place: usize) -> RgbImage {
+        let mut image = self.images[place].clone().into_rgb();
+        if let Some([x, y, width, height]) = self.erased[place] {
+            for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
+                // About the mean, which normalization takes to 0.
+                image.put_pixel(x, y, Rgb([124, 116, 104]));
+            }
+        }
+        image
+    }
+}
+
+fn blank(values: &mut [f32], width: usize, height: usize, [x, y, w, h]: [usize; 4]) {
+    for plane in values.chunks_exact_mut(width * height) {
+        for row in plane.chunks_exact_mut(width).skip(y).take(h) {
+            row[x..x + w].fill(0.0);
+        }
+    }
+}
+
+/// Every image with the one before it, the first with the last.
+fn blend(values: &mut [f32], size: usize, share: f32) {
+    let old = values.to_vec();
+    let count = values.len() / size;
+    values
+        .par_chunks_exact_mut(size)
+        .enumerate()
+        .for_each(|(i, image)| {
+            let before = (i + count - 1) % count * size;
+            for (value, other) in image.iter_mut().zip(&old[before..before + size]) {
+                *value = share * *value + (1.0 - share) * other;
+            }
+        });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    fn batch() -> Batch {
+        let image = |grey: u8| RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
+        Batch {
+            images: vec![image(0).into(), image(255).into()],
+            indices: vec![0, 1],
+            targets: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
+            erased: vec![None, Some([1, 0, 2, 1])],
+            ..Batch::default()
+        }
+    }
+
+    /// Black is -1 and white 1.
+    fn preprocessing() -> Preprocessing {
+        Preprocessing {
+            mean: [0.5; 3].into(),
+            std: [0.5; 3].into(),
+            ..Preprocessing::cifar()
+        }
+    }
+
+    #[test]
+    fn blanks_are_zero_after_normalization() {
+        let (images, targets) = batch()
+            .to_tensors::<Flex>(&preprocessing(), &Default::default())
+            .unwrap();
+        let values = images.into_data().to_vec::<f32>().unwrap();
+        assert_eq!(values[..18], [-1.0; 18]);
+        for plane in values[18..].chunks(6) {
+            assert_eq!(plane, [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        }
+        assert_eq!(
+            targets.into_data().to_vec::<f32>().unwrap(),
+            [1.0, 0.0, 0.0, 1.0]
+        );
+    }
+
+    #[test]
+    fn blended_images_keep_their_share() {
+        let batch = Batch {
+            erased: vec![None; 2],
+            blend: Some(0.75),
+            ..batch()
+        };
+        let (images, _) = batch
+            .to_tensors::<Flex>(&preprocessing(), &Default::default())
+            .unwrap();
+        let values = images.into_data().to_vec::<f32>().unwrap();
+        assert_eq!(
+            (values[..18].to_vec(), values[18..].to_vec()),
+            (vec![-0.5; 18], vec![0.5; 18])
+        );
+        // 0.75 of black and 0.25 of white, rounded.
+        assert_eq!(batch.preview(0).get_pixel(2, 1), &Rgb([64; 3]));
+    }
+}

@@ -1,0 +1,106 @@
+//! Training without `Trainer`: Burn's own optimizers on a `ResNet`, as in any program that uses Burn.
+
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, Optimizer, SgdConfig};
+use resnet_core::{LayerGroup, Network, ResNet, ResNetConfig};
+use resnet_cpu::Cpu;
+use resnet_data::{Augment, Batch, DataLoader, Dataset};
+use resnet_image::Preprocessing;
+
+use crate::fit::alone;
+use crate::keyed;
+
+type Train = Autodiff<Cpu>;
+
+fn model() -> ResNet<Train> {
+    let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
+    keyed::fill(config.with_num_classes(6).init(&Default::default()), 3)
+}
+
+fn loader() -> DataLoader {
+    DataLoader::new(Dataset::shapes(64), Preprocessing::cifar())
+        .with_batch_size(16)
+        .training(Augment::cifar())
+        .unwrap()
+        .with_seed(7)
+}
+
+/// Trains for some epochs and returns the network with the mean losses of the first and the last.
+fn train(
+    mut model: ResNet<Train>,
+    mut optimizer: impl Optimizer<ResNet<Train>, Train>,
+    learning_rate: f64,
+) -> (ResNet<Train>, [f32; 2]) {
+    const EPOCHS: u64 = 6;
+    let device = Default::default();
+    let loader = loader();
+    let loss = CrossEntropyLossConfig::new().init(&device);
+    let mut means = Vec::new();
+    for epoch in 0..EPOCHS {
+        let mut losses = Vec::new();
+        for batch in loader.epoch(epoch).unwrap() {
+            let (images, targets) = batch
+                .to_tensors::<Train>(loader.preprocessing(), &device)
+                .unwrap();
+            let classes = targets.argmax(1).squeeze_dim::<1>(1);
+            let loss = loss.forward(model.forward(images), classes);
+            losses.push(loss.clone().into_scalar());
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(learning_rate, model, gradients);
+        }
+        means.push(losses.iter().sum::<f32>() / losses.len() as f32);
+    }
+    (model, [means[0], means[means.len() - 1]])
+}
+
+/// The share of the training images that the network classifies correctly.
+fn accuracy(model: &ResNet<Cpu>) -> f64 {
+    let loader = DataLoader::new(Dataset::shapes(64), Preprocessing::cifar());
+    let right = |batch: Batch| {
+        let (images, targets) = batch
+            .to_tensors::<Cpu>(loader.preprocessing(), &Default::default())
+            .unwrap();
+        let same = model.forward(images).argmax(1).equal(targets.argmax(1));
+        same.int().sum().into_data().iter::<i64>().sum::<i64>()
+    };
+    loader.epoch(0).unwrap().map(right).sum::<i64>() as f64 / 64.0
+}
+
+#[test]
+fn sgd_of_burn_trains_a_network() {
+    let _alone = alone();
+    // Burn's default dampening is 0.1.
+    let momentum = MomentumConfig::new().with_dampening(0.0);
+    let sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
+    let (model, [first, last]) = train(model(), sgd, 0.05);
+    assert!(last < 0.8 * first, "loss {first} to {last}");
+    // By chance it would be 1/6.
+    let right = accuracy(&model.valid());
+    assert!(right > 0.4, "{right}");
+}
+
+#[test]
+fn adam_of_burn_leaves_frozen_layers_as_they_are() {
+    let _alone = alone();
+    let state = |model: &ResNet<Train>| {
+        let mut values = Vec::new();
+        let Ok(()) = model.visit_state(|key, data| -> Result<(), std::convert::Infallible> {
+            values.push((key.to_string(), data.to_vec::<f32>().unwrap()));
+            Ok(())
+        });
+        values
+    };
+    let model = model().freeze_to(LayerGroup::Layer2);
+    let before = state(&model);
+    let (model, [first, last]) = train(model, AdamConfig::new().init(), 0.01);
+    assert!(last < 0.8 * first, "loss {first} to {last}");
+    for ((key, before), (_, after)) in before.iter().zip(state(&model)) {
+        if !key.contains("running_") {
+            let frozen = model.layer_group(key) < LayerGroup::Layer2;
+            assert_eq!(*before == after, frozen, "{key}");
+        }
+    }
+}
