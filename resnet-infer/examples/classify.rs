@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p resnet-infer --example classify [IMAGE]...`
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use resnet_cpu::Cpu;
 use resnet_infer::{BuildError, Classifier};
 

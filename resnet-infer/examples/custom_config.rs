@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p resnet-infer --example custom_config`
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use burn::config::Config;
 use burn::tensor::Tensor;
 use resnet_core::{

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p resnet-infer --example embeddings [IMAGE]...`
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use image::imageops::{brighten, crop_imm, flip_horizontal};
 use image::{Rgb, RgbImage};
 use resnet_cpu::Cpu;

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p resnet-infer --example own_module`
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, backend::Backend};

@@ -94,7 +94,7 @@ impl Case {
             ..fit(64, 2, Some(&file))
         };
         let mut watch = Watch::stopping_after(6);
-        let mut trainer = Trainer::new(model(6, 0.0), settings);
+        let mut trainer = Trainer::new(model(6, 0.0), settings.clone());
         let mut position = Position::default();
         fit.run(&mut trainer, &mut position, &Default::default(), &mut watch)
             .unwrap();

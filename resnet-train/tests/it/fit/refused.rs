@@ -4,7 +4,7 @@ use std::fs;
 
 use resnet_data::{Augment, DataLoader, Dataset};
 use resnet_image::Preprocessing;
-use resnet_train::{Decay, Ending, Fit, FitError, OptimizerConfig, Position, Settings, Trainer};
+use resnet_train::{Decay, Ending, FitError, OptimizerConfig, Position, Settings, Trainer};
 
 use super::{Train, Watch, alone, fit, model, settings};
 
