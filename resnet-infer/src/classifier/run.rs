@@ -73,7 +73,7 @@ impl<B: Backend> Classifier<B> {
     /// let error = results.next().unwrap().unwrap_err();
     /// assert_eq!(error.to_string(), "image 0 (`no such file.png`)");
     /// assert_eq!(results.next().unwrap()?.top[0].label, "cat");
-    /// # Ok::<(), resnet_infer::ClassifyError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn classify_iter(
         &self,
@@ -112,7 +112,7 @@ impl<B: Backend> Classifier<B> {
     /// # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
     /// let classifier: Classifier<Cpu> = Classifier::pretrained("cifar_resnet20", &Default::default())?;
     /// assert_eq!(classifier.embed([photo])?[0].len(), 64);
-    /// # Ok::<(), resnet_infer::ClassifyError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn embed(
         &self,
