@@ -54,7 +54,6 @@ impl Batch {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[allow(clippy::type_complexity, reason = "two tensors")]
     pub fn to_tensors<B: Backend>(
         &self,
         preprocessing: &Preprocessing,
