@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p resnet-infer --example classify [IMAGE]...`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, reason = "an example shows its results")]
 
 use resnet_cpu::Cpu;
 use resnet_infer::{BuildError, Classifier};

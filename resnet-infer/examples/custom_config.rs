@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p resnet-infer --example custom_config`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, reason = "an example shows its results")]
 
 use burn::config::Config;
 use burn::tensor::Tensor;
@@ -51,10 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Default::default();
     let model: ResNet<Cpu> = again.init(&device);
     let logits = model.forward(Tensor::ones([1, 1, 128, 128], &device));
-    println!(
-        "{} parameters in the network, logits {:?}",
-        model.num_parameters(),
-        logits.dims()
-    );
+    let parameters = model.num_parameters();
+    println!("{parameters} parameters, logits {:?}", logits.dims());
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p resnet-infer --example embeddings [IMAGE]...`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, reason = "an example shows its results")]
 
 use image::imageops::{brighten, crop_imm, flip_horizontal};
 use image::{Rgb, RgbImage};

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p resnet-infer --example own_module`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, reason = "an example shows its results")]
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

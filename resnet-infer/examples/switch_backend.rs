@@ -3,7 +3,7 @@
 //! `cargo run --release -p resnet-infer --example switch_backend`, or with WGPU in place of Burn's CPU backend Flex:
 //! `cargo run --release -p resnet-infer --features wgpu --example switch_backend`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, reason = "an example shows its results")]
 // WGPU's types are nested deeply.
 #![recursion_limit = "256"]
 
