@@ -73,11 +73,14 @@ fn the_cost_counts_the_parameters_of_the_network() {
         let parameters = config.cost([224, 224]).parameters;
         let model: ResNet<Cpu> = config.init(&Default::default());
         assert_eq!(model.num_parameters() as u64, parameters, "{config}");
-        let buffers = model.state_shapes().into_iter();
-        let buffers = buffers.filter(|(key, _)| is_running_stat(key));
-        let buffers: usize = buffers.map(|(_, shape)| shape[0]).sum();
-        let of_burn = model.num_params() - buffers;
-        assert_eq!(of_burn as u64, parameters, "{config}");
+        // Burn's count draws all values first, which takes minutes for all networks.
+        if parameters < 2_000_000 {
+            let buffers = model.state_shapes().into_iter();
+            let buffers = buffers.filter(|(key, _)| is_running_stat(key));
+            let buffers: usize = buffers.map(|(_, shape)| shape[0]).sum();
+            let of_burn = model.num_params() - buffers;
+            assert_eq!(of_burn as u64, parameters, "{config}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 
 mod among;
+mod burn_learner;
 mod burn_optimizers;
 mod checkpoints;
 mod command;
