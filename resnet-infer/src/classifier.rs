@@ -117,14 +117,12 @@ impl<B: Backend> Classifier<B> {
     ///
     /// As [`open`](Self::open).
     ///
-    /// ```
+    /// ```no_run
     /// use resnet_cpu::Cpu;
     /// use resnet_infer::Classifier;
     ///
-    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../weights/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
-    /// let bytes = std::fs::read(file)?;
+    /// let bytes = std::fs::read("mine.safetensors")?;
     /// let classifier: Classifier<Cpu> = Classifier::from_bytes("mine", bytes, &Default::default())?;
-    /// assert_eq!(classifier.config().num_classes, 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_bytes(

@@ -103,6 +103,10 @@ pub enum FetchError {
         path: PathBuf,
     },
 
+    /// The program canceled the download: [`Progress::is_canceled`](super::Progress::is_canceled).
+    #[error("`{name}`: the download was canceled; repeat it to go on where it stopped")]
+    Canceled { name: String },
+
     /// No source provided the file.
     #[error(
         "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (a \

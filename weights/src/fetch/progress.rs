@@ -10,6 +10,12 @@ pub trait Progress: Send + Sync {
     /// Starts the download of a file: `total` is its size in bytes, `done` the bytes of an earlier download.
     /// The handle is called with each number of new bytes, and dropped at the end.
     fn begin(&self, file: &str, total: Option<u64>, done: u64) -> ProgressHandle;
+
+    /// Returns whether to stop: a download then ends with [`FetchError::Canceled`](super::FetchError::Canceled), and
+    /// the next one goes on where it stopped. Asked before each chunk of bytes and during pauses between retries.
+    fn is_canceled(&self) -> bool {
+        false
+    }
 }
 
 /// Receives the number of bytes that have just arrived.

@@ -36,6 +36,15 @@ impl Session {
         self.progress.note(message);
     }
 
+    /// Returns an error if the user canceled the download of this file.
+    #[cfg(feature = "download")]
+    pub(super) fn check_canceled(&self, name: &str) -> Result<(), FetchError> {
+        match self.progress.is_canceled() {
+            true => Err(FetchError::Canceled { name: name.into() }),
+            false => Ok(()),
+        }
+    }
+
     /// Returns a published address and the path to put its file at by hand. It prefers an address
     /// whose hash is published, because that file is verified without the network.
     pub(super) fn by_hand(

@@ -73,6 +73,8 @@ struct Notes {
     notes: Mutex<Vec<String>>,
     advanced: Arc<Mutex<u64>>,
     begun: Mutex<Vec<(String, Option<u64>, u64)>>,
+    /// Cancels the download once so many bytes have arrived.
+    cancel_at: Mutex<Option<u64>>,
 }
 
 impl Progress for Notes {
@@ -85,6 +87,14 @@ impl Progress for Notes {
         self.begun.lock().unwrap().push((file.into(), total, done));
         let advanced = self.advanced.clone();
         Box::new(move |bytes| *advanced.lock().unwrap() += bytes)
+    }
+
+    fn is_canceled(&self) -> bool {
+        let arrived = *self.advanced.lock().unwrap();
+        self.cancel_at
+            .lock()
+            .unwrap()
+            .is_some_and(|at| arrived >= at)
     }
 }
 

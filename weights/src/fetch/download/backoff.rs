@@ -1,8 +1,14 @@
 //! Pauses between retries.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::error::DownloadError;
 use crate::fetch::retry_policy::RetryPolicy;
 use crate::fetch::session::Session;
+
+/// How long a pause goes on before it looks for a cancellation.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// Counts consecutive failed requests, and waits between them.
 pub(super) struct Backoff<'a> {
@@ -52,7 +58,19 @@ impl Backoff<'_> {
             let note = format!("`{what}`: {reason}; asking again in {seconds:.1} s");
             self.session.note(&note);
         }
-        std::thread::sleep(pause);
-        Ok(())
+        self.sleep(pause)
+    }
+
+    /// Waits, unless the user cancels the download.
+    fn sleep(&self, pause: Duration) -> Result<(), DownloadError> {
+        let start = Instant::now();
+        loop {
+            let canceled = self.session.check_canceled(self.what);
+            canceled.map_err(DownloadError::Local)?;
+            match pause.checked_sub(start.elapsed()) {
+                Some(left) if !left.is_zero() => thread::sleep(left.min(SLICE)),
+                _ => return Ok(()),
+            }
+        }
     }
 }

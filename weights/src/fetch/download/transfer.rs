@@ -150,6 +150,8 @@ impl Transfer<'_> {
         let mut body = answer.response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 17];
         loop {
+            let canceled = self.session.check_canceled(self.target.name);
+            canceled.map_err(DownloadError::Local)?;
             let count = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,

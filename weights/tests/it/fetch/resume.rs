@@ -70,6 +70,27 @@ fn a_cut_connection_is_resumed_from_the_same_byte() {
 }
 
 #[test]
+fn a_canceled_download_goes_on_where_it_stopped() {
+    let bytes = content(200_000);
+    let server = server(&bytes, |request, reply, bytes| {
+        // Where the first answer ends, the client is canceled: in the pause before it asks again, at the latest.
+        let count = if request.number == 0 { 70_000 } else { 200_000 };
+        reply.some(request, bytes, count);
+    });
+    let place = Place::new();
+    *place.notes.cancel_at.lock().unwrap() = Some(70_000);
+    let error = place.error(&url_weights(&server, &bytes));
+    assert!(error.contains("was canceled"), "{error}");
+    assert_eq!(place.names(), [part(&bytes, &url_name(&bytes), 8)]);
+    assert_eq!(server.requests().len(), 1);
+
+    *place.notes.cancel_at.lock().unwrap() = None;
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.requests()[1].start(), Some(70_000));
+}
+
+#[test]
 fn any_number_of_cuts_is_survived_while_bytes_arrive() {
     let bytes = content(100_000);
     let server = server(&bytes, |request, reply, bytes| {
