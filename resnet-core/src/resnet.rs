@@ -124,8 +124,8 @@ impl<B: Backend> ResNet<B> {
     ///
     /// let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
     /// let grey = Tensor::ones([1, 1, 64, 64], &Default::default());
-    /// let colour = grey.clone().repeat_dim(1, 3);
-    /// let difference = model.forward(colour) - model.with_in_channels(1).forward(grey);
+    /// let color = grey.clone().repeat_dim(1, 3);
+    /// let difference = model.forward(color) - model.with_in_channels(1).forward(grey);
     /// assert!(difference.abs().max().into_scalar() < 1e-5);
     /// ```
     pub fn with_in_channels(mut self, in_channels: usize) -> Self {

@@ -1,6 +1,6 @@
 //! Images changed at random, so that a network sees no image twice. Each change is torchvision's.
 
-mod colour;
+mod color;
 mod crop;
 mod geometry;
 mod mix;
@@ -34,10 +34,10 @@ pub struct Augment {
     /// How likely left and right are exchanged.
     #[serde(default)]
     pub flip: f64,
-    /// Changes of colour and form.
+    /// Changes of color and form.
     #[serde(default)]
     pub policy: Policy,
-    /// Changes of colour.
+    /// Changes of color.
     #[serde(default)]
     pub jitter: Jitter,
     /// How likely a rectangle is blanked: torchvision's `RandomErasing`, 2 % to 33 % of the area.
@@ -45,7 +45,7 @@ pub struct Augment {
     pub erase: f64,
 }
 
-/// Changes of colour and form, a few of many.
+/// Changes of color and form, a few of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
@@ -237,10 +237,10 @@ impl Jitter {
         let hue = random.random_range(-self.hue..=self.hue) as f32;
         for change in order {
             match change {
-                0 if self.brightness > 0.0 => colour::brightness(image, brightness),
-                1 if self.contrast > 0.0 => colour::contrast(image, contrast),
-                2 if self.saturation > 0.0 => colour::saturation(image, saturation),
-                3 if self.hue > 0.0 => colour::hue(image, hue),
+                0 if self.brightness > 0.0 => color::brightness(image, brightness),
+                1 if self.contrast > 0.0 => color::contrast(image, contrast),
+                2 if self.saturation > 0.0 => color::saturation(image, saturation),
+                3 if self.hue > 0.0 => color::hue(image, hue),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::{Rgb, RgbImage};
 use rayon::prelude::*;
-use resnet_image::{BatchError, Pixels, Preprocessing, normalised};
+use resnet_image::{BatchError, Pixels, Preprocessing, normalized};
 
 /// Images of one size with their classes, as bytes.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,11 @@ impl Batch {
     ///
     /// Returns an error if the batch is empty, its images differ in size, or the preprocessing cannot normalize.
     ///
+    /// # Panics
+    ///
+    /// Panics on a batch that no loader made, if it has not one row of targets per image, all of the same length, or if a
+    /// rectangle of [`erased`](Self::erased) leaves its image.
+    ///
     /// ```
     /// use burn::backend::Flex;
     /// use resnet_data::{DataLoader, Dataset};
@@ -59,7 +64,7 @@ impl Batch {
         preprocessing: &Preprocessing,
         device: &B::Device,
     ) -> Result<(Tensor<B, 4>, Tensor<B, 2>), BatchError> {
-        let mut images = normalised(&self.images, preprocessing.mean, preprocessing.std)?;
+        let mut images = normalized(&self.images, preprocessing.mean, preprocessing.std)?;
         let [count, channels, height, width] = images.shape.dims();
         if let Ok(values) = images.as_mut_slice::<f32>() {
             let size = channels * height * width;
@@ -84,7 +89,7 @@ impl Batch {
     ///
     /// # Panics
     ///
-    /// Panics if `place` is not below the number of images.
+    /// Panics if `place` is not below the number of images, or [`erased`](Self::erased) has no entry for it.
     pub fn preview(&self, place: usize) -> RgbImage {
         let mut image = self.blanked(place);
         if let Some(share) = self.blend {

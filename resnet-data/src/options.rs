@@ -72,6 +72,7 @@ pub enum Layout {
 /// Why a name is that of no [`Layout`] or [`ClassOrder`](crate::ClassOrder).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found `{found}`")]
+#[non_exhaustive]
 pub struct ParseOptionError {
     pub(crate) expected: &'static str,
     pub(crate) found: String,

@@ -86,7 +86,7 @@ pub fn to_tensor<B: Backend>(
     std: impl Into<PerChannel>,
     device: &B::Device,
 ) -> Result<Tensor<B, 4>, BatchError> {
-    let data = normalised(images, mean, std)?;
+    let data = normalized(images, mean, std)?;
     Ok(Tensor::from_data(data, device))
 }
 
@@ -94,7 +94,7 @@ pub fn to_tensor<B: Backend>(
 ///
 /// # Errors
 /// As [`to_tensor`].
-pub fn normalised(
+pub fn normalized(
     images: &[impl AsSamples],
     mean: impl Into<PerChannel>,
     std: impl Into<PerChannel>,

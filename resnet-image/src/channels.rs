@@ -59,6 +59,7 @@ impl TryFrom<usize> for Channels {
 /// A number of channels that no image has here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected 1 (gray), 3 (RGB) or 4 (RGBA) channels, found {found}")]
+#[non_exhaustive]
 pub struct ChannelsError {
     found: usize,
 }

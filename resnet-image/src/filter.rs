@@ -71,6 +71,7 @@ impl FromStr for Filter {
 /// A name that is no [`Filter`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown filter: expected `bilinear` or `bicubic`, found `{found}`")]
+#[non_exhaustive]
 pub struct ParseFilterError {
     found: String,
 }

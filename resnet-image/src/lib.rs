@@ -15,7 +15,7 @@ mod pixels;
 mod preprocessing;
 mod resize;
 
-pub use batch::{BatchError, normalised, to_tensor};
+pub use batch::{BatchError, normalized, to_tensor};
 pub use channel_mismatch::ChannelMismatch;
 pub use channels::{Channels, ChannelsError};
 pub use crop::center_crop;

@@ -59,7 +59,7 @@ impl Preprocessing {
 
     /// What the CIFAR-10 networks of akamaster's `pytorch_resnet_cifar10` were trained with.
     ///
-    /// The 32x32 image as it is, normalised by ImageNet's mean and standard deviation: those
+    /// The 32x32 image as it is, normalized by ImageNet's mean and standard deviation: those
     /// weights were trained so, although the numbers of CIFAR-10 itself differ.
     pub fn cifar() -> Self {
         Self {

@@ -79,7 +79,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = Trainer::new(model, settings);
     fit.run(&mut trainer, &mut Position::default(), &device, &mut Print)?;
 
-    let file = std::env::temp_dir().join("three-shapes.safetensors");
+    let file =
+        std::env::temp_dir().join(format!("three-shapes-{}.safetensors", std::process::id()));
     let save = Save::default()
         .with_labels(labels)
         .with_preprocessing(preprocessing);

@@ -124,7 +124,7 @@ pub struct AugmentConfig {
     pub flip: f64,
     /// Changes drawn from a list.
     pub policy: Policy,
-    /// Changes of colour.
+    /// Changes of color.
     pub jitter: Jitter,
     /// The chance that a rectangle is blanked.
     pub erase: f64,

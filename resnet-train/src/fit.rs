@@ -1,4 +1,4 @@
-//! Epochs of training, with validation and checkpoints between them.
+//! Epochs of training, with validation and saved states between them.
 
 mod epoch;
 mod error;
@@ -52,7 +52,7 @@ pub struct Fit {
     pub accumulate: usize,
     /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
     pub state: Option<PathBuf>,
-    /// Steps between checkpoints within an epoch.
+    /// Steps between saved states within an epoch.
     pub save_every: Option<u64>,
     /// The seed of dropped paths and values. It is the backend's, so two runs in one program disturb each other's.
     pub seed: u64,
@@ -114,7 +114,7 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// If the loss is not finite, images do not make a batch, or a checkpoint cannot be written.
+    /// If the loss is not finite, images do not make a batch, or the training state cannot be written.
     ///
     /// # Panics
     ///
@@ -130,7 +130,7 @@ impl Fit {
     }
 
     /// As [`run`](Self::run), together with other processes, each with its [share](DataLoader::with_share) of the batches.
-    /// All of them must start alike. Where one is gone, a checkpoint of the last step that all took is written.
+    /// All of them must start alike. Where one is gone, the state of the last step that all took is written.
     ///
     /// # Errors
     ///

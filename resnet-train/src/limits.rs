@@ -14,7 +14,7 @@ pub const RANKS: u64 = 1024;
 pub const PATIENCE: u64 = 86_400;
 /// Images of each class to train from.
 pub const IMAGES_PER_CLASS: u64 = 100_000_000;
-/// Steps between checkpoints.
+/// Steps between saved states.
 pub const STEPS: u64 = 1_000_000_000;
 /// Steps of a search for a learning rate, or of a benchmark.
 pub const SEARCH: u64 = 1_000_000;

@@ -25,7 +25,7 @@ pub struct Loss {
     pub kind: LossKind,
     /// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
     pub smoothing: f64,
-    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`.
+    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Other losses take none.
     pub class_weights: Option<Vec<f64>>,
     /// How the classes are given, which matters with class weights alone. A [`Fit`](crate::Fit) whose images are mixed or
     /// may have several classes takes them for [probabilities](TargetKind::Probabilities), whatever stands here.
@@ -106,7 +106,8 @@ impl Loss {
     ///
     /// # Panics
     ///
-    /// Panics if there is not one class weight for each class.
+    /// Panics if there is not one class weight for each class, or if there are class weights and the loss is not the
+    /// cross-entropy.
     pub fn forward<B: Backend>(&self, logits: Tensor<B, 2>, targets: Tensor<B, 2>) -> Tensor<B, 1> {
         let [batch, _] = targets.dims();
         let mass = self.mass_of(&targets);
@@ -117,6 +118,10 @@ impl Loss {
     pub(crate) fn prepare<B: Backend>(&self, targets: Tensor<B, 2>) -> Tensor<B, 2> {
         let targets = smoothed(targets, self.smoothing);
         match &self.class_weights {
+            // Targets above 1 would give a binary cross-entropy without a minimum.
+            Some(_) if self.kind != LossKind::CrossEntropy => {
+                panic!("class weights are for the cross-entropy alone")
+            }
             Some(weights) => scaled(targets, weights),
             None => targets,
         }

@@ -61,7 +61,7 @@ pub trait Observer<B: Backend> {
         Ok(())
     }
 
-    /// Whether the run shall end, with a checkpoint.
+    /// Whether the run shall end, with its state saved.
     fn stop(&mut self) -> bool {
         false
     }

@@ -109,7 +109,7 @@ impl Position {
 }
 
 impl Fit {
-    /// Returns the trainer and the position in the checkpoint of such a run.
+    /// Returns the trainer and the position in the training state of such a run.
     ///
     /// # Errors
     ///
@@ -252,7 +252,7 @@ mod tests {
             (next.best, next.best_loss, next.step),
             (Some(0.6), Some(1.9), 0)
         );
-        // A checkpoint without the loss: as before.
+        // A state without the loss: as before.
         position.best_loss = None;
         assert!(!position.improve(0.6, 0.1) && position.improve(0.7, 3.0));
     }

@@ -35,7 +35,7 @@ const HEADER: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum TrainingStateError {
     /// The file cannot be written; what was there before still is.
-    #[error("`{}`: the checkpoint cannot be written; check the folder, your right to write there and the space left", .path.display())]
+    #[error("`{}`: the training state cannot be written; check the folder, your right to write there and the space left", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum TrainingStateError {
         source: io::Error,
     },
     /// The network or the optimizer holds infinities or NaN, so they are not written.
-    #[error("`{}`: the checkpoint is not written, and stays as it was: `{key}` holds infinities or NaN; lower the learning rate, or clip gradients", .path.display())]
+    #[error("`{}`: the training state is not written, and stays as it was: `{key}` holds infinities or NaN; lower the learning rate, or clip gradients", .path.display())]
     NonFinite {
         /// The file.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum TrainingStateError {
         key: String,
     },
     /// The run has more epochs behind it than it shall have.
-    #[error("`{}`: expected {epochs} epochs or fewer behind the run, found {done}; pass --epochs {done} or more", .path.display())]
+    #[error("`{}`: expected {epochs} epochs or fewer behind the run, found {done}; set `Fit::epochs` to {done} or more", .path.display())]
     Epochs {
         /// The file.
         path: PathBuf,
@@ -68,8 +68,8 @@ pub enum TrainingStateError {
         /// The epochs asked for.
         epochs: u64,
     },
-    /// The file is no checkpoint of such a run.
-    #[error("`{}`: expected a checkpoint of this run, found {found}; resume with the same version, flags and files, or start anew in another folder", .path.display())]
+    /// The file is no training state of this run.
+    #[error("`{}`: expected a training state of this run, found {found}; resume with the same version, flags and files, or start anew in another folder", .path.display())]
     Form {
         /// The file.
         path: PathBuf,

@@ -6,7 +6,7 @@
 TIMM_REPOSITORY is a checkout of https://github.com/huggingface/pytorch-image-models, for `results/*.csv`. Written are
 `catalogue.csv` and `../src/catalogue/ids.rs`; with `--labels` also `../src/labels/imagenet12k.txt`.
 
-timm's table gives the sets, files, licences and preprocessing; its results the accuracies; torchvision's table those of
+timm's table gives the sets, files, licenses and preprocessing; its results the accuracies; torchvision's table those of
 its own seventeen, with sizes. Parameters and multiply-accumulates (convolutions and linear layers) are counted on the models.
 """
 
@@ -34,7 +34,7 @@ IDS = """//! The ids of all sets as constants, so that the compiler finds a typo
 use super::names::Id;
 """
 COLUMNS = [
-    "id", "default", "torchvision", "url", "hub", "mib", "notes", "classes", "licence", "origin", "parameters", "gmacs",
+    "id", "default", "torchvision", "url", "hub", "mib", "notes", "classes", "license", "origin", "parameters", "gmacs",
     "filter", "mean", "std", "resize", "crop", "top1", "top5",
     "train_resize", "train_crop", "train_top1", "train_top5",
 ]
@@ -126,7 +126,7 @@ def row(arch, tag, cfg, default, accuracy, tv):
     origin = " ".join([origin, *(f"https://arxiv.org/abs/{p.split(':')[1]}" for p in papers)])
     return dict(
         id=name, default=int(default), torchvision=tv_name, url=url, hub=f"timm/{name}", mib=mib,
-        notes=notes(tag, file), classes=cfg.num_classes, licence=LICENCES[cfg.license], origin=origin,
+        notes=notes(tag, file), classes=cfg.num_classes, license=LICENCES[cfg.license], origin=origin,
         parameters=parameters, gmacs=f"{macs / 1e9:.3f}", filter=cfg.interpolation, mean=triple(cfg.mean),
         std=triple(cfg.std), resize=resize, crop=test[0], top1=top1, top5=top5,
         train_resize=train_resize, train_crop=train[0], train_top1=train_top1, train_top5=train_top5,

@@ -6,4 +6,4 @@ mod table;
 mod weights;
 
 pub use names::{Id, UnknownWeights};
-pub use weights::{Accuracy, Licence, Source, Weights};
+pub use weights::{Accuracy, License, Source, Weights};

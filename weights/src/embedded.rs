@@ -3,7 +3,7 @@
 use resnet_core::Arch;
 use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 
-use crate::{Accuracy, Licence, Weights};
+use crate::{Accuracy, License, Weights};
 
 const ID: &str = "cifar_resnet20.resnet_zoo_c10";
 
@@ -37,12 +37,12 @@ pub(crate) fn row() -> Weights {
         mib: None,
         notes: "float16, in programs built with the feature `embedded`".into(),
         classes: 10,
-        licence: Licence::MitOrApache2,
+        license: License::MitOrApache2,
         origin: "resnet-train, preprocessing `cifar`, on CIFAR-10 as JPEG".into(),
         parameters: 269_722,
         gmacs: 0.041,
         preprocessing,
-        train_recipe: preprocessing,
+        train_preprocessing: preprocessing,
         accuracy,
         train_accuracy: accuracy,
     }

@@ -15,6 +15,9 @@ const CONFIG: &str = "resnet_config";
 const LABELS: &str = "resnet_labels";
 const RECIPE: &str = "resnet_recipe";
 const ACTIVATION: &str = "resnet_output_activation";
+const KNOWN: [&str; 4] = [CONFIG, LABELS, RECIPE, ACTIVATION];
+/// The keys of training states, which are files of weights too.
+const TRAINING: &str = "resnet_train_";
 
 /// The network, its labels and its preprocessing, as far as a file states them.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +49,14 @@ impl Metadata {
     ///
     /// Returns the reason if a value is invalid.
     pub(crate) fn from_header(header: &HashMap<String, String>) -> Result<Self, String> {
+        let ours = |key: &&String| key.starts_with("resnet_") && !key.starts_with(TRAINING);
+        let mut unknown = header.keys().filter(ours);
+        if let Some(key) = unknown.find(|key| !KNOWN.contains(&key.as_str())) {
+            let known = KNOWN.join("`, `");
+            return Err(format!(
+                "`{key}` in its header, expected `{known}` alone; a newer version may have written it"
+            ));
+        }
         let config: Option<serde_json::Value> = get(header, CONFIG)?;
         let config = config.map(config_from_json).transpose();
         let metadata = Self {

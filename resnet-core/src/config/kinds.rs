@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The residual block of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BlockKind {
     /// Two 3x3 convolutions (He et al. 2015, figure 5 left).
     Basic,
@@ -31,6 +31,7 @@ impl BlockKind {
 
 /// One stage: `depth` blocks of one kind and width. Every stage but the first halves the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StageConfig {
     /// The kind of its blocks.
     pub block: BlockKind,
@@ -42,7 +43,7 @@ pub struct StageConfig {
 
 /// The convolutions before the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StemKind {
     /// One 7x7 convolution of stride 2 (He et al. 2015, table 1).
     Conv7x7 {
@@ -87,7 +88,7 @@ impl StemKind {
 
 /// What halves the map between the stem and the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StemPool {
     /// 3x3 max pool of stride 2, anti-aliased where [`AntiAlias`] asks for it.
     Max,
@@ -99,7 +100,7 @@ pub enum StemPool {
 
 /// The shortcut of a block that changes the shape. Every other block has the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ShortcutKind {
     /// Strided 1x1 convolution and norm (He et al. 2015, option B).
     Projection,
@@ -111,7 +112,7 @@ pub enum ShortcutKind {
 
 /// Which convolution of a bottleneck has the stride.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StridePlacement {
     /// The 3x3 convolution: "v1.5", as in torchvision and timm.
     Conv3x3,
@@ -121,7 +122,7 @@ pub enum StridePlacement {
 
 /// Channel attention at the end of a block's residual branch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AttentionKind {
     /// No attention.
     None,
@@ -136,7 +137,7 @@ pub enum AttentionKind {
 
 /// The normalisation after (or, pre-activation, before) each convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NormKind {
     /// Batch normalisation (Ioffe & Szegedy 2015).
     Batch,
@@ -154,7 +155,7 @@ pub enum NormKind {
 
 /// The activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activation {
     /// `max(x, 0)`.
     Relu,
@@ -174,7 +175,7 @@ impl Activation {
 
 /// What takes over the stride of a block's 3x3 convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AntiAlias {
     /// Nothing: the convolution is strided.
     None,
@@ -186,7 +187,7 @@ pub enum AntiAlias {
 
 /// How the last map becomes the embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum GlobalPool {
     /// Mean over all positions.
     Avg,

@@ -3,7 +3,7 @@
 use image::RgbImage;
 use rand::RngExt;
 
-use super::{colour, geometry};
+use super::{color, geometry};
 use crate::random::Random;
 
 /// Strengths are counted in this many steps, 0 the weakest.
@@ -140,14 +140,14 @@ impl Op {
             Self::TranslateX => geometry::translate(image, [strength as i32, 0]),
             Self::TranslateY => geometry::translate(image, [0, strength as i32]),
             Self::Rotate => geometry::rotate(image, strength),
-            Self::Brightness => colour::brightness(image, factor),
-            Self::Color => colour::saturation(image, factor),
-            Self::Contrast => colour::contrast(image, factor),
-            Self::Sharpness => colour::sharpness(image, factor),
-            Self::Posterize => colour::posterize(image, strength as u32),
-            Self::Solarize => colour::solarize(image, strength as f32),
-            Self::AutoContrast => colour::auto_contrast(image),
-            Self::Equalize => colour::equalize(image),
+            Self::Brightness => color::brightness(image, factor),
+            Self::Color => color::saturation(image, factor),
+            Self::Contrast => color::contrast(image, factor),
+            Self::Sharpness => color::sharpness(image, factor),
+            Self::Posterize => color::posterize(image, strength as u32),
+            Self::Solarize => color::solarize(image, strength as f32),
+            Self::AutoContrast => color::auto_contrast(image),
+            Self::Equalize => color::equalize(image),
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
             let mut found = input.clone();
             match op(name) {
                 Some(op) => op.apply(&mut found, strength),
-                None => colour::hue(&mut found, strength as f32),
+                None => color::hue(&mut found, strength as f32),
             }
             let expected = crop_imm(&sheet, 0, i as u32 * height, width, height).to_image();
             let pairs = found.as_raw().iter().zip(expected.as_raw());

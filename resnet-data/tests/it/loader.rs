@@ -378,7 +378,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
 }
 
 #[test]
-fn gray_recipes_make_gray_batches() {
+fn gray_preprocessing_makes_gray_batches() {
     let preprocessing = Preprocessing {
         mean: [0.5].into(),
         std: [0.5].into(),

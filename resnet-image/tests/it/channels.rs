@@ -63,7 +63,7 @@ struct Case {
 }
 
 #[test]
-fn recipes_of_one_and_four_channels_equal_torchvision_in_every_byte() {
+fn preprocessing_of_one_and_four_channels_equal_torchvision_in_every_byte() {
     let folder = fixtures("channels");
     let json = std::fs::read_to_string(folder.join("recipes.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_str(&json).unwrap();

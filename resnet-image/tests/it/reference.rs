@@ -16,7 +16,7 @@ struct Geometry {
 }
 
 /// What each preprocessing makes of every image with this extension: preprocessing, file, found, expected.
-fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, RgbImage)) {
+fn every_preprocessing(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, RgbImage)) {
     let root = fixtures("preprocess");
     let json = std::fs::read_to_string(root.join("recipes.json")).unwrap();
     let recipes: BTreeMap<String, Geometry> = serde_json::from_str(&json).unwrap();
@@ -50,7 +50,7 @@ fn every_recipe(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, Rg
 #[test]
 fn png_sources_equal_torchvision_in_every_byte() {
     let mut compared = 0;
-    every_recipe("png", |preprocessing, path, found, expected| {
+    every_preprocessing("png", |preprocessing, path, found, expected| {
         assert_same(
             &format!("{preprocessing} {}", path.display()),
             &found,
@@ -64,7 +64,7 @@ fn png_sources_equal_torchvision_in_every_byte() {
 #[test]
 fn jpeg_sources_differ_by_less_than_the_decoders_may() {
     let mut compared = 0;
-    every_recipe("jpg", |preprocessing, path, found, expected| {
+    every_preprocessing("jpg", |preprocessing, path, found, expected| {
         let name = path.file_name().unwrap().display();
         let (mean, max) = difference(&found, &expected);
         println!("{preprocessing:15} {name:25} mean {mean:.4} max {max}");

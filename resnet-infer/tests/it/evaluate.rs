@@ -147,8 +147,8 @@ fn a_sigmoid_decides_each_class_by_itself() {
     assert!((loss(&["--activation", "sigmoid"]) - loss(&[])).abs() > 1e-3);
 }
 
-/// The network of 12 colours that PyTorch trained on folders `0` to `11`, and such folders.
-fn twelve_colours() -> (tempfile::TempDir, String) {
+/// The network of 12 colors that PyTorch trained on folders `0` to `11`, and such folders.
+fn twelve_colors() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     for class in 0..12_u32 {
         let path = folder.path().join(class.to_string());
@@ -158,8 +158,8 @@ fn twelve_colours() -> (tempfile::TempDir, String) {
             let k = (offset + class as f32 / 2.0) % 6.0;
             (0.9 * (1.0 - k.min(4.0 - k).clamp(0.0, 1.0)) * 255.0) as u8
         };
-        let colour = [5.0, 3.0, 1.0].map(channel);
-        resnet_image::RgbImage::from_pixel(32, 32, image::Rgb(colour))
+        let color = [5.0, 3.0, 1.0].map(channel);
+        resnet_image::RgbImage::from_pixel(32, 32, image::Rgb(color))
             .save(path.join("1.png"))
             .unwrap();
     }
@@ -169,7 +169,7 @@ fn twelve_colours() -> (tempfile::TempDir, String) {
 
 #[test]
 fn the_order_of_numbered_folders_is_asked_for() {
-    let (folder, weights) = twelve_colours();
+    let (folder, weights) = twelve_colors();
     let data = folder.path().to_str().unwrap();
     let args = |more: &[&'static str]| {
         let args = [

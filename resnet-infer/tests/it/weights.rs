@@ -260,7 +260,7 @@ fn one_that_cannot_be_had_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_restricted_licence_is_said_before_the_download() {
+fn a_restricted_license_is_said_before_the_download() {
     let (cache, hub) = (cache(), hub());
     let args = ["weights", "download", "resnet18.fb_swsl_ig1b_ft_in1k"];
     let error = stderr(&run(cache.path(), &hub.url, &args).code(2));
@@ -279,7 +279,7 @@ fn a_restricted_licence_is_said_before_the_download() {
 }
 
 #[test]
-fn a_restricted_licence_is_said_although_the_download_fails() {
+fn a_restricted_license_is_said_although_the_download_fails() {
     let (cache, hub) = (cache(), hub());
     let photo = image("tiny_33x20.png");
     let model = "resnet18.fb_swsl_ig1b_ft_in1k";

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::{DType, Element};
+use burn::tensor::{DType, bf16, f16};
 use bytes::Bytes;
 use onnx_ir::TensorProto;
 
-use super::element::{self, BOOL, decode};
+use super::element::{self, BOOL};
 use super::external::External;
 use crate::OnnxError;
 
@@ -148,8 +148,12 @@ impl Constant {
 
     /// The values of a tensor of floats.
     pub(crate) fn floats(&self) -> Vec<f64> {
+        let bytes = self.bytes();
         match self.dtype {
-            Some(dtype) if dtype.is_float() => values(dtype, &self.bytes()),
+            Some(DType::F64) => collect(&bytes, f64::from_le_bytes),
+            Some(DType::F32) => collect(&bytes, |bytes| f32::from_le_bytes(bytes).into()),
+            Some(DType::F16) => collect(&bytes, |bytes| f16::from_le_bytes(bytes).into()),
+            Some(DType::BF16) => collect(&bytes, |bytes| bf16::from_le_bytes(bytes).into()),
             _ => Vec::new(),
         }
     }
@@ -162,15 +166,18 @@ impl Constant {
             return None;
         }
         match dtype {
-            DType::I64 | DType::I32 => Some(values(dtype, &self.bytes)),
+            DType::I64 => Some(collect(&self.bytes, i64::from_le_bytes)),
+            DType::I32 => Some(collect(&self.bytes, |bytes| {
+                i32::from_le_bytes(bytes).into()
+            })),
             _ => None,
         }
     }
 }
 
-fn values<E: Element>(dtype: DType, bytes: &[u8]) -> Vec<E> {
-    let elements = bytes.len() / dtype.size();
-    decode(dtype, bytes, &[elements]).iter().collect()
+fn collect<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
+    let (values, _) = bytes.as_chunks::<N>();
+    values.iter().map(|bytes| value(*bytes)).collect()
 }
 
 fn inline(tensor: &TensorProto, dtype: DType) -> Bytes {

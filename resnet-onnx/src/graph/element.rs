@@ -1,6 +1,6 @@
 //! Element types, by ONNX's numbers and PyTorch's names.
 
-use burn::tensor::{BoolStore, DType, TensorData};
+use burn::tensor::{BoolStore, DType, Element, TensorData, bf16, f16};
 
 /// The boolean, as one byte.
 pub(super) const BOOL: DType = DType::Bool(BoolStore::Native);
@@ -46,20 +46,28 @@ pub(super) fn torch_name(dtype: DType) -> &'static str {
     }
 }
 
-/// Copies the little-endian `bytes` of a tensor into the byte order and alignment of this machine.
+/// Copies the little-endian `bytes` of a tensor of floats.
 pub(crate) fn decode(dtype: DType, bytes: &[u8], shape: &[usize]) -> TensorData {
-    let mut bytes = bytes.to_vec();
-    if cfg!(target_endian = "big") {
-        let elements = bytes.chunks_exact_mut(dtype.size());
-        elements.for_each(<[u8]>::reverse);
+    match dtype {
+        DType::F64 => collect(bytes, shape, f64::from_le_bytes),
+        DType::F16 => collect(bytes, shape, f16::from_le_bytes),
+        DType::BF16 => collect(bytes, shape, bf16::from_le_bytes),
+        _ => collect(bytes, shape, f32::from_le_bytes),
     }
-    TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype)
+}
+
+fn collect<const N: usize, E: Element>(
+    bytes: &[u8],
+    shape: &[usize],
+    element: impl Fn([u8; N]) -> E,
+) -> TensorData {
+    let (elements, _) = bytes.as_chunks::<N>();
+    let values: Vec<E> = elements.iter().map(|bytes| element(*bytes)).collect();
+    TensorData::new(values, shape.to_vec())
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{bf16, f16};
-
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use resnet_image::BatchError;
 
 use crate::{EvaluateError, PeersError, TrainingStateError};
 
-/// Why a run could not go on. Its last checkpoint is as it was.
+/// Why a run could not go on. Its last training state is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
@@ -68,7 +68,7 @@ pub enum FitError {
     Evaluate(#[from] EvaluateError),
     /// The state cannot be written.
     #[error(transparent)]
-    Checkpoint(#[from] TrainingStateError),
+    State(#[from] TrainingStateError),
     /// A process that trains along is gone.
     #[error(transparent)]
     Peers(#[from] PeersError),

@@ -49,7 +49,7 @@ impl Card<'_> {
              * Start: {start}\n\
              * Images: {train} to train from, {valid} to validate with, from {data}\n\
              * Seed: {}\n\
-             * Licence: not stated; it is for you to state one that the images and the start allow\n\n\
+             * License: not stated; it is for you to state one that the images and the start allow\n\n\
              ## How good it is\n\n\
              On the {} validation images, by which the best epoch was chosen:\n\n\
              | top-1 | top-5 | loss | calibration error |\n|---:|---:|---:|---:|\n\

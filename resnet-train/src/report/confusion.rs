@@ -53,11 +53,11 @@ fn draw(scores: &Scores, classes: &[String], svg: &mut String) -> Result<(), Fai
             }
             let share = found as f64 / images.max(1) as f64;
             let (x, y) = (start(predicted), start(class));
-            let colour = if class == predicted { &BLUE } else { &RED };
+            let color = if class == predicted { &BLUE } else { &RED };
             let square = [(x, y), (x + cell - 1, y + cell - 1)];
             root.draw(&Rectangle::new(
                 square,
-                colour.mix(share.sqrt() * 0.8).filled(),
+                color.mix(share.sqrt() * 0.8).filled(),
             ))?;
             if words {
                 let middle = font(11).pos(Pos::new(HPos::Center, VPos::Center));

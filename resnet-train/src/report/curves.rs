@@ -69,14 +69,14 @@ fn panel(
         .light_line_style(TRANSPARENT)
         .draw()?;
     for (i, (name, values)) in lines.iter().enumerate() {
-        let colour = Palette99::pick(i).to_rgba();
+        let color = Palette99::pick(i).to_rgba();
         let points = values.iter().enumerate();
         let points = points.map(|(epoch, &value)| (epoch as f64 + 1.0, value));
         let points = points.filter(|(_, value)| value.is_finite());
         chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
             .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2)));
     }
     chart
         .configure_series_labels()

@@ -40,8 +40,8 @@ fn draw(search: &RateSearch, svg: &mut String) -> Result<(), Failed> {
         .light_line_style(TRANSPARENT)
         .draw()?;
     let shown = points.iter().map(|&(rate, loss)| (rate, loss.min(high)));
-    let colour = Palette99::pick(0).to_rgba();
-    chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
+    let color = Palette99::pick(0).to_rgba();
+    chart.draw_series(LineSeries::new(shown, color.stroke_width(2)))?;
     if let Some(rate) = search.suggestion() {
         let mark = Palette99::pick(1).to_rgba();
         let line = [(rate, low), (rate, high)];

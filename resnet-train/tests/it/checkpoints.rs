@@ -401,7 +401,7 @@ fn states_of_other_runs_and_versions_are_told() {
     };
     refused(
         &shorter,
-        "expected 1 epochs or fewer behind the run, found 2; pass --epochs 2 or more",
+        "expected 1 epochs or fewer behind the run, found 2; set `Fit::epochs` to 2 or more",
     );
 
     let view = |data: &'static [u8]| {

@@ -124,7 +124,10 @@ fn killed(child: &mut Child, checkpoint: &Path, delay: Duration) -> bool {
     };
     let (before, start) = (modified(), Instant::now());
     while modified() == before && child.try_wait().unwrap().is_none() {
-        assert!(start.elapsed() < Duration::from_secs(120), "no checkpoint");
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "no training state"
+        );
         sleep(Duration::from_millis(2));
     }
     sleep(delay);

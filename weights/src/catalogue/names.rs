@@ -51,7 +51,7 @@ pub enum UnknownWeights {
         arch: Arch,
     },
     /// All weights of the network restrict their use, so none of them is meant by its bare name.
-    #[error("`{arch}`: its weights are not for commercial use, or name no licence; if you may use them, name one: {}", .ids.join(", "))]
+    #[error("`{arch}`: its weights are not for commercial use, or name no license; if you may use them, name one: {}", .ids.join(", "))]
     Restricted {
         /// The network.
         arch: Arch,

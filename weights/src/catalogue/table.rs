@@ -6,7 +6,7 @@ use resnet_core::Arch;
 use resnet_image::{Filter, Preprocessing};
 use serde::Deserialize;
 
-use super::{Accuracy, Licence, Source, Weights};
+use super::{Accuracy, License, Source, Weights};
 use crate::embedded;
 
 static ALL: LazyLock<Vec<Weights>> = LazyLock::new(|| {
@@ -27,7 +27,7 @@ struct Row {
     mib: Option<f64>,
     notes: String,
     classes: usize,
-    licence: Licence,
+    license: License,
     origin: String,
     parameters: u64,
     gmacs: f64,
@@ -69,7 +69,7 @@ fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
         mean,
         std,
     };
-    let (train_recipe, preprocessing) = (
+    let (train_preprocessing, preprocessing) = (
         preprocessing(row.train_resize, row.train_crop),
         preprocessing(row.resize, row.crop),
     );
@@ -82,12 +82,12 @@ fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
         mib: row.mib,
         notes: row.notes,
         classes: row.classes,
-        licence: row.licence,
+        license: row.license,
         origin: row.origin,
         parameters: row.parameters,
         gmacs: row.gmacs,
         preprocessing,
-        train_recipe,
+        train_preprocessing,
         accuracy: accuracy(row.top1, row.top5),
         train_accuracy: accuracy(row.train_top1, row.train_top5),
         id: row.id,

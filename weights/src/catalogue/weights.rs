@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Labels;
 
-/// A published set of weights: what it is, how good, under which licence, where it lies.
+/// A published set of weights: what it is, how good, under which license, where it lies.
 ///
 /// The rows come from [`Weights::all`]; a set of your own goes through the same functions.
 ///
@@ -42,7 +42,7 @@ pub struct Weights {
     /// Outputs of the classifier: 1000, 11821 for ImageNet-12k, 0 for a backbone alone.
     pub classes: usize,
     /// The terms it is published under.
-    pub licence: Licence,
+    pub license: License,
     /// Who trained it, on what, how: a paper or a page.
     pub origin: String,
     /// Trainable parameters.
@@ -53,10 +53,10 @@ pub struct Weights {
     /// torchvision's own for torchvision's.
     pub preprocessing: Preprocessing,
     /// The preprocessing at the size it was trained with.
-    pub train_recipe: Preprocessing,
+    pub train_preprocessing: Preprocessing,
     /// Accuracy on ImageNet-1k's validation images, or CIFAR-10's test images, by [`preprocessing`](Self::preprocessing), where it was published.
     pub accuracy: Option<Accuracy>,
-    /// The same by [`train_recipe`](Self::train_recipe).
+    /// The same by [`train_preprocessing`](Self::train_preprocessing).
     pub train_accuracy: Option<Accuracy>,
 }
 
@@ -83,7 +83,7 @@ pub enum Source {
 /// The terms that weights are published under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Licence {
+pub enum License {
     /// Apache License 2.0.
     #[serde(rename = "Apache-2.0")]
     Apache2,
@@ -110,7 +110,7 @@ pub struct Accuracy {
     pub top5: f64,
 }
 
-impl Licence {
+impl License {
     /// Whether it allows commercial use.
     pub fn allows_commercial_use(self) -> bool {
         matches!(self, Self::Apache2 | Self::Bsd3 | Self::MitOrApache2)
@@ -118,7 +118,7 @@ impl Licence {
 }
 
 /// Its SPDX identifier.
-impl fmt::Display for Licence {
+impl fmt::Display for License {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Apache2 => "Apache-2.0",
@@ -146,16 +146,16 @@ impl Weights {
         named.unwrap_or_else(|| Labels::numbered(self.classes))
     }
 
-    /// What to tell someone before they use it, if its licence restricts that.
+    /// What to tell someone before they use it, if its license restricts that.
     pub fn restriction(&self) -> Option<String> {
         let Self { id, origin, .. } = self;
-        match self.licence {
-            Licence::Apache2 | Licence::Bsd3 | Licence::MitOrApache2 => None,
-            Licence::CcByNc4 => Some(format!(
-                "`{id}`: its licence, CC-BY-NC-4.0, does not allow commercial use ({origin})"
+        match self.license {
+            License::Apache2 | License::Bsd3 | License::MitOrApache2 => None,
+            License::CcByNc4 => Some(format!(
+                "`{id}`: its license, CC-BY-NC-4.0, does not allow commercial use ({origin})"
             )),
-            Licence::Unstated => Some(format!(
-                "`{id}`: its publisher names no licence; ask before you use it ({origin})"
+            License::Unstated => Some(format!(
+                "`{id}`: its publisher names no license; ask before you use it ({origin})"
             )),
         }
     }

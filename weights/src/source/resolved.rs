@@ -7,7 +7,7 @@ use resnet_core::{ResNet, ResNetConfig};
 use resnet_image::Preprocessing;
 
 use super::SourceError;
-use crate::{Checkpoint, Labels, Licence, Load, OutputActivation, Overrides, Report, Weights};
+use crate::{Checkpoint, Labels, License, Load, OutputActivation, Overrides, Report, Weights};
 
 /// A network that is known, and not built yet.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ pub struct Resolved {
 
 impl Resolved {
     /// Returns the license of published weights.
-    pub fn licence(&self) -> Option<Licence> {
-        self.weights.as_ref().map(|weights| weights.licence)
+    pub fn license(&self) -> Option<License> {
+        self.weights.as_ref().map(|weights| weights.license)
     }
 
     /// Returns how strictly the weights are loaded: options that the user set overrule those of the file, and a network

@@ -172,10 +172,10 @@ fn other_classes_and_channels_are_allowed_on_request_only() {
         .unwrap();
     assert_eq!((report.loaded, report.fresh.len()), (47, 0));
     assert_eq!(report.adapted, ["conv1.weight"]);
-    // A grey image gives what it gave as colour.
+    // A grey image gives what it gave as color.
     let one = images().narrow(1, 0, 1);
-    let (colour, _) = Load::default().apply(resnet8(), &good).unwrap();
-    let difference = colour.forward(one.clone().repeat_dim(1, 3)) - model.forward(one);
+    let (color, _) = Load::default().apply(resnet8(), &good).unwrap();
+    let difference = color.forward(one.clone().repeat_dim(1, 3)) - model.forward(one);
     assert!(difference.abs().max().into_scalar() < 1e-4);
     // The rest stays strict: five channels and another number of classes.
     let other = build(config.clone().with_in_channels(5).with_num_classes(3));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use resnet_core::Arch;
-use resnet_weights::{Licence, Source, UnknownWeights, Weights, ids};
+use resnet_weights::{License, Source, UnknownWeights, Weights, ids};
 
 #[test]
 fn every_row_agrees_with_its_network() {
@@ -37,10 +37,10 @@ fn every_row_agrees_with_its_network() {
 }
 
 #[test]
-fn every_recipe_is_consistent() {
+fn every_preprocessing_is_consistent() {
     for weights in Weights::all() {
         let id = &weights.id;
-        for preprocessing in [&weights.preprocessing, &weights.train_recipe] {
+        for preprocessing in [&weights.preprocessing, &weights.train_preprocessing] {
             preprocessing.validate().unwrap();
             assert!(
                 preprocessing.resize >= preprocessing.crop,
@@ -52,7 +52,7 @@ fn every_recipe_is_consistent() {
             assert!(imagenet || halves, "{id}: {preprocessing:?}");
         }
         assert!(
-            weights.preprocessing.crop >= weights.train_recipe.crop,
+            weights.preprocessing.crop >= weights.train_preprocessing.crop,
             "{id}"
         );
         // A set evaluated at a larger size is better there.
@@ -134,7 +134,7 @@ fn every_constant_names_a_row() {
 fn a_network_means_its_default_and_never_a_restricted_one() {
     let defaults = Weights::all().iter().filter(|weights| weights.default);
     for weights in defaults {
-        assert!(weights.licence.allows_commercial_use(), "{}", weights.id);
+        assert!(weights.license.allows_commercial_use(), "{}", weights.id);
         assert_eq!(Weights::named(weights.arch.name()).unwrap(), weights);
     }
     // timm's defaults, but for one which timm takes from a non-commercial set.
@@ -156,7 +156,7 @@ fn a_network_means_its_default_and_never_a_restricted_one() {
             .contains("resnext101_32x16d.fb_swsl_ig1b_ft_in1k")
     );
     let named = Weights::named("resnext101_32x16d.fb_swsl_ig1b_ft_in1k").unwrap();
-    assert_eq!(named.licence, Licence::CcByNc4);
+    assert_eq!(named.license, License::CcByNc4);
 }
 
 #[test]

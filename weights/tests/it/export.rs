@@ -215,6 +215,11 @@ fn classes_and_preprocessing_go_with_the_file() {
     for (key, text, cause) in [
         ("resnet_labels", "[1]", "the `resnet_labels` in its header"),
         ("resnet_recipe", "{}", "the `resnet_recipe` in its header"),
+        (
+            "resnet_colors",
+            "3",
+            "`resnet_colors` in its header, expected `resnet_config`",
+        ),
     ] {
         let metadata = std::collections::HashMap::from([(key.to_string(), text.to_string())]);
         let view =

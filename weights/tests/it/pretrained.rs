@@ -36,7 +36,7 @@ fn images() -> Tensor<Flex, 4> {
 }
 
 #[test]
-fn a_network_comes_with_recipe_labels_and_report() {
+fn a_network_comes_with_preprocessing_labels_and_report() {
     let (_folder, path) = file();
     let resnet = loader(&path).load::<Flex>(&Default::default()).unwrap();
     let expected = keyed_test_resnet().forward(images()).into_data();
@@ -149,7 +149,7 @@ impl Progress for Notes {
 }
 
 #[test]
-fn a_restricted_licence_is_said() {
+fn a_restricted_license_is_said() {
     let (folder, path) = file();
     let notes = Arc::new(Notes::default());
     let cache = |name: &str| (name == "RESNET_CACHE").then(|| folder.path().into());

@@ -46,7 +46,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Weights {
-    /// List the published weights: accuracy, cost, licence.
+    /// List the published weights: accuracy, cost, license.
     List(WeightsList),
     /// Download weights that are not on this machine yet, and print where they lie.
     Download(WeightsIds),

@@ -183,7 +183,7 @@ pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
             #[allow(clippy::exit, reason = "the user insists")]
             std::process::exit(130);
         }
-        note("stopping after this step, with a checkpoint; press again to end at once");
+        note("stopping after this step, with the training state saved; press again to end at once");
     };
     ctrlc::set_handler(handler).context("Ctrl-C cannot be caught")?;
     Ok(stop)

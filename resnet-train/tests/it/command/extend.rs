@@ -41,7 +41,7 @@ fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
     assert!(message.contains("`learning-rate = 0.1` there"), "{message}");
     let message = refused_last(folder.path(), &resume("1"));
     assert!(
-        message.contains("run/last.checkpoint`: expected 1 epochs or fewer behind the run, found 2; pass --epochs 2 or more"),
+        message.contains("run/last.checkpoint`: expected 1 epochs or fewer behind the run, found 2; set `--epochs` to 2 or more"),
         "{message}"
     );
     let config = |folder: &TempDir| text(&file(folder, "config.toml"));

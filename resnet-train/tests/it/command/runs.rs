@@ -154,7 +154,9 @@ fn ctrl_c_ends_a_run_with_a_checkpoint() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     assert!(text(&output.stdout).ends_with("stopped; go on with --resume\n"));
-    assert!(text(&output.stderr).contains("stopping after this step, with a checkpoint"));
+    assert!(
+        text(&output.stderr).contains("stopping after this step, with the training state saved")
+    );
     let others = refused(
         folder.path(),
         &[&args[..], &["--resume", "--seed", "9"]].concat(),

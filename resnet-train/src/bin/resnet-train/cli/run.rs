@@ -21,10 +21,10 @@ pub(crate) struct Run {
     /// Folder for all that the run leaves behind.
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub(crate) output: PathBuf,
-    /// Go on with the run in that folder where its last checkpoint is.
+    /// Resume the run in that folder from its last training state.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Write a checkpoint every so many steps too, not only after each epoch.
+    /// Save the training state every so many steps too, not only after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=limits::STEPS))]
     pub(crate) save_every: Option<u64>,
     /// What to do with an image that cannot be read.

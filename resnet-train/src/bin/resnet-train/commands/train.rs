@@ -27,7 +27,7 @@ use crate::start::{Start, activation, labels};
 use folder::{Folder, numbers, sha256};
 
 /// The files of a run.
-const CHECKPOINTS: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
+const STATES: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
     let config = args.optimization.config(&args.data.data, None)?;
@@ -120,7 +120,7 @@ impl Work for Job {
         let mut start = Position::default();
         let mut peers = None;
         let phases = [self.config.head_phase(), Some(self.config.clone())];
-        for ((phase, file), config) in CHECKPOINTS.into_iter().zip(phases) {
+        for ((phase, file), config) in STATES.into_iter().zip(phases) {
             let Some(config) = config else { continue };
             run.phase = phase;
             run.epochs = config.epochs;
@@ -210,7 +210,7 @@ impl Job {
         Ok(fit)
     }
 
-    /// The trainer and how far it has come: at the start of the phase, or at its checkpoint.
+    /// The trainer and how far it has come: at the start of the phase, or at its saved state.
     fn resume<B: AutodiffBackend>(
         &self,
         fit: &Fit,
@@ -240,7 +240,7 @@ impl Job {
         Ok((trainer, position))
     }
 
-    /// The error of a run, with the checkpoint that may have brought along numbers out of all range.
+    /// The error of a run, with the training state that may have brought along numbers out of all range.
     fn told(error: FitError, resumed: Option<&Path>) -> Error {
         let of_numbers = matches!(
             error,

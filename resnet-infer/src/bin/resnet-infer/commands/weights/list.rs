@@ -21,7 +21,7 @@ pub(crate) fn run(args: WeightsList) -> Result<Outcome> {
     }
     writeln!(
         out,
-        "{:43} {:>6} {:>6} {:>5} {:>7} {:>7}  licence",
+        "{:43} {:>6} {:>6} {:>5} {:>7} {:>7}  license",
         "id (* is the default of its network)", "top-1", "top-5", "size", "M par.", "GMACs"
     )?;
     for weights in found {
@@ -40,9 +40,9 @@ fn row(out: &mut impl Write, weights: &Weights) -> std::io::Result<()> {
     let (top1, top5) = (percent(|a| a.top1), percent(|a| a.top5));
     let size = weights.preprocessing.crop.unwrap_or_default();
     let millions = weights.parameters as f64 / 1e6;
-    let (gmacs, licence) = (weights.gmacs, weights.licence);
+    let (gmacs, license) = (weights.gmacs, weights.license);
     writeln!(
         out,
-        "{id:43} {top1:>6} {top5:>6} {size:>5} {millions:>7.2} {gmacs:>7.2}  {licence}"
+        "{id:43} {top1:>6} {top5:>6} {size:>5} {millions:>7.2} {gmacs:>7.2}  {license}"
     )
 }

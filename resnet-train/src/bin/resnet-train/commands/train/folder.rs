@@ -10,7 +10,7 @@ use resnet_data::Dataset;
 use resnet_train::Config;
 use sha2::{Digest, Sha256};
 
-use super::CHECKPOINTS;
+use super::STATES;
 use crate::cli;
 
 const CONFIG: &str = "config.toml";
@@ -39,7 +39,7 @@ impl Folder {
             let path = folder.display();
             ensure!(
                 begun(folder),
-                "`{path}`: expected a run to go on with, found no checkpoint in it"
+                "`{path}`: expected a run to go on with, found no training state in it"
             );
         }
         fs::create_dir_all(folder)
@@ -95,7 +95,7 @@ impl Folder {
 fn begun(folder: &Path) -> bool {
     let mut files = ["metrics.jsonl"]
         .into_iter()
-        .chain(CHECKPOINTS.map(|(_, file)| file));
+        .chain(STATES.map(|(_, file)| file));
     folder.join(CONFIG).exists() && files.any(|file| folder.join(file).exists())
 }
 

@@ -1,4 +1,4 @@
-//! What Pillow does to the colours of an image, to the byte.
+//! What Pillow does to the colors of an image, to the byte.
 
 use image::RgbImage;
 
