@@ -85,8 +85,8 @@ impl Fetch {
         self
     }
 
-    /// Sets what shows notes and progress. The default is a [`Bar`](super::Bar), or
-    /// [`Notes`](super::Notes) without the feature `progress`.
+    /// Sets what shows notes and progress. The default is
+    /// [`Notes`](super::Notes), or a bar with the feature `progress`.
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.session.progress = progress;
         self
