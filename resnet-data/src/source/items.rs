@@ -44,8 +44,7 @@ impl Dataset {
     /// or the classes of an item, `image` its pixels. Each item is read once for its label, and again for each batch that
     /// has it.
     ///
-    /// This takes any dataset of Burn, whose trait `Dataset` has the functions `len` and `get`:
-    /// `Dataset::from_items(classes, items.len(), move |index| items.get(index), …)`.
+    /// With the feature `burn-dataset`, `from_burn` takes a dataset of Burn.
     ///
     /// # Errors
     ///
@@ -87,5 +86,33 @@ impl Dataset {
             item: PhantomData,
         };
         Self::from_source(classes, items)
+    }
+
+    /// Makes a dataset of a dataset of Burn: `labels` gives the class or the classes of an item, `image` its pixels.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_items`](Self::from_items).
+    ///
+    /// ```
+    /// use burn::data::dataset::InMemDataset;
+    /// use resnet_data::Dataset;
+    /// use resnet_image::RgbImage;
+    ///
+    /// let items = InMemDataset::new(vec![(10_u8, 0_usize), (200, 1)]);
+    /// let image = |(gray, _)| Ok(RgbImage::from_pixel(32, 32, [gray; 3].into()).into());
+    /// let data = Dataset::from_burn(["dark", "bright"], items, |item| item.1, image)?;
+    /// assert_eq!(data.counts(), [1, 1]);
+    /// # Ok::<(), resnet_data::DataError>(())
+    /// ```
+    #[cfg(feature = "burn-dataset")]
+    pub fn from_burn<I: 'static, L: Into<SampleLabels>>(
+        classes: impl IntoIterator<Item = impl Into<String>>,
+        items: impl burn::data::dataset::Dataset<I> + 'static,
+        labels: impl Fn(&I) -> L,
+        image: impl Fn(I) -> Result<Pixels, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Result<Self, DataError> {
+        let count = items.len();
+        Self::from_items(classes, count, move |index| items.get(index), labels, image)
     }
 }

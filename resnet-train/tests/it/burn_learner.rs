@@ -2,7 +2,7 @@
 
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::{Dataset as _, InMemDataset};
+use burn::data::dataset::InMemDataset;
 use burn::module::{AutodiffModule, Module};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::AdamConfig;
@@ -86,15 +86,8 @@ fn items() -> InMemDataset<Item> {
 }
 
 fn accuracy(network: &ResNet<Cpu>) -> f64 {
-    let items = items();
-    let data = Dataset::from_items(
-        Dataset::shapes(64).classes().to_vec(),
-        items.len(),
-        move |index| items.get(index),
-        |item| item.1,
-        |item| Ok(item.0),
-    )
-    .unwrap();
+    let classes = Dataset::shapes(64).classes().to_vec();
+    let data = Dataset::from_burn(classes, items(), |item| item.1, |item| Ok(item.0)).unwrap();
     let loader = DataLoader::new(data, Preprocessing::cifar());
     let scores = evaluate(
         network,
