@@ -5,6 +5,7 @@ mod download;
 mod evaluate;
 mod files;
 mod flags;
+mod hints;
 mod memory;
 mod messages;
 mod network;
@@ -19,6 +20,7 @@ pub use flags::{
     DeviceFlags, ModelFlags, NetworkFlags, NormalizationFlags, PreprocessingFlags, RuntimeFlags,
     positive,
 };
+pub use hints::flags;
 pub use indicatif::{HumanBytes, ProgressBar};
 pub use memory::MemoryFlags;
 pub use messages::{Outcome, cell, error, json, note, printable};

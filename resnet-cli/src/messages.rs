@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 
+use crate::hints::flags;
+
 /// How a command ended without an error that stopped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -61,7 +63,7 @@ pub fn note(text: &str) {
 
 fn say(kind: &str, text: &str) {
     // Nothing can be done where standard error is closed.
-    let _ = writeln!(io::stderr(), "{kind}: {}", printable(text));
+    let _ = writeln!(io::stderr(), "{kind}: {}", printable(&flags(text)));
 }
 
 /// The text with its control characters escaped, and those that change the direction of text or

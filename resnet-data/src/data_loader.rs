@@ -18,7 +18,7 @@ use crate::{Augment, AugmentError, Dataset, Mix, Sampling, Transform};
 /// Why no batches can be prepared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected {expected} threads to prepare images, found {found}: {reason}; use fewer --workers, or raise the limit on threads"
+    "expected {expected} threads to prepare images, found {found}: {reason}; use fewer threads (`DataLoader::with_workers`), or raise the limit on threads"
 )]
 #[non_exhaustive]
 pub struct LoaderError {

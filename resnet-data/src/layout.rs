@@ -183,7 +183,7 @@ fn only_valid(
                 .into(),
             found: format!("`{name}` beside {}: {}", named(&others), excerpt(listing)),
             advice: format!(
-                "move the classes to train from into `{}`, or pass `--layout classes` if `{name}` is a class",
+                "move the classes to train from into `{}`, or pass `Layout::Classes` if `{name}` is a class",
                 root.join("train").display()
             ),
         });
@@ -194,7 +194,7 @@ fn only_valid(
             expected: "a folder `train` with one folder for each class".into(),
             found: excerpt(listing),
             advice: format!(
-                "pass `{}` to train from it alone, or `--layout classes` if its folders are classes",
+                "pass `{}` to train from it alone, or `Layout::Classes` if its folders are classes",
                 valid.path.display()
             ),
         });
@@ -229,7 +229,7 @@ fn check_classes(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(
     let advice = advice.unwrap_or_else(|| SORT.into());
     let classes = match listing.folders.len() {
         1 => "",
-        _ => ", or add `--layout classes` if each of these folders is a class",
+        _ => ", or add `Layout::Classes` if each of these folders is a class",
     };
     Err(DataError::Unclear {
         path: folder.into(),
@@ -290,6 +290,6 @@ fn unsorted(root: &Path, listing: &Listing, train: &Folder, inside: &Listing) ->
         path: root.into(),
         expected: format!("one folder for each class in `{name}`"),
         found: format!("none: {}", excerpt(listing)),
-        advice: format!("{sort}, or pass `--layout classes` if `{name}` is a class"),
+        advice: format!("{sort}, or pass `Layout::Classes` if `{name}` is a class"),
     }
 }

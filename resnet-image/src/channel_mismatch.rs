@@ -49,7 +49,7 @@ fn plural(count: usize) -> &'static str {
 fn advice(network: usize) -> String {
     match Channels::try_from(network) {
         Ok(_) => format!(
-            "expected {network} of each; pass --mean and --std with {network} number{} each (in training, `input` of the config)",
+            "expected {network} of each; set `Preprocessing::mean` and `Preprocessing::std` to {network} number{} each (in training, `input` of the config)",
             plural(network)
         ),
         Err(_) => "expected 1 channel (gray), 3 (RGB) or 4 (RGBA), as images have".into(),

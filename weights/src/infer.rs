@@ -42,7 +42,7 @@ pub enum InferError {
         cause: String,
     },
     /// The file holds several networks.
-    #[error("`{file}`: holds the networks {states}; choose one with --state")]
+    #[error("`{file}`: holds the networks {states}; choose one with `ModelSource::with_state`")]
     Several {
         /// The file.
         file: String,
@@ -56,7 +56,7 @@ pub enum InferError {
         file: String,
         /// What is open.
         cause: String,
-        /// The flags that settle it.
+        /// The options that settle it.
         advice: String,
     },
     /// An option cannot be set.

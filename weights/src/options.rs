@@ -45,7 +45,7 @@ const GLOBAL_POOL: (&str, &str) = (
 /// Names of the one field of an option such as `group:GROUPS`.
 const FIELDS: [&str; 4] = ["channels", "width", "groups", "ratio"];
 
-/// Changes of single options of a network: what `--set` and `--norm` hold.
+/// Changes of single options of a network.
 ///
 /// ```
 /// use resnet_core::{Arch, NormKind, StridePlacement};

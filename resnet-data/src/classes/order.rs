@@ -135,7 +135,7 @@ impl Readings {
                     path: origin.into(),
                     expected: format!("different class numbers below {count} for `index`"),
                     found: listed(own.iter()),
-                    advice: "name the classes of the network with `--labels FILE`".into(),
+                    advice: "name the classes of the network with `NetworkClasses::named`".into(),
                 });
             }
             _ if may_begin_at_1 => return Err(two_starts(origin, own, names, count)),
@@ -158,7 +158,7 @@ impl Readings {
                     "{count} classes, as many as the network has, or class numbers below {count}"
                 ),
                 found: format!("{}: {}", own.len(), listed(own.iter())),
-                advice: "name the classes of the network with `--labels FILE`".into(),
+                advice: "name the classes of the network with `NetworkClasses::named`".into(),
             })
     }
 }

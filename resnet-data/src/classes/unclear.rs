@@ -20,7 +20,7 @@ pub(super) fn two_starts(
     };
     let advice = match names {
         Some(_) => "call the folders as the network calls its classes",
-        None => "name all classes of the network in their order with `--labels FILE`, one per line",
+        None => "name all classes of the network in their order with `NetworkClasses::named`",
     };
     DataError::Unclear {
         path: origin.into(),
@@ -36,7 +36,7 @@ pub(super) fn two_starts(
             class(number),
             class(number.saturating_sub(1))
         ),
-        advice: format!("pass `--class-order index` if they are numbered from 0, or {advice}"),
+        advice: format!("pass `ClassOrder::Index` if they are numbered from 0, or {advice}"),
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn two_orders(origin: &Path, lexical: Vec<String>, numeric: Vec<Strin
             shown(&lexical),
             shown(&numeric)
         ),
-        advice: "pass `--class-order lexical` or `--class-order numeric`, whichever the network was trained with, or name its classes with `--labels FILE`".into(),
+        advice: "pass `ClassOrder::Lexical` or `ClassOrder::Numeric`, whichever the network was trained with, or name its classes with `NetworkClasses::named`".into(),
     }
 }
 

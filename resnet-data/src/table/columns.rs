@@ -10,7 +10,7 @@ use super::rows::Row;
 use crate::DataOptions;
 use crate::dataset::DataError;
 
-const FLAGS: &str = "pass `--path-column NAME --label-column NAME`";
+const OPTIONS: &str = "set `DataOptions::path_column` and `DataOptions::label_column`";
 
 /// Columns that errors show.
 const SHOWN: usize = 12;
@@ -187,7 +187,7 @@ impl Search<'_> {
                     one_hot.len(),
                     self.names(&one_hot)
                 ),
-                advice: "write the names of the columns that are 1 into one column, `cat;dog`, or pass `--label-column NAME` for one of them".into(),
+                advice: "write the names of the columns that are 1 into one column, `cat;dog`, or set `DataOptions::label_column` to one of them".into(),
             });
         }
         let fit = others
@@ -247,7 +247,7 @@ impl Search<'_> {
             .first()
             .map(|row| format!(", beginning with {} in line {}", cells(row), row.line));
         let advice = files::near_miss(self.folder, body, columns)
-            .unwrap_or_else(|| format!("correct the paths, or {FLAGS}"));
+            .unwrap_or_else(|| format!("correct the paths, or {OPTIONS}"));
         DataError::Unclear {
             path: self.path.into(),
             expected: "paths of files, from the folder of the table on".into(),
@@ -261,7 +261,7 @@ impl Search<'_> {
             path: self.path.into(),
             expected: format!("one column that can be the one with the {what}"),
             found: format!("the columns {}", self.listed()),
-            advice: FLAGS.into(),
+            advice: OPTIONS.into(),
         }
     }
 

@@ -57,8 +57,8 @@ fn numbers_are_refused_where_two_orders_differ() {
     for part in [
         "lexical, as in torchvision (`0`, `1`, `10`, `11`, `2`, …)",
         "numeric, as in timm (`0`, `1`, `2`, `3`, `4`, …)",
-        "`--class-order lexical` or `--class-order numeric`",
-        "`--labels FILE`",
+        "`ClassOrder::Lexical` or `ClassOrder::Numeric`",
+        "`NetworkClasses::named`",
     ] {
         assert!(message.contains(part), "{message}");
     }
@@ -103,8 +103,8 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
     let message = classes(&folders(&names[..8]), &nine).unwrap_err();
     for part in [
         "as the weights do not name their 9 classes, found the numbers `1`, `2`",
-        "`1` is class 1 if they are numbered from 0, and class 0 if they are numbered from 1; pass `--class-order index`",
-        "`--labels FILE`",
+        "`1` is class 1 if they are numbered from 0, and class 0 if they are numbered from 1; pass `ClassOrder::Index`",
+        "`NetworkClasses::named`",
     ] {
         assert!(message.contains(part), "{message}");
     }
@@ -133,7 +133,7 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
     for part in [
         "expected names of the network's 9 classes, or all of their numbers, found the numbers `03`, `05`",
         "`03` is class 3 (`dog`) if they are numbered from 0, and class 2 (`cat`) if they are numbered from 1",
-        "pass `--class-order index`",
+        "pass `ClassOrder::Index`",
     ] {
         assert!(message.contains(part), "{message}");
     }
@@ -181,7 +181,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
     // Fewer than the network has, and no numbers.
     let message = classes(&folders(&["ant", "bee"]), &three).unwrap_err();
     assert!(
-        message.contains("expected 3 classes, as many as the network has, or class numbers below 3, found 2: `ant`, `bee`; name the classes of the network with `--labels FILE`"),
+        message.contains("expected 3 classes, as many as the network has, or class numbers below 3, found 2: `ant`, `bee`; name the classes of the network with `NetworkClasses::named`"),
         "{message}"
     );
     // Classes that the dataset itself numbers.

@@ -70,7 +70,7 @@ fn what_cannot_pass_the_network_is_refused_before_it_runs() {
     assert_eq!(
         error.to_string(),
         "the network takes 1 input channel, its preprocessing has 3 means: expected 1 of each; \
-         pass --mean and --std with 1 number each (in training, `input` of the config)"
+         set `Preprocessing::mean` and `Preprocessing::std` to 1 number each (in training, `input` of the config)"
     );
 }
 

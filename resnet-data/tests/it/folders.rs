@@ -134,7 +134,7 @@ fn a_folder_too_high_is_refused_with_the_path_to_pass() {
     );
     let message = refused(&["2023/red", "2023/blue", "2024/red", "2024/blue"]);
     assert!(
-        message.contains("pass one of `ROOT/2023`, `ROOT/2024`, or add `--layout classes`"),
+        message.contains("pass one of `ROOT/2023`, `ROOT/2024`, or add `Layout::Classes`"),
         "{message}"
     );
     // One of the classes is enough.
@@ -160,7 +160,7 @@ fn classes_named_after_parts_are_refused() {
         &["bus", "car", "train"],
     ] {
         let message = refused(classes);
-        assert!(message.contains("`--layout classes` if"), "{message}");
+        assert!(message.contains("`Layout::Classes` if"), "{message}");
         let folder = tree(classes);
         let options = DataOptions {
             layout: Layout::Classes,

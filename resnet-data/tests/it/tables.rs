@@ -176,7 +176,7 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
     let message = tables.message(&format!(",one,two,label,weight\n{rows}"));
     assert!(
         message.contains(
-            "found the columns ``, `one`, `two`, `label`, `weight`; pass `--path-column NAME --label-column NAME`"
+            "found the columns ``, `one`, `two`, `label`, `weight`; set `DataOptions::path_column` and `DataOptions::label_column`"
         ),
         "{message}"
     );
@@ -187,7 +187,7 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
     is_usual(&data);
     let message = tables.message("foto,kind,sort\na.png,x,u\nb.png,x,u\nc.png,y,v\nd.png,y,v\n");
     assert!(
-        message.contains("pass `--path-column NAME --label-column NAME`"),
+        message.contains("set `DataOptions::path_column` and `DataOptions::label_column`"),
         "{message}"
     );
 }

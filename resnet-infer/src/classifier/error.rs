@@ -79,7 +79,7 @@ pub enum PrepareError {
     /// The feature maps of the network would take too much memory.
     #[error(
         "{width}x{height} pixels after resize and crop take about {} in the network, expected at most {}; crop or \
-         resize to less (--crop), or raise --memory-limit",
+         resize to less (`Preprocessing::crop`), or raise `Classifier::with_memory_limit`",
         ByteSize(*.needed), ByteSize(*.limit)
     )]
     TooLarge {

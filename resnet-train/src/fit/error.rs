@@ -31,7 +31,7 @@ pub enum FitError {
     },
     /// The batches have too few images for the batch norms.
     #[error(
-        "expected {least} images or more in a batch, found {found}: the last maps of {0}x{1} pixels are {2}x{3}, and batch norm in training needs two values per channel or more; use a larger --batch-size, larger images (--size), or running statistics (norms = \"eval\")",
+        "expected {least} images or more in a batch, found {found}: the last maps of {0}x{1} pixels are {2}x{3}, and batch norm in training needs two values per channel or more; use a larger batch (`DataLoader::with_batch_size`), larger images (`Augment::crop`), or running statistics (norms = \"eval\")",
         .size[0], .size[1], .last_map[0], .last_map[1]
     )]
     TooFew {
@@ -46,7 +46,7 @@ pub enum FitError {
     },
     /// Instance norm would see maps of one pixel.
     #[error(
-        "expected larger images (--size), found {width}x{height} pixels: the last maps have one pixel, and instance norm needs two or more"
+        "expected larger images (`Augment::crop`), found {width}x{height} pixels: the last maps have one pixel, and instance norm needs two or more"
     )]
     OnePixel {
         /// The width of the images.

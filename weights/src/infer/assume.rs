@@ -11,7 +11,7 @@ use crate::Checkpoint;
 /// An option of a network that the keys of its file do not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumption {
-    /// The option, by its name in `--set`.
+    /// The option, by its name in [`Overrides`](crate::Overrides).
     pub option: &'static str,
     /// The value that is assumed.
     pub assumed: String,
@@ -22,8 +22,8 @@ pub struct Assumption {
 }
 
 /// How users settle the kind of norm.
-const NORMS: &str = "say which norm it has: `--norm group:N`, where N divides the channels of every norm, \
-     `--norm instance`, or `--norm batch-stats` (batch norm with `track_running_stats=False`)";
+const NORMS: &str = "say which norm it has: `Overrides` with `norm=group:N`, where N divides the channels of every norm, \
+     `Overrides` with `norm=instance`, or `Overrides` with `norm=batch_stats` (batch norm with `track_running_stats=False`)";
 
 const GROUPS: usize = 32;
 
@@ -101,13 +101,14 @@ pub(super) fn all(
     let mut all = Vec::new();
     if config.norm != NormKind::Batch {
         let assumed = format!("group:{GROUPS}");
-        let otherwise = "`--norm group:N`, `--norm instance` or `--norm batch-stats`";
+        let otherwise = "`Overrides` with `norm=group:N`, `Overrides` with `norm=instance` or `Overrides` with `norm=batch_stats`";
         all.push(assume("norm", &assumed, otherwise, true));
     }
     let strided = config.stages.len() > 1;
     let bottleneck = |kind| matches!(kind, BlockKind::Bottleneck | BlockKind::PreActBottleneck);
     if strided && config.stages.iter().any(|stage| bottleneck(stage.block)) {
-        let otherwise = "`--set stride_placement=conv1x1` (v1, as in Caffe and detection code)";
+        let otherwise =
+            "`Overrides` with `stride_placement=conv1x1` (v1, as in Caffe and detection code)";
         all.push(assume("stride_placement", "conv3x3", otherwise, true));
     }
     let stem = match config.stem {
@@ -124,9 +125,19 @@ pub(super) fn all(
         _ if checkpoint.stem_pool().is_some() => {}
         (StemKind::Conv3x3 { .. }, StemPool::None) => {
             let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
-            all.push(assume("stem_pool", "none", "`--set stem_pool=max`", !cifar));
+            all.push(assume(
+                "stem_pool",
+                "none",
+                "`Overrides` with `stem_pool=max`",
+                !cifar,
+            ));
         }
-        (_, StemPool::Max) => all.push(assume("stem_pool", "max", "`--set stem_pool=none`", false)),
+        (_, StemPool::Max) => all.push(assume(
+            "stem_pool",
+            "max",
+            "`Overrides` with `stem_pool=none`",
+            false,
+        )),
         _ => {}
     }
     if config.shortcut == ShortcutKind::ZeroPad {
@@ -136,29 +147,38 @@ pub(super) fn all(
     }
     let blur = config.anti_alias == AntiAlias::None && !config.is_pre_activation();
     if blur && config.stem_pool != StemPool::Conv && config.shortcut != ShortcutKind::ZeroPad {
-        let archs: Vec<&str> = alternatives.iter().map(|arch| arch.name()).collect();
+        let with = |arch: &Arch| format!("`ModelSource::with_arch` with `{}`", arch.name());
+        let archs: Vec<String> = alternatives.iter().map(with).collect();
         let otherwise = match archs.is_empty() {
-            true => "`--set anti_alias=blur` or `avg_pool`".to_string(),
-            false => format!("`--arch {}`", archs.join("` or `--arch ")),
+            true => "`Overrides` with `anti_alias=blur` or `avg_pool`".to_string(),
+            false => archs.join(" or "),
         };
         all.push(assume("anti_alias", "none", &otherwise, !archs.is_empty()));
     }
     let dilated = checkpoint.left_out().iter().any(|key| is_segmentation(key));
-    let otherwise = "`--set output_stride=8` or `16`";
+    let otherwise = "`Overrides` with `output_stride=8` or `16`";
     all.push(assume("output_stride", "32", otherwise, dilated));
-    all.push(assume("norm_eps", "1e-5", "`--set norm_eps=1e-3`", false));
+    all.push(assume(
+        "norm_eps",
+        "1e-5",
+        "`Overrides` with `norm_eps=1e-3`",
+        false,
+    ));
     all.push(assume(
         "activation",
         "relu",
-        "`--set activation=silu`",
+        "`Overrides` with `activation=silu`",
         false,
     ));
     if config.num_classes > 0 {
         let pool = serde_json::to_value(config.global_pool);
         let pool = pool.ok().and_then(|pool| pool.as_str().map(String::from));
         let (otherwise, matters) = match config.global_pool {
-            GlobalPool::CatAvgMax => ("`--set global_pool=cat_max_avg`, as in fastai", true),
-            _ => ("`--set global_pool=max` or `avg_max`", false),
+            GlobalPool::CatAvgMax => (
+                "`Overrides` with `global_pool=cat_max_avg`, as in fastai",
+                true,
+            ),
+            _ => ("`Overrides` with `global_pool=max` or `avg_max`", false),
         };
         let pool = pool.unwrap_or_default();
         all.push(assume("global_pool", &pool, otherwise, matters));

@@ -140,7 +140,7 @@ pub enum ReadError {
 
     /// The file has no such network, or several.
     #[error(
-        "`{file}`: expected `{name}` to be one of its networks, found {found}; choose one with --state"
+        "`{file}`: expected `{name}` to be one of its networks, found {found}; choose one with `ModelSource::with_state`"
     )]
     UnknownState {
         file: String,

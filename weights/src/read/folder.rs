@@ -231,7 +231,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
             _ => {
                 return Err(format!(
                     "`model_args` sets `{name}` of the network, which is not read; name the architecture and its \
-                     options (`--arch`, `--set`) and give the file of weights under another name"
+                     options (`ModelSource::with_arch`, `ModelSource::with_overrides`) and give the file of weights under another name"
                 ));
             }
         }
@@ -241,7 +241,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
 
 fn unused(place: &str, cause: &str) -> String {
     format!(
-        "the preprocessing in `{place}` is not used: {cause}; uses the customary one, see --resize, --crop, --mean and --std"
+        "the preprocessing in `{place}` is not used: {cause}; uses the customary one, see the fields of `Preprocessing`"
     )
 }
 

@@ -96,7 +96,7 @@ fn norms_without_statistics_are_what_the_user_says() {
     assert_eq!(inferred.config.norm, NormKind::Group { groups: 32 });
     let note = inferred.note("the file").unwrap();
     assert!(
-        note.contains("norm=group:32 (else `--norm group:N`"),
+        note.contains("norm=group:32 (else `Overrides` with `norm=group:N`"),
         "{note}"
     );
 
@@ -179,7 +179,10 @@ fn the_place_of_the_stride_can_be_set() {
     let file = open("stride_in_the_1x1.safetensors");
     let inferred = file.infer().unwrap();
     let note = inferred.note("the file").unwrap();
-    assert!(note.contains("--set stride_placement=conv1x1"), "{note}");
+    assert!(
+        note.contains("`Overrides` with `stride_placement=conv1x1`"),
+        "{note}"
+    );
     let expected = [
         [-23.4667, 16.059145, 6.387116],
         [-35.435329, 29.045124, 14.977743],
@@ -217,14 +220,14 @@ fn the_only_network_is_entered_whatever_its_path() {
 fn one_of_several_networks_is_asked_for() {
     let file = open("contrastive.pth.tar");
     let error = file.infer().unwrap_err().to_string();
-    for part in ["encoder_q", "encoder_k", "--state"] {
+    for part in ["encoder_q", "encoder_k", "`ModelSource::with_state`"] {
         assert!(error.contains(part), "{error}");
     }
     let model: ResNet<Flex> = resnet_core::Arch::TestResNet
         .config()
         .init(&Default::default());
     let error = Load::default().apply(model, &file).unwrap_err().to_string();
-    assert!(error.contains("--state"), "{error}");
+    assert!(error.contains("`ModelSource::with_state`"), "{error}");
 
     let file = file.with_state("encoder_q").unwrap();
     let expected = [

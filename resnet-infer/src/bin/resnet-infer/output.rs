@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
-use anyhow::Result;
-use resnet_cli::{ProgressBar, bar, cell, json, keep_ticking, printable};
+use anyhow::{Error, Result};
+use resnet_cli::{ProgressBar, bar, cell, flags, json, keep_ticking, printable};
 use resnet_infer::{ClassScore, OutputActivation, Prediction};
 use serde::Serialize;
 
@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
                         .as_ref()
                         .ok()
                         .map(|prediction| prediction.top.as_slice()),
-                    error: prediction.as_ref().err().map(|error| format!("{error:#}")),
+                    error: prediction.as_ref().err().map(reason),
                 };
                 writeln!(out, "{}", json(&line)?)?;
                 out.flush()?;
@@ -113,6 +113,11 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// Why an image failed, in a line that names flags.
+fn reason(error: &Error) -> String {
+    flags(&format!("{error:#}")).into_owned()
 }
 
 fn table(
@@ -137,11 +142,7 @@ fn table(
                 path.clear();
             }
         }
-        Err(error) => writeln!(
-            out,
-            "{path:width$}  failed: {}",
-            printable(&format!("{error:#}"))
-        )?,
+        Err(error) => writeln!(out, "{path:width$}  failed: {}", printable(&reason(error)))?,
     }
     out.flush()?;
     Ok(())
@@ -174,7 +175,7 @@ fn rows<W: Write>(
                 ])?;
             }
         }
-        Err(error) => writer.write_record([&path, "", "", "", "", &cell(&format!("{error:#}"))])?,
+        Err(error) => writer.write_record([&path, "", "", "", "", &cell(&reason(error))])?,
     }
     writer.flush()?;
     Ok(())

@@ -15,7 +15,7 @@ impl Checkpoint {
         {
             let others = self.states().filter(|other| *other != state);
             notes.push(format!(
-                "reads the network at `{state}`; the file also holds {}: choose with --state",
+                "reads the network at `{state}`; the file also holds {}: choose with `ModelSource::with_state`",
                 quoted(others)
             ));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
-use resnet_cli::{Outcome, printable};
+use resnet_cli::{Outcome, flags, printable};
 use resnet_weights::{Checkpoint, OutputActivation, Overrides};
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ impl Summary {
                 let message = error.to_string();
                 let file = format!("`{}`: ", checkpoint.name());
                 let cause = message.strip_prefix(&file).unwrap_or(&message);
-                (None, Some(cause.to_string()))
+                (None, Some(flags(cause).into_owned()))
             }
         };
         let assumptions = inferred.iter().flat_map(|inferred| &inferred.assumptions);
@@ -96,7 +96,7 @@ impl Summary {
                 .map(|assumption| Assumed {
                     option: assumption.option,
                     assumed: assumption.assumed.clone(),
-                    otherwise: assumption.otherwise.clone(),
+                    otherwise: flags(&assumption.otherwise).into_owned(),
                 })
                 .collect(),
             output_activation: checkpoint.output_activation(),
@@ -135,7 +135,7 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
         writeln!(out, "state         {}", printable(state))?;
     }
     for note in checkpoint.notes() {
-        writeln!(out, "note          {}", printable(&note))?;
+        writeln!(out, "note          {}", printable(&flags(&note)))?;
     }
     for (dtype, Dtype { tensors, elements }) in &summary.dtypes {
         writeln!(out, "{dtype:13} {tensors} tensors, {elements} elements")?;
