@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// What a library writes, and what a command writes in its place. A longer text stands before its beginning.
-const FLAGS: [(&str, &str); 22] = [
+const FLAGS: [(&str, &str); 23] = [
     (
         "`Overrides` with `norm=batch_stats`",
         "`--norm batch-stats`",
@@ -44,6 +44,7 @@ const FLAGS: [(&str, &str); 22] = [
     ("threads (`DataLoader::with_workers`)", "--workers"),
     ("batch (`DataLoader::with_batch_size`)", "--batch-size"),
     ("`Augment::crop`", "--size"),
+    ("`Fit::epochs`", "`--epochs`"),
 ];
 
 /// Returns the text with flags in place of the functions and options that a library names.
