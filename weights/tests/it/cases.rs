@@ -115,7 +115,7 @@ fn norms_that_32_groups_do_not_divide_are_refused_with_the_readings() {
     let error = file.infer().unwrap_err();
     assert!(matches!(error, InferError::Ambiguous { .. }), "{error}");
     let text = error.to_string();
-    for reading in ["group:N", "instance", "batch-stats", "32 groups"] {
+    for reading in ["group:N", "instance", "batch_stats", "32 groups"] {
         assert!(text.contains(reading), "{text}");
     }
     let inferred = file.infer_with(&set(&["norm=group:8"])).unwrap();
