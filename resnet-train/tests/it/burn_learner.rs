@@ -117,7 +117,7 @@ fn burns_learner_trains_a_network() {
         .metric_train_numeric(LossMetric::new())
         .metric_valid_numeric(LossMetric::new())
         .with_application_logger(None)
-        .num_epochs(6);
+        .num_epochs(20);
     let learner = Learner::new(
         Classifier::<Train> { network },
         AdamConfig::new().init(),

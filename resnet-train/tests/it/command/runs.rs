@@ -200,7 +200,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     let message = text(&output.stderr);
     assert!(
-        message.contains("run/last.checkpoint`: the checkpoint cannot be written")
+        message.contains("run/last.checkpoint`: the training state cannot be written")
             && message.contains("the space left"),
         "{message}"
     );

@@ -58,7 +58,9 @@ fn a_network_that_the_last_step_broke_is_not_written() {
     let error = fit.run(&mut trainer, &mut position, &device, &mut Watch::default());
     let error = error.unwrap_err().to_string();
     assert!(
-        error.contains("last.checkpoint`: the checkpoint is not written, and stays as it was: `"),
+        error.contains(
+            "last.checkpoint`: the training state is not written, and stays as it was: `"
+        ),
         "{error}"
     );
     assert_eq!(fs::read(&file).unwrap(), before);
@@ -135,7 +137,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
         };
         let error = error.to_string();
         assert!(
-            error.contains("last.checkpoint`: expected a checkpoint of this run")
+            error.contains("last.checkpoint`: expected a training state of this run")
                 && error.contains(words),
             "{error}"
         );
