@@ -28,7 +28,7 @@ use super::{BuildError, Classifier};
 /// # Ok::<(), resnet_infer::BuildError>(())
 /// ```
 ///
-/// Show the progress of a download your own way. [`Progress::is_canceled`] stops it:
+/// Show the progress of a download your own way. [`Progress::is_canceled`](crate::Progress::is_canceled) stops it:
 ///
 /// ```no_run
 /// use std::sync::Arc;
