@@ -47,7 +47,7 @@ const FLAGS: [(&str, &str); 23] = [
     ("`Fit::epochs`", "`--epochs`"),
 ];
 
-/// Returns the text with flags in place of the functions and options that a library names.
+/// Replaces the functions and options that a library names by flags.
 pub fn flags(text: &str) -> Cow<'_, str> {
     let named = FLAGS.iter().filter(|(name, _)| text.contains(name));
     named.fold(Cow::Borrowed(text), |text, (name, flag)| {

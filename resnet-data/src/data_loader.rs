@@ -99,9 +99,8 @@ impl DataLoader {
         self.with(|plan| plan.seed = seed)
     }
 
-    /// Adds a change of your own to every image: after those of [`Augment`] and the [transforms](Transform) added before
-    /// it, but before a rectangle is blanked and images are mixed. Without [`training`](Self::training) it comes after the
-    /// preprocessing.
+    /// Adds a [`Transform`] of your own. It runs after [`Augment`] and earlier transforms, and before random erasing and
+    /// mixing. Without [`training`](Self::training) it runs after the preprocessing.
     pub fn with_transform(self, transform: impl Transform + 'static) -> Self {
         self.with(|plan| plan.transforms.push(transform))
     }

@@ -53,9 +53,7 @@ impl Metadata {
         let mut unknown = header.keys().filter(ours);
         if let Some(key) = unknown.find(|key| !KNOWN.contains(&key.as_str())) {
             let known = KNOWN.join("`, `");
-            return Err(format!(
-                "`{key}` in its header, expected `{known}` alone; a newer version may have written it"
-            ));
+            return Err(format!("unknown `{key}` in its header, expected `{known}`"));
         }
         let config: Option<serde_json::Value> = get(header, CONFIG)?;
         let config = config.map(config_from_json).transpose();

@@ -231,13 +231,7 @@ pub(crate) fn config_from_json(value: Value) -> Result<ResNetConfig, String> {
     if value.get("stages").is_none() {
         return Err("missing option `stages`".into());
     }
-    serde_json::from_value(value).map_err(|error| {
-        let text = error.to_string();
-        match text.contains("unknown field") {
-            true => format!("{text}; update this program, or save the file again"),
-            false => text,
-        }
-    })
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Burn's records: those of fused networks are refused, in memory and by recorders.
+//! Records of fused networks are refused, in memory and by Burn's recorders.
 
 use burn::module::Module;
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};

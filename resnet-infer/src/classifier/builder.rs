@@ -6,7 +6,7 @@ use resnet_weights::{Classes, Fetch, Labels, ModelSource};
 
 use super::{BuildError, Classifier};
 
-/// Loads a [`Classifier`] from a [`ModelSource`], with options that override those of the source.
+/// Loads a [`Classifier`] from a [`ModelSource`]; its options override the source.
 ///
 /// | option | set by |
 /// |---|---|

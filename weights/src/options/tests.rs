@@ -70,10 +70,10 @@ fn older_configs_have_the_defaults_and_newer_ones_are_refused() {
         config_from_json(value.clone()).unwrap(),
         Arch::ResNet50.config()
     );
-    value["gelu"] = Value::Bool(true);
-    assert!(
-        config_from_json(value)
-            .unwrap_err()
-            .contains("unknown field `gelu`")
-    );
+    for part in ["", "/stages/0", "/stem/conv7x7"] {
+        let mut value = value.clone();
+        value.pointer_mut(part).unwrap()["gelu"] = Value::Bool(true);
+        let error = config_from_json(value).unwrap_err();
+        assert!(error.contains("unknown field `gelu`"), "{part}: {error}");
+    }
 }

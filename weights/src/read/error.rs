@@ -49,6 +49,10 @@ pub enum ReadError {
         cause: String,
     },
 
+    /// The header states a network, labels or preprocessing that this version cannot read.
+    #[error("`{file}`: {cause}; save the file again, or update this program")]
+    Header { file: String, cause: String },
+
     /// Reading the file the way PyTorch does would run code.
     #[error(
         "`{file}`: asks to call `{global}`, which can run any program; nothing was run, but do \

@@ -74,7 +74,10 @@ pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
         ranges.push(data_start + start..data_start + end);
     }
     let metadata = match index.metadata() {
-        Some(map) => Metadata::from_header(map).map_err(|cause| ReadError::damaged(file, cause))?,
+        Some(map) => Metadata::from_header(map).map_err(|cause| ReadError::Header {
+            file: file.to_string(),
+            cause,
+        })?,
         None => Metadata::default(),
     };
     let tensors = Tensors { content, ranges };

@@ -91,6 +91,32 @@ fn a_canceled_download_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_download_is_canceled_while_bytes_arrive() {
+    let bytes = content(2000);
+    let server = server(&bytes, |request, reply, bytes| {
+        if request.number > 0 {
+            return reply.some(request, bytes, bytes.len());
+        }
+        reply.head("200 OK", &[("Content-Length", "2000")]);
+        for chunk in bytes.chunks(100) {
+            thread::sleep(Duration::from_millis(30));
+            reply.send(chunk);
+        }
+    });
+    let place = Place::new();
+    *place.notes.cancel_at.lock().unwrap() = Some(300);
+    let error = place.error(&url_weights(&server, &bytes));
+    assert!(error.contains("was canceled"), "{error}");
+    let arrived = *place.notes.advanced.lock().unwrap();
+    assert!((300..2000).contains(&arrived), "{arrived}");
+
+    *place.notes.cancel_at.lock().unwrap() = None;
+    let found = place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
+    assert_eq!(fs::read(found.path).unwrap(), bytes);
+    assert_eq!(server.requests()[1].start(), Some(arrived as usize));
+}
+
+#[test]
 fn any_number_of_cuts_is_survived_while_bytes_arrive() {
     let bytes = content(100_000);
     let server = server(&bytes, |request, reply, bytes| {
