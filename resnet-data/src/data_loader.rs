@@ -3,6 +3,7 @@
 mod batches;
 mod plan;
 
+use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -16,9 +17,9 @@ use crate::augment::{Transforms, check};
 use crate::{Augment, AugmentError, Dataset, Mix, Sampling, Transform};
 
 /// Why no batches can be prepared.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error(
-    "expected {expected} threads to prepare images, found {found}: {reason}; use fewer threads (`DataLoader::with_workers`), or raise the limit on threads"
+    "expected {expected} threads to prepare images, found {found}; use fewer threads (`DataLoader::with_workers`), or raise the limit on threads"
 )]
 #[non_exhaustive]
 pub struct LoaderError {
@@ -26,8 +27,8 @@ pub struct LoaderError {
     pub expected: usize,
     /// Those that could be started.
     pub found: usize,
-    /// What the operating system says.
-    pub reason: String,
+    /// The error of the operating system.
+    pub source: io::Error,
 }
 
 /// Makes batches of a dataset.

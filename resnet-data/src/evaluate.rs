@@ -8,7 +8,7 @@ use resnet_image::{BatchError, ChannelMismatch, to_tensor};
 use crate::{BadImage, Batch, DataLoader, LoaderError, Sample, Scores};
 
 /// Why a network could not be evaluated.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
     /// The network and the preprocessing disagree about the channels.

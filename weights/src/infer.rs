@@ -63,12 +63,12 @@ pub enum InferError {
     #[error(transparent)]
     Option(#[from] OptionError),
     /// The options that are set make no network.
-    #[error("`{file}`: {cause}")]
+    #[error("`{file}`: its options make no network")]
     Config {
         /// The file.
         file: String,
         /// What is wrong.
-        cause: ConfigError,
+        source: ConfigError,
     },
 }
 
@@ -123,9 +123,9 @@ impl Checkpoint {
         inferred.config = overrides.apply(inferred.config)?;
         if !overrides.is_empty() {
             let validated = inferred.config.validate();
-            validated.map_err(|cause| InferError::Config {
+            validated.map_err(|source| InferError::Config {
                 file: file(),
-                cause,
+                source,
             })?;
             let named = with_its_name(&inferred.config);
             inferred.name = named.name;

@@ -70,10 +70,10 @@ impl Batches {
         for found in 0..workers {
             let shared = Arc::clone(&batches.shared);
             let worker = thread::Builder::new().spawn(move || shared.work());
-            batches.workers.push(worker.map_err(|error| LoaderError {
+            batches.workers.push(worker.map_err(|source| LoaderError {
                 expected: workers,
                 found,
-                reason: error.to_string(),
+                source,
             })?);
         }
         Ok(batches)

@@ -97,11 +97,8 @@ pub enum TrainConfigError {
     #[error("`input`")]
     Input(#[from] resnet_image::PreprocessingError),
     /// An option of the network cannot be set.
-    #[error("`set`: {cause}")]
-    Set {
-        /// What is wrong with it.
-        cause: OptionError,
-    },
+    #[error("`set`")]
+    Set(#[from] OptionError),
     /// Class weights have no place in this loss.
     #[error(
         "`class-weights`: expected one class an image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"

@@ -28,8 +28,7 @@ impl Config {
             let expected = "a whole number from 1 to 65,536";
             in_range(field, found as f64, 1.0..=most, expected)
         };
-        let options = self.overrides();
-        options.map_err(|cause| TrainConfigError::Set { cause })?;
+        self.overrides()?;
         in_range(
             "split",
             self.split,

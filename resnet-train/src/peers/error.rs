@@ -44,8 +44,8 @@ pub enum PeersError {
         found: usize,
     },
     /// No random numbers can be had.
-    #[error("the operating system gives no random numbers: {0}")]
-    Random(String),
+    #[error("the operating system gives no random numbers")]
+    Random(#[source] io::Error),
     /// Not all of them came.
     #[error("`{address}`: expected {expected} processes within {} s, found {found} and {strangers} connections that did not prove to be of them; start the others with the same --meet, --ranks and {MEET_SECRET}", .patience.as_secs())]
     Missing {

@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 
 pub(super) fn nonce() -> Result<[u8; 32], PeersError> {
     let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|error| PeersError::Random(error.to_string()))?;
+    getrandom::fill(&mut nonce).map_err(|error| PeersError::Random(error.into()))?;
     Ok(nonce)
 }
 

@@ -63,7 +63,12 @@ fn refusal(file: &str, error: OnnxError) -> ReadError {
     match error {
         OnnxError::Truncated => ReadError::truncated(file, "it ends inside its graph"),
         OnnxError::Damaged { cause } => ReadError::damaged(file, cause),
-        OnnxError::Message { source } => ReadError::damaged(file, source.to_string()),
+        OnnxError::Message { source } => ReadError::Damaged {
+            file: file.to_string(),
+            key: None,
+            cause: "its message cannot be decoded".to_string(),
+            source: Some(source),
+        },
         OnnxError::ExternalData {
             data,
             cause,
@@ -71,10 +76,8 @@ fn refusal(file: &str, error: OnnxError) -> ReadError {
         } => ReadError::ExternalData {
             file: file.to_string(),
             data,
-            cause: match source {
-                Some(source) => format!("{cause} ({source})"),
-                None => cause,
-            },
+            cause,
+            source,
         },
         OnnxError::UnknownGraph { cause } => unknown(file, cause),
         other => unknown(file, other.to_string()),

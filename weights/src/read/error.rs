@@ -1,13 +1,13 @@
 //! Why a checkpoint cannot be read.
 
+use std::error::Error;
 use std::io;
 
-use thiserror::Error;
 
 /// Why a checkpoint, or a tensor of it, cannot be read.
 ///
 /// Every message names the file, says what was found and what to do.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
 pub enum ReadError {
@@ -47,6 +47,7 @@ pub enum ReadError {
         file: String,
         key: Option<String>,
         cause: String,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
 
     /// The header states a network, labels or preprocessing that this version cannot read.
@@ -132,6 +133,7 @@ pub enum ReadError {
         file: String,
         data: String,
         cause: String,
+        source: Option<io::Error>,
     },
 
     /// A valid file without a single tensor.
@@ -180,6 +182,7 @@ impl ReadError {
             file: file.to_string(),
             key: None,
             cause: cause.into(),
+            source: None,
         }
     }
 
@@ -188,6 +191,7 @@ impl ReadError {
             file: file.to_string(),
             key: Some(key.to_string()),
             cause: cause.into(),
+            source: None,
         }
     }
 }
