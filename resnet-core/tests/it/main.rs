@@ -1,8 +1,8 @@
-//! The networks against PyTorch.
+//! Tests of the networks against PyTorch.
 
 #![allow(
     clippy::print_stdout,
-    reason = "figures, and what was skipped, with `--nocapture`"
+    reason = "measurements and skipped cases, shown with `--nocapture`"
 )]
 
 mod keyed;
