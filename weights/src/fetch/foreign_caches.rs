@@ -1,4 +1,4 @@
-//! Verifies files in the caches of other programs. They are used in place and never changed.
+//! Verifies files in the caches of other programs. They are used in place and never modified.
 
 use super::digest::sha256;
 use super::disk::{is_absent, open};
@@ -6,7 +6,7 @@ use super::found::Found;
 use super::progress::Progress;
 use super::source::ForeignFile;
 
-/// Returns the file if it is there and right. Any other file is passed over, with a note.
+/// Returns the file if it exists and its hash is right. Any other file is ignored, with a note.
 pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> {
     let ForeignFile { path, origin, pin } = file;
     let Some(pin) = pin else {

@@ -17,7 +17,7 @@ pub(super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) url: &'a str,
     pub(super) pin: Pin,
-    /// The size in bytes, if it is known before the download.
+    /// The size in bytes, if known before the download.
     pub(super) size: Option<u64>,
     pub(super) max_bytes: u64,
 }
@@ -31,9 +31,9 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Downloads the file, and returns its sha256, which is the expected one.
+    /// Downloads the file and returns its SHA-256, which is verified.
     ///
-    /// After an error the part holds what a later call can resume, or is empty.
+    /// After an error, the part is empty or contains bytes that a later call can resume.
     pub(super) fn run(&mut self) -> Result<String, DownloadError> {
         let mut backoff = Backoff {
             session: self.session,
@@ -64,7 +64,7 @@ impl Transfer<'_> {
                 }
                 Err(error) => error,
             };
-            // Only bytes beyond the furthest count: a server may stop at the same byte every time.
+            // Count only new bytes as progress: a server may stop at the same byte every time.
             if self.part.length() > furthest {
                 furthest = self.part.length();
                 backoff.failed = 0;
@@ -129,7 +129,8 @@ impl Transfer<'_> {
         self.receive(answer, self.target.size.or(total))
     }
 
-    /// Checks the declared size. An error leaves the part as it is: a proxy that wants a login may have answered.
+    /// Checks the declared size. An error keeps the part: the answer may come from a proxy's login
+    /// page.
     fn check_size(&self, total: Option<u64>) -> Result<(), DownloadError> {
         match (total, self.target.size) {
             (Some(total), Some(size)) if size != total => Err(DownloadError::Permanent(format!(

@@ -48,7 +48,7 @@ fn lengths_beyond_the_end_are_an_early_end() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
-/// A call of a function of `torch._utils` without arguments.
+/// Returns a pickle that calls a function of `torch._utils` without arguments.
 fn rebuild(function: &str) -> Vec<u8> {
     format!("ctorch._utils\n{function}\n)R.").into_bytes()
 }
@@ -74,7 +74,7 @@ fn bits_of_tensors_are_refused() {
     assert!(scan(&v2(b"}X\x03\0\0\0neg\x89s")).is_ok());
     let refused = refusal(&v2(b"}X\x03\0\0\0neg\x88s"));
     assert_eq!(refused, "holds tensors with the `neg` bit set");
-    // The dictionary is filled before or after it is put on the stack.
+    // The dictionary may be filled before or after it is pushed.
     let refused = refusal(&v2(b"(X\x04\0\0\0conjI01\nd"));
     assert_eq!(refused, "holds tensors with the `conj` bit set");
     assert!(refusal(&v2(b"K\x07")).contains("metadata of an unknown form"));
