@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_files_are_named() {
+    fn errors_name_the_kind_of_other_files() {
         assert!(message(b"\n<HTML>").contains("is a web page"));
         assert!(message(b"{\"error\": 404}").contains("is a JSON text"));
         assert!(message(b"version https://git-lfs.github.com/spec/v1").contains("git lfs pull"));
