@@ -201,6 +201,10 @@ pub(super) fn note(name: &str, assumptions: &[Assumption]) -> Option<String> {
         .filter(|assumption| assumption.matters)
         .map(|a| format!("{}={} (else {})", a.option, a.assumed, a.otherwise))
         .collect();
-    (!shown.is_empty())
-        .then(|| format!("{name}: assumes {}, which the keys do not show", shown.join(", ")))
+    (!shown.is_empty()).then(|| {
+        format!(
+            "{name}: assumes {}, which the keys do not show",
+            shown.join(", ")
+        )
+    })
 }

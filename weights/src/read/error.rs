@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io;
 
-
 /// The error for a checkpoint or tensor that cannot be read.
 ///
 /// Every message names the file, the cause and a remedy.

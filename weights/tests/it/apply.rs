@@ -191,7 +191,9 @@ fn another_architecture_is_an_error_with_a_short_message() {
     assert!(report.missing.len() > 200);
     assert!(text.contains("and ") && text.len() < 1200, "{text}");
     assert!(
-        text.ends_with("the file may be of another architecture, which `Checkpoint::infer()` shows"),
+        text.ends_with(
+            "the file may be of another architecture, which `Checkpoint::infer()` shows"
+        ),
         "{text}"
     );
 }

@@ -223,7 +223,7 @@ fn errors_of_other_graphs_name_node_and_cause() {
         ),
         (
             "unknown_op",
-            "node `extra_Tanh` (Tanh): is no part of a residual network here",
+            "node `extra_Tanh` (Tanh): is not part of a supported residual network",
         ),
         (
             "sigmoid",
@@ -239,7 +239,7 @@ fn errors_of_other_graphs_name_node_and_cause() {
         ),
         (
             "mlp",
-            "node `/0/Flatten` (Flatten): is no part of a residual network here",
+            "node `/0/Flatten` (Flatten): is not part of a supported residual network",
         ),
         (
             "vgg",
@@ -251,7 +251,7 @@ fn errors_of_other_graphs_name_node_and_cause() {
         ),
         (
             "quantised",
-            "node `image_QuantizeLinear` (DynamicQuantizeLinear): is of a quantised network",
+            "node `image_QuantizeLinear` (DynamicQuantizeLinear): belongs to a quantized network",
         ),
     ];
     for (file, expected) in refused {
@@ -305,7 +305,7 @@ fn missing_external_data_is_an_error() {
     assert!(open(path.clone()).contains("which is cut short"));
     std::fs::remove_file(&data).unwrap();
     std::fs::create_dir(&data).unwrap();
-    assert!(open(path.clone()).contains("which is no file"));
+    assert!(open(path.clone()).contains("which is not a file"));
     let name = b"deep.external.onnx.data";
     let mut outside = external;
     while let Some(at) = outside.windows(name.len()).position(|bytes| bytes == name) {
@@ -333,7 +333,7 @@ fn files_that_are_not_onnx_are_errors() {
         refusal(&[0x08, 0x0a, 0x3a, 0x00, 0x42, 0x02, 0x10, 0x06])
             .contains("expected opset 7 or later, found 6")
     );
-    assert!(refusal(&[0x08, 0x0a, 0x3a, 0x00]).contains("names no version of the operators"));
+    assert!(refusal(&[0x08, 0x0a, 0x3a, 0x00]).contains("declares no opset"));
     let noise = Vec::from_iter((0_u32..4096).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8));
     assert!(refusal(&[&[0x08, 0x0a, 0x3a][..], &noise].concat()).starts_with("`f`: "));
 }
