@@ -104,7 +104,7 @@ fn stem(network: &Network<'_>) -> Result<(StemKind, StemPool), String> {
     Ok((stem, pool))
 }
 
-/// Splits the blocks into stages. A stage begins where the shape changes.
+/// Splits the blocks into stages. A stage begins with a block whose shortcut is not the identity.
 fn stages(network: &Network<'_>) -> Result<Vec<Stage>, String> {
     let mut stages: Vec<Stage> = Vec::new();
     for (index, block) in network.blocks.iter().enumerate() {
