@@ -357,7 +357,7 @@ fn checkpoints_are_converted() {
         assert_eq!(stdout(&assert), "");
         assert_eq!(
             stderr(&assert),
-            "note: leaves out `optimizer` (29 tensors)\n"
+            "note: ignores `optimizer` (29 tensors)\n"
         );
         let length = std::fs::metadata(&output).unwrap().len();
         assert!(

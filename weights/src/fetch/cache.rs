@@ -49,7 +49,7 @@ impl Cache<'_> {
             CacheStatus::Right { sha256 } => sha256,
             CacheStatus::NoHash { sha256 } => {
                 self.progress.note(&format!(
-                    "`{}`: is used unchecked, as no hash of it is recorded",
+                    "`{}`: is used unverified, because no hash is recorded for it",
                     path.display()
                 ));
                 sha256

@@ -42,7 +42,7 @@ pub enum Clean {
 
 impl Fetch {
     /// Lists the files of `known` weights in our cache, their hashes and their incomplete
-    /// downloads, sorted by name. It leaves out all other files in the folder.
+    /// downloads, sorted by name. It ignores all other files in the folder.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Fetch {
             let claimed = claim(&file.path);
             if partial && claimed.is_none() {
                 let path = file.path.display();
-                let note = format!("`{path}`: left alone, as a download of it is under way");
+                let note = format!("`{path}`: kept, because its download is in progress");
                 self.session.note(&note);
                 continue;
             }

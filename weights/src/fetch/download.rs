@@ -53,7 +53,7 @@ pub(super) fn download(
         let url = address.url.clone();
         let failure = Failure { url, reason };
         if reachable && failures.len() + 1 < addresses.len() {
-            session.note(&format!("{failure}; the next source is tried"));
+            session.note(&format!("{failure}; trying the next source"));
         }
         failures.push(failure);
     }

@@ -22,17 +22,19 @@ pub enum FetchError {
     },
 
     /// The home folder is unknown, so our cache has no default folder.
-    #[error("no folder to keep weights in, as no home folder is known; set `RESNET_CACHE` to one")]
+    #[error(
+        "the home folder is unknown, so there is no default cache; set `RESNET_CACHE` to a folder"
+    )]
     NoFolder,
 
     /// The weights are compiled into programs and have no file.
     #[error(
-        "`{id}`: has no file, as it is in programs built with the feature `embedded`: expected a set that is downloaded; load it by its name"
+        "`{id}`: has no file, because the feature `embedded` compiles it into programs; load it by its name"
     )]
     Embedded { id: String },
 
     /// The weights have no source.
-    #[error("`{id}`: names no place to get its file from; add a source")]
+    #[error("`{id}`: has no source for its file; add one")]
     NoSource { id: String },
 
     /// A name is not safe in a path or an address.
@@ -66,8 +68,8 @@ pub enum FetchError {
 
     /// A file of our cache cannot be written.
     #[error(
-        "`{}`: cannot be written; check the space left and your right to write there, and try again (a download goes on \
-         where it stopped), or set `RESNET_CACHE` to another folder", .path.display()
+        "`{}`: cannot be written; check the space left and your right to write there, and try again (an interrupted \
+         download resumes), or set `RESNET_CACHE` to another folder", .path.display()
     )]
     Write { path: PathBuf, source: io::Error },
 
@@ -104,13 +106,13 @@ pub enum FetchError {
     },
 
     /// The program canceled the download: [`Progress::is_canceled`](super::Progress::is_canceled).
-    #[error("`{name}`: the download was canceled; repeat it to go on where it stopped")]
+    #[error("`{name}`: the download was canceled; repeat it to resume")]
     Canceled { name: String },
 
     /// No source provided the file.
     #[error(
-        "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (a \
-         download cut short goes on where it stopped), or get {url} by hand and put it at `{}`",
+        "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (an \
+         interrupted download resumes), or get {url} by hand and put it at `{}`",
         lines(.failures), .path.display()
     )]
     Download {

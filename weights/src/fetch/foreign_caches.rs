@@ -12,7 +12,7 @@ pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> 
     let Some(pin) = pin else {
         if path.is_file() {
             let path = path.display();
-            progress.note(&format!("`{path}`: passed over, as its hash is not known"));
+            progress.note(&format!("`{path}`: ignored, because its hash is unknown"));
         }
         return None;
     };
@@ -24,7 +24,7 @@ pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> 
         }),
         Ok(sha256) => {
             progress.note(&format!(
-                "`{}`: has the sha256 {sha256}, expected {}; passed over",
+                "`{}`: has the sha256 {sha256}, expected {}; ignored",
                 path.display(),
                 pin.as_str()
             ));
@@ -34,7 +34,7 @@ pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> 
         Err(error) => {
             let path = path.display();
             progress.note(&format!(
-                "`{path}`: passed over, as it cannot be read: {error}"
+                "`{path}`: ignored, because it cannot be read: {error}"
             ));
             None
         }

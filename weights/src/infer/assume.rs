@@ -62,14 +62,14 @@ pub(super) fn norm(
         return Ok(NormKind::Batch);
     }
     if weights == 0 {
-        let cause = "its norms have no parameters, so that its keys do not tell their kind";
+        let cause = "its norms have no parameters, so the keys do not show their kind";
         return Err((cause.into(), NORMS));
     }
     let group = NormKind::Group { groups: GROUPS };
     match config.clone().with_norm(group).validate() {
         Err(error) if error.field == "norm.groups" => Err((
             format!(
-                "its norms have no running statistics, and {GROUPS} groups, the customary number, do not divide their \
+                "its norms have no running statistics, and {GROUPS} groups, the usual number, do not divide their \
                  channels"
             ),
             NORMS,
@@ -142,7 +142,7 @@ pub(super) fn all(
         _ => {}
     }
     if config.shortcut == ShortcutKind::ZeroPad {
-        let assumed = "zero_pad (every second pixel, half of the zeros before the channels and half behind them)";
+        let assumed = "zero_pad (every second pixel; half of the zero channels before, half after the others)";
         let otherwise = "other ways to pad are not supported";
         all.push(assume("shortcut", assumed, otherwise, false));
     }

@@ -114,7 +114,7 @@ pub(super) fn config_beside(weights: &Path) -> Result<Option<Sidecar>, ReadError
         transformers(&config, preprocessor.as_ref(), &mut metadata).map_err(wrong)?;
     } else {
         metadata.notes.push(format!(
-            "`{file}` is not used: expected that of a ResNet of transformers or timm"
+            "`{file}` is not used: expected the config of a ResNet from transformers or timm"
         ));
         return Ok(Some(Sidecar { metadata }));
     }
@@ -245,7 +245,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
 
 fn unused(place: &str, cause: &str) -> String {
     format!(
-        "the preprocessing in `{place}` is not used: {cause}; uses the customary one, see the fields of `Preprocessing`"
+        "the preprocessing in `{place}` is not used: {cause}; uses the default one, see the fields of `Preprocessing`"
     )
 }
 

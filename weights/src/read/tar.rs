@@ -49,13 +49,13 @@ pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec
         let is_folder = header[156] == b'5' || name.ends_with('/');
         if name.is_empty() || header[345] != 0 || (is_folder && size > 0) {
             return Ok(Err(Fault::Damaged(format!(
-                "member `{name}` is no member of a checkpoint"
+                "member `{name}` does not belong to a checkpoint"
             ))));
         }
         let data_start = at + BLOCK;
         if size > end - data_start {
             return Ok(Err(Fault::Damaged(format!(
-                "member `{name}` ends behind the file's end"
+                "member `{name}` extends beyond the file's end"
             ))));
         }
         members.push(Member {

@@ -73,7 +73,7 @@ impl Resolved {
     pub fn head_hint(&self) -> String {
         match self.checkpoint.layered_head() {
             Some(head) => {
-                format!("the file has more than one linear layer behind its backbone, in `{head}`")
+                format!("the file has more than one linear layer after its backbone, in `{head}`")
             }
             None => "use a checkpoint with `fc.weight`".into(),
         }

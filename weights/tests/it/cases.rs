@@ -211,7 +211,7 @@ fn the_only_network_is_found_below_any_path() {
     assert!(
         notes
             .iter()
-            .all(|note| note.starts_with("leaves out `optimizer_state_dict`")),
+            .all(|note| note.starts_with("ignores `optimizer_state_dict`")),
         "{notes:?}"
     );
 }

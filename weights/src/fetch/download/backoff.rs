@@ -56,7 +56,7 @@ impl Backoff<'_> {
         let pause = pause.min(longest_pause);
         if !no_network {
             let (what, seconds) = (self.what, pause.as_secs_f64());
-            let note = format!("`{what}`: {reason}; asking again in {seconds:.1} s");
+            let note = format!("`{what}`: {reason}; retrying in {seconds:.1} s");
             self.session.note(&note);
         }
         self.sleep(pause)

@@ -132,7 +132,7 @@ impl<'a> Client<'a> {
             Some(agent) if !is_exempt(&self.network.no_proxy, host, port(url)) => {
                 agent.as_ref().map_err(|name| {
                     DownloadError::Permanent(format!(
-                        "`{name}` is no address of a proxy, expected `http://host:port`"
+                        "`{name}` is not a proxy URL, expected `http://host:port`"
                     ))
                 })
             }
@@ -164,7 +164,7 @@ fn address(url: &str) -> Result<Uri, DownloadError> {
         let web = [Some("http"), Some("https")].contains(&uri.scheme_str());
         web && uri.host().is_some_and(|host| !host.is_empty())
     });
-    fit.ok_or_else(|| DownloadError::Permanent(format!("{url:?} is no address of the web")))
+    fit.ok_or_else(|| DownloadError::Permanent(format!("{url:?} is not an http or https URL")))
 }
 
 /// Returns the address that a response redirects to.

@@ -101,7 +101,7 @@ impl Transfer<'_> {
                 let total = number(headers, header::CONTENT_LENGTH.as_str());
                 self.check_size(total)?;
                 if start > 0 {
-                    self.note("the server cannot go on from the middle; starting over");
+                    self.note("the server cannot resume the download; starting over");
                     self.part.restart()?;
                 }
                 total
@@ -114,14 +114,14 @@ impl Transfer<'_> {
                 _ => {
                     self.part.restart()?;
                     return Err(DownloadError::transient(
-                        "sent another part of the file than asked for",
+                        "sent another range than requested",
                     ));
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
                 self.part.restart()?;
                 return Err(DownloadError::transient(
-                    "the file ends before the part that is here",
+                    "the file is shorter than the part on this machine",
                 ));
             }
             _ => return Err(DownloadError::status(&answer.response, answer.elsewhere)),
@@ -165,7 +165,7 @@ impl Transfer<'_> {
             if self.part.length() + count as u64 > limit {
                 self.part.restart()?;
                 let reason =
-                    format!("sends more than {limit} bytes, which is all it may have; removed");
+                    format!("sends more than {limit} bytes, the limit for this file; removed");
                 return Err(DownloadError::Permanent(reason));
             }
             self.part.append(&buffer[..count])?;

@@ -67,7 +67,7 @@ pub(super) struct Group<'a> {
     pub(super) rows: Vec<Row<'a>>,
     /// Whether the name is usual for a classifier, or follows the network's index in a sequence.
     pub(super) known: bool,
-    /// Whether the name is that of a branch for self-supervised learning.
+    /// Whether the name indicates a branch for self-supervised learning.
     pub(super) branch: bool,
 }
 

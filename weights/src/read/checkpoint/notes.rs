@@ -21,10 +21,7 @@ impl Checkpoint {
         }
         if !self.view.left_out.is_empty() {
             let state = self.state().unwrap_or_default();
-            notes.push(format!(
-                "leaves out {}",
-                summary(&self.view.left_out, state)
-            ));
+            notes.push(format!("ignores {}", summary(&self.view.left_out, state)));
         }
         if let Some(name) = &self.view.unusual_head {
             notes.push(format!("uses `{name}` as the classifier"));

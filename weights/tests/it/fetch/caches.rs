@@ -32,7 +32,7 @@ fn a_file_put_in_our_cache_by_hand_is_used() {
     );
     assert_eq!(
         place.note(),
-        "`/cache/net.test.safetensors`: is used unchecked, as no hash of it is recorded"
+        "`/cache/net.test.safetensors`: is used unverified, because no hash is recorded for it"
     );
     assert_eq!(server.requests().len(), 0);
 }
@@ -238,7 +238,7 @@ fn a_wrong_file_in_the_cache_of_pytorch_is_ignored() {
         None
     );
     assert!(path.exists());
-    assert!(place.note().ends_with("; passed over"), "{}", place.note());
+    assert!(place.note().ends_with("; ignored"), "{}", place.note());
 }
 
 /// Creates the layout of huggingface_hub. Its links exist only if the system supports them.
@@ -277,7 +277,7 @@ fn a_wrong_file_in_the_cache_of_huggingface_hub_is_ignored() {
     let path = huggingface(&place, &sha256(b"right"), b"wrong");
     assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
     assert!(path.exists());
-    assert!(place.note().contains("passed over"), "{}", place.note());
+    assert!(place.note().contains("ignored"), "{}", place.note());
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_file_of_huggingface_hub_without_a_known_hash_is_ignored() {
     assert!(
         place
             .note()
-            .ends_with("passed over, as its hash is not known"),
+            .ends_with("ignored, because its hash is unknown"),
         "{}",
         place.note()
     );

@@ -78,7 +78,11 @@ fn clean_keeps_a_download_in_progress() {
     file.lock().unwrap();
     assert_eq!(place.fetch().clean(&known, Clean::All).unwrap(), []);
     assert!(fs::exists(&path).unwrap());
-    assert!(place.note().contains("left alone"), "{}", place.note());
+    assert!(
+        place.note().contains("download is in progress"),
+        "{}",
+        place.note()
+    );
     drop(file);
     assert_eq!(place.fetch().clean(&known, Clean::All).unwrap().len(), 1);
 }

@@ -19,7 +19,7 @@ fn a_missing_file_is_not_retried_and_the_next_source_is_used() {
         assert_eq!(bad.requests().len(), 1);
         let note = place.note();
         assert!(
-            note.contains(status) && note.ends_with("; the next source is tried"),
+            note.contains(status) && note.ends_with("; trying the next source"),
             "{note}"
         );
     }
@@ -89,12 +89,12 @@ fn retry_after_is_honored_up_to_a_limit() {
     place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
     assert!(start.elapsed() >= Duration::from_millis(2100));
     assert!(
-        place.notes()[0].ends_with("asking again in 1.0 s"),
+        place.notes()[0].ends_with("retrying in 1.0 s"),
         "{:?}",
         place.notes()
     );
     assert!(
-        place.notes()[1].ends_with("asking again in 1.1 s"),
+        place.notes()[1].ends_with("retrying in 1.1 s"),
         "{:?}",
         place.notes()
     );

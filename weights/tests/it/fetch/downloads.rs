@@ -118,7 +118,7 @@ fn weights_without_a_valid_source_are_errors() {
         file: file.into(),
     };
     for (id, sources, expected) in [
-        ("a", vec![], "names no place"),
+        ("a", vec![], "has no source for its file"),
         (
             "a",
             vec![source("http://h/", "12345678")],
@@ -150,5 +150,5 @@ fn weights_without_a_valid_source_are_errors() {
         assert!(place.fetch().verify(&weights).is_err());
     }
     let ftp = weights("a", vec![source("ftp://h/a", "12345678")]);
-    assert!(place.error(&ftp).contains("no address of the web"));
+    assert!(place.error(&ftp).contains("is not an http or https URL"));
 }

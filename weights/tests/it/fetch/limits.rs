@@ -15,7 +15,7 @@ fn an_endless_body_stops_at_the_size_limit() {
     let weights = url_weights(&server, b"x");
     let error = place.error(&weights);
     let expected = format!(
-        "sends more than {} bytes, which is all it may have; removed",
+        "sends more than {} bytes, the limit for this file; removed",
         weights.max_bytes()
     );
     assert!(error.contains(&expected), "{error}");

@@ -44,7 +44,7 @@ fn a_stalled_download_times_out() {
     place.retry_policy.attempts = 1;
     let error = place.error(&url_weights(&server, &bytes));
     assert!(error.contains("no data within 500ms"), "{error}");
-    assert!(error.contains("goes on where it stopped"), "{error}");
+    assert!(error.contains("an interrupted download resumes"), "{error}");
     assert_eq!(place.names(), [part(&bytes, &url_name(&bytes), 8)]);
 }
 
@@ -63,7 +63,7 @@ fn a_cut_connection_is_resumed_from_the_same_byte() {
     assert_eq!(server.sent(), [70_000, 70_000, 60_000]);
     assert_eq!(*place.notes.advanced.lock().unwrap(), 200_000);
     assert!(
-        place.notes()[0].contains("asking again in"),
+        place.notes()[0].contains("retrying in"),
         "{:?}",
         place.notes()
     );
