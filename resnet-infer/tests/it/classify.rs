@@ -352,9 +352,9 @@ fn a_guess_that_keys_cannot_decide_is_said_aloud() {
     bytes[at.unwrap()] = b'R';
     std::fs::write(&weights, bytes).unwrap();
     let text = stderr(&run(args).success());
-    let note = "note: taken for resnet50; the keys do not tell stride_placement=conv3x3 (else `--set \
+    let note = "note: resnet50: assumes stride_placement=conv3x3 (else `--set \
                 stride_placement=conv1x1` (v1, as in Caffe and detection code)), anti_alias=none (else `--arch \
-                resnetaa50` or `--arch resnetblur50`)\n";
+                resnetaa50` or `--arch resnetblur50`), which the keys do not show\n";
     assert_eq!(text, format!("{note}{numbers}"));
 }
 

@@ -284,7 +284,7 @@ fn the_network_in_the_program_needs_no_file() {
     assert!(stdout(&assert).ends_with("cat\n"));
     let message = stderr(&run(["weights", "path", "cifar_resnet20"]).code(2));
     assert!(
-        message.contains("has no file, as it is in programs"),
+        message.contains("has no file, because the feature"),
         "{message}"
     );
     let list = stdout(&run(["weights", "list", "cifar*"]).success());

@@ -355,10 +355,7 @@ fn checkpoints_are_converted() {
         ];
         let assert = crate::run(args).success();
         assert_eq!(stdout(&assert), "");
-        assert_eq!(
-            stderr(&assert),
-            "note: leaves out `optimizer` (29 tensors)\n"
-        );
+        assert_eq!(stderr(&assert), "note: ignores `optimizer` (29 tensors)\n");
         let length = std::fs::metadata(&output).unwrap().len();
         assert!(
             (bytes * 9 / 10..bytes * 12 / 10).contains(&length),

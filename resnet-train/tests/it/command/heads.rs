@@ -41,7 +41,7 @@ fn a_probe_replaces_a_head_of_several_layers() {
     let evaluate = "evaluate shapes --weights two.safetensors --backend cpu";
     let message = refused_last(folder.path(), &evaluate.split(' ').collect::<Vec<_>>());
     assert!(
-        message.contains("more than one linear layer behind its backbone"),
+        message.contains("more than one linear layer after its backbone"),
         "{message}"
     );
 }

@@ -1,4 +1,4 @@
-//! Downloads in processes of their own, with settings from a real environment.
+//! Downloads in child processes, with settings from a real environment.
 
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -22,7 +22,7 @@ impl Progress for Printed {
     }
 }
 
-/// The body of the child: does nothing as a test of its own.
+/// The body of the child process. It does nothing as a test by itself.
 #[test]
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn body() {
@@ -42,7 +42,7 @@ fn body() {
     }
 }
 
-/// Starts a child, behind other words if there are any.
+/// Starts a child, after a command prefix if there is one.
 pub(super) fn start(place: &Place, before: &[&str], url: &str, bytes: &[u8]) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut words = before.to_vec();
@@ -73,7 +73,7 @@ pub(super) fn printed(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A limit on the size of files stands for a full disk: the write fails in the same place.
+/// A limit on the file size simulates a full disk: the write fails at the same place.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_a_part_that_a_later_call_completes() {
