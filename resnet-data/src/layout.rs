@@ -181,8 +181,9 @@ fn only_valid(
     if !others.is_empty() {
         return Err(DataError::Unclear {
             path: root.into(),
-            expected: "one folder for each class, or the folders `train` and `val` with class folders inside"
-                .into(),
+            expected:
+                "one folder for each class, or the folders `train` and `val` with class folders"
+                    .into(),
             found: format!("`{name}` beside {}: {}", named(&others), excerpt(listing)),
             advice: format!(
                 "move the classes to train from into `{}`, or pass `Layout::Classes` if `{name}` is a class",

@@ -64,12 +64,13 @@ impl DataOptions {
     ///
     /// # Errors
     ///
-    /// Returns an error if the path holds no dataset, the dataset cannot be split or has only one class,
-/// or its layout is ambiguous. A layout is ambiguous if:
-///
-/// * folders of images are nested in other folders;
-/// * a folder named like a split (`val`) lies beside classes;
-/// * there are two training folders.
+    /// Returns an error if the path holds no dataset, if the dataset cannot be split or has only one
+    /// class, or if its layout is ambiguous. A layout is ambiguous if:
+    ///
+    /// * folders of images are nested in other folders;
+    /// * a folder named like a split (`val`) lies beside classes;
+    /// * there are two training folders.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<[Dataset; 2], DataError> {
         let path = path.as_ref();
         match self.kind(path)? {
             Kind::Shapes => Ok([
