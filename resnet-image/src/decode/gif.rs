@@ -42,7 +42,8 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     let is_gray = (0..=255).zip(palette).all(|(i, color)| *color == [i; 3]);
     let colors: [[u8; 4]; 256] = std::array::from_fn(|index| {
         let byte = index as u8;
-        // Pillow ignores a palette of consecutive grays, so indices past its end are grays, not black.
+        // Pillow ignores a palette of consecutive grays, so indices past its end are grays and not
+        // black.
         let missing = if is_gray { [byte; 3] } else { [0; 3] };
         let [r, g, b] = palette.get(index).copied().unwrap_or(missing);
         [r, g, b, if transparent == Some(byte) { 0 } else { 255 }]
