@@ -48,9 +48,8 @@ impl Batch {
     ///
     /// # Panics
     ///
-    /// A batch from a data loader never panics. Panics if the rows of `targets` are not one per
-    /// image and of equal length, or if a rectangle of [`erased`](Self::erased) is not inside its
-    /// image.
+    /// Panics if the rows of `targets` are not one per image and of equal length, or if a rectangle
+    /// of [`erased`](Self::erased) is not inside its image. A batch from a data loader never panics.
     ///
     /// ```
     /// use burn::backend::Flex;

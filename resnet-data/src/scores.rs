@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The number of bins of the calibration error (Guo et al. 2017).
 const BINS: usize = 15;
 
-/// Metrics over the predictions of labeled images.
+/// Metrics of predictions on labeled images.
 #[derive(Clone, Debug)]
 pub struct Scores {
     classes: usize,
