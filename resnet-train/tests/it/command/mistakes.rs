@@ -13,7 +13,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
         (&["train", "nowhere", "--arch", "resnet18"], "`nowhere`"),
         (
             &["train", "empty", "--arch", "resnet18"],
-            "expected one folder of images a class",
+            "expected one folder of images per class",
         ),
         (
             &["train", "shapes", "--recipe", "cifer"],
@@ -43,7 +43,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
         ),
         (
             &["evaluate", "empty", "--weights", "no.pth"],
-            "expected one folder of images a class",
+            "expected one folder of images per class",
         ),
     ];
     for (args, expected) in cases {
