@@ -153,7 +153,8 @@ fn a_secret_guards_addresses_that_others_can_reach() {
     assert!(matches!(error, Err(PeersError::Missing { .. })));
 }
 
-/// Connections of strangers: silent ones, garbage, the greeting of an earlier version, half a message, another secret.
+/// Connections of strangers: silent ones, garbage, the greeting of an earlier version, half a
+/// message, another secret.
 #[test]
 fn strangers_neither_end_nor_hold_up_those_who_wait_for_each_other() {
     let place = address();

@@ -48,7 +48,7 @@ pub(crate) struct Data {
 pub(crate) struct OptimizationFlags {
     /// Recipe name (`resnet-train recipes` lists them), or a config file ending in `.toml`
     /// [default: `finetune` for the command `finetune`, `shapes` for the dataset `shapes`, else SGD
-    /// for 10 epochs with cosine decay]. The flags below override values of the recipe.
+    /// for 10 epochs with cosine decay]. Other flags override values of the recipe.
     #[arg(long, value_name = "NAME|FILE", help_heading = "Optimization")]
     pub(crate) recipe: Option<String>,
     /// Architecture name; `resnet-infer models` lists them [default: from the recipe or the
