@@ -177,7 +177,7 @@ fn a_table_with_several_labels_per_image_trains_a_sigmoid() {
         &[&args[..], &["--class-weights", "--output", "weights"]].concat(),
     );
     assert!(
-        message.contains("`class-weights`: expected one class an image")
+        message.contains("`class-weights`: expected one class per image")
             && message.contains("leave them out"),
         "{message}"
     );

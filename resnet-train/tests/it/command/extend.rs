@@ -41,7 +41,7 @@ fn a_finished_run_resumes_with_more_epochs_and_their_schedule() {
     assert!(message.contains("`learning-rate = 0.1` there"), "{message}");
     let message = refused_last(folder.path(), &resume("1"));
     assert!(
-        message.contains("run/last.checkpoint`: expected 1 epochs or fewer behind the run, found 2; set `--epochs` to 2 or more"),
+        message.contains("run/last.checkpoint`: expected at most 1 epochs in the training state, found 2; set `--epochs` to 2 or more"),
         "{message}"
     );
     let config = |folder: &TempDir| text(&file(folder, "config.toml"));

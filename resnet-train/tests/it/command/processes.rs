@@ -52,7 +52,7 @@ pub(super) fn ended(child: Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
+fn two_processes_with_half_a_batch_each_match_one_with_the_whole_batch() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
     expect(
@@ -86,7 +86,7 @@ fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
 }
 
 #[test]
-fn strangers_at_the_port_do_not_end_a_run() {
+fn foreign_connections_do_not_end_a_run() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
@@ -133,7 +133,7 @@ fn losses(folder: &TempDir) -> Vec<f64> {
 }
 
 #[test]
-fn a_process_that_dies_ends_the_others_with_a_checkpoint_from_which_all_go_on() {
+fn if_a_process_dies_the_others_save_a_training_state_to_resume_from() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
     let meet = address();

@@ -213,7 +213,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let message = text(&output.stderr);
     assert!(
         message.contains("run/last.checkpoint`: the training state cannot be written")
-            && message.contains("the space left"),
+            && message.contains("the free disk space"),
         "{message}"
     );
     assert!(file(&first, "last.checkpoint") == kept);
