@@ -84,6 +84,7 @@ fn a_finished_run_resumes_with_more_epochs_and_their_schedule() {
     expect(other.path(), &resume("6"), 0);
     let mut child = command(folder.path(), &resume("6"))
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     killed(&mut child, &checkpoint, Duration::ZERO);

@@ -10,6 +10,7 @@ fn a_run_locks_its_folder_until_it_ends_or_is_killed() {
     args[5] = "200";
     let mut first = command(folder.path(), &args)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let checkpoint = folder.path().join("run/last.checkpoint");
@@ -41,6 +42,7 @@ fn a_run_locks_its_folder_until_it_ends_or_is_killed() {
     fs::create_dir(folder.path().join("run/.writing-folder")).unwrap();
     let mut second = command(folder.path(), &[&args[..], &["--resume"]].concat())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let start = Instant::now();

@@ -112,6 +112,7 @@ fn a_run_that_is_killed_several_times_ends_like_an_uninterrupted_one() {
         }
         let mut child = command(folder.path(), &args)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         kills += usize::from(killed(
@@ -191,6 +192,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let first = tempfile::tempdir().unwrap();
     let mut child = command(first.path(), &args)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     assert!(killed(
