@@ -1,5 +1,5 @@
-//! Five steps of training against PyTorch's, for every case of `training.json`, which PyTorch wrote in float64, and of
-//! `training_float32.json`.
+//! Compares five training steps with PyTorch, for every case of `training.json` (computed in
+//! float64) and of `training_float32.json`.
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
@@ -59,8 +59,8 @@ fn settings(case: &Value) -> Settings {
     }
 }
 
-/// Five steps in `dtype`; the losses of the first `steps` are PyTorch's within `tolerance`, and what the last leaves
-/// within ten times that.
+/// Takes five steps in `dtype`. The losses of the first `steps` must match PyTorch within
+/// `tolerance`, norms and logits after the last step within ten times `tolerance`.
 fn check<B: AutodiffBackend>(
     cases: &Value,
     name: &str,
@@ -80,7 +80,7 @@ fn check<B: AutodiffBackend>(
     let labels: Vec<&[usize]> = labels.iter().map(|label| &label[..]).collect();
     let y = Tensor::<B, 2>::from_data(targets(&labels, 10), &device).cast(dtype);
     let y = match options["soft"].as_bool() {
-        // 0.7 of the own class, 0.3 of the next.
+        // 0.7 for the true class, 0.3 for the next one.
         Some(true) => {
             let next = vec![y.clone().narrow(1, 9, 1), y.clone().narrow(1, 0, 9)];
             y * 0.7 + Tensor::cat(next, 1) * 0.3
@@ -138,9 +138,9 @@ macro_rules! cases {
             let name = stringify!($name);
             let [float64, float32] = ["training.json", "training_float32.json"].map(json);
             check::<Autodiff<Cpu>>(&float64, name, FloatDType::F64, 5, 1e-4);
-            // After three steps at this rate, rounding to `f32` shows.
+            // At this learning rate, `f32` rounding errors show after three steps.
             check::<Autodiff<Flex>>(&float64, name, FloatDType::F32, 3, 1e-4);
-            // PyTorch's `f32` is its `f64` no longer after one step of `accumulate`.
+            // In the case `accumulate`, PyTorch's `f32` differs from its `f64` after one step.
             check::<Autodiff<Cpu>>(&float32, name, FloatDType::F32, 3, 1e-4);
         })*
 
@@ -156,7 +156,8 @@ macro_rules! cases {
     };
 }
 
-/// The case with frozen norms, where the parts of a batch do not see each other, in other settings and parts.
+/// Checks the case with frozen norms, in which micro-batches are independent, with changed settings
+/// and micro-batch sizes.
 fn check_frozen(change: impl Fn(Settings) -> Settings, sizes: [usize; 2]) {
     let cases = json("training.json");
     let case = &cases["frozen_norm"];
@@ -181,17 +182,17 @@ fn check_frozen(change: impl Fn(Settings) -> Settings, sizes: [usize; 2]) {
 }
 
 #[test]
-fn uneven_parts_count_by_their_images() {
+fn uneven_micro_batches_are_weighted_by_their_size() {
     check_frozen(|settings| settings, [11, 5]);
 }
 
 #[test]
-fn gradients_below_the_largest_norm_are_not_changed() {
+fn clipping_keeps_gradients_below_the_maximum_norm() {
     let clip = Some(1e6);
     check_frozen(|settings| Settings { clip, ..settings }, [8, 8]);
 }
 
-/// Where steps do not amplify rounding, five in `f32` are PyTorch's too.
+/// Cases that do not amplify rounding errors match PyTorch in `f32` over five steps.
 #[test]
 fn five_steps_in_single_precision() {
     for name in ["adamw", "frozen_norm", "head_only"] {
@@ -204,7 +205,7 @@ cases! {
     lamb
 }
 
-/// Norms that are frozen do not decay either, nor have they gradients that other processes could be sent.
+/// Frozen norms have neither weight decay nor gradients to send to other processes.
 #[test]
 fn frozen_norms_keep_their_values() {
     let device = Default::default();
