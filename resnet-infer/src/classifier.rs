@@ -52,7 +52,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the network has no classes, or the labels or the preprocessing do not fit.
+    /// Returns an error if the network has no classes, or the labels or the preprocessing do not fit.
     pub fn new(
         model: ResNet<B>,
         preprocessing: Preprocessing,
@@ -87,7 +87,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If no weights have the name, they can neither be found nor downloaded, or have no classifier.
+    /// Returns an error if no weights have the name, they can neither be found nor downloaded, or have no classifier.
     ///
     /// ```no_run
     /// use resnet_cpu::Cpu;
@@ -106,7 +106,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is of no known network, or does not fit.
+    /// Returns an error if the file cannot be read, is of no known network, or does not fit.
     pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, BuildError> {
         Self::from_source(ModelSource::file(path.as_ref()), device)
     }
@@ -115,7 +115,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Returns the errors of [`open`](Self::open).
     ///
     /// ```no_run
     /// use resnet_cpu::Cpu;
@@ -137,7 +137,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open) and [`pretrained`](Self::pretrained).
+    /// Returns the errors of [`open`](Self::open) and [`pretrained`](Self::pretrained).
     pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, BuildError> {
         ClassifierBuilder::new(source).load(device)
     }
@@ -186,7 +186,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the device does not compute in it.
+    /// Returns an error if the device does not compute in it.
     pub fn with_dtype(self, dtype: impl Into<FloatDType>) -> Result<Self, UnsupportedFloat> {
         let dtype = dtype.into();
         Ok(Self {

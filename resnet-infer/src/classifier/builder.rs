@@ -105,7 +105,7 @@ impl ClassifierBuilder {
     ///
     /// # Errors
     ///
-    /// If the source gives no network, the network has no classifier, or the labels or the preprocessing do not fit it.
+    /// Returns an error if the source gives no network, the network has no classifier, or the labels or the preprocessing do not fit it.
     pub fn load<B: Backend>(self, device: &B::Device) -> Result<Classifier<B>, BuildError> {
         let resolved = self.source.resolve()?;
         let (model, report) = resolved.load(device)?;

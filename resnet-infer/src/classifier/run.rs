@@ -46,7 +46,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     pub fn classify_one(&self, image: impl Into<ImageInput>) -> Result<Prediction, ClassifyError> {
         let mut logits = self.outputs(vec![image.into()], 0, ResNet::forward);
         Ok(self.prediction(&logits.remove(0)?))
@@ -87,7 +87,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     pub fn logits(
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
@@ -103,7 +103,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     ///
     /// ```
     /// use resnet_cpu::Cpu;
@@ -127,7 +127,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// If the image cannot be read or decoded, has other channels than the network, cannot be resized, or is too small or
+    /// Returns an error if the image cannot be read or decoded, has other channels than the network, cannot be resized, or is too small or
     /// too large for the network.
     pub fn prepare(&self, image: impl Into<ImageInput>) -> Result<Pixels, PrepareError> {
         let image = image.into().into_pixels(self.preprocessing.channels())?;
