@@ -9,11 +9,11 @@ use crate::note;
 #[derive(Clone, Debug, Args)]
 pub struct DataFlags {
     /// Column of a table that holds the image paths: its header name, or its number from 1
-    /// [default: found by header names or by the files that exist].
+    /// [default: found by header names or by existing files].
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     path_column: Option<String>,
     /// Column of a table that holds the labels: its header name, or its number from 1 [default:
-    /// found by header names].
+    /// found by header names or by content].
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     label_column: Option<String>,
     /// Meaning of the folders in DATA. `auto`: `train`, `val` and `test` are splits, all others are

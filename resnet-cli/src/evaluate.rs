@@ -49,7 +49,7 @@ pub struct Evaluate {
     /// Images per batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive, help_heading = "Runtime")]
     batch_size: usize,
-    /// Prints a JSON object instead of a table.
+    /// Print a JSON object instead of a table.
     #[arg(long, help_heading = "Output")]
     json: bool,
 }

@@ -48,7 +48,7 @@ pub struct ModelFlags {
     /// `batch-stats` [default: group:32].
     #[arg(long, value_name = "KIND", value_parser = norm, help_heading = "Model")]
     norm: Option<String>,
-    /// Sets a config option of the network, such as `stride_placement=conv1x1`, `norm_eps=1e-3` or
+    /// Config option of the network to set, such as `stride_placement=conv1x1`, `norm_eps=1e-3` or
     /// `num_classes=0`. Can be repeated.
     #[arg(long, value_name = "OPTION=VALUE", value_parser = option, help_heading = "Model")]
     set: Vec<String>,
