@@ -53,11 +53,11 @@ fn an_unavailable_backend_is_a_one_line_error() {
         ),
         (
             "cpu:1",
-            "`cpu:1`: expected no device: this backend has one only, all cores",
+            "`cpu:1`: expected no device: this backend always uses all CPU cores",
         ),
         (
             "rocm:0",
-            "backend `rocm` is not in this program: build it with `--features rocm`",
+            "backend `rocm` is not built in: build the program with `--features rocm`",
         ),
     ];
     for (backend, message) in cases {
