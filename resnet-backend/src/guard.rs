@@ -61,7 +61,9 @@ fn is_device_thread() -> bool {
 }
 
 fn device_messages() -> MutexGuard<'static, Vec<String>> {
-    DEVICE_MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
+    DEVICE_MESSAGES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 fn message(panic: &PanicHookInfo<'_>) -> String {

@@ -208,10 +208,7 @@ mod tests {
                 "cpu:1",
                 "`cpu:1`: expected no device: this backend always uses all CPU cores",
             ),
-            (
-                "cuda:cpu",
-                "`cuda:cpu`: expected a GPU index, from 0",
-            ),
+            ("cuda:cpu", "`cuda:cpu`: expected a GPU index, from 0"),
             (
                 "wgpu:-1",
                 "`wgpu:-1`: expected a device index, from 0, or `cpu` for a software renderer",

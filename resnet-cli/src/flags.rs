@@ -19,7 +19,12 @@ pub struct NetworkFlags {
     /// Pretrained weights, with their preprocessing and labels: an id from
     /// `resnet-infer weights list`, or the name of an architecture for its default weights.
     /// Downloaded at first use.
-    #[arg(long, value_name = "ID", conflicts_with = "arch", help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with = "arch",
+        help_heading = "Model"
+    )]
     pub model: Option<String>,
     /// Checkpoint file: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` if the feature `onnx` is
     /// built in. With `--model`, replaces the download.
@@ -159,7 +164,12 @@ pub struct RuntimeFlags {
 pub struct DeviceFlags {
     /// Backend and device, such as `cpu`, `wgpu:1` or `tch:cpu`; `resnet-infer backends` lists them
     /// [default: the fastest built-in backend, a GPU first].
-    #[arg(long, value_name = "NAME[:DEVICE]", env = "RESNET_BACKEND", help_heading = "Runtime")]
+    #[arg(
+        long,
+        value_name = "NAME[:DEVICE]",
+        env = "RESNET_BACKEND",
+        help_heading = "Runtime"
+    )]
     backend: Option<Selection>,
 }
 

@@ -72,7 +72,9 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok()
         .and_then(|number: u64| number.checked_mul(unit));
     let size = size.filter(|&size| size > 0);
-    size.ok_or_else(|| "expected a number of bytes above 0, such as 4294967296, 512MiB or 4GiB".into())
+    size.ok_or_else(|| {
+        "expected a number of bytes above 0, such as 4294967296, 512MiB or 4GiB".into()
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 //!
 //! GPU backends run on `RESNET_TEST_GPU`. The default is `wgpu:cpu`, Mesa's software renderer.
 
-#![allow(clippy::print_stdout, reason = "measured values, shown with `--nocapture`")]
+#![allow(
+    clippy::print_stdout,
+    reason = "measured values, shown with `--nocapture`"
+)]
 #![recursion_limit = "256"]
 
 #[cfg(feature = "cpu")]

@@ -106,7 +106,11 @@ fn record<const N: usize>(
         OpsKind::Tracked(prep) => {
             let leaves = inputs.map(|input| {
                 let requires_grad = !input.node.requirement.is_none();
-                let leaf = input.primitive.tensor.detach().set_requires_grad(requires_grad);
+                let leaf = input
+                    .primitive
+                    .tensor
+                    .detach()
+                    .set_requires_grad(requires_grad);
                 // Shares the storage of the input, so that Burn does not overwrite a tensor that
                 // LibTorch keeps.
                 TchTensor {

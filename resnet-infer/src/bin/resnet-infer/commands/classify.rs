@@ -53,7 +53,11 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
 }
 
 /// Returns notes about the printed class names and probabilities.
-fn output_notes(labels: &Labels, classes: usize, activation: Option<OutputActivation>) -> Vec<String> {
+fn output_notes(
+    labels: &Labels,
+    classes: usize,
+    activation: Option<OutputActivation>,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if labels.are_numbers() {
         notes.push(

@@ -81,9 +81,7 @@ pub(crate) fn run(args: Models) -> Result<Outcome> {
     if rows.is_empty() {
         match glob.parse::<Arch>() {
             Err(error) if !glob.contains(['*', '?', '[']) => bail!("{error}"),
-            _ => bail!(
-                "`{glob}`: expected a pattern that matches an architecture, found no match"
-            ),
+            _ => bail!("`{glob}`: expected a pattern that matches an architecture, found no match"),
         }
     }
     let mut out = std::io::stdout().lock();
