@@ -50,7 +50,7 @@ install() {
     done
   fi
   for library in "$new"/lib/*; do
-    [ -e "$library" ] || fail "the wheel lacks ${library##*/}: expected that of PyTorch $version"
+    [ -e "$library" ] || fail "the wheel lacks ${library##*/}: expected the wheel of PyTorch $version"
   done
 
   # Another call may have created the folder in the meantime.

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Models(Models),
     /// Show a checkpoint's format, tensors and architecture.
     Inspect(Inspect),
-    /// List the built-in backends and their devices on this machine.
+    /// List the backends, which of them are built in, and their devices on this machine.
     Backends(Backends),
     /// Benchmark inference: latency, throughput and memory.
     Bench(Bench),

@@ -1,4 +1,4 @@
-//! `backends`: lists the built-in backends and their devices on this machine.
+//! `backends`: lists the backends, built in or not, and their devices on this machine.
 
 use std::io::Write;
 
