@@ -1,4 +1,4 @@
-//! The invariants of `ARCHITECTURE.md`.
+//! Tests of the invariants in `ARCHITECTURE.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
-/// The dependencies of a package, without those of its tests.
+/// Returns the dependencies of a package, without its dev-dependencies.
 fn dependencies(package: &Value) -> impl Iterator<Item = &Value> {
     package["dependencies"]
         .as_array()
@@ -34,7 +34,7 @@ fn dependencies(package: &Value) -> impl Iterator<Item = &Value> {
 }
 
 #[test]
-fn arrows_run_one_way() {
+fn crates_depend_only_on_lower_layers() {
     let below_the_commands = vec![
         "resnet-backend",
         "resnet-core",
@@ -48,7 +48,7 @@ fn arrows_run_one_way() {
         crates.sort_unstable();
         crates
     };
-    let of_an_application = with(&below_the_commands, "resnet-cli");
+    let application = with(&below_the_commands, "resnet-cli");
     let allowed = BTreeMap::from([
         ("resnet-files", vec![]),
         ("resnet-fused", vec![]),
@@ -63,8 +63,8 @@ fn arrows_run_one_way() {
         ("resnet-backend", vec!["resnet-cpu", "resnet-fused"]),
         ("resnet-data", vec!["resnet-core", "resnet-image"]),
         ("resnet-cli", with(&below_the_commands, "resnet-files")),
-        ("resnet-infer", of_an_application.clone()),
-        ("resnet-train", with(&of_an_application, "resnet-files")),
+        ("resnet-infer", application.clone()),
+        ("resnet-train", with(&application, "resnet-files")),
         ("resnet-doctests", vec![]),
     ]);
     let packages = packages();
@@ -83,8 +83,8 @@ fn arrows_run_one_way() {
     }
 }
 
-/// What commands need, and libraries do not.
-const OF_COMMANDS: [&str; 8] = [
+/// Dependencies that only the commands need.
+const COMMAND_ONLY: [&str; 8] = [
     "anyhow",
     "clap",
     "ctrlc",
@@ -96,7 +96,7 @@ const OF_COMMANDS: [&str; 8] = [
 ];
 
 #[test]
-fn libraries_need_nothing_of_a_command() {
+fn command_dependencies_are_optional() {
     let mut optional = BTreeSet::new();
     for package in packages() {
         if package["name"] == "resnet-cli" {
@@ -104,18 +104,18 @@ fn libraries_need_nothing_of_a_command() {
         }
         for dependency in dependencies(&package) {
             let name = dependency["name"].as_str().unwrap();
-            if OF_COMMANDS.contains(&name) {
+            if COMMAND_ONLY.contains(&name) {
                 assert_eq!(dependency["optional"], true, "{}: {name}", package["name"]);
                 optional.insert(name.to_string());
             }
         }
     }
-    assert_eq!(optional.into_iter().collect::<Vec<_>>(), OF_COMMANDS);
+    assert_eq!(optional.into_iter().collect::<Vec<_>>(), COMMAND_ONLY);
 }
 
-/// A dependency may bring in what is optional here, by a feature of its own.
+/// A dependency can enable an optional dependency through one of its features.
 #[test]
-fn libraries_without_cli_bring_nothing_of_a_command() {
+fn libraries_without_cli_have_no_command_dependencies() {
     let tree = |features: &[&str], krate: &str| -> BTreeSet<String> {
         let output = Command::new(env!("CARGO"))
             .args(["tree", "--offline", "--edges", "normal", "--package", krate])
@@ -131,8 +131,8 @@ fn libraries_without_cli_bring_nothing_of_a_command() {
     for krate in ["resnet-infer", "resnet-train"] {
         let library = tree(&["--no-default-features"], krate);
         assert!(library.contains("resnet-weights"), "{krate}: {library:?}");
-        let brought = OF_COMMANDS.map(|name| library.contains(name).then_some(name));
-        assert_eq!(brought, [None; OF_COMMANDS.len()], "{krate}");
+        let brought = COMMAND_ONLY.map(|name| library.contains(name).then_some(name));
+        assert_eq!(brought, [None; COMMAND_ONLY.len()], "{krate}");
         for backend in ["resnet-backend", "resnet-cpu", "burn-flex", "burn-ndarray"] {
             assert!(!library.contains(backend), "{krate}: {backend}");
         }
@@ -150,7 +150,7 @@ fn only_the_backend_crate_names_backends() {
             let backends = features
                 .iter()
                 .filter(|feature| !neutral.contains(&feature.as_str().unwrap()));
-            // resnet-cpu is a backend; burn-store knows formats, not devices.
+            // resnet-cpu is itself a backend; burn-store handles file formats, not devices.
             let backend =
                 ["resnet-backend", "resnet-cpu"].contains(&package["name"].as_str().unwrap());
             if !backend && name.starts_with("burn") && name != "burn-store" {
@@ -176,7 +176,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The sources of a crate, each up to its unit tests.
+/// Returns the source files of a crate without their unit tests.
 fn code(krate: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     sources(&fixture(krate).join("src"), &mut files);
@@ -208,7 +208,7 @@ const CRATES: [&str; 11] = [
 ];
 
 #[test]
-fn the_core_has_no_outside_world() {
+fn the_core_does_not_use_std() {
     for (path, code) in code("resnet-core") {
         for word in ["std::", "println!", "extern crate std"] {
             let uses = code
@@ -220,9 +220,9 @@ fn the_core_has_no_outside_world() {
     }
 }
 
-/// The workspace denies `unsafe_code`, so an exception has to name the lint.
+/// The workspace denies `unsafe_code`, so an exception must name the lint.
 #[test]
-fn unsafe_stands_in_one_file() {
+fn unsafe_code_is_in_one_file() {
     let manifest = std::fs::read_to_string(fixture("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""));
     let files = CRATES.iter().flat_map(|krate| code(krate));
@@ -234,11 +234,11 @@ fn unsafe_stands_in_one_file() {
 }
 
 #[test]
-fn files_are_written_in_three_places() {
+fn only_three_files_write_files() {
     let places = [
         "resnet-files/src/lib.rs",
         "weights/src/fetch/download/part.rs",
-        // The lock of a run, which holds nothing.
+        // The lock file of a run, which stays empty.
         "resnet-train/src/bin/resnet-train/commands/train/folder.rs",
     ];
     let places = places.map(fixture);

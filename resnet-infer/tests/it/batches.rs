@@ -1,4 +1,4 @@
-//! How far predictions depend on the images that are in the same batch: the figures of the page "Backends".
+//! Dependence of logits on the batch size: the figures of the page "Backends".
 
 use burn::tensor::Tensor;
 use resnet_core::{Arch, Network, ResNet};
@@ -7,10 +7,11 @@ use resnet_weights::{Checkpoint, Load};
 
 use crate::{keyed, real_data};
 
-/// A share of the largest logit.
-const MOST: f32 = 2e-6;
+/// Tolerance relative to the largest logit.
+const TOLERANCE: f32 = 2e-6;
 
-/// The largest difference of the logits of 16 images one by one to those in batches of 8 and 16, over the largest logit.
+/// Computes the logits of 16 images at batch sizes 1, 8 and 16. Returns the largest difference to
+/// batch size 1, relative to the largest logit.
 fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
     let model = model.fuse();
     let images = keyed::images::<Cpu>(7, [16, 3, side, side], &Default::default());
@@ -35,7 +36,7 @@ fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
 }
 
 #[test]
-fn logits_depend_on_the_batch_in_the_last_bits_only() {
+fn logits_depend_on_the_batch_size_only_in_the_last_bits() {
     for (arch, side) in [
         (Arch::ResNet18, 96),
         (Arch::ResNet50, 64),
@@ -49,13 +50,13 @@ fn logits_depend_on_the_batch_in_the_last_bits_only() {
         let model = keyed::fill(arch.config().init(&Default::default()), 7);
         let difference = difference(model, side);
         println!("{arch:?} {side}: {difference:.1e}");
-        assert!(difference <= MOST, "{arch:?}: {difference:.1e}");
+        assert!(difference <= TOLERANCE, "{arch:?}: {difference:.1e}");
     }
 }
 
-/// Trained networks: ours, and those of the real data.
+/// Covers the embedded network and, with real data, third-party networks.
 #[test]
-fn those_of_trained_networks_too() {
+fn logits_of_trained_networks_depend_on_the_batch_size_only_in_the_last_bits() {
     let mut models = vec![
         resnet_weights::pretrained::<Cpu>("cifar_resnet20.resnet_zoo_c10", &Default::default())
             .unwrap()
@@ -72,6 +73,6 @@ fn those_of_trained_networks_too() {
     for model in models {
         let difference = difference(model, 32);
         println!("trained: {difference:.1e}");
-        assert!(difference <= MOST, "{difference:.1e}");
+        assert!(difference <= TOLERANCE, "{difference:.1e}");
     }
 }

@@ -1,8 +1,8 @@
-//! The command and the library as a user meets them.
+//! Integration tests of the command and the library.
 
 #![allow(
     clippy::print_stdout,
-    reason = "figures, and what was skipped, with `--nocapture`"
+    reason = "measured values and skipped tests, shown with `--nocapture`"
 )]
 
 mod architecture;
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
-/// `resnet-infer ARGS`, without the environment of whoever runs the tests.
+/// Runs `resnet-infer ARGS` without `RESNET_BACKEND` from the environment.
 fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Assert {
     let mut command = Command::cargo_bin("resnet-infer").unwrap();
     command.env_remove("RESNET_BACKEND").args(args).assert()
@@ -42,7 +42,7 @@ fn stderr(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).unwrap()
 }
 
-/// A file of another crate's fixtures.
+/// Returns the path of a file in the workspace.
 fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
@@ -57,7 +57,8 @@ fn image(name: &str) -> String {
     path.to_str().unwrap().to_string()
 }
 
-/// The folder of real data, which is not in the repository; a test without it says so and ends.
+/// Returns the folder of real data, which is not in the repository. Tests that need it are skipped
+/// without it.
 fn real_data() -> Option<PathBuf> {
     let folder = std::env::var_os("RESNET_TEST_DATA").map(PathBuf::from);
     if folder.is_none() {
