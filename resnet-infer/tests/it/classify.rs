@@ -354,13 +354,8 @@ fn an_ambiguous_architecture_is_noted() {
     let text = stderr(&run(args).success());
     let note = "note: resnet50: assumes stride_placement=conv3x3 (else `--set \
                 stride_placement=conv1x1` (v1, as in Caffe and detection code)), anti_alias=none (else `--arch \
-<<<<<<< HEAD
                 resnetaa50` or `--arch resnetblur50`), which the keys do not show\n";
-    assert_eq!(text, format!("{note}{numbers}"));
-=======
-                resnetaa50` or `--arch resnetblur50`)\n";
     assert_eq!(text, format!("{note}{indices}"));
->>>>>>> 0aaa2ed43efe083556cffdb0b9cd5fd90c375ed7
 }
 
 #[cfg(unix)]
