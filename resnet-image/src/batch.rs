@@ -55,7 +55,7 @@ pub enum BatchError {
     },
     /// An invalid mean or standard deviation.
     #[error(transparent)]
-    Normalisation(#[from] PreprocessingError),
+    Normalization(#[from] PreprocessingError),
 }
 
 /// Normalizes images of one size into a batch, as torchvision's `ToTensor` and `Normalize` do.

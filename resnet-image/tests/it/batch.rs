@@ -82,5 +82,5 @@ fn empty_or_invalid_batches_and_different_sizes_are_errors() {
         channel: 2,
         found: 0.0,
     };
-    assert_eq!(error.unwrap_err(), BatchError::Normalisation(expected));
+    assert_eq!(error.unwrap_err(), BatchError::Normalization(expected));
 }

@@ -250,7 +250,7 @@ fn errors_of_other_graphs_name_node_and_cause() {
             "node `/patches/Conv` (Conv): expected `pads` that keep the size, 3, found 0",
         ),
         (
-            "quantised",
+            "quantized",
             "node `image_QuantizeLinear` (DynamicQuantizeLinear): belongs to a quantized network",
         ),
     ];
