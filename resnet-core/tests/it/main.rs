@@ -1,19 +1,10 @@
 //! The networks against PyTorch.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "figures, and what was skipped, with `--nocapture`"
-)]
-
-mod keyed;
 mod options;
 mod parity;
 mod records;
 mod state_dicts;
-mod suite;
 mod training;
 
 /// The default CPU backend.
 type Cpu = burn::backend::Flex;
-
-use suite::json;

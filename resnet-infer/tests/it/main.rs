@@ -1,11 +1,7 @@
 //! The command and the library as a user meets them.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "figures, and what was skipped, with `--nocapture`"
-)]
+#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
 
-mod architecture;
 mod batches;
 mod cases;
 mod channels;
@@ -13,20 +9,16 @@ mod classify;
 mod compare;
 mod evaluate;
 mod inputs;
-#[path = "../../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 mod library;
 mod look;
 mod runtime;
 mod scratch;
-#[path = "../../../weights/tests/it/fetch/server.rs"]
-mod server;
 mod weights;
-
-use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+// A file of any crate's fixtures.
+use resnet_testing::workspace as fixture;
 
 /// `resnet-infer ARGS`, without the environment of whoever runs the tests.
 fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Assert {
@@ -42,11 +34,6 @@ fn stderr(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).unwrap()
 }
 
-/// A file of another crate's fixtures.
-fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
 fn checkpoint(name: &str) -> String {
     let path = fixture("weights/tests/fixtures/checkpoints").join(name);
     path.to_str().unwrap().to_string()
@@ -55,13 +42,4 @@ fn checkpoint(name: &str) -> String {
 fn image(name: &str) -> String {
     let path = fixture("resnet-image/tests/fixtures/preprocess/images").join(name);
     path.to_str().unwrap().to_string()
-}
-
-/// The folder of real data, which is not in the repository; a test without it says so and ends.
-fn real_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("RESNET_TEST_DATA").map(PathBuf::from);
-    if folder.is_none() {
-        println!("SKIPPED: set RESNET_TEST_DATA to the folder of cifar10-resnet/ and photos/");
-    }
-    folder
 }

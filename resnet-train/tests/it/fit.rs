@@ -12,12 +12,11 @@ use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
+use resnet_testing::{keyed, pairs};
 use resnet_train::{
     Decay, Ending, EpochReport, Fit, Loss, Observer, OptimizerConfig, ParamGroups, Position,
     Schedule, Settings, StepReport, Trainer,
 };
-
-use crate::keyed;
 
 pub(crate) type Train = Autodiff<Cpu>;
 
@@ -182,7 +181,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         assert!(position.step < 12);
         let ending = cut.run(&mut trainer, &mut position, &device, &mut Watch::default());
         assert_eq!(ending.unwrap(), Ending::Done);
-        for ((key, expected), (_, found)) in expected.iter().zip(state(&trainer)) {
+        for ((key, expected), (_, found)) in pairs(&expected, state(&trainer)) {
             assert_eq!(&found, expected, "{key}, cut off after {stop_after}");
         }
     }

@@ -11,7 +11,7 @@ use resnet_core::{LayerGroup, Network, ResNet, ResNetConfig};
 use crate::keyed;
 
 /// A network that the suite can run.
-pub(crate) trait Subject<B: Backend>: Network<B> {
+pub(super) trait Subject<B: Backend>: Network<B> {
     fn build(config: &ResNetConfig, device: &B::Device) -> Self;
 
     fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 2>;
@@ -44,7 +44,7 @@ impl<B: Backend> Subject<B> for ResNet<B> {
 
 /// The same function as a network of a user's: a headless `ResNet` and a classifier of its own.
 #[derive(Module, Debug)]
-pub(crate) struct Headed<B: Backend> {
+pub(super) struct Headed<B: Backend> {
     backbone: ResNet<B>,
     fc: Linear<B>,
 }

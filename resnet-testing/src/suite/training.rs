@@ -12,11 +12,15 @@ use resnet_core::{ResNet, ResNetConfig, is_running_stat};
 use serde_json::Value;
 
 use super::{Headed, Subject, floats, json};
-use crate::keyed;
+use crate::{keyed, pairs};
 
-/// One step of SGD with Nesterov's momentum and weight decay on a CIFAR ResNet-20, as `training/step.py` does it: losses,
-/// gradients, and every tensor after it. The network is a `ResNet`, then one of a user's.
-pub(crate) fn training<B: Backend>(device: &B::Device, tolerance: f64) {
+/// Checks one step of SGD with Nesterov's momentum and weight decay on a CIFAR ResNet-20, as `training/step.py` does it:
+/// losses, gradients, and every tensor after it. The network is a `ResNet`, then one of a user's.
+///
+/// # Panics
+///
+/// Panics if a number is off by more than `tolerance`, relative to its tensor.
+pub fn training<B: Backend>(device: &B::Device, tolerance: f64) {
     step::<Autodiff<B>, ResNet<Autodiff<B>>>(device, tolerance);
     step::<Autodiff<B>, Headed<Autodiff<B>>>(device, tolerance);
 }
@@ -83,7 +87,7 @@ fn gradients_error<B: AutodiffBackend, N: Subject<B>>(
         expected.as_object().unwrap().len(),
     ];
     assert_eq!(numbers, [numbers[0]; 3], "parameters and gradients");
-    let pairs = keys.iter().zip(visitor.found);
+    let pairs = pairs(&keys, visitor.found).into_iter();
     pairs.fold(0.0, |worst: f64, (key, gradient)| {
         let key = N::torch_key(key);
         worst.max(digest_error(key, gradient, &expected[key]))

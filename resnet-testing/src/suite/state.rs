@@ -7,7 +7,11 @@ use super::{Headed, Subject};
 use crate::keyed;
 
 /// Checks the state dict of a `ResNet` and of a network of a user's.
-pub(crate) fn state<B: Backend>(device: &B::Device) {
+///
+/// # Panics
+///
+/// Panics if a value or a key comes out changed.
+pub fn state<B: Backend>(device: &B::Device) {
     let config = ResNetConfig::named("test_resnet").unwrap();
     let state = goes_out_as_it_came_in::<B, ResNet<B>>(&config, device);
     let of_user = goes_out_as_it_came_in::<B, Headed<B>>(&config, device);
