@@ -1,4 +1,5 @@
-//! Lets the binaries find LibTorch where the build found it, without `LD_LIBRARY_PATH`.
+//! Sets the rpath of the binaries to the LibTorch of the build, so that they run without
+//! `LD_LIBRARY_PATH`.
 
 use std::env;
 

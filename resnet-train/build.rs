@@ -1,4 +1,5 @@
-//! Lets the binaries find LibTorch where the build found it, without `LD_LIBRARY_PATH`.
+//! Adds the LibTorch folder of the build to the rpath, so that the binaries need no
+//! `LD_LIBRARY_PATH`.
 
 use std::env;
 

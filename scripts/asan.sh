@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the tests of resnet-cpu under AddressSanitizer: its kernels, and where threads write their parts,
-# are unsafe code. Sizes wrap around silently, as in release builds.
+# Runs the tests of resnet-cpu under AddressSanitizer, because its kernels and parallel writes are
+# unsafe code. Integer arithmetic wraps on overflow, as in release builds.
 #
-#   scripts/asan.sh [FILTER OR OPTIONS FOR THE TESTS]
+#   scripts/asan.sh [TEST FILTER OR OPTIONS]
 #
-# It works with a stable compiler. CARGO_TARGET_DIR gets a folder `asan` of its own.
+# It works with a stable compiler and builds in the subfolder `asan` of CARGO_TARGET_DIR.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,7 @@ export CARGO_INCREMENTAL=0
 export CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
 export CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false
 export RUSTFLAGS="-Zsanitizer=address --cfg asan"
-# Packed weights stay until the process ends. An allocation that is refused is for the program to see.
+# The cache of packed weights lives until the process ends. A failed allocation must return null to
+# the program.
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1"
 cargo test -p resnet-cpu --target "$host" --lib --test it -- "$@"

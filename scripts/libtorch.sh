@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# LibTorch 2.9.0 from PyPI, for machines that reach PyPI but not download.pytorch.org, which the `tch` feature would
-# otherwise download from by itself. Prints the variables that the build reads:
+# Installs LibTorch 2.9.0 from PyPI, for machines that cannot reach download.pytorch.org, from which
+# the build of the feature `tch` downloads it otherwise. Prints the environment variables for the
+# build:
 #
 #     eval "$(scripts/libtorch.sh [FOLDER])"
 #     cargo run --release -p resnet-infer --features tch -- backends
 #
-# FOLDER (default: ~/.cache/resnet-burn/libtorch) keeps the library, about 1.5 GB; a second call finds it there.
-# The wheel for Linux on x86-64 is made for CUDA. Only its CPU half is taken: CUDA's own libraries would be 3 GB more.
+# FOLDER (default: ~/.cache/resnet-burn/libtorch) caches the library, about 1.5 GB, for the next
+# call. The wheel for Linux on x86-64 is built for CUDA. The script uses only its CPU part: the CUDA
+# libraries need 3 GB more.
 set -euo pipefail
 
 version=2.9.0
@@ -17,7 +19,7 @@ home="$folder/$version"
 say() { echo "libtorch.sh: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# The folder appears whole or not at all.
+# Creates the folder atomically: it appears complete or not at all.
 install() {
   local python
   python="$(command -v python3)" || fail "expected python3 with pip, found none: install python3-pip"
@@ -34,7 +36,8 @@ install() {
 
   mkdir "$new/lib"
   if [ -e "$new/wheels/torch/lib/libtorch_cuda.so" ]; then
-    # libtorch_cpu.so is linked to these two; libtorch.so would bring the rest of CUDA, so an empty one stands for it.
+    # libtorch_cpu.so links to these two libraries. An empty libtorch.so replaces the real one,
+    # which would load the rest of CUDA.
     pip_install "nvidia-cuda-runtime-cu12==$cuda_runtime" "nvidia-cuda-cupti-cu12==$cuda_runtime" ||
       fail "CUDA's runtime cannot be installed from PyPI: see the message of pip above"
     ln -s ../wheels/torch/lib/{libtorch_cpu.so,libc10.so,libgomp.so.1} "$new/lib/"
@@ -47,10 +50,10 @@ install() {
     done
   fi
   for library in "$new"/lib/*; do
-    [ -e "$library" ] || fail "the wheel lacks ${library##*/}: expected that of PyTorch $version"
+    [ -e "$library" ] || fail "the wheel lacks ${library##*/}: expected the wheel of PyTorch $version"
   done
 
-  # Another call may have been faster.
+  # Another call may have created the folder in the meantime.
   mv -T "$new" "$home" 2> /dev/null || [ -d "$home/lib" ] || fail "$home cannot be written"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the kernels of resnet-cpu on few values under Miri, which finds undefined behavior and data races:
-# with portable vectors of eight values, then with none.
+# Runs the kernels of resnet-cpu on small inputs under Miri, which finds undefined behavior and data
+# races: first with portable vectors of eight values, then without SIMD.
 #
 #   rustup toolchain install nightly --component miri,rust-src
 #   scripts/miri.sh
@@ -12,10 +12,10 @@ skipped() {
   exit 0
 }
 
-cargo +nightly miri --version > /dev/null 2>&1 || skipped "Miri, for want of a nightly toolchain with it"
+cargo +nightly miri --version > /dev/null 2>&1 || skipped "Miri: no nightly toolchain with Miri"
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/miri"
-# rayon's queues break the rules of stacked borrows and cast addresses to pointers; its threads never end.
+# rayon's queues violate stacked borrows and cast integers to pointers; its threads never end.
 export MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-tree-borrows"
 export RAYON_NUM_THREADS=2
 for vectors in wide none; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the libraries for WebAssembly (wasm32-unknown-unknown), and runs the embedded network in Node.js: its logits have to
-# be the native ones.
+# Builds the libraries for WebAssembly (wasm32-unknown-unknown) and runs the embedded network in
+# Node.js. Its logits must match the native ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,14 +10,14 @@ skipped() {
 }
 
 target=wasm32-unknown-unknown
-rustup target add "$target" 2> /dev/null || skipped "$target, which rustup cannot install here"
+rustup target add "$target" 2> /dev/null || skipped "$target: rustup cannot install it here"
 
 cargo check -p resnet-core --target "$target"
 cargo check -p resnet-image --target "$target"
 cargo check -p resnet-cpu --target "$target"
 cargo check -p resnet-infer --lib --no-default-features --features embedded --target "$target"
 
-command -v node > /dev/null || skipped "the network in WebAssembly, for want of Node.js"
+command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
 folder=resnet-infer/tests/wasm
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/wasm"
 cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"

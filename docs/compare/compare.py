@@ -1,4 +1,4 @@
-"""Times this project's backends beside the alternatives, for docs/src/performance.md.
+"""Benchmarks inference on this project's backends and the alternatives, for docs/src/performance.md.
 
     python -m venv .venv && .venv/bin/pip install torch==2.9.0 torchvision==0.24.0 timm onnx onnxruntime numpy
     cargo build --release -p resnet-infer --features flex,ndarray,tch,wgpu
@@ -6,9 +6,10 @@
     .venv/bin/python docs/compare/compare.py --resnet-infer target/release/resnet-infer \
         --peers docs/compare/rust/target/release/peers [--models …] [--batch-sizes 1,8] [--rounds 3]
 
-Every figure comes from a process of its own. In each round all of them run once, one after the other (A B C A B C …), so
-that a noisy machine is as noisy to each. Quoted is the median over the rounds of the medians of the runs, as a ratio to PyTorch
-eager's of the same table, and the largest peak memory. Backends that need seconds a run get one round of three runs, at batch 1.
+Each measurement runs in its own process. Each round runs all of them once, in turn, so that noise
+of the machine affects all equally. The table shows the median over the rounds of each round's
+median time, relative to PyTorch eager in the same table, and the largest peak memory. Backends that
+need seconds per run get one round of three runs, at batch size 1 only.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import tempfile
 HERE = pathlib.Path(__file__).parent
 EAGER = "PyTorch eager"
 PLAIN = {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}
-# Name in the table, `--backend`, further flags.
+# Name in the table, value of `--backend`, more flags.
 OURS = [
     ("`cpu`, fused", "cpu", ["--fuse"]),
     ("`cpu`", "cpu", []),
@@ -32,7 +33,7 @@ OURS = [
 ]
 SLOW = [
     ("`ndarray`, fused", "ndarray", ["--fuse"]),
-    ("`wgpu` in software, fused", "wgpu:cpu", ["--fuse"]),
+    ("`wgpu` software renderer, fused", "wgpu:cpu", ["--fuse"]),
 ]
 
 
@@ -53,7 +54,7 @@ def main():
     parser.add_argument("--size", default="224")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", default="10")
-    parser.add_argument("--no-slow", action="store_true", help="without ndarray and wgpu in software")
+    parser.add_argument("--no-slow", action="store_true", help="skip ndarray and the software renderer of wgpu")
     args = parser.parse_args()
 
     peers = HERE / "peers.py"
@@ -101,7 +102,7 @@ def markdown(table, models, batch):
         figure = f"{ms:.0f} ms" if name == EAGER else f"{ms / eager:.2f}" if ms / eager < 10 else f"{ms / eager:.0f}"
         return f"{figure}, {peak:.0f} MB"
 
-    print(f"\nBatch {batch}: time over PyTorch eager's, and peak memory of the process.\n")
+    print(f"\nBatch size {batch}: time relative to PyTorch eager, and peak memory of the process.\n")
     print("| | " + " | ".join(models) + " |")
     print("|---|" + "---:|" * len(models))
     for name in table:

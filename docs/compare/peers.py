@@ -1,11 +1,11 @@
-"""Times one alternative on one network, in a process of its own. Prints one JSON object.
+"""Benchmarks one alternative on one network. Prints one JSON object.
 
     python peers.py export MODEL BATCH SIZE FILE.onnx     # for the peers that read ONNX
     python peers.py eager|frozen MODEL BATCH SIZE [RUNS]
     python peers.py onnxruntime FILE.onnx [RUNS]
 
-Random weights, random input, f32, all cores. Needs torch 2.9.0, torchvision 0.24, timm, onnx and onnxruntime.
-"""
+Uses random weights, random input, f32 and all cores. Needs torch 2.9.0, torchvision 0.24, timm,
+onnx and onnxruntime."""
 
 import json
 import sys

@@ -1,11 +1,11 @@
-"""Times steps of training and the loading of images beside PyTorch, for docs/src/performance.md.
+"""Benchmarks training steps and image loading against PyTorch, for docs/src/performance.md.
 
     python -m venv .venv && .venv/bin/pip install torch==2.9.0 torchvision==0.24.0 timm numpy
     cargo build --release -p resnet-train --features flex,tch
     .venv/bin/python docs/compare/training.py --resnet-train target/release/resnet-train [--images FOLDER] [--rounds 3]
 
-Every figure comes from a process of its own; in each round all of them run once, one after the other (A B C A B C …).
-Quoted is the median over the rounds of the medians of the steps. FOLDER is one of photographs, one folder a class inside.
+Each measurement runs in its own process. Each round runs all of them once, in turn. The table shows
+the median over the rounds of each round's median. FOLDER contains photos, one subfolder per class.
 """
 
 import argparse
@@ -19,7 +19,7 @@ CASES = [("resnet18", 8, 64, 20), ("resnet18", 8, 224, 6), ("cifar_resnet20", 12
 
 
 def cifar_resnet20():
-    """He et al. 2015, section 4.2, option A: as akamaster's `resnet.py` has it."""
+    """Returns ResNet-20 of He et al. 2015, section 4.2, with option A shortcuts, as in akamaster's `resnet.py`."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -69,8 +69,8 @@ def peer_data(folder, batch, workers):
     from torchvision import datasets, transforms as T
 
     torch.set_num_threads(1)
-    normalise = T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    steps = T.Compose([T.RandomResizedCrop(224), T.RandomHorizontalFlip(), T.ToTensor(), normalise])
+    normalize = T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    steps = T.Compose([T.RandomResizedCrop(224), T.RandomHorizontalFlip(), T.ToTensor(), normalize])
     images = datasets.ImageFolder(folder, steps, is_valid_file=lambda path: path.endswith(".jpg"))
     loader = torch.utils.data.DataLoader(images, batch, shuffle=True, num_workers=workers)
     start, count = time.perf_counter(), 0
@@ -88,7 +88,7 @@ def run(command):
 
 
 def table(title, unit, columns, rounds):
-    """Runs every column once a round."""
+    """Runs every column once per round and prints the median of each."""
     values = {name: [] for name, _, _ in columns}
     for _ in range(rounds):
         for name, command, key in columns:
@@ -111,7 +111,7 @@ def main():
         step = [ours, "bench", "step", name, "--batch-size", batch, "--size", size, "--runs", runs]
         columns = [("PyTorch", python + ["step", name, batch, size, runs], "median_ms")]
         columns += [("tch", step + ["--backend", "tch:cpu"], "median_ms")]
-        columns += [("tch, without our trainer", step + ["--backend", "tch:cpu", "--bare"], "median_ms")]
+        columns += [("tch, bare loop", step + ["--backend", "tch:cpu", "--bare"], "median_ms")]
         few = step[:-1] + [max(2, runs // 4)]
         columns += [("cpu", step + ["--backend", "cpu"], "median_ms")]
         columns += [("flex", few + ["--backend", "flex"], "median_ms")]
@@ -122,7 +122,7 @@ def main():
             ("DataLoader, 2 workers", python + ["data", args.images, 32, 2], "images_per_second"),
             ("resnet-data, 2 workers", load + ["--workers", 2], "images_per_second"),
         ]
-        table("loading photographs, 224 pixels", "images/s", columns, args.rounds)
+        table("loading photos, 224 pixels", "images/s", columns, args.rounds)
 
 
 if __name__ == "__main__":

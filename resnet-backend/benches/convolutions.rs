@@ -1,10 +1,11 @@
-//! The convolutions of ResNet-50 at 224 pixels, and the grouped ones of ResNeXt-50, one image: where the time goes.
+//! Benchmarks of single convolutions at batch size 1: the layers of ResNet-50 at 224 pixels and the
+//! grouped layers of ResNeXt-50.
 //!
 //! ```text
 //! cargo bench -p resnet-backend --features tch -- 'tch:cpu/3x3'
 //! ```
 //!
-//! On every device but graphics drivers in software; Criterion's `Gelem/s` are GFLOP/s.
+//! Runs on every device except software renderers. Criterion's `Gelem/s` are GFLOP/s.
 
 #![recursion_limit = "256"]
 
@@ -14,7 +15,7 @@ use burn::tensor::{Distribution, Tensor, module};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use resnet_backend::{Hardware, Selection, Work, backends, with_backend};
 
-/// Channels in and out, kernel, stride, groups, side of the input.
+/// Input channels, output channels, kernel size, stride, groups, and side of the input in pixels.
 struct Shape(usize, usize, usize, usize, usize, usize);
 
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! Drivers: one module for each kind of device, which lists the devices of the machine and opens one.
+//! Drivers, one module for each kind of device: list the devices of the machine and open one.
 
 pub(crate) mod cpu;
 #[cfg(feature = "cuda")]

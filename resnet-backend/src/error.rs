@@ -6,14 +6,14 @@ use crate::{BackendName, Selection};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
-    /// No backend has this name.
+    /// There is no backend with this name.
     #[error("unknown backend `{name}`: expected one of {}", known())]
     Unknown {
         /// The requested name.
         name: String,
     },
     /// The program was built without the backend.
-    #[error("backend `{name}` is not in this program: build it with `--features {name}`")]
+    #[error("backend `{name}` is not built in: build the program with `--features {name}`")]
     NotBuilt {
         /// The backend. Its cargo feature has the same name.
         name: BackendName,
@@ -26,7 +26,7 @@ pub enum BackendError {
         /// The requested device.
         device: String,
     },
-    /// The machine has no such device, or its driver does not show it.
+    /// The machine has no such device, or its driver does not report it.
     #[error("backend `{selection}` finds no device: {reason}")]
     NoDevice {
         /// The requested backend and device.

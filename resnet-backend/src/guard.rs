@@ -1,4 +1,4 @@
-//! A driver's panic as an error.
+//! Conversion of a driver's panic to an error.
 
 #![cfg_attr(
     not(any(
@@ -7,7 +7,7 @@
         feature = "rocm",
         feature = "tch"
     )),
-    allow(dead_code, reason = "backends on the processor do not panic")
+    allow(dead_code, reason = "CPU backends do not panic")
 )]
 
 use std::cell::{Cell, RefCell};
@@ -17,52 +17,56 @@ use std::thread;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
-    /// What this thread said while it was guarded.
-    static WORDS: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The panic message of this thread while it is guarded.
+    static MESSAGE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// What Burn's threads for devices said, all of them since the program began.
-static OF_DEVICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The panic messages of all Burn device threads since the program started.
+static DEVICE_MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Does the work and gives a panic in it as its words: those of a device's thread, where one panicked in the meantime,
-/// as this thread's panic follows from it. Nothing is printed then.
+/// Runs the work and returns the message of a panic as an error, without printing it.
+///
+/// If a device thread of Burn panicked in the meantime, its message is returned, because it caused
+/// the panic of this thread.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            if is_of_a_device() {
-                of_devices().push(words(panic));
+            if is_device_thread() {
+                device_messages().push(message(panic));
             } else if GUARDED.try_with(Cell::get).unwrap_or(false) {
-                WORDS.set(Some(words(panic)));
+                MESSAGE.set(Some(message(panic)));
             } else {
                 previous(panic);
             }
         }));
     });
-    let said = of_devices().len();
+    let known = device_messages().len();
     let before = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
     result.map_err(|_| {
-        let own = WORDS.take();
-        let cause = of_devices().get(said).cloned();
+        let own = MESSAGE.take();
+        let cause = device_messages().get(known).cloned();
         cause.or(own).unwrap_or_else(|| "no reason given".into())
     })
 }
 
-/// Burn calls its threads for devices `DSU-…` and `DSD-…`.
-fn is_of_a_device() -> bool {
+/// Returns whether this is a device thread of Burn, whose name starts with `DSU` or `DSD`.
+fn is_device_thread() -> bool {
     let thread = thread::current();
     let name = thread.name().unwrap_or_default();
     name.starts_with("DSU") || name.starts_with("DSD")
 }
 
-fn of_devices() -> MutexGuard<'static, Vec<String>> {
-    OF_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
+fn device_messages() -> MutexGuard<'static, Vec<String>> {
+    DEVICE_MESSAGES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
-fn words(panic: &PanicHookInfo<'_>) -> String {
+fn message(panic: &PanicHookInfo<'_>) -> String {
     let text = panic.payload_as_str().unwrap_or("no reason given");
     let text = text.trim().replace('\n', " ");
     match panic.location() {
@@ -71,7 +75,8 @@ fn words(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// From the crate's folder on: what comes before is of the machine that built the program.
+/// Returns the path from the crate's folder on. The part before depends on the machine that built
+/// the program.
 fn crate_path(file: &str) -> &str {
     match file.find("/src/").and_then(|at| file[..at].rfind('/')) {
         Some(at) => &file[at + 1..],
@@ -83,9 +88,10 @@ fn crate_path(file: &str) -> &str {
 mod tests {
     use super::*;
 
-    // One test: a panic of a device is taken for the cause by every guard of the moment.
+    // One test for both: every guard that runs at the same time would take the panic of the device
+    // thread as its cause.
     #[test]
-    fn a_panic_becomes_its_words_and_that_of_a_device_is_the_cause() {
+    fn a_panic_becomes_an_error_and_a_device_panic_is_the_cause() {
         assert_eq!(guarded(|| 1), Ok(1));
         let error = guarded(|| panic!("out of\nmemory")).unwrap_err();
         assert!(

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-// The types of a fused GPU backend nest deeper than the compiler's default.
+// The types of a fused GPU backend are nested deeper than the compiler's default limit.
 #![recursion_limit = "256"]
 
 mod drivers;
@@ -16,8 +16,10 @@ pub use report::{BackendReport, DeviceReport, Hardware, backends};
 pub use selection::{DeviceName, Selection};
 pub use work::{Work, with_backend};
 
-/// Registers the fused layers for training on LibTorch. [`with_backend`] calls it; call it once in a program that names the
-/// type `LibTorch` itself.
+/// Registers the fused layers for training on LibTorch.
+///
+/// [`with_backend`] calls this function. Call it once in a program that uses the type `LibTorch`
+/// directly.
 #[cfg(feature = "tch")]
 pub fn register_libtorch_layers() {
     drivers::tch::register();
@@ -29,5 +31,5 @@ pub fn register_libtorch_layers() {
     all(feature = "metal", feature = "webgpu"),
 ))]
 compile_error!(
-    "the features `vulkan`, `metal` and `webgpu` each choose the shader compiler of the whole program: enable one of them"
+    "the features `vulkan`, `metal` and `webgpu` each set the shader compiler of the whole program: enable only one of them"
 );

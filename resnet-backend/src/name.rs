@@ -35,7 +35,7 @@ pub enum BackendName {
 }
 
 impl BackendName {
-    /// All backends, built in or not, in the order of their likely speed.
+    /// All backends, built in or not, fastest first by estimate.
     pub const ALL: &[Self] = &[
         Self::Cuda,
         Self::Rocm,
@@ -65,7 +65,8 @@ impl BackendName {
         }
     }
 
-    /// Whether the program was built with the backend. The features `vulkan`, `metal` and `webgpu` bring `wgpu`.
+    /// Returns whether the program was built with the backend. The features `vulkan`, `metal` and
+    /// `webgpu` include `wgpu`.
     pub fn is_built(self) -> bool {
         match self {
             Self::Cuda => cfg!(feature = "cuda"),
@@ -81,7 +82,7 @@ impl BackendName {
         }
     }
 
-    /// Returns the version of the library that computes.
+    /// Returns the name and version of the library that implements the backend.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cuda => "burn-cuda 0.21.0",

@@ -1,50 +1,51 @@
-//! What is built in, and what the machine has for it.
+//! Report of the built-in backends and their devices on this machine.
 
 use serde::Serialize;
 
 use crate::{BackendName, Selection, drivers};
 
-/// One backend, as this program and this machine have it.
+/// A backend and its devices on this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendReport {
-    /// Its name, which is also its cargo feature.
+    /// The name, which is also the cargo feature.
     pub name: BackendName,
-    /// Whether this program was built with it.
+    /// Whether the backend is built into this program.
     pub built: bool,
-    /// Whether it is taken where none is asked for.
+    /// Whether the backend is the default.
     pub default: bool,
-    /// The release of what computes.
+    /// The name and version of the library that implements the backend.
     pub version: &'static str,
-    /// The devices that it finds; none where it is not built in.
+    /// The available devices; empty if the backend is not built in.
     pub devices: Vec<DeviceReport>,
-    /// Why it finds none, in the driver's words.
+    /// The driver's message if there is no device.
     pub problem: Option<String>,
 }
 
-/// One device of a backend.
+/// A device of a backend.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DeviceReport {
-    /// What selects it: `wgpu:0`.
+    /// The text that selects the device, such as `wgpu:0`.
     pub selection: String,
-    /// What it is.
+    /// The kind of hardware.
     pub hardware: Hardware,
-    /// What its driver calls it, with the driver's version where it tells.
+    /// The driver's name of the device, with the driver version if known.
     pub description: String,
 }
 
-/// What a device is.
+/// The kind of hardware of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hardware {
-    /// The processor.
+    /// A CPU.
     Cpu,
-    /// A graphics card or chip.
+    /// A discrete or integrated GPU.
     Gpu,
-    /// A graphics driver that computes on the processor.
+    /// A software renderer: a graphics driver that computes on the CPU.
     Software,
 }
 
-/// Every backend, in the order of [`BackendName::ALL`]. Asks the drivers of those that are built in.
+/// Returns all backends in the order of [`BackendName::ALL`], with the devices that the drivers of
+/// built-in backends report.
 pub fn backends() -> Vec<BackendReport> {
     let fastest = Selection::fastest().backend;
     let report = |&name: &BackendName| {
@@ -64,7 +65,8 @@ pub fn backends() -> Vec<BackendReport> {
     BackendName::ALL.iter().map(report).collect()
 }
 
-/// The devices of a backend, or why it has none; nothing of one that is not built in.
+/// Returns the devices of a backend, or the driver's message if there are none. Returns an empty
+/// list if the backend is not built in.
 pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
     match name {
         name if !name.is_built() => Ok(Vec::new()),

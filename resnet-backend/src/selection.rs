@@ -33,17 +33,17 @@ pub enum DeviceName {
     Default,
     /// The device with this index in [`backends`](crate::backends).
     Index(usize),
-    /// The CPU, by LibTorch or by a software renderer.
+    /// The CPU, for LibTorch or a software renderer.
     Cpu,
-    /// The NVIDIA GPU with this index, by LibTorch.
+    /// The NVIDIA GPU with this index, for LibTorch.
     Cuda(usize),
-    /// The Apple GPU, by LibTorch.
+    /// The Apple GPU, for LibTorch.
     Mps,
 }
 
 impl Selection {
-    /// Returns the backend that is likely the fastest on this machine: the first built-in one of [`BackendName::ALL`] that finds
-    /// a GPU, or else [`processor`](Self::processor).
+    /// Returns the backend that is likely the fastest on this machine: the first built-in backend
+    /// of [`BackendName::ALL`] with a GPU, else [`processor`](Self::processor).
     pub fn fastest() -> Self {
         let has_gpu = |name: &BackendName| {
             let devices = report::devices(*name).unwrap_or_default();
@@ -57,9 +57,10 @@ impl Selection {
         }
     }
 
-    /// Returns the fastest backend that runs on the CPU, for work that a GPU would not speed up. Returns a GPU backend if the
-    /// program was built without any for the CPU, and `cpu`, which [`with_backend`](crate::with_backend) refuses, if it was
-    /// built without any backend.
+    /// Returns the fastest built-in CPU backend, for work that a GPU would not speed up.
+    ///
+    /// Returns a GPU backend if no CPU backend is built in. Without any backend, returns `cpu`, for
+    /// which [`with_backend`](crate::with_backend) returns an error.
     pub fn processor() -> Self {
         let name = built().find(|name| name.runs_on_processor());
         let device = match name {
@@ -84,17 +85,17 @@ impl BackendName {
         matches!(self, Self::Tch | Self::Cpu | Self::Flex | Self::NdArray)
     }
 
-    /// Returns the forms of a device that the backend accepts after the colon.
+    /// Returns the device syntax that the backend accepts after the colon.
     pub(crate) fn device_names(self) -> &'static str {
         match self {
             Self::Cpu | Self::Flex | Self::NdArray => {
-                "no device: this backend has one only, all cores"
+                "no device: this backend always uses all CPU cores"
             }
-            Self::Cuda | Self::Rocm => "the number of a GPU, from 0",
+            Self::Cuda | Self::Rocm => "a GPU index, from 0",
             Self::Metal | Self::Vulkan | Self::WebGpu | Self::Wgpu => {
-                "the number of a device, from 0, or `cpu` for a driver in software"
+                "a device index, from 0, or `cpu` for a software renderer"
             }
-            Self::Tch => "`cpu`, `cuda`, the number of a GPU behind it (`cuda:1`), or `mps`",
+            Self::Tch => "`cpu`, `cuda`, `cuda:1` for the GPU with index 1, or `mps`",
         }
     }
 
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selections_print_as_they_are_typed() {
+    fn parsing_and_printing_round_trip() {
         let texts = [
             "cpu",
             "flex",
@@ -201,23 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_a_backend_cannot_have_is_answered_with_those_it_can() {
+    fn an_invalid_device_is_an_error_that_lists_the_valid_ones() {
         let messages = [
             (
                 "cpu:1",
-                "`cpu:1`: expected no device: this backend has one only, all cores",
+                "`cpu:1`: expected no device: this backend always uses all CPU cores",
             ),
-            (
-                "cuda:cpu",
-                "`cuda:cpu`: expected the number of a GPU, from 0",
-            ),
+            ("cuda:cpu", "`cuda:cpu`: expected a GPU index, from 0"),
             (
                 "wgpu:-1",
-                "`wgpu:-1`: expected the number of a device, from 0, or `cpu` for a driver in software",
+                "`wgpu:-1`: expected a device index, from 0, or `cpu` for a software renderer",
             ),
             (
                 "tch:0",
-                "`tch:0`: expected `cpu`, `cuda`, the number of a GPU behind it (`cuda:1`), or `mps`",
+                "`tch:0`: expected `cpu`, `cuda`, `cuda:1` for the GPU with index 1, or `mps`",
             ),
             (
                 "gpu:0",

@@ -15,14 +15,18 @@ pub trait Work {
     fn run<B: Backend>(self, device: B::Device) -> Self::Output;
 }
 
-/// Runs the work on the selected device, and never on another.
+/// Runs the work on the selected device, and never on another one.
+///
+/// Drivers and Burn report failures by a panic on any thread. This function catches the panic, so
+/// the work must be unwind safe.
 ///
 /// # Errors
 ///
-/// [`BackendError::NotBuilt`] if the program was built without the backend, [`BackendError::NoDevice`] if the machine
-/// does not have the device, [`BackendError::Failed`] if a GPU or LibTorch fails, at the start or in the middle of
-/// the work. Drivers and Burn report such failures by a panic on any thread. This function catches it, so the work must be
-/// safe to unwind.
+/// Returns one of these errors:
+///
+/// - [`BackendError::NotBuilt`] if the program was built without the backend;
+/// - [`BackendError::NoDevice`] if the machine does not have the device;
+/// - [`BackendError::Failed`] if a GPU or LibTorch fails, at the start or during the work.
 pub fn with_backend<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let name: BackendName = selection.backend;
     match name {
@@ -80,7 +84,7 @@ mod tests {
         let error = BackendError::NotBuilt {
             name: BackendName::Rocm,
         };
-        let text = "backend `rocm` is not in this program: build it with `--features rocm`";
+        let text = "backend `rocm` is not built in: build the program with `--features rocm`";
         assert_eq!(error.to_string(), text);
     }
 }

@@ -1,4 +1,4 @@
-//! Files of published weights, with what happens shown on standard error.
+//! Downloads of pretrained weights, with progress on standard error.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use resnet_weights::{Bar, Fetch, Progress, ProgressHandle};
 
 use crate::note;
 
-/// Returns the settings of the environment and of `--offline`, with progress on standard error.
+/// Returns the download settings of the environment and of `--offline`, with progress on standard
+/// error.
 ///
 /// # Errors
 ///
-/// If a variable of the environment has no meaning.
+/// Returns an error if an environment variable has an invalid value.
 pub fn fetch(offline: bool) -> Result<Fetch> {
     let fetch = Fetch::from_env()?.with_progress(Arc::new(Terminal::default()));
     let offline = offline || fetch.is_offline();
     Ok(fetch.with_offline(offline))
 }
 
-/// A bar on a terminal, and lines of text for everything else.
+/// Shows a progress bar on a terminal, and lines of text elsewhere.
 #[derive(Default)]
 struct Terminal(Bar);
 
@@ -39,7 +40,7 @@ impl Progress for Terminal {
             match done {
                 0 => note(&format!("downloading {file}{size}")),
                 _ => note(&format!(
-                    "downloading {file}{size}, from {} on",
+                    "downloading {file}{size}, resuming at {}",
                     HumanBytes(done)
                 )),
             }

@@ -1,4 +1,4 @@
-//! `evaluate`: how often a network is right.
+//! `evaluate`: accuracy of a network on labeled images.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,45 +18,48 @@ use crate::{
     printable, tell, tell_left_out,
 };
 
-/// Labelled images and a network.
+/// Labeled images and a network.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// Labeled images: a folder with one folder for each class (or with such folders in `val` or `test`, in any of their
-    /// spellings), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder with CIFAR's binary files,
-    /// or `shapes`. Classes are matched by their names, by WordNet ids for ImageNet, or by their numbers.
+    /// Labeled images: a folder with one subfolder for each class (also below `val` or `test` or
+    /// their variants), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder
+    /// with CIFAR's binary files, or `shapes` (drawn images). Classes are matched by name, by
+    /// WordNet id for ImageNet, or by index.
     #[arg(value_name = "DATA")]
     data: PathBuf,
     #[command(flatten)]
     flags: DataFlags,
-    /// How the network numbers its classes, where its weights do not name them: by the order of the folders, `lexical`
-    /// (torchvision, `10` before `2`) or `numeric` (timm), or by `index` (the folder `3` is class 3, counted from 0)
-    /// [default: refused where they differ].
-    #[arg(long, value_name = "ORDER")]
+    /// Class order of a network whose weights do not name the classes. `lexical`: sorted folder
+    /// names, `10` before `2` (torchvision); `numeric`: `2` before `10` (timm); `index`: folder `3`
+    /// is class 3, counted from 0 [default: an error if the orders differ].
+    #[arg(long, value_name = "ORDER", help_heading = "Input")]
     class_order: Option<ClassOrder>,
     #[command(flatten)]
     network: NetworkFlags,
-    /// Text file with one label per line, or `imagenet1k` [default: those of the file or of `--model`].
-    #[arg(long, value_name = "FILE")]
+    /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
+    /// `cifar10` [default: from the weights].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     preprocessing: PreprocessingFlags,
-    /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`, where each class is decided
-    /// by itself [default: that of the file, else softmax].
-    #[arg(long, value_name = "NAME")]
+    /// Output activation, which turns logits into probabilities: `softmax` for one class per image,
+    /// `sigmoid` for multi-label classification [default: from the weights, else softmax].
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
     activation: Option<OutputActivation>,
-    /// Images to run at once.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    /// Images per batch.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive, help_heading = "Runtime")]
     batch_size: usize,
-    /// A JSON object instead of a table.
-    #[arg(long)]
+    /// Print a JSON object instead of a table.
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
-/// Runs the command.
+/// Runs the command `evaluate`.
 ///
 /// # Errors
 ///
-/// If the images or the network cannot be had, or do not go together.
+/// Returns an error if the images or the network cannot be loaded, or the network does not fit the
+/// images.
 pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     let data = args.flags.options().open_held_out(&args.data)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
@@ -75,11 +78,11 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     let dtype = args.network.runtime.dtype;
     ensure!(
         dtype == FloatType::F32,
-        "--dtype: expected f32, as evaluation is in it, found {dtype}"
+        "--dtype: expected f32, found {dtype}; evaluation runs in f32 only"
     );
     let activation = args.activation.unwrap_or(network.activation);
     let data = match activation {
-        // A single logit is a sigmoid over two classes already.
+        // A single logit already means the sigmoid of two exclusive classes.
         OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
         _ => data,
     };
@@ -96,8 +99,9 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     resnet_backend::with_backend(runtime.selection(), job)?
 }
 
-/// The classes of the network, as far as their labels are more than numbers. A single logit tells two of them apart, or
-/// one from its absence where images may have several.
+/// Returns the classes of the network, with their names unless the labels are only numbers.
+///
+/// A single logit distinguishes two classes or, for multi-label images, one class from its absence.
 fn network_classes(labels: &Labels, count: usize, several: bool) -> NetworkClasses {
     let names: Vec<String> = (0..labels.len())
         .map(|class| labels.get(class).into())
@@ -120,7 +124,7 @@ struct Job {
     preprocessing: Preprocessing,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
@@ -174,7 +178,7 @@ impl Work for Job {
     }
 }
 
-/// The classes that have images.
+/// Returns the scores of the classes that have images.
 fn rows<'a>(scores: &Scores, classes: &'a [String]) -> Vec<Row<'a>> {
     let rows = scores.per_class().into_iter().zip(classes);
     rows.filter(|(scores, _)| scores.images > 0)

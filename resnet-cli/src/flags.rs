@@ -1,4 +1,4 @@
-//! Flags that several commands have.
+//! Flags shared by several commands.
 
 use std::path::{Path, PathBuf};
 
@@ -11,54 +11,60 @@ use resnet_weights::{Checkpoint, FloatType, ModelSource, OptionError, Overrides,
 
 use crate::MemoryFlags;
 
-/// Which network, with which weights, where.
+/// The network, its weights and the backend.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(group = ArgGroup::new("source").args(["model", "weights"]).required(true).multiple(true))]
 pub struct NetworkFlags {
-    /// Published weights, with their preprocessing and labels: an id as `weights list` shows them, or the name of a
-    /// network for its default. Downloaded when first used.
-    #[arg(long, value_name = "ID", conflicts_with = "arch")]
+    /// Pretrained weights, with their preprocessing and labels: an id from
+    /// `resnet-infer weights list`, or the name of an architecture for its default weights.
+    /// Downloaded at first use.
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with = "arch",
+        help_heading = "Model"
+    )]
     pub model: Option<String>,
-    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in. With `--model`, in place of
-    /// the download.
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint file: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` if the feature `onnx` is
+    /// built in. With `--model`, replaces the download.
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     pub weights: Option<PathBuf>,
-    /// Architecture, as `resnet-infer models` lists them [default: told from the checkpoint, with its
-    /// classes].
-    #[arg(long, value_name = "NAME")]
+    /// Architecture, one of `resnet-infer models` [default: inferred from the checkpoint, with its
+    /// number of classes].
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub arch: Option<String>,
-    /// Options of the network.
+    /// The options of the network.
     #[command(flatten)]
     pub options: ModelFlags,
-    /// On what it runs.
+    /// The backend, the float type and the memory limit.
     #[command(flatten)]
     pub runtime: RuntimeFlags,
 }
 
-/// What the keys of a checkpoint do not tell.
+/// The options of a network that the keys of its checkpoint do not determine.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ModelFlags {
-    /// Network to read from a checkpoint that holds several: a path of its keys, as `resnet-infer
-    /// inspect` lists them.
+    /// State dict to read from a checkpoint that holds several: its key path, one of those that
+    /// `resnet-infer inspect` lists.
     #[arg(long, value_name = "KEY", help_heading = "Model")]
     pub state: Option<String>,
-    /// Norm layers, where the checkpoint has no running statistics: `group:N`, `instance` or
+    /// Normalization layers of a checkpoint without running statistics: `group:N`, `instance` or
     /// `batch-stats` [default: group:32].
     #[arg(long, value_name = "KIND", value_parser = norm, help_heading = "Model")]
     norm: Option<String>,
-    /// Option of the network, by its name in saved configs: `stride_placement=conv1x1`,
-    /// `norm_eps=1e-3`, `num_classes=0`. May be repeated.
+    /// Config option of the network to set, such as `stride_placement=conv1x1`, `norm_eps=1e-3` or
+    /// `num_classes=0`. Can be repeated.
     #[arg(long, value_name = "OPTION=VALUE", value_parser = option, help_heading = "Model")]
     set: Vec<String>,
 }
 
 impl ModelFlags {
-    /// The options that were given.
+    /// Returns the given options.
     ///
     /// # Errors
     ///
-    /// If one of them is no option of a network.
+    /// Returns an error if the network has no such option or the value is invalid.
     pub fn overrides(&self) -> Result<Overrides, OptionError> {
         self.changes()
             .try_fold(Overrides::default(), |overrides, change| {
@@ -66,13 +72,13 @@ impl ModelFlags {
             })
     }
 
-    /// The options that were given, `OPTION=VALUE` each.
+    /// Returns the given options as `OPTION=VALUE`.
     pub fn changes(&self) -> impl Iterator<Item = String> {
         let norm = self.norm.iter().map(|kind| format!("norm={kind}"));
         norm.chain(self.set.iter().cloned())
     }
 
-    /// The flags again, for another process.
+    /// Returns the flags as arguments for a child process.
     pub fn arguments(&self) -> Vec<String> {
         let flag = |name: &str, value: &String| format!("--{name}={value}");
         let state = self.state.iter().map(|value| flag("state", value));
@@ -81,11 +87,11 @@ impl ModelFlags {
         state.chain(norm).chain(set).collect()
     }
 
-    /// Opens a checkpoint and enters the network that `--state` names.
+    /// Opens a checkpoint and selects the state dict that `--state` names.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or has no such network.
+    /// Returns an error if the file cannot be read or has no such state dict.
     pub fn open(&self, file: &Path) -> Result<Checkpoint, ReadError> {
         let checkpoint = Checkpoint::open(file)?;
         match &self.state {
@@ -94,11 +100,12 @@ impl ModelFlags {
         }
     }
 
-    /// Returns a checkpoint as the network that `--state` and the options name, of the named architecture if there is one.
+    /// Returns the model source of a checkpoint file, with `--state`, the options and the
+    /// architecture, if given.
     ///
     /// # Errors
     ///
-    /// If one of them is no option of a network.
+    /// Returns an error if an option is invalid.
     pub fn source(&self, file: &Path, arch: Option<&str>) -> Result<ModelSource> {
         let source = ModelSource::file(file);
         self.add_to(match arch {
@@ -107,11 +114,11 @@ impl ModelFlags {
         })
     }
 
-    /// Adds the options to a source.
+    /// Adds `--state` and the options to a source.
     ///
     /// # Errors
     ///
-    /// If one of them is no option of a network.
+    /// Returns an error if an option is invalid.
     pub(crate) fn add_to(&self, source: ModelSource) -> Result<ModelSource> {
         let source = source.with_overrides(self.overrides()?);
         Ok(match &self.state {
@@ -126,7 +133,7 @@ fn norm(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// Values are checked on a network without stages, which has every other option.
+/// Validates the value on a config without stages, which has every option but the stages.
 fn option(text: &str) -> Result<String, String> {
     let overrides = Overrides::default()
         .set(text)
@@ -138,75 +145,84 @@ fn option(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// On what it runs.
+/// The backend, the float type and the memory limit.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RuntimeFlags {
     #[command(flatten)]
     device: DeviceFlags,
-    /// Float type to compute in: `f32`, `f16` or `bf16`, where the backend can.
-    #[arg(long, value_name = "TYPE", default_value_t)]
+    /// Float type of weights and activations: `f32`, or `f16` or `bf16` if the backend supports
+    /// them.
+    #[arg(long, value_name = "TYPE", default_value_t, help_heading = "Runtime")]
     pub dtype: FloatType,
-    /// The limit on memory.
+    /// The memory limit.
     #[command(flatten)]
     pub memory: MemoryFlags,
 }
 
-/// Where it runs.
+/// The backend and its device.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct DeviceFlags {
-    /// Backend to run on, and its device: `cpu`, `wgpu:1`, `tch:cpu`, as `resnet-infer backends` lists them [default: the
-    /// fastest of those].
-    #[arg(long, value_name = "NAME[:DEVICE]", env = "RESNET_BACKEND")]
+    /// Backend and device, such as `cpu`, `wgpu:1` or `tch:cpu`; `resnet-infer backends` lists them
+    /// [default: the fastest built-in backend, a GPU first].
+    #[arg(
+        long,
+        value_name = "NAME[:DEVICE]",
+        env = "RESNET_BACKEND",
+        help_heading = "Runtime"
+    )]
     backend: Option<Selection>,
 }
 
 impl RuntimeFlags {
-    /// The backend asked for, or the fastest.
+    /// Returns the given backend, else the fastest.
     pub fn selection(self) -> Selection {
         self.device.selection()
     }
 }
 
 impl DeviceFlags {
-    /// The backend asked for, or the fastest.
+    /// Returns the given backend, else the fastest.
     pub fn selection(self) -> Selection {
         self.backend.unwrap_or_else(Selection::fastest)
     }
 }
 
-/// What is done to an image before the network; each flag replaces one part of the default.
+/// The preprocessing of an image; each flag overrides one default.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Preprocessing")]
 pub struct PreprocessingFlags {
-    /// Pixels of the shorter side after resizing, or `none` [default: that of `--model`; else 256, none for CIFAR networks].
+    /// Length of the shorter side after resizing, in pixels, or `none` [default: from the weights,
+    /// else 256; none for CIFAR networks].
     #[arg(long, value_name = "N", value_parser = size_or_none)]
     resize: Option<Size>,
-    /// Side of the square cut from the centre, or `none` [default: that of `--model`; else 224, none for CIFAR networks].
+    /// Side of the square center crop in pixels, or `none` [default: from the weights, else 224;
+    /// none for CIFAR networks].
     #[arg(long, value_name = "N", value_parser = size_or_none)]
     crop: Option<Size>,
-    /// `bilinear` or `bicubic` [default: that of `--model`; else bilinear].
+    /// Interpolation of the resize: `bilinear` or `bicubic` [default: from the weights, else
+    /// bilinear].
     #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
     #[command(flatten)]
     normalization: NormalizationFlags,
 }
 
-/// What is subtracted from each channel, and what divides it.
+/// Mean and standard deviation of each channel, which normalize the pixels.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Preprocessing")]
 pub struct NormalizationFlags {
-    /// Mean of each channel, 0 to 1: three for RGB images, one for gray, four for RGBA [default: that of `--model`; else
-    /// ImageNet's 0.485,0.456,0.406].
+    /// Mean of each channel on a scale of 0 to 1: 3 values for RGB images, 1 for grayscale, 4 for
+    /// RGBA [default: from the weights, else ImageNet's 0.485,0.456,0.406].
     #[arg(long, value_name = "R,G,B", value_parser = numbers)]
     mean: Option<PerChannel>,
-    /// Standard deviation of each channel, as many as means [default: that of `--model`; else ImageNet's
-    /// 0.229,0.224,0.225].
+    /// Standard deviation of each channel on a scale of 0 to 1, one value for each mean [default:
+    /// from the weights, else ImageNet's 0.229,0.224,0.225].
     #[arg(long, value_name = "R,G,B", value_parser = positive_numbers)]
     std: Option<PerChannel>,
 }
 
 impl NormalizationFlags {
-    /// The preprocessing with the flags that were given.
+    /// Overrides the mean and the standard deviation of a preprocessing with the given flags.
     pub fn over(self, preprocessing: Preprocessing) -> Preprocessing {
         Preprocessing {
             mean: self.mean.unwrap_or(preprocessing.mean),
@@ -220,7 +236,7 @@ impl NormalizationFlags {
 struct Size(Option<u32>);
 
 impl PreprocessingFlags {
-    /// The preprocessing with the flags that were given.
+    /// Overrides a preprocessing with the given flags.
     pub fn over(&self, preprocessing: Preprocessing) -> Preprocessing {
         self.normalization.over(Preprocessing {
             resize: self.resize.map_or(preprocessing.resize, |size| size.0),
@@ -231,11 +247,11 @@ impl PreprocessingFlags {
     }
 }
 
-/// A whole number above 0.
+/// Parses a whole number above 0.
 ///
 /// # Errors
 ///
-/// For any other text.
+/// Returns an error for any other text.
 pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),

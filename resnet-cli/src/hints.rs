@@ -1,8 +1,8 @@
-//! The flags of what the libraries name in their errors and notes.
+//! Flags in place of the functions that errors and notes of the libraries name.
 
 use std::borrow::Cow;
 
-/// What a library writes, and what a command writes in its place. A longer text stands before its beginning.
+/// A text of a library and its replacement. A text that starts with another one comes before it.
 const FLAGS: [(&str, &str); 23] = [
     (
         "`Overrides` with `norm=batch_stats`",
@@ -47,7 +47,7 @@ const FLAGS: [(&str, &str); 23] = [
     ("`Fit::epochs`", "`--epochs`"),
 ];
 
-/// Replaces the functions and options that a library names by flags.
+/// Replaces the functions and options in a text of a library by the flags that set them.
 pub fn flags(text: &str) -> Cow<'_, str> {
     let named = FLAGS.iter().filter(|(name, _)| text.contains(name));
     named.fold(Cow::Borrowed(text), |text, (name, flag)| {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_text_stands_before_its_beginning() {
+    fn no_text_contains_an_earlier_one() {
         for (place, (name, _)) in FLAGS.iter().enumerate() {
             let before = FLAGS[..place].iter();
             assert!(

@@ -31,8 +31,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-/// Starts the threads, runs a command and tells its error. Returns the exit status: 0 all done, 1 some inputs failed,
-/// 2 could not run, 130 ended by the user.
+/// Starts the thread pool, runs a command and prints its error.
+///
+/// Returns the exit status: 0 for success, 1 if some inputs failed, 2 if an error stopped the
+/// command, 130 if the user stopped it.
 pub fn execute(command: impl FnOnce() -> Result<Outcome>) -> ExitCode {
     messages::status(threads::start_threads().and_then(|()| command()))
 }

@@ -1,4 +1,4 @@
-//! How much memory a run may take.
+//! The memory limit of a run.
 
 use std::fmt::Display;
 
@@ -7,27 +7,28 @@ use clap::Args;
 use resnet_core::{ByteSize, ResNetConfig};
 use resnet_image::default_memory_limit;
 
-/// A limit on memory.
+/// The memory limit of the feature maps.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct MemoryFlags {
-    /// Most memory that the feature maps of a batch may take, as estimated before the network
-    /// runs: bytes, or with `MiB` or `GiB` [default: 4GiB, or half of the machine's].
+    /// Memory limit for the feature maps of a batch, estimated before the network runs: in bytes,
+    /// or with a unit such as `MiB` or `GiB` [default: 4GiB, or half of the machine's memory if
+    /// that is less].
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Runtime")]
     memory_limit: Option<u64>,
 }
 
 impl MemoryFlags {
-    /// The limit in bytes.
+    /// Returns the limit in bytes.
     pub fn limit(self) -> u64 {
         self.memory_limit.unwrap_or_else(default_memory_limit)
     }
 
-    /// Checks that a batch fits before the network runs.
+    /// Checks the memory of a batch before the network runs.
     ///
     /// # Errors
     ///
-    /// If it would take more than the limit. The message names `file`, which asks for the sizes, and `flag`, which makes
-    /// images smaller.
+    /// Returns an error if the batch needs more memory than the limit. The message names `file`,
+    /// which requires the image size, and `flag`, which reduces it.
     pub fn check(
         self,
         file: impl Display,
@@ -49,7 +50,7 @@ impl MemoryFlags {
     }
 }
 
-/// A number of bytes: `1073741824`, `512MiB`, `4GiB`, `8GB`.
+/// Parses a number of bytes: `1073741824`, `512MiB`, `4GiB`, `8GB`.
 fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text
@@ -71,7 +72,9 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok()
         .and_then(|number: u64| number.checked_mul(unit));
     let size = size.filter(|&size| size > 0);
-    size.ok_or_else(|| "expected a number of bytes above 0, as 4294967296, 512MiB or 4GiB".into())
+    size.ok_or_else(|| {
+        "expected a number of bytes above 0, such as 4294967296, 512MiB or 4GiB".into()
+    })
 }
 
 #[cfg(test)]

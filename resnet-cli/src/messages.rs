@@ -1,4 +1,4 @@
-//! What goes to standard error.
+//! Notes and errors on standard error, exit statuses, and escaping of untrusted text.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,19 +7,19 @@ use anyhow::Error;
 
 use crate::hints::flags;
 
-/// How a command ended without an error that stopped it.
+/// The outcome of a command that no error stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All was done.
+    /// All inputs succeeded.
     Done,
-    /// Some inputs failed; each was reported where it stood.
+    /// Some inputs failed; each failure is already printed.
     SomeFailed,
-    /// The user ended it.
+    /// The user stopped the command.
     Stopped,
 }
 
 impl Outcome {
-    /// Returns `Done`, or `SomeFailed` if some inputs did.
+    /// Returns `SomeFailed` if some inputs failed, else `Done`.
     pub fn of(some_failed: bool) -> Self {
         match some_failed {
             true => Self::SomeFailed,
@@ -28,14 +28,14 @@ impl Outcome {
     }
 }
 
-/// The exit status of a command, once its error is told: 0 all done, 1 some inputs failed, 2 could not run,
-/// 130 ended by the user.
+/// Prints the error of a command and returns its exit status: 0 for success, 1 if some inputs
+/// failed, 2 if an error stopped the command, 130 if the user stopped it.
 pub(crate) fn status(outcome: Result<Outcome, Error>) -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
         Ok(Outcome::Stopped) => ExitCode::from(130),
-        // The reader of our output has seen enough (`| head`).
+        // The reader closed the pipe, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             self::error(&error);
@@ -51,23 +51,23 @@ fn is_broken_pipe(error: &Error) -> bool {
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// An error that stops the command.
+/// Prints an error with its causes.
 pub fn error(error: &Error) {
     say("error", &format!("{error:#}"));
 }
 
-/// What the user should know, though it stops nothing.
+/// Prints a note: information that stops nothing.
 pub fn note(text: &str) {
     say("note", text);
 }
 
 fn say(kind: &str, text: &str) {
-    // Nothing can be done where standard error is closed.
+    // Standard error may be closed: there is no place to report that.
     let _ = writeln!(io::stderr(), "{kind}: {}", printable(&flags(text)));
 }
 
-/// The text with its control characters escaped, and those that change the direction of text or
-/// have no width: keys, class names and file names may hold any.
+/// Escapes control characters, zero-width characters and characters that change the text direction.
+/// Keys, class names and file names may contain any of them.
 pub fn printable(text: &str) -> String {
     let hidden = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let escaped = |c: char| match c.is_control() || hidden(c) {
@@ -77,8 +77,8 @@ pub fn printable(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// The text as a cell of a CSV file: escaped as [`printable`] does, and with an apostrophe before
-/// what spreadsheets would take for a formula.
+/// Escapes a text for a cell of a CSV file: as [`printable`] does, with an apostrophe before text
+/// that a spreadsheet would evaluate as a formula.
 pub fn cell(text: &str) -> String {
     let text = printable(text);
     match text.starts_with(['=', '+', '-', '@']) {
@@ -87,12 +87,12 @@ pub fn cell(text: &str) -> String {
     }
 }
 
-/// The value as JSON that is safe to print: control characters beyond ASCII are escaped as well,
-/// since terminals obey some of them.
+/// Serializes a value as JSON that is safe to print. It also escapes control characters beyond
+/// ASCII, because terminals interpret some of them.
 ///
 /// # Errors
 ///
-/// If the value cannot be written as JSON.
+/// Returns an error if the value cannot be serialized.
 pub fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string(value)?;
     let escaped = |c: char| match c {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_reach_no_terminal_as_they_are() {
+    fn control_characters_are_escaped() {
         let name = "\u{1b}[31mcat\u{7}\n\u{9b}2J\u{202e}gnp";
         assert_eq!(
             printable(name),

@@ -1,4 +1,4 @@
-//! From the flags to a network with its weights.
+//! Construction of a network with its weights from the flags.
 
 use std::path::Path;
 
@@ -13,11 +13,12 @@ use resnet_weights::{
 use crate::{NetworkFlags, fetch, note};
 
 impl NetworkFlags {
-    /// The source that the flags name.
+    /// Returns the model source that the flags select.
     ///
     /// # Errors
     ///
-    /// If an option of the network cannot be set, or no network is named.
+    /// Returns an error if an option of the network is invalid, or neither `--model` nor
+    /// `--weights` is given.
     pub fn source(&self, offline: bool) -> Result<ModelSource> {
         let (options, arch) = (&self.options, self.arch.as_deref());
         match (&self.model, &self.weights) {
@@ -28,22 +29,23 @@ impl NetworkFlags {
         }
     }
 
-    /// Finds and opens the checkpoint, and settles the architecture: that of `--model`, the one named by `--arch`, or
-    /// the one the file is of. Prints notes on what is assumed or left out.
+    /// Finds and opens the checkpoint, and determines the architecture from `--model`, `--arch` or
+    /// the file. Prints notes about assumptions and unused tensors.
     ///
     /// # Errors
     ///
-    /// If a name is unknown, or the file cannot be found, downloaded or read, or does not tell its network.
+    /// Returns an error if a name is unknown, the file cannot be found, downloaded or read, or the
+    /// architecture cannot be inferred from it.
     pub fn resolve(&self, classes: Classes, offline: bool) -> Result<Resolved> {
         resolve(self.source(offline)?.with_classes(classes))
     }
 }
 
-/// Gives a source that is looked for in caches and on the network the settings of the environment.
+/// Applies the download settings of the environment to a source of pretrained weights.
 ///
 /// # Errors
 ///
-/// If no set of weights has the name, or a variable of the environment has no meaning.
+/// Returns an error if no weights have the name, or an environment variable has an invalid value.
 pub fn with_fetch(source: ModelSource, offline: bool) -> Result<ModelSource> {
     Ok(match source.is_fetched()? {
         true => source.with_fetch(fetch(offline)?),
@@ -51,22 +53,22 @@ pub fn with_fetch(source: ModelSource, offline: bool) -> Result<ModelSource> {
     })
 }
 
-/// Resolves a source. Prints its notes.
+/// Resolves a source and prints its notes.
 ///
 /// # Errors
 ///
-/// As [`ModelSource::resolve`].
+/// Returns the errors of [`ModelSource::resolve`].
 pub fn resolve(source: ModelSource) -> Result<Resolved> {
     let resolved = source.resolve()?;
     resolved.notes.iter().for_each(|text| note(text));
     Ok(resolved)
 }
 
-/// Builds the network with its weights. Prints a note on what the file lacks.
+/// Builds the network and loads its weights. Prints a note about tensors that the file lacks.
 ///
 /// # Errors
 ///
-/// If the config is invalid or the weights are of another network.
+/// Returns an error if the config is invalid or the weights do not fit the network.
 pub fn load<B: Backend>(resolved: &Resolved, device: &B::Device) -> Result<ResNet<B>> {
     let (model, report) = resolved.load(device).map_err(|error| match error {
         SourceError::Load(error) => load_error(error),
@@ -76,7 +78,7 @@ pub fn load<B: Backend>(resolved: &Resolved, device: &B::Device) -> Result<ResNe
     Ok(model)
 }
 
-/// Returns the error with advice that names flags; the library's names functions.
+/// Adds advice to an error in terms of flags; the library's own advice names functions.
 pub fn load_error(error: LoadError) -> Error {
     match error {
         LoadError::Rejected { file, report } => {
@@ -103,18 +105,18 @@ pub fn load_error(error: LoadError) -> Error {
     }
 }
 
-/// Prints a note on what the file of a network lacks, if anything.
+/// Prints a note about the tensors that a checkpoint lacks, if there are any.
 pub fn tell_report(report: &Report) {
     if let Some(text) = report.note() {
         note(&text);
     }
 }
 
-/// Returns the labels that the user has in `file`, else the network's.
+/// Returns `own`, the labels that the user gave in `file`, else the labels of the network.
 ///
 /// # Errors
 ///
-/// If the user's are not as many as the network has classes.
+/// Returns an error if the number of labels differs from the number of classes.
 pub fn labels(own: Option<Labels>, file: Option<&Path>, network: &Resolved) -> Result<Labels> {
     match (own, file) {
         (Some(labels), Some(file)) => {
@@ -129,11 +131,12 @@ pub fn labels(own: Option<Labels>, file: Option<&Path>, network: &Resolved) -> R
     }
 }
 
-/// Checks that a network has a classifier and takes the images that its preprocessing makes.
+/// Checks that a network has a classifier and accepts the output of the preprocessing.
 ///
 /// # Errors
 ///
-/// If it has none, its config or the preprocessing is invalid, or they disagree about the channels.
+/// Returns an error if the network has no classifier, its config or the preprocessing is invalid,
+/// or their channels differ.
 pub fn check_classifier(network: &Resolved, preprocessing: &Preprocessing) -> Result<()> {
     ensure!(
         network.config.num_classes > 0,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Returns a bar on standard error, in the form of an `indicatif` template.
+/// Creates a progress bar on standard error from an `indicatif` template.
 pub fn bar(total: usize, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template(template);
@@ -13,9 +13,10 @@ pub fn bar(total: usize, template: &str) -> ProgressBar {
     bar
 }
 
-/// Redraws a bar five times a second, also while nothing is done, where the system grants a thread for it.
+/// Redraws a progress bar five times a second, also while it stands still, if the system grants a
+/// thread.
 pub fn keep_ticking(bar: &ProgressBar) {
-    // The bar panics where its thread cannot be had.
+    // `enable_steady_tick` panics if it cannot start its thread.
     if thread::Builder::new().spawn(|| ()).is_ok() {
         bar.enable_steady_tick(Duration::from_millis(200));
     }

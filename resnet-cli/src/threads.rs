@@ -1,4 +1,4 @@
-//! The threads that images and the processor's backends share.
+//! The thread pool shared by image decoding and the CPU backends.
 
 use std::env;
 use std::hint::black_box;
@@ -11,19 +11,21 @@ use rayon::ThreadPoolBuilder;
 
 const NAME: &str = "RAYON_NUM_THREADS";
 
-/// Threads that are not too many, whatever the machine.
+/// Thread count that is accepted on any machine; more cores allow more threads.
 const MOST: usize = 1024;
 
-/// Starts the threads that the work is shared among: one for each core, or `RAYON_NUM_THREADS`.
+/// Starts rayon's global thread pool: one thread per core, or `RAYON_NUM_THREADS`.
 ///
-/// Call it before anything else runs: left to itself, the pool panics at its first use if the system refuses a thread.
+/// Call it first: otherwise rayon starts the pool at its first use, and panics if the system
+/// refuses a thread.
 ///
 /// # Errors
 ///
-/// If the variable is no number or too large, or the system refuses a thread.
+/// Returns an error if the variable is not a number or too large, or if the system refuses a
+/// thread.
 pub(crate) fn start_threads() -> Result<()> {
     let threads = match env::var_os(NAME) {
-        Some(value) => wanted(&value.to_string_lossy(), cores())?,
+        Some(value) => parse(&value.to_string_lossy(), cores())?,
         None => 0,
     };
     let pool = ThreadPoolBuilder::new().num_threads(threads);
@@ -37,8 +39,8 @@ pub(crate) fn start_threads() -> Result<()> {
     })
 }
 
-/// Checks that the process can allocate far more memory than a starting thread needs: std aborts the program if a new
-/// thread does not get its signal stack.
+/// Checks that the process can allocate far more memory than a new thread needs: std aborts the
+/// program if it cannot allocate the signal stack of a thread.
 fn check_room() -> io::Result<()> {
     const ROOM: usize = 64 << 20;
     let mut room = Vec::<u8>::new();
@@ -51,8 +53,8 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Zero, as does nothing at all, stands for one for each core.
-fn wanted(value: &str, cores: usize) -> Result<usize> {
+/// Parses the variable. Empty text and 0 mean one thread per core.
+fn parse(value: &str, cores: usize) -> Result<usize> {
     let most = MOST.max(cores);
     let value = value.trim();
     let number = match value {
@@ -72,11 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_within_the_limit_are_taken() {
+    fn thread_counts_within_the_limit_are_accepted() {
         for (value, number) in [("", 0), ("0", 0), ("1", 1), (" 16 ", 16), ("1024", 1024)] {
-            assert_eq!(wanted(value, 2).unwrap(), number);
+            assert_eq!(parse(value, 2).unwrap(), number);
         }
-        assert_eq!(wanted("4096", 4096).unwrap(), 4096);
+        assert_eq!(parse("4096", 4096).unwrap(), 4096);
         for value in [
             "1025",
             "1000000",
@@ -86,7 +88,7 @@ mod tests {
             "two",
             "1.5",
         ] {
-            let error = wanted(value, 2).unwrap_err().to_string();
+            let error = parse(value, 2).unwrap_err().to_string();
             let expected = format!(
                 "RAYON_NUM_THREADS: expected a number of threads from 1 to 1024, found `{value}`"
             );

@@ -1,4 +1,4 @@
-//! The named networks: one row each.
+//! The table of named networks, one row per network.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,10 @@ use crate::{
 
 macro_rules! archs {
     ($($arch:ident => $name:literal, $config:expr;)*) => {
-        /// A named network. Names are timm's; the 32-pixel networks of the CIFAR papers begin with `cifar_`.
+        /// A named network.
+        ///
+        /// Names follow timm. Networks of the CIFAR papers, for images of 32x32 pixels, start with
+        /// `cifar_`.
         ///
         /// ```
         /// use resnet_core::Arch;
@@ -27,15 +30,16 @@ macro_rules! archs {
         }
 
         impl Arch {
-            /// Every network, in the order of the table.
+            /// Every named network, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$arch),*];
 
-            /// The name, as timm spells it.
+            /// Returns the name, as timm spells it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$arch => $name),* }
             }
 
-            /// Its options, for 1000 classes (10 for CIFAR) and 3 input channels.
+            /// Returns the config of the network, with 1000 classes (10 for CIFAR) and 3 input
+            /// channels.
             pub fn config(self) -> ResNetConfig {
                 match self { $(Self::$arch => $config),* }
             }
@@ -43,7 +47,7 @@ macro_rules! archs {
     };
 }
 
-// The letters of timm: c, d, s and t name a stem and a shortcut, see `Letters`.
+// The suffixes c, d, s and t follow timm: each names a stem and a shortcut. See `Letters`.
 archs! {
     ResNet10t => "resnet10t", basic([1, 1, 1, 1]).t();
     ResNet14t => "resnet14t", bottleneck([1, 1, 1, 1]).t();
@@ -154,7 +158,7 @@ fn bottleneck(depths: [usize; 4]) -> ResNetConfig {
     ResNetConfig::imagenet(BlockKind::Bottleneck, depths)
 }
 
-/// The only network whose stages mix block kinds: timm's smallest, made for tests.
+/// timm's smallest network, made for tests. It is the only one whose stages mix block kinds.
 fn test_resnet() -> ResNetConfig {
     use BlockKind::{Basic, Bottleneck};
     let stages = [(Basic, 32), (Basic, 48), (Bottleneck, 48), (Basic, 96)];
@@ -168,27 +172,28 @@ fn test_resnet() -> ResNetConfig {
         .with_shortcut(AvgPoolProjection)
 }
 
-/// What the letters behind a depth stand for.
+/// The name suffixes after the depth, and the other options that a name encodes.
 trait Letters: Sized {
-    /// Deep stem of width 32.
+    /// Sets a deep stem of width 32.
     fn c(self) -> Self;
-    /// Deep stem of width 32, average pool in the shortcut.
+    /// Sets a deep stem of width 32 and an average pool in the shortcut.
     fn d(self) -> Self;
-    /// Deep stem of width 64.
+    /// Sets a deep stem of width 64.
     fn s(self) -> Self;
-    /// Tiered stem of width 32, average pool in the shortcut.
+    /// Sets a tiered stem of width 32 and an average pool in the shortcut.
     fn t(self) -> Self;
-    /// ResNeXt's `{cardinality}x{base_width}d`; Wide ResNet is `1x128d`.
+    /// Sets ResNeXt's `{cardinality}x{base_width}d`. A Wide ResNet is `1x128d`.
     fn groups(self, cardinality: usize, base_width: usize) -> Self;
-    /// Squeeze-and-excitation to a sixteenth.
+    /// Adds squeeze-and-excitation that reduces the channels to a sixteenth.
     fn se(self) -> Self;
-    /// Efficient channel attention.
+    /// Adds efficient channel attention.
     fn eca(self) -> Self;
-    /// Average pools instead of strides, against aliasing.
+    /// Replaces strides by average pools, for anti-aliasing.
     fn aa(self) -> Self;
-    /// Blur pools instead of strides.
+    /// Replaces strides by blur pools, for anti-aliasing.
     fn blur(self) -> Self;
-    /// ResNet-RS: as `d`, a convolution for the max pool, squeeze-and-excitation to a quarter.
+    /// Applies `d`, replaces the max pool by a convolution, and adds squeeze-and-excitation that
+    /// reduces the channels to a quarter.
     fn resnet_rs(self) -> Self;
 }
 

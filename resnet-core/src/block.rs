@@ -1,4 +1,4 @@
-//! The residual blocks. A family is one file: what its blocks consist of ([`Family`]), and the module that computes them.
+//! The residual blocks. Each family has one file with its [`Family`] and its module.
 
 mod basic;
 mod bottleneck;
@@ -18,20 +18,20 @@ use crate::layers::Norm;
 use crate::plan::{BlockConv, BlockPlan};
 use crate::{BlockKind, ResNetConfig};
 
-/// What holds for all blocks of a kind.
+/// The properties that all blocks of a kind share.
 #[derive(Clone, Copy)]
 pub(crate) struct Family {
-    /// Norm and activation come before the convolutions.
+    /// Whether norm and activation come before the convolutions.
     pub(crate) pre_activation: bool,
-    /// The output has `expansion` times the width.
+    /// Whether the output has `expansion` times as many channels as the block's width.
     pub(crate) expands: bool,
-    /// The width follows from cardinality and base width.
+    /// Whether `cardinality` and `base_width` set the block's width.
     pub(crate) grouped: bool,
-    /// The convolutions of the residual branch.
+    /// Returns the convolutions of the residual branch.
     pub(crate) convs: fn(&BlockPlan) -> Vec<BlockConv>,
 }
 
-/// The table of families: a row is a [`BlockKind`], the module of its blocks, and its [`Family`].
+/// Declares the families. A row names a [`BlockKind`], the module of its blocks and its [`Family`].
 macro_rules! families {
     ($($(#[$doc:meta])* $kind:ident => $block:ident, $family:path;)*) => {
         impl BlockKind {
@@ -55,6 +55,8 @@ macro_rules! families {
                 }
             }
 
+            /// Applies the block.
+            ///
             /// # Shapes
             /// - `x`: `[batch, in_channels, height, width]`
             /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
@@ -84,14 +86,15 @@ families! {
     Basic => BasicBlock, basic::FAMILY;
     /// 1x1, 3x3, 1x1 convolutions.
     Bottleneck => Bottleneck, bottleneck::FAMILY;
-    /// Two 3x3 convolutions, norm and activation before each.
+    /// Two 3x3 convolutions, each after norm and activation.
     PreActBasic => PreActBasicBlock, pre_activation::BASIC;
-    /// 1x1, 3x3, 1x1 convolutions, norm and activation before each.
+    /// 1x1, 3x3, 1x1 convolutions, each after norm and activation.
     PreActBottleneck => PreActBottleneck, pre_activation::BOTTLENECK;
 }
 
-/// A convolution and its norm as the plan has them. `last` is the norm whose weight starts at 0 where the config asks for
-/// it.
+/// Creates a convolution and its norm from the plan.
+///
+/// `last` marks the last norm of the block; its weight starts at 0 if `zero_init_last` is set.
 fn conv_and_norm<B: Backend>(
     config: &ResNetConfig,
     plan: &BlockConv,

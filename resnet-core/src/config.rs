@@ -1,4 +1,4 @@
-//! The options of a residual network. A named network is one choice of them: see [`Arch`](crate::Arch).
+//! The options of a residual network. [`Arch`](crate::Arch) lists the named networks.
 
 use alloc::{vec, vec::Vec};
 
@@ -16,12 +16,12 @@ pub use kinds::{
 };
 pub use validate::ConfigError;
 
-/// Every option of a residual network.
+/// The options of a residual network.
 ///
-/// It serializes with serde, and saves and loads as every config of Burn ([`Config`]). A saved config may lack options,
-/// which have their defaults then; an unknown option is an error.
+/// A config serializes with serde, and saves and loads like any Burn [`Config`]. An option that a
+/// saved config lacks takes its default. An unknown option is an error.
 ///
-/// # Example
+/// # Examples
 ///
 /// A ResNet-50 for ten classes and one input channel:
 ///
@@ -37,61 +37,61 @@ pub use validate::ConfigError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default = "ResNetConfig::unset")]
 pub struct ResNetConfig {
-    /// The stages, one to four.
+    /// One to four stages.
     pub stages: Vec<StageConfig>,
-    /// Output channels of a bottleneck over its width.
+    /// Ratio of a bottleneck's output channels to its width.
     pub expansion: usize,
     /// Groups of the 3x3 convolution of a bottleneck (ResNeXt; Xie et al. 2016).
     pub cardinality: usize,
-    /// Channels of a group for a stage of width 64: 4 in `32x4d`, 128 in Wide ResNet-50-2.
+    /// Channels per group in a stage of width 64: 4 in `32x4d`, 128 in Wide ResNet-50-2.
     pub base_width: usize,
     /// The convolutions before the first stage.
     pub stem: StemKind,
-    /// What halves the map between the stem and the first stage.
+    /// The layer that halves the feature map between the stem and the first stage.
     pub stem_pool: StemPool,
-    /// The shortcut of a block that changes the shape.
+    /// The shortcut of blocks that change the shape.
     pub shortcut: ShortcutKind,
-    /// Which convolution of a bottleneck has the stride.
+    /// The convolution of a bottleneck that has the stride.
     pub stride_placement: StridePlacement,
     /// Channel attention.
     pub attention: AttentionKind,
-    /// The normalisation.
+    /// The normalization.
     pub norm: NormKind,
-    /// Epsilon of every norm, added to the variance before the root.
+    /// Epsilon of every norm. It is added to the variance before the square root.
     pub norm_eps: f64,
     /// The activation.
     pub activation: Activation,
-    /// What takes over the stride of a block's 3x3 convolution.
+    /// The anti-aliasing layer that replaces the stride of a block's 3x3 convolution.
     pub anti_alias: AntiAlias,
-    /// Start every block as the identity: the last norm of its residual branch has weight 0
-    /// (Goyal et al. 2017, section 5.1).
+    /// Whether every block starts as the identity. If set, the last norm of each residual branch
+    /// has weight 0 (Goyal et al. 2017, section 5.1).
     pub zero_init_last: bool,
-    /// Probability that the last block is skipped for a sample in training; falls linearly to 0 at
-    /// the first block (stochastic depth; Huang et al. 2016).
+    /// Probability that training skips the last block for a sample. It falls linearly to 0 at the
+    /// first block (stochastic depth; Huang et al. 2016).
     pub drop_path: f64,
-    /// Probability that a feature is dropped before the classifier in training.
+    /// Dropout probability before the classifier, in training.
     pub dropout: f64,
-    /// Largest stride of a map against the input: 32, 16 or 8. Stages that would go beyond it are
-    /// dilated instead (Chen et al. 2017, DeepLab).
+    /// Largest stride of a feature map relative to the input: 32, 16 or 8. Stages that would exceed
+    /// it are dilated instead (Chen et al. 2017, DeepLab).
     pub output_stride: usize,
-    /// Channels of the input.
+    /// Input channels.
     pub in_channels: usize,
-    /// Classes of the classifier; 0 for a network without one.
+    /// Number of classes; 0 for a network without a classifier.
     pub num_classes: usize,
-    /// How the last map becomes the embedding.
+    /// The pooling that turns the last feature map into the embedding.
     pub global_pool: GlobalPool,
 }
 
 impl Config for ResNetConfig {}
 
-/// Writes the config as JSON, as Burn's configs do.
+/// Writes the config as JSON, like other Burn configs.
 impl fmt::Display for ResNetConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&config_to_json(self))
     }
 }
 
-/// `with_expansion(4)` and so on: a setter for each option but the stages.
+/// Defines a setter such as `with_expansion(4)` for each option except the stages.
 macro_rules! setters {
     ($($with:ident $option:ident: $type:ty,)*) => {
         impl ResNetConfig {
@@ -129,7 +129,7 @@ setters! {
 }
 
 impl ResNetConfig {
-    /// Creates a config with these stages and every other option at its default: torchvision's ResNet.
+    /// Creates a config with these stages and the defaults of torchvision's ResNet.
     pub fn new(stages: Vec<StageConfig>) -> Self {
         Self {
             stages,
@@ -155,12 +155,13 @@ impl ResNetConfig {
         }
     }
 
-    /// What a saved config lacks has its default. Without stages, it is refused by [`validate`](Self::validate).
+    /// Returns the defaults for options that a saved config lacks. Its empty `stages` fail
+    /// [`validate`](Self::validate).
     fn unset() -> Self {
         Self::new(Vec::new())
     }
 
-    /// An ImageNet network of four stages of one block kind, widths 64, 128, 256, 512.
+    /// Creates an ImageNet network of four stages of one block kind, with widths 64, 128, 256, 512.
     pub fn imagenet(block: BlockKind, depths: [usize; 4]) -> Self {
         let stage = |(i, depth)| StageConfig {
             block,
@@ -170,12 +171,16 @@ impl ResNetConfig {
         Self::new(depths.into_iter().enumerate().map(stage).collect())
     }
 
-    /// A CIFAR network of depth `6n + 2`: three stages of `n` basic blocks, widths 16, 32, 64,
-    /// for images of 32 pixels and 10 classes (He et al. 2015, section 4.2).
+    /// Creates a CIFAR network of depth `6n + 2` (He et al. 2015, section 4.2).
+    ///
+    /// It has three stages of `n` basic blocks with widths 16, 32, 64, for images of 32x32 pixels
+    /// and 10 classes.
     ///
     /// # Errors
     ///
-    /// If `depth` is not `6n + 2` with `n >= 1`.
+    /// Returns an error if `depth` is not `6n + 2` with `n >= 1`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use resnet_core::{ResNetConfig, ShortcutKind};
@@ -189,23 +194,26 @@ impl ResNetConfig {
         Ok(Self::cifar_stages(BlockKind::Basic, n, 1).with_shortcut(shortcut))
     }
 
-    /// A CIFAR Wide ResNet of depth `6n + 4`: pre-activation basic blocks, `widen` times as wide
-    /// (Zagoruyko & Komodakis 2016, table 1).
+    /// Creates a CIFAR Wide ResNet of depth `6n + 4` (Zagoruyko & Komodakis 2016, table 1).
+    ///
+    /// It has pre-activation basic blocks with `widen` times the width.
     ///
     /// # Errors
     ///
-    /// If `depth` is not `6n + 4` with `n >= 1`.
+    /// Returns an error if `depth` is not `6n + 4` with `n >= 1`.
     pub fn cifar_wide(depth: usize, widen: usize) -> Result<Self, ConfigError> {
         let n = blocks_per_stage(depth, 6, 4, "6n + 4 with n >= 1")?;
         Ok(Self::cifar_stages(BlockKind::PreActBasic, n, widen))
     }
 
-    /// A CIFAR pre-activation ResNet of depth `9n + 2`: bottlenecks of widths 16, 32, 64
-    /// (He et al. 2016, "Identity Mappings in Deep Residual Networks").
+    /// Creates a CIFAR pre-activation ResNet of depth `9n + 2` (He et al. 2016, "Identity Mappings
+    /// in Deep Residual Networks").
+    ///
+    /// It has pre-activation bottlenecks with widths 16, 32, 64.
     ///
     /// # Errors
     ///
-    /// If `depth` is not `9n + 2` with `n >= 1`.
+    /// Returns an error if `depth` is not `9n + 2` with `n >= 1`.
     pub fn cifar_pre_activation(depth: usize) -> Result<Self, ConfigError> {
         let n = blocks_per_stage(depth, 9, 2, "9n + 2 with n >= 1")?;
         Ok(Self::cifar_stages(BlockKind::PreActBottleneck, n, 1))
@@ -224,7 +232,7 @@ impl ResNetConfig {
             .with_num_classes(10)
     }
 
-    /// Whether norm and activation come before the convolutions.
+    /// Returns whether norm and activation come before the convolutions.
     pub fn is_pre_activation(&self) -> bool {
         self.stages
             .iter()

@@ -1,22 +1,24 @@
-//! What a network costs, by arithmetic from its config.
+//! Parameter and operation counts of a network, computed from its config.
 
 use crate::layers::{ConvPlan, eca_kernel, squeezed_channels};
 use crate::plan::{BlockPlan, NamedConv};
 use crate::{AttentionKind, ResNetConfig, StemPool};
 
-/// The size of a network and the work of one image.
+/// The number of parameters of a network, and its operations per image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Learnable parameters: the weights and biases of convolutions, norms, attention and classifier. Running statistics do
-    /// not count. Equals [`Network::num_parameters`](crate::Network::num_parameters) of the network, and the number of
+    /// Number of learnable parameters: weights and biases of convolutions, norms, attention and
+    /// classifier, without running statistics.
+    ///
+    /// It equals [`Network::num_parameters`](crate::Network::num_parameters) and the number of
     /// elements in PyTorch's `model.parameters()`.
     pub parameters: u64,
-    /// Multiply-accumulate operations of convolutions and classifier.
+    /// Multiply-accumulate operations of the convolutions and the classifier.
     pub macs: u64,
 }
 
 impl Cost {
-    /// A convolution without bias whose output has `pixels`.
+    /// Adds a convolution without bias, whose output has `pixels` pixels per channel.
     fn conv(&mut self, [input, output]: [usize; 2], kernel: usize, groups: usize, pixels: usize) {
         let sizes = [input / groups.max(1), output, kernel, kernel];
         let weights = sizes
@@ -62,7 +64,8 @@ impl Cost {
 }
 
 impl ResNetConfig {
-    /// Parameters, and multiply-accumulate operations for one image of `height` by `width` pixels.
+    /// Counts the parameters, and the multiply-accumulate operations for one image of `height` by
+    /// `width` pixels.
     ///
     /// ```
     /// let cost = resnet_core::Arch::ResNet50.config().cost([224, 224]);

@@ -1,4 +1,4 @@
-//! The parts of a network that are frozen and trained together.
+//! The layer groups that are frozen or trained together.
 
 use core::fmt;
 use core::str::FromStr;
@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-/// A group of layers, from the input to the output.
+/// A group of layers. Groups are ordered from input to output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LayerGroup {
@@ -49,10 +49,12 @@ impl LayerGroup {
         }
     }
 
-    /// Returns the group of a key of a state dict, such as `layer2.0.conv1.weight` or `backbone.conv1.weight`.
+    /// Returns the group of a state-dict key such as `layer2.0.conv1.weight` or
+    /// `backbone.conv1.weight`.
     ///
-    /// A stage is found at any depth. `conv1`, `bn1` and `maxpool` are the stem at the start of a key, and behind
-    /// `backbone.`, `body.` or `encoder.`; everything else is the head.
+    /// The function skips a prefix of `backbone.`, `body.` and `encoder.`. Then `layer1` to
+    /// `layer4` are the stages, and `conv1`, `bn1` and `maxpool` are the stem. Every other key
+    /// belongs to the head.
     ///
     /// ```
     /// use resnet_core::LayerGroup;
@@ -83,7 +85,7 @@ impl fmt::Display for LayerGroup {
     }
 }
 
-/// The text names no group.
+/// The error for an unknown group name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}`: expected `stem`, `layer1`, `layer2`, `layer3`, `layer4` or `fc`")]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
-//! The layers that residual networks are made of, for heads, decoders and your own networks.
+//! The layers of residual networks, for heads, decoders and your own networks.
 //!
-//! Every convolution with its norm and activation goes through [`ConvNormAct`] or [`conv_norm_act`], which use the fused
-//! layers of the backend where it has any.
+//! [`ConvNormAct`] and [`conv_norm_act`] compute every convolution with its norm and activation.
+//! They use fused layers if the backend registers them.
 
 mod attention;
 mod batch_norm;

@@ -1,10 +1,10 @@
-//! What the maps of a network take, by arithmetic from its config.
+//! Memory estimates of a network, computed from its config.
 
 use core::fmt;
 
 use crate::{ResNetConfig, StemPool};
 
-/// A number of bytes, displayed for people.
+/// A number of bytes with a human-readable `Display`.
 ///
 /// ```
 /// use resnet_core::ByteSize;
@@ -25,12 +25,12 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// Values of one image in the maps of a network.
+/// The number of elements in the feature maps of one image.
 #[derive(Clone, Copy, Debug, Default)]
 struct Maps {
-    /// The most that one step needs at once: its input, its output, the shortcut beside them.
+    /// Maximum over all steps: input, output and shortcut of one step.
     largest: u64,
-    /// All outputs together, which training keeps for the gradients.
+    /// Sum of all outputs. Training keeps them for the backward pass.
     total: u64,
 }
 
@@ -43,9 +43,11 @@ impl Maps {
 }
 
 impl ResNetConfig {
-    /// Estimates the bytes that inference in `f32` takes at its peak: the weights, and the largest
-    /// input, output and shortcut that are there at once for a batch of images of `height` by
-    /// `width` pixels.
+    /// Estimates the peak memory of inference in `f32`, in bytes, for a batch of images of `height`
+    /// by `width` pixels.
+    ///
+    /// The estimate is the sum of the weights and the largest input, output and shortcut that exist
+    /// at the same time.
     ///
     /// ```
     /// let config = resnet_core::Arch::ResNet50.config();
@@ -59,8 +61,10 @@ impl ResNetConfig {
             .saturating_mul(4)
     }
 
-    /// Estimates the bytes that a training step in `f32` takes: the output of every convolution
-    /// and of every norm, the weights, their gradients and two moments.
+    /// Estimates the memory of a training step in `f32`, in bytes.
+    ///
+    /// The estimate is the sum of the outputs of every convolution and norm, the weights, their
+    /// gradients and two optimizer moments.
     pub fn training_bytes(&self, batch: usize, size: [usize; 2]) -> u64 {
         let maps = self.maps(size).total.saturating_mul(2);
         let parameters = self.cost([1, 1]).parameters.saturating_mul(4);
@@ -91,7 +95,8 @@ impl ResNetConfig {
             for (i, step) in convs.into_iter().enumerate() {
                 size = size.map(|side| side.div_ceil(step.conv.stride));
                 let output = map(step.conv.channels[1], size);
-                // The shortcut waits beside the branch; at its end there are both sums.
+                // The shortcut's input stays alive during the branch. At the end, both summands are
+                // alive.
                 let beside = if i == last { output.max(input) } else { input };
                 maps.step(x, output, beside);
                 x = output;
@@ -110,16 +115,17 @@ mod tests {
     use crate::{Arch, ResNetConfig, ShortcutKind};
 
     #[test]
-    fn the_largest_step_of_resnet18_is_its_first_pool() {
+    fn the_peak_of_resnet18_is_its_stem_pool() {
         let config = Arch::ResNet18.config();
-        // 64 maps of 112 x 112 and of 56 x 56 beside two of the latter in the first block.
+        // The stem pool: 64 channels of 112x112 in, 56x56 out. A step of the first block needs
+        // less.
         let stem = 64 * 112 * 112;
         let expected = (stem + 64 * 56 * 56) + config.cost([1, 1]).parameters;
         assert_eq!(config.inference_bytes(1, [224, 224]), 4 * expected);
     }
 
     #[test]
-    fn absurd_sizes_saturate() {
+    fn huge_sizes_saturate() {
         let config = ResNetConfig::cifar(8, ShortcutKind::ZeroPad).unwrap();
         assert_eq!(
             config.inference_bytes(usize::MAX, [usize::MAX; 2]),

@@ -1,4 +1,4 @@
-//! From a name to a network, and the other way.
+//! Conversions between names and networks.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,14 +7,14 @@ use core::str::FromStr;
 
 use crate::{Arch, ResNetConfig, ShortcutKind};
 
-/// A name that no network has.
+/// The error for an unknown architecture name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown architecture `{name}`; nearest: {}", .nearest.join(", "))]
 #[non_exhaustive]
 pub struct UnknownArch {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
-    /// The three known names most like it.
+    /// The three most similar known names.
     pub nearest: Vec<&'static str>,
 }
 
@@ -34,12 +34,16 @@ impl FromStr for Arch {
 }
 
 impl ResNetConfig {
-    /// The options of a named network: any [`Arch`], and the CIFAR networks of any depth and width
+    /// Returns the config of a named network.
+    ///
+    /// Accepts the name of any [`Arch`], and CIFAR networks of any depth and width
     /// (`cifar_resnet8_b`, `cifar_wide_resnet22_8`, `cifar_preact_resnet29`).
     ///
     /// # Errors
     ///
-    /// If no network has the name; the error lists the nearest ones.
+    /// Returns an error that lists the nearest names if no network has the name.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use resnet_core::ResNetConfig;
@@ -57,7 +61,7 @@ impl ResNetConfig {
     }
 }
 
-/// A CIFAR network that has no row in the table of [`Arch`].
+/// Returns the config of a CIFAR network outside the [`Arch`] table.
 fn cifar(name: &str) -> Option<ResNetConfig> {
     if name.contains('+') {
         return None;
@@ -87,7 +91,7 @@ fn unknown(name: &str) -> UnknownArch {
     }
 }
 
-/// Levenshtein distance.
+/// Returns the Levenshtein distance.
 fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_parses_to_itself_and_is_valid() {
+    fn every_name_round_trips_and_has_a_valid_config() {
         for arch in Arch::ALL {
             assert_eq!(arch.name().parse(), Ok(*arch));
             assert_eq!(arch.config().validate(), Ok(()), "{arch}");
@@ -115,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_is_answered_with_the_nearest_names() {
+    fn an_unknown_name_lists_the_nearest_names() {
         let error = "resnext50_32x4".parse::<Arch>().unwrap_err();
         assert_eq!(error.nearest[0], "resnext50_32x4d");
         assert_eq!(edit_distance("kitten", "sitting"), 3);

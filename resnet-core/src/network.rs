@@ -1,4 +1,4 @@
-//! Networks as PyTorch has them: one state dict, whatever the modules are.
+//! Networks with a PyTorch state dict.
 
 mod state;
 
@@ -12,12 +12,16 @@ use crate::layers::{Norm, NormMode};
 use crate::{LayerGroup, ResNetConfig, UnsupportedFloat};
 use state::{Load, Path, Read, Shapes};
 
-/// A network whose parameters have PyTorch's names: a [`ResNet`](crate::ResNet), or your own module with a ResNet inside.
+/// A network whose parameters have PyTorch's names: a [`ResNet`](crate::ResNet), or your own module
+/// that contains one.
 ///
-/// `resnet-weights` loads and saves any `Network`, and `resnet-train` trains it. Implement it for a module whose fields have
-/// the names of the PyTorch module: nested modules need nothing else. The trait recognizes types by their names: it
-/// treats `Linear`, `BatchNorm`, `GroupNorm` and `LayerNorm` as Burn's, and
-/// [`ConvNormAct`](crate::layers::ConvNormAct), `DeepStem` and `PooledProjection` as this crate's.
+/// `resnet-weights` loads and saves any `Network`, and `resnet-train` trains it. You can implement
+/// the trait for any module whose fields have the names of the PyTorch module. Nested modules need
+/// no implementation.
+///
+/// The trait recognizes types by name. It treats `Linear`, `BatchNorm`, `GroupNorm` and `LayerNorm`
+/// as Burn's types, and [`ConvNormAct`](crate::layers::ConvNormAct), `DeepStem` and
+/// `PooledProjection` as types of this crate.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -56,44 +60,50 @@ use state::{Load, Path, Read, Shapes};
 /// assert!(shapes.contains(&("angle.weight".into(), vec![1, 512])));
 /// ```
 pub trait Network<B: Backend>: Module<B> {
-    /// Calls `each` with every norm of the network, for [`with_norm_mode`](Self::with_norm_mode).
+    /// Calls `each` with every norm of the network. [`with_norm_mode`](Self::with_norm_mode) uses
+    /// it.
     fn each_norm(&mut self, each: &mut dyn FnMut(&mut Norm<B>));
 
-    /// Returns the same function for inference in fewer steps: every batch norm that follows a convolution is folded
-    /// into it. By default nothing is folded.
+    /// Folds every batch norm that follows a convolution into the convolution, for faster
+    /// inference.
     ///
-    /// A folded network has convolution biases that checkpoints lack: load first, then fuse.
+    /// The outputs stay the same. The default implementation folds nothing.
+    ///
+    /// Load the weights before you fuse: a fused network has convolution biases, and checkpoints
+    /// lack them.
     ///
     /// # Records
     ///
-    /// A record of a fused network fits fused networks alone, and stays in memory:
+    /// A record of a fused network fits only fused networks, and cannot be saved:
     ///
-    /// * Burn's recorders return an error if they are to write one, or to read a file that claims to be one. The recorders
-    ///   that use bincode panic, as they do with every error. Save before you fuse; this holds for `resnet_weights::save` as
-    ///   well.
-    /// * [`load_record`](Module::load_record) panics if one of network and record is fused and the other is not. Load before
-    ///   you fuse.
+    /// * Burn's recorders return an error when they write such a record or read a file marked as
+    ///   one. Recorders that use bincode panic, as they do for every error. Save before you fuse.
+    ///   This also applies to `resnet_weights::save`.
+    /// * [`load_record`](Module::load_record) panics if only one of network and record is fused.
+    ///   Load before you fuse.
     ///
-    /// A network of your own inherits this from the [`ResNet`](crate::ResNet) and the
-    /// [`ConvNormAct`](crate::layers::ConvNormAct)s inside it. Other modules that fold norms need a
-    /// [`FoldMark`](crate::layers::FoldMark).
+    /// Your own network inherits these checks from the [`ResNet`](crate::ResNet) and
+    /// [`ConvNormAct`](crate::layers::ConvNormAct) modules inside it. Other modules that fold norms
+    /// need a [`FoldMark`](crate::layers::FoldMark).
     fn fuse(self) -> Self {
         self
     }
 
-    /// Returns the config that files of this network carry; none for networks other than a plain
-    /// [`ResNet`](crate::ResNet).
+    /// Returns the config that saved files contain. The default implementation returns `None`; only
+    /// a plain [`ResNet`](crate::ResNet) has one.
     fn saved_config(&self) -> Option<&ResNetConfig> {
         None
     }
 
-    /// Returns the group of the entry with this key.
+    /// Returns the layer group of a state-dict key.
     fn layer_group(&self, key: &str) -> LayerGroup {
         LayerGroup::of_key(key)
     }
 
-    /// Returns key and shape of every entry of the state dict, in the order of the modules, as PyTorch has them; without
-    /// the `num_batches_tracked` counters, which the network does not use.
+    /// Returns the key and shape of every entry of the state dict, in PyTorch's order.
+    ///
+    /// The list omits PyTorch's `num_batches_tracked` counters, because the network does not use
+    /// them.
     ///
     /// ```
     /// use burn::backend::Flex;
@@ -113,12 +123,12 @@ pub trait Network<B: Backend>: Module<B> {
         shapes.entries
     }
 
-    /// Hands key and values of every entry to `each`, one at a time, in the order of
+    /// Calls `each` with the key and values of every entry, one at a time, in the order of
     /// [`state_shapes`](Self::state_shapes). Values are in PyTorch's layout.
     ///
     /// # Errors
     ///
-    /// The first error of `each`.
+    /// Returns the first error of `each`.
     fn visit_state<E>(&self, each: impl FnMut(&str, TensorData) -> Result<(), E>) -> Result<(), E> {
         let mut read = Read {
             path: Path::default(),
@@ -129,17 +139,20 @@ pub trait Network<B: Backend>: Module<B> {
         read.result
     }
 
-    /// Replaces the values of the network. Calls `value` once with each key and shape of
-    /// [`state_shapes`](Self::state_shapes). Values are in PyTorch's layout and are cast to the float type of the backend.
-    /// If `value` returns `None`, the entry keeps its value.
+    /// Replaces the values of the network.
+    ///
+    /// Calls `value` once with each key and shape of [`state_shapes`](Self::state_shapes). Values
+    /// are in PyTorch's layout and are cast to the float type of the backend. If `value` returns
+    /// `None`, the entry keeps its value.
     ///
     /// # Errors
     ///
-    /// The first error of `value`; the network is gone then, so nothing is half-loaded.
+    /// Returns the first error of `value`. The network is consumed, so no partly loaded network
+    /// remains.
     ///
     /// # Panics
     ///
-    /// If a value has another shape than it was asked for.
+    /// Panics if a value has another shape than the one passed to `value`.
     fn load_state<E>(
         self,
         value: impl FnMut(&str, &[usize]) -> Result<Option<TensorData>, E>,
@@ -156,12 +169,15 @@ pub trait Network<B: Backend>: Module<B> {
         }
     }
 
-    /// Returns the number of learnable parameters, frozen ones included: the weights and biases of convolutions, norms,
-    /// attention and classifier. Running statistics do not count. This is PyTorch's
-    /// `sum(p.numel() for p in model.parameters())`, and [`Cost::parameters`](crate::Cost::parameters) of a
-    /// [`ResNet`](crate::ResNet) that is not fused; folded norms count no more, and the biases that replace them do.
+    /// Returns the number of learnable parameters, including frozen ones.
     ///
-    /// Burn's [`num_params`](Module::num_params) counts running statistics as well.
+    /// It counts weights and biases of convolutions, norms, attention and classifier, without
+    /// running statistics. It equals PyTorch's `sum(p.numel() for p in model.parameters())`. For a
+    /// [`ResNet`](crate::ResNet) that is not fused, it equals
+    /// [`Cost::parameters`](crate::Cost::parameters). In a fused network it counts the convolution
+    /// biases instead of the folded norms.
+    ///
+    /// Burn's [`num_params`](Module::num_params) also counts running statistics.
     fn num_parameters(&self) -> usize {
         let shapes = self.state_shapes().into_iter();
         let parameters = shapes.filter(|(key, _)| !is_running_stat(key));
@@ -170,13 +186,14 @@ pub trait Network<B: Backend>: Module<B> {
             .sum()
     }
 
-    /// Returns the network with every batch norm in `mode` on autodiff backends.
+    /// Sets the mode of every batch norm on autodiff backends.
     fn with_norm_mode(mut self, mode: NormMode) -> Self {
         self.each_norm(&mut |norm| norm.set_mode(mode));
         self
     }
 
-    /// Returns the network with the groups before `group` frozen: their parameters get no gradients. The others learn.
+    /// Freezes the layer groups before `group`: their parameters get no gradients. The other
+    /// parameters are trained.
     ///
     /// ```
     /// use burn::backend::{Autodiff, Flex};
@@ -192,12 +209,15 @@ pub trait Network<B: Backend>: Module<B> {
         self.map(&mut Freeze(learns.into_iter()))
     }
 
-    /// Returns the network in another float type. Its input has to be of that type as well, and so is its output. Fuse
-    /// before, so that the folding is done in the full precision.
+    /// Converts the network to another float type. Inputs and outputs then have this type as well.
+    ///
+    /// Fuse before you cast, so that folding uses full precision.
     ///
     /// # Errors
     ///
-    /// If the network's device does not compute in `dtype`; the network is gone then.
+    /// Returns an error if the device does not compute in `dtype`. The network is consumed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use burn::backend::Flex;
@@ -222,7 +242,7 @@ pub trait Network<B: Backend>: Module<B> {
     }
 }
 
-/// Returns whether the key is of a running statistic, which PyTorch counts among the buffers.
+/// Returns whether the key names a running statistic. PyTorch counts running statistics as buffers.
 pub fn is_running_stat(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or_default();
     name.starts_with("running_")

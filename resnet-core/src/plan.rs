@@ -1,4 +1,4 @@
-//! The config resolved block by block: what `init`, the costs and the feature list are read from.
+//! The config resolved into blocks. Initialization, costs and the feature list use it.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -10,19 +10,20 @@ pub use named_conv::NamedConv;
 
 use crate::{AntiAlias, ConfigError, NormKind, ResNetConfig, StageConfig, StemPool};
 
-/// A feature map of [`ResNet::forward_pyramid`](crate::ResNet::forward_pyramid), known before any input.
+/// The channels and stride of a feature map of
+/// [`ResNet::forward_pyramid`](crate::ResNet::forward_pyramid).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
-    /// `c1` for the stem's output, `c2` and on for the stages.
+    /// `c1` for the stem's output, `c2` to `c5` for the stages.
     pub name: String,
-    /// Channels of the map.
+    /// Channels of the feature map.
     pub channels: usize,
-    /// Pixels of the input for one of the map, each way.
+    /// Stride of the feature map relative to the input.
     pub stride: usize,
 }
 
 impl ResNetConfig {
-    /// The maps of the pyramid, `c1` (stem) to `c5` (last stage), with channels and strides.
+    /// Returns the feature maps of the pyramid, from `c1` (stem) to `c5` (last stage).
     ///
     /// ```
     /// let features = resnet_core::Arch::ResNet50.config().with_output_stride(16).features();
@@ -45,14 +46,14 @@ impl ResNetConfig {
         features
     }
 
-    /// Checks that a batch of images of `height` by `width` pixels can pass the network.
+    /// Checks that the network accepts images of `height` by `width` pixels.
     ///
-    /// Most networks take any size. Anti-aliased ones need two pixels to blur, and an even map
-    /// wherever an average pool halves it, since their shortcut would round the other way.
+    /// Most networks accept any size. A blur needs a feature map of at least 2x2 pixels. An average
+    /// pool for anti-aliasing needs an even size, because the shortcut rounds odd sizes up.
     ///
     /// # Errors
     ///
-    /// Names the size that cannot pass.
+    /// Returns an error that names the invalid size.
     pub fn check_input(&self, [height, width]: [usize; 2]) -> Result<(), ConfigError> {
         for side in [height, width] {
             let refuse = |expected| Err(ConfigError::new("input size", expected, side));
@@ -83,7 +84,7 @@ impl ResNetConfig {
         Ok(())
     }
 
-    /// Channels of the embedding, which the classifier receives.
+    /// Returns the channels of the embedding, the input of the classifier.
     pub fn num_features(&self) -> usize {
         match self.global_pool {
             crate::GlobalPool::CatAvgMax | crate::GlobalPool::CatMaxAvg => {
@@ -93,14 +94,14 @@ impl ResNetConfig {
         }
     }
 
-    /// Channels of the last map.
+    /// Returns the channels of the last feature map.
     pub(crate) fn last_channels(&self) -> usize {
         self.stages
             .last()
             .map_or(0, |stage| self.out_channels(stage))
     }
 
-    /// Height or width of the map after a step of stride 2 over `size` pixels.
+    /// Returns the height or width after a layer of stride 2.
     pub(crate) fn halved(&self, size: usize) -> usize {
         match self.anti_alias {
             AntiAlias::AvgPool => size / 2,
@@ -115,7 +116,7 @@ impl ResNetConfig {
         }
     }
 
-    /// Channels between the convolutions of a block of this stage.
+    /// Returns the channels between the convolutions of a block of this stage.
     pub(crate) fn inner_width(&self, stage: &StageConfig) -> usize {
         match stage.block.family().grouped {
             true => {
@@ -132,8 +133,10 @@ impl ResNetConfig {
         }
     }
 
-    /// Every block, stage by stage. A stage that would go beyond the output stride is dilated instead, and its first
-    /// block has the dilation of the stage before.
+    /// Returns the plans of all blocks, one list per stage.
+    ///
+    /// A stage that would exceed the output stride is dilated instead. Its first block has the
+    /// dilation of the previous stage.
     ///
     /// ```
     /// let plan = resnet_core::Arch::ResNet50.config().plan();
@@ -156,7 +159,8 @@ impl ResNetConfig {
             net_stride *= stride;
             let mut plans = Vec::new();
             for _ in 0..stage.depth {
-                // As in timm, a block is anti-aliased where it has a stride, or had one before the network was dilated.
+                // As in timm, a block is anti-aliased if it has a stride, or had one before
+                // dilation replaced it.
                 let aliased = stride > 1 || first_dilation != dilation;
                 plans.push(BlockPlan {
                     kind: stage.block,
@@ -187,7 +191,7 @@ impl ResNetConfig {
         stages
     }
 
-    /// The channels of every norm, for the check that groups divide them.
+    /// Returns the channels of every norm, to check that the groups divide them.
     pub(crate) fn norm_channels(&self) -> Vec<usize> {
         debug_assert!(matches!(self.norm, NormKind::Group { .. }));
         let mut channels: Vec<usize> = self.stem_channels().into();

@@ -1,4 +1,4 @@
-//! The network: its parts, their initialization, and what turns it into another.
+//! The network, its initialization and its conversions.
 
 mod forward;
 mod pyramid;
@@ -17,18 +17,18 @@ use crate::{LayerGroup, Network, NormKind, ResNetConfig};
 pub use self::forward::Outputs;
 pub use self::pyramid::Pyramid;
 
-/// A residual network of any kind that [`ResNetConfig`] describes.
+/// A residual network. [`ResNetConfig`] describes its options.
 ///
 /// `x -> stem -> c1 -> pool -> layer1 -> c2 -> … -> layer4 -> c5 -> global pool -> embedding -> fc -> logits`
 ///
-/// The names of the fields are the keys of torchvision's and timm's checkpoints (`layer1` is the
-/// first stage); see [`Network::state_shapes`].
+/// The field names are the keys of torchvision and timm checkpoints; `layer1` is the first stage.
+/// See [`Network::state_shapes`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct ResNet<B: Backend> {
     fold_mark: FoldMark<B>,
     conv1: Stem<B>,
-    /// After the stem; after the last stage in a pre-activation network.
+    /// Follows the stem, or the last stage in a pre-activation network.
     bn1: Option<Norm<B>>,
     maxpool: Option<ConvNormAct<B>>,
     layer1: Vec<Block<B>>,
@@ -41,14 +41,16 @@ pub struct ResNet<B: Backend> {
 }
 
 impl ResNetConfig {
-    /// The network, initialised as PyTorch does: convolutions from `N(0, 2 / fan_out)`, norms to
-    /// the identity, the classifier from `U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))`.
+    /// Creates the network with PyTorch's initialization.
     ///
-    /// Values are drawn when first used, so loading a checkpoint costs no initialisation.
+    /// Convolution weights come from `N(0, 2 / fan_out)`, and classifier weights from
+    /// `U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))`. Norms start as the identity.
+    ///
+    /// Weights are initialized at first use, so loading a checkpoint skips the initialization.
     ///
     /// # Panics
     ///
-    /// If the config is not [valid](Self::validate).
+    /// Panics if the config is not [valid](Self::validate).
     pub fn init<B: Backend>(&self, device: &B::Device) -> ResNet<B> {
         if let Err(error) = self.validate() {
             panic!("invalid ResNetConfig: {error}");
@@ -88,12 +90,12 @@ fn classifier<B: Backend>(config: &ResNetConfig, device: &B::Device) -> Option<L
 }
 
 impl<B: Backend> ResNet<B> {
-    /// The options it was built from.
+    /// Returns the config of the network.
     pub fn config(&self) -> &ResNetConfig {
         &self.config
     }
 
-    /// The same network with a new, freshly initialised classifier; none for 0 classes.
+    /// Replaces the classifier by a newly initialized one, or removes it for 0 classes.
     ///
     /// ```
     /// use burn::backend::Flex;
@@ -109,13 +111,17 @@ impl<B: Backend> ResNet<B> {
         self
     }
 
-    /// The same network for images of other channels, its first convolution adapted as timm does: summed
-    /// over its input for one channel, repeated and scaled by `old / new` for more. The rest is kept. Images of
-    /// other channels need means and deviations of their own.
+    /// Adapts the network to images with another number of channels, as timm does.
+    ///
+    /// Only the first convolution changes; see
+    /// [`adapt_in_channels`](crate::layers::adapt_in_channels). The new channels need their own
+    /// mean and standard deviation in preprocessing.
     ///
     /// # Panics
     ///
-    /// If `in_channels` is 0.
+    /// Panics if `in_channels` is 0.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use burn::backend::Flex;
@@ -123,9 +129,9 @@ impl<B: Backend> ResNet<B> {
     /// use resnet_core::{Arch, ResNet};
     ///
     /// let model: ResNet<Flex> = Arch::TestResNet.config().init(&Default::default());
-    /// let grey = Tensor::ones([1, 1, 64, 64], &Default::default());
-    /// let color = grey.clone().repeat_dim(1, 3);
-    /// let difference = model.forward(color) - model.with_in_channels(1).forward(grey);
+    /// let gray = Tensor::ones([1, 1, 64, 64], &Default::default());
+    /// let color = gray.clone().repeat_dim(1, 3);
+    /// let difference = model.forward(color) - model.with_in_channels(1).forward(gray);
     /// assert!(difference.abs().max().into_scalar() < 1e-5);
     /// ```
     pub fn with_in_channels(mut self, in_channels: usize) -> Self {
@@ -162,7 +168,7 @@ impl<B: Backend> Network<B> for ResNet<B> {
         self.blocks_mut().for_each(|block| block.each_norm(each));
     }
 
-    /// Group norms and the first norm of pre-activation blocks stay.
+    /// Folds batch norms only. The first norm of pre-activation blocks stays.
     fn fuse(mut self) -> Self {
         let pre_activation = self.config.is_pre_activation();
         let mut after_stem = match pre_activation {
@@ -185,7 +191,7 @@ impl<B: Backend> Network<B> for ResNet<B> {
 
     fn layer_group(&self, key: &str) -> LayerGroup {
         match key.split('.').next() {
-            // After the last stage.
+            // This norm follows the last stage.
             Some("bn1") if self.config.is_pre_activation() => {
                 LayerGroup::ALL[self.config.stages.len()]
             }

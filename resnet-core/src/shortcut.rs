@@ -8,20 +8,20 @@ use crate::ResNetConfig;
 use crate::layers::{ConvNormAct, Norm, avg_pool_same, conv, conv_norm, fold};
 use crate::plan::{BlockPlan, ShortcutPlan, ShortcutPool};
 
-/// The shortcut of a block whose output has another shape than its input. Other blocks have the identity.
+/// The shortcut of a block that changes the shape. Other blocks have the identity.
 #[derive(Module, Debug)]
 pub enum Shortcut<B: Backend> {
     /// 1x1 convolution and norm: `S(x) = bn(conv(x))` (He et al. 2015, option B).
     Projection(ConvNormAct<B>),
-    /// The same after an average pool (ResNet-D).
+    /// Average pool, 1x1 convolution and norm (ResNet-D).
     PooledProjection(PooledProjection<B>),
-    /// 1x1 convolution alone, in pre-activation blocks.
+    /// 1x1 convolution without norm, in pre-activation blocks.
     Conv(Conv2d<B>),
-    /// Subsampling, new channels zero.
+    /// Subsampling; new channels are zero.
     ZeroPad(ZeroPad<B>),
 }
 
-/// `S(x) = bn(conv(pool(x)))` (He et al. 2018, figure 2c).
+/// The ResNet-D shortcut `S(x) = bn(conv(pool(x)))` (He et al. 2018, figure 2c).
 #[derive(Module, Debug)]
 pub struct PooledProjection<B: Backend> {
     conv: Conv2d<B>,
@@ -29,7 +29,8 @@ pub struct PooledProjection<B: Backend> {
     pool: ShortcutPool,
 }
 
-/// `S(x)` = every `stride`-th pixel, the channels padded with zeros on both sides (He et al. 2015, option A).
+/// The parameter-free shortcut: every `stride`-th pixel, with zero channels added on both sides (He
+/// et al. 2015, option A).
 #[derive(Module, Debug)]
 pub struct ZeroPad<B: Backend> {
     out_channels: usize,
@@ -38,7 +39,7 @@ pub struct ZeroPad<B: Backend> {
 }
 
 impl<B: Backend> Shortcut<B> {
-    /// Creates the shortcut of a block; none where the identity does.
+    /// Creates the shortcut of a block, or `None` if the block has the identity.
     pub(crate) fn new(
         config: &ResNetConfig,
         block: &BlockPlan,
@@ -66,6 +67,8 @@ impl<B: Backend> Shortcut<B> {
         })
     }
 
+    /// Applies the shortcut.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
@@ -111,7 +114,7 @@ impl<B: Backend> PooledProjection<B> {
 
 impl<B: Backend> ZeroPad<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        // Every `stride`-th pixel. A slice with steps has no gradient on LibTorch.
+        // Subsamples with a 1x1 pool, because slices with steps have no gradient on LibTorch.
         let x = module::avg_pool2d(x, [1, 1], [self.stride; 2], [0, 0], true, false);
         let [n, c, h, w] = x.dims();
         let before = (self.out_channels - c) / 2;

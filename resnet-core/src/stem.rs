@@ -1,4 +1,4 @@
-//! Before the first stage.
+//! The stem: the convolutions before the first stage.
 
 use alloc::vec;
 
@@ -9,17 +9,19 @@ use burn::tensor::{Tensor, backend::Backend};
 use crate::layers::{ConvNormAct, Norm, anti_alias, conv, conv_norm_act, fold, max_pool};
 use crate::{Activation, AntiAlias, ResNetConfig, StemKind, StemPool};
 
-/// The convolutions before the first stage. The norm and activation that follow belong to the network.
+/// The convolutions before the first stage. The norm and activation after the last one belong to
+/// the network.
 #[derive(Module, Debug)]
 pub enum Stem<B: Backend> {
-    /// One convolution: 7x7 of stride 2, or 3x3 of stride 1.
+    /// One convolution: 7x7 with stride 2, or 3x3 with stride 1.
     Single(Conv2d<B>),
     /// Three 3x3 convolutions.
     Deep(DeepStem<B>),
 }
 
-/// `conv3 ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`, all 3x3, the first of stride 2
-/// (He et al. 2018, "Bag of Tricks", figure 2b).
+/// The deep stem `conv3 ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`.
+///
+/// All convolutions are 3x3; the first has stride 2 (He et al. 2018, "Bag of Tricks", figure 2b).
 #[derive(Module, Debug)]
 pub struct DeepStem<B: Backend> {
     conv1: Conv2d<B>,
@@ -51,6 +53,8 @@ impl<B: Backend> Stem<B> {
         }
     }
 
+    /// Applies the stem.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, channels, height / stride, width / stride]`, rounded up
@@ -59,7 +63,7 @@ impl<B: Backend> Stem<B> {
         conv(last, x)
     }
 
-    /// [`forward`](Self::forward) with the norm and activation of the network.
+    /// Applies the stem, then the network's norm and activation.
     pub(crate) fn forward_activated(
         &self,
         norm: &Option<Norm<B>>,
@@ -70,7 +74,7 @@ impl<B: Backend> Stem<B> {
         conv_norm_act(last, norm, act, x)
     }
 
-    /// The last convolution and its input.
+    /// Returns the last convolution and its input.
     fn before_last(&self, x: Tensor<B, 4>) -> (&Conv2d<B>, Tensor<B, 4>) {
         match self {
             Self::Single(conv) => (conv, x),
@@ -86,7 +90,7 @@ impl<B: Backend> Stem<B> {
         conv.weight = Param::initialized(conv.weight.id, weight.set_require_grad(trained));
     }
 
-    /// Folds the norms, `last` being the one that follows the stem.
+    /// Folds the norms. `last` is the norm that follows the stem.
     pub(crate) fn fuse(&mut self, last: &mut Option<Norm<B>>) {
         match self {
             Self::Single(conv) => fold(conv, last),
@@ -109,8 +113,9 @@ impl<B: Backend> Stem<B> {
 
 /// Adapts the weight of a first convolution to images with other channels, as timm does.
 ///
-/// For one channel it is the sum over the old ones; for more the old ones in turn, scaled by `old / new`. An input with
-/// the same values in every channel then gives what it gave before.
+/// For one channel, it sums over the old channels. For more channels, it repeats the old channels
+/// and scales them by `old / new`. The output stays the same for an input whose channels are all
+/// equal.
 ///
 /// # Shapes
 /// - `weight`: `[out, old, kernel, kernel]`
@@ -133,7 +138,7 @@ impl<B: Backend> DeepStem<B> {
     }
 }
 
-/// The convolution, norm and activation that replace the max pool, if the config asks for them.
+/// Creates the convolution, norm and activation that replace the max pool, if the config has them.
 pub(crate) fn conv_pool<B: Backend>(
     config: &ResNetConfig,
     device: &B::Device,
@@ -143,7 +148,7 @@ pub(crate) fn conv_pool<B: Backend>(
     Some(ConvNormAct::from_parts(conv.init(device), norm).with_act(config.activation))
 }
 
-/// What halves the map between stem and first stage.
+/// Applies the layer that halves the feature map between the stem and the first stage.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels, height, width]`

@@ -1,6 +1,6 @@
-//! Layers of ResNet-50 and ResNeXt-50, on this backend and on Flex.
+//! Benchmarks layers of ResNet-50 and ResNeXt-50 on this backend and on Flex.
 //!
-//! cargo bench -p resnet-cpu -- '3x3'
+//! Run a selection with `cargo bench -p resnet-cpu -- '3x3'`.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ use burn_flex::{Flex, FlexTensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
 
-/// Name, input channels, output channels, size of the output, kernel, stride, groups.
+/// Name, input channels, output channels, output size, kernel, stride, groups.
 const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 14] = [
     ("stem 7x7 3-64 112", 3, 64, 112, 7, 2, 1),
     ("1x1 64-256 56", 64, 256, 56, 1, 1, 1),
@@ -50,20 +50,20 @@ fn layers(criterion: &mut Criterion) {
                 Phase::Inference,
             )
         };
-        let side_by_side = resnet_cpu::into_channels_last(x.clone());
+        let channels_last = resnet_cpu::into_channels_last(x.clone());
         group.bench_function("resnet-cpu", |bench| {
-            bench.iter(|| ours(black_box(&side_by_side)))
+            bench.iter(|| ours(black_box(&channels_last)))
         });
-        let grad = ours(&side_by_side);
+        let grad = ours(&channels_last);
         group.bench_function("resnet-cpu, gradient of the input", |bench| {
             bench.iter(|| {
-                let [x, weight] = [&side_by_side, &weight].map(FlexTensor::clone);
+                let [x, weight] = [&channels_last, &weight].map(FlexTensor::clone);
                 Cpu::conv2d_x_backward(x, weight, black_box(grad.clone()), options.clone())
             })
         });
         group.bench_function("resnet-cpu, gradient of the weights", |bench| {
             bench.iter(|| {
-                let [x, weight] = [&side_by_side, &weight].map(FlexTensor::clone);
+                let [x, weight] = [&channels_last, &weight].map(FlexTensor::clone);
                 Cpu::conv2d_weight_backward(x, weight, black_box(grad.clone()), options.clone())
             })
         });

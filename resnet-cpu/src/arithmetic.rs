@@ -1,4 +1,4 @@
-//! Elementwise arithmetic on large tensors, on all cores, as optimizers do it with weights.
+//! Elementwise arithmetic on large tensors with all cores, for optimizers.
 
 use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
@@ -6,13 +6,14 @@ use burn_flex::{FlexTensor, Layout};
 use crate::parallel;
 use crate::simd::arch;
 
-/// Number of values below which one core is as fast.
+/// Number of values below which more cores give no speedup.
 const SMALL: usize = 64 * 1024;
 
-/// Values that one core takes at a time.
+/// Number of values that one core takes at a time.
 const BLOCK: usize = 16 * 1024;
 
-/// Applies `operation` to two large contiguous tensors of the same shape. Calls `otherwise` for all others.
+/// Applies `operation` to two large contiguous tensors of the same shape. Calls `otherwise` for
+/// other tensors.
 pub(crate) fn of_two(
     [mut lhs, mut rhs]: [FlexTensor; 2],
     operation: impl Fn(f32, f32) -> f32 + Sync,
@@ -34,7 +35,8 @@ pub(crate) fn of_two(
     contiguous(out, &lhs)
 }
 
-/// Applies `operation` to each value of a large contiguous tensor and a scalar. Calls `otherwise` for all others.
+/// Applies `operation` to each value of a large contiguous tensor and a scalar. Calls `otherwise`
+/// for other tensors.
 pub(crate) fn with_scalar(
     mut lhs: FlexTensor,
     rhs: Scalar,
@@ -56,7 +58,8 @@ pub(crate) fn with_scalar(
     contiguous(out, &lhs)
 }
 
-/// Whether a tensor is worth several cores, contiguous, and the only view of its memory.
+/// Returns whether a tensor is large enough for several cores, contiguous, and covers its whole
+/// storage.
 fn is_large(x: &FlexTensor) -> bool {
     x.dtype() == DType::F32
         && x.layout().num_elements() >= SMALL

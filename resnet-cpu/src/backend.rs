@@ -4,9 +4,10 @@ use burn_backend::ops::TransactionOps;
 use burn_backend::{Backend, BackendTypes, DType, DTypeUsageSet};
 use burn_flex::{Flex, FlexDevice, FlexQTensor, FlexTensor};
 
-/// The CPU: all cores, with the widest SIMD vectors of the processor.
+/// The CPU backend. It uses all cores and the widest SIMD vectors of the processor.
 ///
-/// It shares tensors and device with Burn's Flex and delegates every operation to Flex that has no faster kernel here.
+/// It shares tensors and device with Burn's Flex. Flex computes every operation for which this
+/// crate has no faster kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 

@@ -1,8 +1,8 @@
 //! Checks of shapes and options before an operation reaches a kernel of this crate or of Flex.
 //!
-//! Flex computes sizes without overflow checks and trusts the shapes that it gets. These functions check every operation with
-//! windows: convolutions, pools and resizing. They panic on an invalid one, because Burn's interface has no other way to
-//! report an error.
+//! Flex trusts the shapes that it receives and computes sizes without overflow checks. These
+//! functions check every windowed operation: convolutions, pools and resizing. They panic for an
+//! invalid operation, because Burn's interface returns no errors.
 
 mod conv;
 mod pool;
@@ -14,14 +14,14 @@ pub(crate) use pool::{Pool, resized};
 
 use crate::memory;
 
-/// Panics for an invalid operation.
+/// Panics with a message about an invalid operation.
 #[track_caller]
 #[cold]
 fn refuse(name: &str, message: impl core::fmt::Display) -> ! {
     panic!("{name}: {message}")
 }
 
-/// Returns the sizes of a tensor. Panics unless it has `rank` axes.
+/// Returns the sizes of a tensor. Panics unless it has `rank` dimensions.
 fn sizes(name: &str, what: &str, x: &FlexTensor, rank: usize) -> Vec<usize> {
     let shape = x.layout().shape().to_vec();
     if shape.len() != rank {
@@ -46,7 +46,7 @@ fn positive(name: &str, options: &[(&str, &[usize])]) {
     }
 }
 
-/// Returns the number of values of a tensor with these sizes; `None` if it overflows.
+/// Returns the number of values of a tensor with these sizes, or `None` if it overflows.
 pub(crate) fn count(sizes: &[usize]) -> Option<usize> {
     if sizes.contains(&0) {
         return Some(0);
@@ -55,10 +55,11 @@ pub(crate) fn count(sizes: &[usize]) -> Option<usize> {
     sizes.iter().try_fold(1, product)
 }
 
-/// Panics if the tensors to be `made`, given by their sizes, do not fit into memory.
+/// Panics if the `made` tensors, listed by their sizes, do not fit into memory.
 ///
-/// The `given` tensors count if they are views of fewer values than their shape has, because operations copy them. A size of
-/// zero counts as one, because Flex loops over the other sizes of an empty tensor.
+/// A `given` tensor counts if it is a view with more elements than its storage, because operations
+/// copy it. A size of zero counts as one, because Flex loops over the other sizes of an empty
+/// tensor.
 fn memory(name: &str, given: &[&FlexTensor], made: &[&[usize]]) {
     let size = given.iter().map(|x| x.dtype().size()).fold(4, usize::max);
     let bytes = |sizes: &[usize]| {
@@ -97,7 +98,8 @@ pub(crate) fn same(name: &str, what: &str, x: &FlexTensor, expected: &[usize]) {
     }
 }
 
-/// Returns the number of places of a window along an axis. `None` if it does not fit or a size overflows.
+/// Returns the number of window positions along an axis. Returns `None` if the window does not fit
+/// or a size overflows.
 pub(crate) fn places(
     size: usize,
     kernel: usize,

@@ -1,8 +1,8 @@
-//! Convolutions of channels-last maps.
+//! Convolutions of channels-last feature maps.
 //!
-//! For each kernel row, the inputs of an output pixel are one run of memory, kernel width times channels long. The innermost
-//! loop reads the runs of several pixels at once and keeps their outputs, several vectors of channels each, in registers. So a
-//! convolution needs no im2col matrix and writes every output once.
+//! For each kernel row, the inputs of an output pixel are contiguous: kernel width times channels
+//! values. The innermost loop reads these inputs for several pixels and keeps their outputs in
+//! registers. So a convolution needs no im2col matrix and writes every output once.
 
 mod cache;
 mod direct;
@@ -28,34 +28,38 @@ use job::{After, Job};
 use prepare::{Kernel, prepare};
 use winograd::Winograd;
 
-/// Operations after a convolution in the same pass: `y = relu(scale * conv(x) + bias + residual)`.
+/// The operations that follow a convolution in the same pass:
+/// `y = relu(scale * conv(x) + bias + residual)`.
 #[derive(Clone, Debug, Default)]
 pub struct Epilogue {
-    /// Scale of each channel, `[out]`.
+    /// Scale per channel, `[out]`.
     pub scale: Option<FlexTensor>,
-    /// Bias of each channel, `[out]`.
+    /// Bias per channel, `[out]`.
     pub bias: Option<FlexTensor>,
-    /// Residual of the shape of the output. The output takes over its memory if no other tensor shares it.
+    /// Residual, with the shape of the output. The output reuses its memory if no other tensor
+    /// shares it.
     pub residual: Option<FlexTensor>,
-    /// Whether the output is `max(y, 0)`.
+    /// Whether to apply a ReLU.
     pub relu: bool,
 }
 
-/// The purpose of a convolution.
+/// The phase of a network, which decides how a convolution prepares its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The weights stay the same from call to call, so that transforming them pays. Winograd's algorithm computes the
-    /// convolution where it takes less time; its rounding errors are about 1e-6 of the largest output. It does not compute
-    /// inputs with a NaN, an infinity or a magnitude above 1e15, so that a NaN reaches only the outputs whose window covers it.
+    /// The weights stay constant between calls.
+    ///
+    /// Winograd's algorithm computes the convolution if it is faster. Its rounding errors are about
+    /// 1e-6 of the largest output. Inputs with a NaN, an infinity or a magnitude above 1e15 use the
+    /// direct kernel, so a NaN reaches only the outputs whose window covers it.
     Inference,
-    /// The weights change between calls and are only packed.
+    /// The weights change between calls, so they are only packed.
     Training,
 }
 
 /// Computes a convolution and its epilogue.
 ///
-/// The kernels of this crate return a channels-last map. Flex computes what they do not support: floats other than `f32`, groups
-/// that do not fill vectors, tensors without elements.
+/// The kernels of this crate return a channels-last feature map. Flex computes the cases that they
+/// do not support: floats other than `f32`, groups that do not fill vectors, and empty tensors.
 ///
 /// # Shapes
 /// - `x`: `[batch, in, height, width]`
@@ -64,7 +68,8 @@ pub enum Phase {
 ///
 /// # Panics
 ///
-/// If the shapes do not match, a stride, a dilation or the groups are zero, or the output does not fit into memory.
+/// Panics if the shapes do not match, a stride, a dilation or the groups are zero, or the output
+/// does not fit into memory.
 pub fn conv2d_with(
     x: FlexTensor,
     weight: FlexTensor,
@@ -82,7 +87,7 @@ pub fn conv2d_with(
         .unwrap_or_else(|epilogue| by_flex(x, weight, options, *epilogue))
 }
 
-/// Computes Burn's convolution, for inference or training. The output is channels-last if the input is.
+/// Computes Burn's convolution, for inference or training. The output has the layout of the input.
 pub(crate) fn conv2d(
     x: FlexTensor,
     weight: FlexTensor,
@@ -101,7 +106,7 @@ pub(crate) fn conv2d(
     }
 }
 
-/// Computes the gradient of the input. It is channels-last if the gradient of the output is.
+/// Computes the gradient of the input. The result has the layout of `grad`.
 ///
 /// # Shapes
 /// - `x`, result: `[batch, in, height, width]`
@@ -151,7 +156,8 @@ pub(crate) fn weight_backward(
     })
 }
 
-/// Computes a convolution with a kernel of this crate. Returns the epilogue if there is no kernel.
+/// Computes a convolution with a kernel of this crate. Returns the epilogue if no kernel supports
+/// it.
 fn by_kernel(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -206,7 +212,7 @@ fn output(job: &impl Job, residual: Option<FlexTensor>) -> FlexTensor {
     }
 }
 
-/// Returns the value of each channel, padded with `otherwise` to whole vectors.
+/// Returns the values of all channels, padded with `otherwise` to whole vectors.
 fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry) -> Vec<f32> {
     let mut channels = match values {
         Some(values) => values.to_contiguous().storage().to_vec(),

@@ -1,6 +1,7 @@
-//! Burn's operations, most of which this crate delegates to Flex.
+//! The backend operations. Flex computes most of them.
 
-/// Functions that call Flex's function of the same name. The tensors are Flex's and need no conversion.
+/// Defines functions that call the Flex function of the same name. Both backends share the tensor
+/// type.
 macro_rules! delegate {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
         $(
@@ -12,7 +13,8 @@ macro_rules! delegate {
     };
 }
 
-/// Functions that call Flex's function and create a tensor. The first call registers the fused layers of this backend.
+/// Defines functions that create a tensor with Flex. The first call registers the fused layers of
+/// this backend.
 macro_rules! create {
     ($(fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         $(
@@ -25,7 +27,7 @@ macro_rules! create {
     };
 }
 
-/// Elementwise functions that call Flex's function. Channels-last maps stay channels-last.
+/// Defines elementwise functions that call Flex. Channels-last feature maps stay channels-last.
 macro_rules! elementwise {
     ($(fn $name:ident([$($x:ident),*] $(, $arg:ident: $type:ty)*);)*) => {
         $(
@@ -37,7 +39,7 @@ macro_rules! elementwise {
     };
 }
 
-/// An arithmetic operation of two tensors, and of a tensor and a scalar.
+/// Defines an arithmetic operation on two tensors and its variant with a scalar.
 macro_rules! arithmetic {
     ($(fn $name:ident, $scalar:ident: |$a:ident, $b:ident| $operation:expr;)*) => {
         $(

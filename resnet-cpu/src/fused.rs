@@ -1,4 +1,4 @@
-//! Fused layers: convolution, norm, residual sum and activation in as few passes as possible.
+//! Fused layers: convolution, norm, residual sum and activation in few passes over memory.
 
 #[cfg(feature = "autodiff")]
 mod training;
@@ -11,8 +11,10 @@ use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
 
 use crate::{BatchNormPass, Cpu, Epilogue, Normed, Phase, conv2d_with};
 
-/// Registers the fused layers of [`Cpu`], and of its autodiff backend, once. Every function that creates a tensor calls
-/// it, so a network has them before its first forward pass.
+/// Registers the fused layers of [`Cpu`] and of its autodiff backend, once.
+///
+/// Every function that creates a tensor calls it, so the layers are registered before the first
+/// forward pass.
 #[inline]
 pub(crate) fn register() {
     static REGISTERED: Once = Once::new();
@@ -35,7 +37,8 @@ fn layer(layer: Layer<Cpu>) -> LayerOutput<Cpu> {
     }
 }
 
-/// Computes a layer. Returns its output and, for a norm by the statistics of the batch, what its gradients need.
+/// Computes a layer. Returns its output, and the data for its backward pass if it normalizes by the
+/// batch statistics.
 fn forward(layer: Layer<Cpu>, phase: Phase) -> (FloatTensor<Cpu>, Option<Normed>) {
     let (x, conv, relu) = (layer.x, layer.conv, layer.relu);
     let residual = layer.residual.map(primitive);
@@ -67,7 +70,7 @@ fn forward(layer: Layer<Cpu>, phase: Phase) -> (FloatTensor<Cpu>, Option<Normed>
     (affine(x, conv, epilogue, phase), None)
 }
 
-/// Applies a convolution, if there is one, and an epilogue.
+/// Applies an optional convolution and an epilogue.
 fn affine(
     x: Tensor<Cpu, 4>,
     conv: Option<LayerConv<Cpu>>,

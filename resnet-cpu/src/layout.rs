@@ -1,8 +1,8 @@
 //! Memory layouts of feature maps.
 //!
-//! The shape of a map is always `[batch, channels, height, width]`. A channels-last map stores the channels of a pixel next to
-//! each other, a channels-first map stores the pixels of a row next to each other. Only the strides differ, so Flex sees a
-//! channels-last map as a permuted tensor, which it handles or copies.
+//! The shape of a feature map is always `[batch, channels, height, width]`. A channels-last map
+//! stores the channels of a pixel contiguously, and a channels-first map stores the pixels of a row
+//! contiguously. Only the strides differ. Flex sees a channels-last map as a permuted tensor.
 
 use burn_backend::{Bytes, DType, Shape, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
@@ -12,11 +12,11 @@ use crate::{check, parallel};
 /// `[batch, channels, height, width]`
 pub(crate) type Dims = [usize; 4];
 
-/// Returns the sizes of a map.
+/// Returns the sizes of a feature map.
 ///
 /// # Panics
 ///
-/// If the tensor does not have four axes.
+/// Panics if the tensor does not have four dimensions.
 pub(crate) fn dims(x: &FlexTensor) -> Dims {
     let shape = x.shape();
     let axes = shape.num_dims();
@@ -24,18 +24,19 @@ pub(crate) fn dims(x: &FlexTensor) -> Dims {
     core::array::from_fn(|axis| shape[axis])
 }
 
-/// Returns the values of a channels-last map, `[batch, height, width, channels]`.
+/// Returns the values of a channels-last map, `[batch, height, width, channels]`, or `None` for
+/// other layouts.
 pub(crate) fn channels_last(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
 }
 
-/// Returns the values of a channels-last map for writing, if no other tensor shares them.
+/// Returns the mutable values of a channels-last map, or `None` if another tensor shares them.
 pub(crate) fn own_channels_last(x: &mut FlexTensor) -> Option<&mut [f32]> {
     let own = channels_last(x)?.len() == x.storage::<f32>().len();
     own.then(|| x.try_storage_mut())?
 }
 
-/// Returns a channels-last map that shares its values with no other tensor. Copies them if necessary.
+/// Returns a channels-last map with its own memory. Copies the values if necessary.
 pub(crate) fn make_own(x: FlexTensor) -> FlexTensor {
     let mut x = into_channels_last(x);
     if own_channels_last(&mut x).is_some() {
@@ -45,12 +46,14 @@ pub(crate) fn make_own(x: FlexTensor) -> FlexTensor {
     from_channels_last(values.unwrap_or_default(), dims(&x))
 }
 
-/// Whether a map is channels-last and not also channels-first, as maps of one channel or one pixel are.
+/// Returns whether a map is channels-last but not channels-first. Maps with one channel or one
+/// pixel are both.
 pub(crate) fn is_channels_last(x: &FlexTensor) -> bool {
     channels_last(x).is_some() && channels_first(x).is_none()
 }
 
-/// Returns the values of a channels-first map, `[batch, channels, height, width]`.
+/// Returns the values of a channels-first map, `[batch, channels, height, width]`, or `None` for
+/// other layouts.
 pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
     values(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
 }
@@ -66,7 +69,7 @@ fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
     Some(&x.storage::<f32>()[start..][..check::count(&dims)?])
 }
 
-/// Creates a channels-last map of `[batch, height, width, channels]` values.
+/// Creates a channels-last map from `[batch, height, width, channels]` values.
 pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
     let [_, c, h, w] = dims;
     let shape = Shape::from(dims.to_vec());
@@ -80,14 +83,15 @@ pub(crate) fn from_channels_last(values: Vec<f32>, dims: Dims) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// Converts a map to PyTorch's `channels_last` layout, in which convolutions and pools are fastest.
+/// Converts a feature map to PyTorch's `channels_last` layout. Convolutions and pools are fastest
+/// in this layout.
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`, `f32`
 ///
 /// # Panics
 ///
-/// If the tensor does not have four axes or is not `f32`.
+/// Panics if the tensor does not have four dimensions or is not `f32`.
 pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     if channels_last(&x).is_some() {
         return x;
@@ -98,7 +102,7 @@ pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     from_channels_last(values, [n, c, h, w])
 }
 
-/// Converts a channels-last map of `f32` to channels-first. Returns other tensors unchanged.
+/// Converts a channels-last `f32` map to channels-first. Returns other tensors unchanged.
 pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     if x.dtype() != DType::F32 || x.layout().num_dims() != 4 || x.is_contiguous() {
         return x;
@@ -112,7 +116,8 @@ pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// Applies an elementwise operation to the flat values of tensors, so that channels-last maps stay channels-last.
+/// Applies an elementwise operation to flattened tensors, so that channels-last maps keep their
+/// layout.
 pub(crate) fn elementwise<const N: usize>(
     tensors: [FlexTensor; N],
     operation: impl FnOnce([FlexTensor; N]) -> FlexTensor,

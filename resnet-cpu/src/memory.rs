@@ -2,16 +2,18 @@
 
 use core::hint::black_box;
 
-/// Bytes that need no check: a program with less memory left fails anyway.
+/// Number of bytes that need no check. A program with less free memory fails anyway.
 const ALWAYS: usize = 1 << 30;
 
-/// Whether `bytes` can be allocated. Callers ask first, because Rust aborts the process when an allocation fails and Linux
-/// kills a process that fills more memory than the machine has.
+/// Returns whether `bytes` can be allocated.
+///
+/// Callers check first, because Rust aborts the process if an allocation fails, and Linux kills a
+/// process that exceeds the memory of the machine.
 pub(crate) fn has(bytes: usize) -> bool {
     bytes <= ALWAYS || (available().is_none_or(|available| bytes <= available) && reserves(bytes))
 }
 
-/// Whether the allocator grants `bytes`.
+/// Returns whether the allocator grants `bytes`.
 fn reserves(bytes: usize) -> bool {
     let mut probe = Vec::<u8>::new();
     let granted = probe.try_reserve_exact(bytes).is_ok();
@@ -20,7 +22,7 @@ fn reserves(bytes: usize) -> bool {
     granted
 }
 
-/// Returns the bytes that Linux can provide without swapping, at most the limit of the container.
+/// Returns the memory that Linux can provide without swapping, limited by the container's limit.
 #[cfg(target_os = "linux")]
 fn available() -> Option<usize> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
@@ -29,7 +31,7 @@ fn available() -> Option<usize> {
         "/sys/fs/cgroup/memory.max",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     ];
-    // The file contains `max` if there is no limit, which does not parse.
+    // Without a limit, the file contains `max`, which does not parse.
     let of_container = limits
         .into_iter()
         .filter_map(|path| read(path)?.trim().parse().ok());
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_machine_has_is_refused() {
+    fn requests_beyond_any_memory_are_rejected() {
         assert!(has(0) && has(ALWAYS));
         for bytes in [1 << 50, 1 << 62, isize::MAX as usize, usize::MAX] {
             assert!(!has(bytes), "{bytes}");
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn meminfo_is_read() {
+    fn available_memory_is_parsed() {
         let text = "MemTotal:       24690068 kB\nMemFree: 5 kB\nMemAvailable:   22503700 kB\n";
         assert_eq!(of_meminfo(text), Some(22_503_700 * 1024));
         assert_eq!(of_meminfo("MemTotal: 5 kB\n"), None);

@@ -1,4 +1,4 @@
-//! Batch norm by the statistics of the batch, for channels-last maps.
+//! Batch norm with batch statistics, for channels-last feature maps.
 
 mod passes;
 
@@ -8,7 +8,9 @@ use burn_flex::{FlexTensor, Layout};
 use crate::layout;
 use passes::{Affine, Channels, Gradient, gradient_sums, statistics};
 
-/// A pass of batch norm: `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, with the mean and the
+/// A batch norm with optional residual and ReLU.
+///
+/// `y = relu(scale * (x - mean) / sqrt(variance + epsilon) + shift + residual)`, with the mean and
 /// variance of each channel of `x`.
 #[derive(Clone, Debug)]
 pub struct BatchNormPass {
@@ -16,11 +18,11 @@ pub struct BatchNormPass {
     pub scale: FlexTensor,
     /// Shift of the normalized values, `[channels]`.
     pub shift: FlexTensor,
-    /// Added to the variance before the root.
+    /// Added to the variance before the square root.
     pub epsilon: f64,
-    /// Residual, of the shape of the output.
+    /// Residual, with the shape of the output.
     pub residual: Option<FlexTensor>,
-    /// Whether the output is `max(y, 0)`.
+    /// Whether to apply a ReLU.
     pub relu: bool,
 }
 
@@ -53,14 +55,14 @@ pub struct BatchNormGradients {
 }
 
 impl BatchNormPass {
-    /// Normalizes a map.
+    /// Normalizes a feature map.
     ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`, `f32`
     ///
     /// # Panics
     ///
-    /// If the shapes do not match or a tensor is not `f32`.
+    /// Panics if the shapes do not match or a tensor is not `f32`.
     pub fn forward(self, x: FlexTensor) -> Normed {
         let x = layout::into_channels_last(x);
         let dims = layout::dims(&x);
@@ -93,11 +95,13 @@ impl BatchNormPass {
 }
 
 impl Normed {
-    /// Computes the gradients of the inputs from the gradient of the output. `residual` tells whether the residual needs one.
+    /// Computes the gradients of the inputs from the gradient of the output.
+    ///
+    /// Pass `residual = true` to compute the gradient of the residual.
     ///
     /// # Panics
     ///
-    /// If `grad` is not `f32` of the shape of the output.
+    /// Panics if `grad` is not `f32` or its shape is not the shape of the output.
     pub fn backward(self, grad: FlexTensor, residual: bool) -> BatchNormGradients {
         let dims = layout::dims(&self.x);
         assert_eq!(layout::dims(&grad), dims, "the shape of the gradient");
@@ -107,7 +111,8 @@ impl Normed {
         let output = layout::channels_last(&self.output).filter(|_| self.relu);
         let [mean, variance] = [&self.mean, &self.variance].map(vector);
         let (sums, products) = gradient_sums(values, x, output, &mean);
-        // With `n = (x - mean) / deviation`: `dx = scale / deviation * (dy - mean(dy) - n * mean(dy * n))`
+        // With `n = (x - mean) / deviation`:
+        // `dx = scale / deviation * (dy - mean(dy) - n * mean(dy * n))`
         let count = (x.len() / dims[1].max(1)) as f64;
         let deviation = |c: usize| (f64::from(variance[c]) + self.epsilon).sqrt();
         let factor = |c: usize| f64::from(self.scale[c]) / deviation(c);

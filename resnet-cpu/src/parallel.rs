@@ -1,4 +1,4 @@
-//! Splits work over the cores.
+//! Parallel loops over all cores.
 
 use core::hint;
 use core::ops::Range;
@@ -7,24 +7,25 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::threads;
 
-/// Number of values below which one core is as fast.
+/// Number of values below which more cores give no speedup.
 const SMALL: usize = 16 * 1024;
 
-/// Parts of the work for each core. With several, the other cores take over from one that starts late.
+/// Number of parts per core. With several parts, the other cores take over from a core that starts
+/// late.
 const PARTS: usize = 4;
 
-/// How often the calling thread asks whether the others are done before it sleeps.
+/// Number of polls for the other threads before the calling thread sleeps.
 const SPINS: usize = 2_000;
 
-/// Returns the number of threads of the pool, which `RAYON_NUM_THREADS` sets.
+/// Returns the number of threads of the pool. `RAYON_NUM_THREADS` sets it.
 pub(crate) fn cores() -> usize {
     threads::count()
 }
 
 /// Calls `work` with each part, on the calling thread and the threads of the pool.
 ///
-/// With rayon's own iterators, a caller outside the pool sleeps until the pool is done: using a second core costs two
-/// wake-ups. Here the caller works too.
+/// With rayon's iterators, a caller outside the pool sleeps until the pool is done, so a second
+/// core costs two wake-ups. Here the caller works as well.
 pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     let others = parts.len().min(cores()).saturating_sub(1);
     if others == 0 {
@@ -46,8 +47,8 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
             });
         }
         take();
-        // Sleeping and waking take longer than the others usually still need. A thread of the pool must not spin: it runs the
-        // parts that the others have not started.
+        // The other threads usually finish before a sleep and a wake-up would. A thread of the pool
+        // must not spin, because it runs the parts that the other threads have not started.
         let outside = rayon::current_thread_index().is_none();
         let mut spins = if outside { SPINS } else { 0 };
         while spins > 0 && busy.load(Ordering::Relaxed) > 0 {
@@ -57,7 +58,7 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
     });
 }
 
-/// Returns the result of `work` for each part, in order.
+/// Returns the results of `work` for all parts, in order.
 pub(crate) fn map<T: Send, R: Send>(
     parts: impl ExactSizeIterator<Item = T>,
     work: impl Fn(T) -> R + Sync,
@@ -69,8 +70,11 @@ pub(crate) fn map<T: Send, R: Send>(
     results.into_iter().flatten().collect()
 }
 
-/// Splits `out` into images of `image` values and these into chunks of `step` values. Calls `work` with the index of the image,
-/// the start of the chunk in it, and the chunk.
+/// Calls `work` with chunks of `out`, in parallel.
+///
+/// The function splits `out` into images of `image` values, and images into chunks of `step`
+/// values. `work` receives the index of the image, the start of the chunk in the image, and the
+/// chunk.
 pub(crate) fn chunks(
     out: &mut [f32],
     image: usize,
@@ -101,7 +105,7 @@ pub(crate) fn chunks(
     });
 }
 
-/// Calls `work` as [`chunks`] does, with the chunks of two outputs.
+/// Calls `work` like [`chunks`], with the chunks of two outputs.
 pub(crate) fn chunks_of_two<A: Send, B: Send>(
     first: &mut [A],
     second: &mut [B],
@@ -126,7 +130,7 @@ pub(crate) fn chunks_of_two<A: Send, B: Send>(
 
 /// Splits `0..length` into `count` ranges of nearly equal length.
 pub(crate) fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
-    // `length * index / count` without overflow.
+    // Computes `length * index / count` without overflow.
     let (whole, rest) = match count {
         0 => (0, 0),
         count => (length / count, length % count),
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_is_done_once_from_wherever() {
+    fn every_part_runs_once_from_any_thread() {
         let expected: Vec<_> = (0..100).map(|number| number * number).collect();
         assert_eq!(squares(100), expected);
         assert_eq!(squares(1), [0]);
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_callers_and_harms_nobody_else() {
+    fn a_panic_reaches_the_caller_and_the_pool_keeps_working() {
         let panics = || {
             each((0..100).collect(), |number: usize| assert_ne!(number, 50));
         };
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_those_of_one_core() {
+    fn chunks_cover_every_value_once() {
         for (length, image, step) in [
             (30, 10, 3),
             (30, 10, 40),

@@ -1,4 +1,4 @@
-//! Pools of channels-last maps.
+//! Pools of channels-last feature maps.
 
 mod backward;
 mod forward;
@@ -12,15 +12,17 @@ pub(crate) use forward::{avg_pool2d, max_pool2d, max_pool2d_with_indices};
 use crate::check::{self, Pool as Window};
 use crate::layout::{self, Dims};
 
-/// Returns the values and sizes of a map. `None` if the kernels do not support its type or layout.
+/// Returns the values and sizes of a feature map. Returns `None` if the kernels do not support its
+/// type or layout.
 fn map(x: &FlexTensor) -> Option<(&[f32], Dims)> {
     let fits = x.dtype() == DType::F32 && x.layout().num_dims() == 4 && layout::is_channels_last(x);
     fits.then(|| Some((layout::channels_last(x)?, layout::dims(x))))?
 }
 
-/// [`Window::check`] has checked the window: sums of its sizes do not overflow.
+/// [`Window::check`] guarantees that the sums of sizes below do not overflow.
 impl Window {
-    /// Returns height and width of the output. `None` if the window does not fit or the last one reaches beyond the map.
+    /// Returns the height and width of the output. Returns `None` if the window does not fit or the
+    /// last window extends beyond the map.
     fn output(&self, [_, _, height, width]: Dims) -> Option<[usize; 2]> {
         let side = |axis: usize, size: usize| {
             let [kernel, stride, padding, dilation] =
@@ -32,7 +34,7 @@ impl Window {
         Some([side(0, height)?, side(1, width)?])
     }
 
-    /// Returns the position of a tap of window `at`. `None` if it lies in the padding.
+    /// Returns the position of a tap of window `at`, or `None` if it is in the padding.
     #[inline(always)]
     fn tap(&self, axis: usize, at: usize, tap: usize, size: usize) -> Option<usize> {
         (at * self.stride[axis] + tap * self.dilation[axis])
@@ -49,7 +51,7 @@ impl Window {
         first..(at / self.stride[axis] + 1).min(windows)
     }
 
-    /// Whether every window covers a value of the map.
+    /// Returns whether every window covers a value of the map.
     fn meets(&self) -> bool {
         let mut sides = self.padding.iter().zip(self.kernel);
         self.dilation == [1, 1] && sides.all(|(padding, kernel)| *padding < kernel)

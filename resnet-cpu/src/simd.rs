@@ -1,4 +1,4 @@
-//! SIMD dispatch: the vectors of this processor.
+//! SIMD dispatch to the vectors of the processor.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,8 @@ use pulp::{Simd, WithSimd};
 #[cfg(miri)]
 use portable::Arch;
 
-/// Returns the widest vectors of the processor, or narrower ones if `RESNET_CPU_SIMD` is `none`, or `avx2` on AVX-512.
+/// Returns the widest vectors of the processor. `RESNET_CPU_SIMD` selects narrower ones: `none`, or
+/// `avx2` on a processor with AVX-512.
 pub(crate) fn arch() -> Arch {
     static ARCH: LazyLock<Arch> =
         LazyLock::new(|| at_most(std::env::var("RESNET_CPU_SIMD").ok().as_deref()));
@@ -50,7 +51,7 @@ mod portable {
     }
 }
 
-/// Returns the vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
+/// Returns the SIMD vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
 pub fn simd() -> &'static str {
     match arch() {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -63,12 +64,12 @@ pub fn simd() -> &'static str {
     }
 }
 
-/// Vector sizes, on which the packing of weights depends.
+/// The vector sizes that determine the packing of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Vectors {
-    /// `f32` values in a vector.
+    /// Number of `f32` values in a vector.
     pub(crate) lanes: usize,
-    /// Vectors of output channels that the registers hold for each pixel.
+    /// Number of vectors of output channels in registers, per pixel.
     pub(crate) beside: usize,
 }
 
@@ -88,7 +89,8 @@ pub(crate) fn vectors() -> Vectors {
     *VECTORS
 }
 
-/// Returns [`Vectors::beside`]: four vectors for six pixels fill 32 registers, two vectors fill 16.
+/// Returns [`Vectors::beside`]. Four vectors for six pixels fill 32 registers, and two vectors fill
+/// 16.
 const fn beside<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 4 } else { 2 }
 }

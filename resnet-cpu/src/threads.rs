@@ -1,4 +1,4 @@
-//! rayon's global thread pool, which the whole process shares.
+//! rayon's global thread pool. The whole process shares it.
 
 use std::env;
 use std::hint::black_box;
@@ -9,10 +9,10 @@ use std::thread;
 
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 
-/// The most threads that are started.
+/// Largest number of threads to start.
 const MOST: usize = 1024;
 
-/// Returns the number of threads. It is 1, the calling thread, if the system grants no other.
+/// Returns the number of threads, or 1 for the calling thread if the system grants no threads.
 pub(crate) fn count() -> usize {
     static STARTED: LazyLock<bool> = LazyLock::new(|| start(wanted()));
     if *STARTED {
@@ -33,10 +33,11 @@ fn wanted() -> usize {
         .min(MOST)
 }
 
-/// Starts rayon's pool with `wanted` threads, or as many as the system grants. Returns whether a pool runs.
+/// Starts rayon's pool with `wanted` threads, or as many as the system grants. Returns whether a
+/// pool runs.
 ///
-/// If the system refuses a thread, rayon panics at every later use. So this function starts the threads first and hands
-/// them to rayon.
+/// rayon panics at every later use if the system refuses a thread. So this function starts the
+/// threads first and then passes them to rayon.
 fn start(wanted: usize) -> bool {
     let started = (0..wanted).map_while(|_| has_room().then(wait)?);
     let mut threads: Vec<_> = started.collect();
@@ -53,13 +54,14 @@ fn start(wanted: usize) -> bool {
             Err(io::ErrorKind::Other.into())
         }
     });
-    // If the pool runs already, this is an error, and the new threads end.
+    // If a pool already runs, this is an error, and the new threads end.
     let _ = pool.build_global();
     true
 }
 
-/// Whether the process can allocate far more memory than the starting threads need: std aborts the program if a new thread
-/// does not get its signal stack.
+/// Returns whether the process can allocate far more memory than new threads need.
+///
+/// std aborts the process if a new thread cannot allocate its signal stack.
 fn has_room() -> bool {
     const ROOM: usize = 64 << 20;
     let mut room = Vec::<u8>::new();
@@ -68,7 +70,7 @@ fn has_room() -> bool {
     granted
 }
 
-/// Starts a thread that waits for its rayon worker. It ends if the sender is dropped.
+/// Starts a thread that waits for its rayon worker. The thread ends if the sender is dropped.
 fn wait() -> Option<mpsc::Sender<ThreadBuilder>> {
     let (sender, receiver) = mpsc::channel::<ThreadBuilder>();
     let work = move || {
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_that_runs_stays() {
+    fn a_second_start_keeps_the_running_pool() {
         let threads = count();
         assert!((1..=MOST).contains(&threads));
         assert!(start(threads + 3));

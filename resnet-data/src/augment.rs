@@ -1,4 +1,4 @@
-//! Images changed at random, so that a network sees no image twice. Each change is torchvision's.
+//! Random augmentation of training images, as torchvision defines it.
 
 mod color;
 mod crop;
@@ -21,64 +21,68 @@ pub(crate) use transform::Transforms;
 
 use crate::random::Random;
 
-/// A rectangle to be blanked: left, top, width, height.
+/// A rectangle to erase: left, top, width, height.
 pub(crate) type Erase = Option<[u32; 4]>;
 
-/// What is done to an image in training, in this order. Your own [`Transform`]s come after the changes of color, and before
-/// a rectangle is blanked.
+/// Augmentation of training images, applied in the order of the fields.
+///
+/// Your own [`Transform`]s run after the color jitter and before random erasing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Augment {
-    /// Which part of it is seen.
+    /// The crop.
     pub crop: Crop,
-    /// How likely left and right are exchanged.
+    /// The probability of a horizontal flip.
     #[serde(default)]
     pub flip: f64,
-    /// Changes of color and form.
+    /// The augmentation policy: random changes of color and geometry.
     #[serde(default)]
     pub policy: Policy,
-    /// Changes of color.
+    /// The color jitter.
     #[serde(default)]
     pub jitter: Jitter,
-    /// How likely a rectangle is blanked: torchvision's `RandomErasing`, 2 % to 33 % of the area.
+    /// The probability of random erasing. As in torchvision's `RandomErasing`, the rectangle covers
+    /// 2 % to 33 % of the area.
     #[serde(default)]
     pub erase: f64,
 }
 
-/// Changes of color and form, a few of many.
+/// An augmentation policy, which applies random changes of color and geometry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
-    /// None.
+    /// No policy.
     #[default]
     None,
     /// RandAugment (Cubuk et al. 2019).
     Rand {
-        /// Changes an image.
+        /// The number of operations per image.
         ops: u32,
-        /// How strong, 0 to 30.
+        /// The magnitude of each operation, 0 to 30.
         magnitude: u32,
     },
-    /// TrivialAugment, wide (Müller & Hutter 2021).
+    /// TrivialAugment with the wide search space (Müller & Hutter 2021).
     Trivial,
 }
 
-/// torchvision's `ColorJitter`: the largest change of each kind, in an order of its own every time.
+/// torchvision's `ColorJitter`, which applies the four changes in random order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jitter {
-    /// Of the brightness: a factor of `1 - b` to `1 + b`.
+    /// The maximum change `b` of the brightness: a factor between `1 - b` and `1 + b`.
     pub brightness: f64,
-    /// Of the contrast, likewise.
+    /// The maximum change `c` of the contrast: a factor between `1 - c` and `1 + c`.
     pub contrast: f64,
-    /// Of the saturation, likewise.
+    /// The maximum change `s` of the saturation: a factor between `1 - s` and `1 + s`.
     pub saturation: f64,
-    /// Of the hue: a turn of `-h` to `h` of the circle, 0.5 at most.
+    /// The maximum rotation `h` of the hue, at most 0.5: a fraction of the color circle between
+    /// `-h` and `h`.
     pub hue: f64,
 }
 
 impl Augment {
-    /// A random crop of the image with 4 black pixels around it, flipped by half: the CIFAR papers'.
+    /// Creates the augmentation of the CIFAR papers: a 32x32 random crop with 4 black pixels of
+    /// padding, and a flip with probability 0.5.
     pub fn cifar() -> Self {
         let crop = Crop::Padded {
             size: 32,
@@ -87,8 +91,8 @@ impl Augment {
         Self::new(crop)
     }
 
-    /// A random rectangle of 8 % to all of the area at `size` pixels, flipped by half: that of torchvision's first
-    /// ImageNet weights.
+    /// Creates the augmentation of torchvision's first ImageNet weights: a random crop of 8 % to
+    /// 100 % of the area, resized to `size` pixels, and a flip with probability 0.5.
     pub fn imagenet(size: u32) -> Self {
         let crop = Crop::RandomResized {
             size,
@@ -108,11 +112,11 @@ impl Augment {
         }
     }
 
-    /// Checks what the types cannot.
+    /// Checks that every number is in its range.
     ///
     /// # Errors
     ///
-    /// If a number is out of its range.
+    /// Returns an error if a number is out of its range.
     ///
     /// ```
     /// use resnet_data::Augment;
@@ -145,7 +149,7 @@ impl Augment {
         }
     }
 
-    /// The image as the network sees it once, but for what is blanked after normalization.
+    /// Augments an image. Random erasing is left out, as it follows normalization.
     pub(crate) fn apply(
         &self,
         image: RgbImage,
@@ -175,7 +179,8 @@ impl Augment {
         Ok(image)
     }
 
-    /// The rectangle to be blanked in an image of these sides, drawn after [`apply`](Self::apply).
+    /// Draws the rectangle to erase in an image with these sides. Call it after
+    /// [`apply`](Self::apply).
     pub(crate) fn erased(&self, sides: (u32, u32), random: &mut Random) -> Erase {
         match random.random_bool(self.erase) {
             true => erased(sides, random),
@@ -184,21 +189,21 @@ impl Augment {
     }
 }
 
-/// The largest side of a padded crop: a square of 16,777,216 pixels.
+/// The maximum side of a padded crop: a square of 16,777,216 pixels.
 const MAX_PADDED: f64 = 4096.0;
 
-/// A number of an augmentation, or of a mix, is out of its range.
+/// A number of an augmentation or a mix that is out of its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`{field}` of the augmentation: expected a number from {least} to {most}, found {found}")]
 #[non_exhaustive]
 pub struct AugmentError {
-    /// Its name.
+    /// The name of the number.
     pub field: &'static str,
-    /// The least it may be.
+    /// The minimum.
     pub least: f64,
-    /// The most it may be.
+    /// The maximum.
     pub most: f64,
-    /// What it is.
+    /// The number found.
     pub found: f64,
 }
 
@@ -247,10 +252,10 @@ impl Jitter {
     }
 }
 
-/// torchvision's `RandomErasing`: ten tries, then none.
+/// Draws the rectangle of torchvision's `RandomErasing`, which gives up after ten tries.
 fn erased((width, height): (u32, u32), random: &mut Random) -> Erase {
     for _ in 0..10 {
-        // Its ratio is of height to width.
+        // torchvision defines the ratio as height to width.
         let [h, w] = crop::random_sides(width, height, [0.02, 0.33], [0.3, 3.3], random);
         if h < height && w < width {
             let [x, y] = [

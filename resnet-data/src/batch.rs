@@ -1,51 +1,55 @@
-//! A batch, as bytes and as tensors.
+//! Batches, as bytes and as tensors.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::{Rgb, RgbImage};
 use rayon::prelude::*;
 use resnet_image::{BatchError, Pixels, Preprocessing, normalized};
 
-/// Images of one size with their classes, as bytes.
+/// Images of one size with their targets, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The images, not normalized yet, with the channels of the preprocessing.
+    /// The images before normalization, with the channels of the preprocessing.
     pub images: Vec<Pixels>,
-    /// The number in the dataset of each image.
+    /// The index of each image in the dataset.
     pub indices: Vec<usize>,
-    /// One row an image: the share of each class in it.
+    /// The target of each image: the weight of each class.
     pub targets: Vec<Vec<f32>>,
-    /// The rectangle of each image that is blanked after normalization: left, top, width, height.
+    /// The rectangle to erase in each image after normalization: left, top, width, height.
     pub erased: Vec<Option<[u32; 4]>>,
-    /// The share of its own that each image keeps when it is blended with the one before it; none for no blending.
+    /// The weight of each image when it is blended with the image before it. `None` means no
+    /// blending.
     pub blend: Option<f32>,
-    /// The images that cannot be read.
+    /// The unreadable images.
     pub bad: Vec<BadImage>,
 }
 
-/// An image that cannot be read.
+/// An unreadable image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
-    /// Its path, or the name that its source gives.
+    /// The path of the image, or the name that its source gives.
     pub name: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 impl Batch {
-    /// Returns the images and the targets as tensors: normalized, then blanked and blended where the batch asks for it.
+    /// Returns the images and the targets as tensors. Normalizes the images, then erases and blends
+    /// them as the batch asks.
     ///
     /// # Shapes
-    /// - images: `[batch, channels, height, width]`, as many channels as means
+    /// - images: `[batch, channels, height, width]`, with as many channels as the preprocessing has
+    ///   means
     /// - targets: `[batch, classes]`
     ///
     /// # Errors
     ///
-    /// Returns an error if the batch is empty, its images differ in size, or the preprocessing cannot normalize.
+    /// Returns an error if the batch is empty, its images differ in size, or the preprocessing
+    /// cannot normalize them.
     ///
     /// # Panics
     ///
-    /// Panics on a batch that no loader made, if it has not one row of targets per image, all of the same length, or if a
-    /// rectangle of [`erased`](Self::erased) leaves its image.
+    /// Panics if the rows of `targets` are not one per image and of equal length, or if a rectangle
+    /// of [`erased`](Self::erased) is not inside its image. A batch from a data loader never panics.
     ///
     /// ```
     /// use burn::backend::Flex;
@@ -85,11 +89,13 @@ impl Batch {
         ))
     }
 
-    /// Returns an image for people to look at, as the network sees it: blanked and blended, but not normalized.
+    /// Returns an image for display, as the network sees it: erased and blended, but not
+    /// normalized.
     ///
     /// # Panics
     ///
-    /// Panics if `place` is not below the number of images, or [`erased`](Self::erased) has no entry for it.
+    /// Panics if `place` is not below the number of images, or if [`erased`](Self::erased) has no
+    /// entry for it.
     pub fn preview(&self, place: usize) -> RgbImage {
         let mut image = self.blanked(place);
         if let Some(share) = self.blend {
@@ -109,7 +115,8 @@ impl Batch {
         let mut image = self.images[place].clone().into_rgb();
         if let Some([x, y, width, height]) = self.erased[place] {
             for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
-                // About the mean, which normalization takes to 0.
+                // Close to the ImageNet mean, which normalization maps to 0, the value of erased
+                // pixels.
                 image.put_pixel(x, y, Rgb([124, 116, 104]));
             }
         }
@@ -125,7 +132,7 @@ fn blank(values: &mut [f32], width: usize, height: usize, [x, y, w, h]: [usize; 
     }
 }
 
-/// Every image with the one before it, the first with the last.
+/// Blends every image with the one before it, and the first with the last.
 fn blend(values: &mut [f32], size: usize, share: f32) {
     let old = values.to_vec();
     let count = values.len() / size;
@@ -146,7 +153,7 @@ mod tests {
     use burn::backend::Flex;
 
     fn batch() -> Batch {
-        let image = |grey: u8| RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
+        let image = |gray: u8| RgbImage::from_pixel(3, 2, Rgb([gray; 3]));
         Batch {
             images: vec![image(0).into(), image(255).into()],
             indices: vec![0, 1],
@@ -156,7 +163,7 @@ mod tests {
         }
     }
 
-    /// Black is -1 and white 1.
+    /// Maps black to -1 and white to 1.
     fn preprocessing() -> Preprocessing {
         Preprocessing {
             mean: [0.5; 3].into(),
@@ -166,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_are_zero_after_normalization() {
+    fn erased_pixels_are_zero_after_normalization() {
         let (images, targets) = batch()
             .to_tensors::<Flex>(&preprocessing(), &Default::default())
             .unwrap();
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn blended_images_keep_their_share() {
+    fn blended_images_keep_their_weight() {
         let batch = Batch {
             erased: vec![None; 2],
             blend: Some(0.75),

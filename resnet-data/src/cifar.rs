@@ -1,4 +1,4 @@
-//! CIFAR's binary files.
+//! The binary format of CIFAR-10 and CIFAR-100.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,20 +7,22 @@ use std::sync::Arc;
 
 use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 
-/// Sides of an image, and its bytes.
+/// The side of an image, in pixels.
 const SIDE: u32 = 32;
+
+/// The number of bytes of an image.
 const PIXELS: usize = 3 * 32 * 32;
 
-/// The most that is read of a file: CIFAR-100's 50,000 records are 154 MB.
+/// The limit on the bytes read from one file. CIFAR-100's 50,000 training records take 154 MB.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// The files of one of the two datasets, as <https://www.cs.toronto.edu/~kriz/cifar.html> has them.
+/// The files of CIFAR-10 or CIFAR-100, as listed on <https://www.cs.toronto.edu/~kriz/cifar.html>.
 struct Files {
     train: &'static [&'static str],
     test: &'static [&'static str],
     names: &'static str,
     classes: usize,
-    /// Bytes before the pixels; the last of them is the label.
+    /// The bytes before the pixels; the last of them is the label.
     labels: usize,
 }
 
@@ -47,11 +49,12 @@ const CIFAR100: Files = Files {
 };
 
 impl Dataset {
-    /// CIFAR-10 or CIFAR-100 (fine labels) from the folder with its binary files: 50,000 images to train, 10,000 to test.
+    /// Reads CIFAR-10 or CIFAR-100 (fine labels) from the folder with its binary files. Returns
+    /// 50,000 training images and 10,000 test images.
     ///
     /// # Errors
     ///
-    /// If a file is missing, cannot be read, or is not of this format.
+    /// Returns an error if a file is missing, unreadable, or has another format.
     pub fn cifar(folder: impl AsRef<Path>) -> Result<[Self; 2], DataError> {
         let folder = folder.as_ref();
         let files = match folder.join(CIFAR100.names).exists() {

@@ -21,7 +21,7 @@ pub struct NetworkClasses {
 }
 
 impl NetworkClasses {
-    /// Creates classes whose names are known, by their numbers.
+    /// Creates classes with known names, in the order of the class numbers.
     pub fn named(names: Vec<String>) -> Self {
         Self {
             count: names.len(),
@@ -31,8 +31,8 @@ impl NetworkClasses {
         }
     }
 
-    /// Creates classes of which the number alone is known. A thousand of them are ImageNet's where folders are named by
-    /// WordNet ids.
+    /// Creates `count` classes without names. If `count` is 1000, [`Dataset::matched`] accepts
+    /// ImageNet's WordNet ids as folder names.
     pub fn unnamed(count: usize) -> Self {
         Self {
             count,
@@ -42,7 +42,8 @@ impl NetworkClasses {
         }
     }
 
-    /// Says that they are ImageNet-1k's, so that folders may be named by WordNet ids.
+    /// Marks the classes as ImageNet-1k, so that [`Dataset::matched`] accepts WordNet ids as folder
+    /// names. Has no effect unless there are 1000 classes.
     pub fn with_imagenet(self) -> Self {
         Self {
             is_imagenet: self.count == wordnet::CLASSES,
@@ -50,14 +51,16 @@ impl NetworkClasses {
         }
     }
 
-    /// Sets how the network numbered its classes, for where no names tell it.
+    /// Sets the order in which the network numbers its classes. [`Dataset::matched`] uses it if the
+    /// names do not decide.
     pub fn with_order(self, order: Option<ClassOrder>) -> Self {
         Self { order, ..self }
     }
 }
 
 impl Dataset {
-    /// The same images with these classes, by their names alone, which may differ in case and in `_`, `-` and spaces.
+    /// Returns the same images with these classes, matched by name. Names may differ in case and in
+    /// `_`, `-` and spaces.
     pub(crate) fn with_classes_named(
         &self,
         classes: &[String],
@@ -71,22 +74,25 @@ impl Dataset {
         }
     }
 
-    /// Returns the same images with the classes of a network. In this order:
+    /// Returns the same images with the classes of a network. Tries these rules in order:
     ///
-    /// 1. by class name, if the network knows at least one of them (case, `_`, `-` and spaces may differ);
-    /// 2. by WordNet ids, where the classes are ImageNet's;
-    /// 3. as they are numbered, in a dataset that numbers its classes (CIFAR, shapes), where the network names none;
-    /// 4. by numbers as names, where the network's classes have other names;
-    /// 5. by the order of the names, where that is one and the same in every customary reading, or an order is
-    ///    [given](NetworkClasses::with_order).
+    /// 1. by class name, if the network knows at least one of them (case, `_`, `-` and spaces may
+    ///    differ);
+    /// 2. by WordNet id, if the network's classes are ImageNet's;
+    /// 3. by the dataset's own class numbers (CIFAR, shapes), if the network has no class names;
+    /// 4. by number, if the class names are numbers and the network has no such names;
+    /// 5. by the sort order of the class names, if every common sort order gives the same result or
+    ///    [`NetworkClasses::with_order`] names one.
     ///
-    /// Some of the numbers without `0` need [`ClassOrder::Index`], as all of them may begin with 1.
+    /// If the class names are only some of the numbers, and not `0`, the dataset may count from 0
+    /// or from 1. Pass [`ClassOrder::Index`] to count from 0.
     ///
-    /// `origin` is named in errors.
+    /// Errors name `origin`.
     ///
     /// # Errors
     ///
-    /// If a class is none of the network's, or the order of the classes is not clear.
+    /// Returns an error if the network does not have one of the classes, or if the order of the
+    /// classes is ambiguous.
     pub fn matched(
         &self,
         network: &NetworkClasses,
@@ -136,7 +142,7 @@ impl Dataset {
     ) -> Result<Self, DataError> {
         let own = self.classes();
         let mut pairs = own.iter().zip(places);
-        // Some lists of labels have one name twice.
+        // Some label lists contain a name twice.
         if let Some((name, [first, last])) = pairs.find(|(_, [first, last])| first != last) {
             return Err(DataError::Form {
                 path: origin.into(),
@@ -158,7 +164,8 @@ impl Dataset {
         Ok(moved)
     }
 
-    /// The names of all classes: the network's, or else the dataset's where it has them.
+    /// Returns the names of all classes: the network's names if it has any, else the dataset's
+    /// names where they are known.
     fn names_of(&self, network: &NetworkClasses, places: &[usize]) -> Vec<String> {
         network.names.clone().unwrap_or_else(|| {
             let mut names: Vec<String> = (0..network.count)
@@ -171,7 +178,7 @@ impl Dataset {
         })
     }
 
-    /// The same images, each of its classes moved to a place among others.
+    /// Returns the same images with each class moved to its place in `classes`.
     fn moved(&self, classes: Vec<String>, places: &[usize]) -> Self {
         let move_to = |labels: &SampleLabels| match labels {
             SampleLabels::One(label) => SampleLabels::One(places[*label]),
@@ -189,7 +196,7 @@ impl Dataset {
     }
 }
 
-/// Names to look others up in, as they are or else loosely. Each has its first place and its last.
+/// An index of names for exact and loose lookup. Each name has its first and its last place.
 struct Names<'a> {
     exact: HashMap<&'a str, [usize; 2]>,
     loose: HashMap<String, [usize; 2]>,
@@ -214,12 +221,12 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A name as people write it in a path.
+/// Normalizes a name for loose lookup: case, `_`, `-` and spaces do not count.
 fn loosely(name: &str) -> String {
     name.to_lowercase().replace(['_', '-'], " ")
 }
 
-/// That no two classes become one.
+/// Checks that no two classes map to the same class.
 fn check_distinct(
     own: &[String],
     places: &[usize],
@@ -258,7 +265,7 @@ fn unknown_ids(own: &[String], origin: &Path) -> DataError {
     }
 }
 
-/// What names were taken for.
+/// Returns the note that shows how the class names were mapped.
 fn note(own: &[String], places: &[usize], names: &Option<Vec<String>>) -> String {
     const SHOWN: usize = 3;
     let pairs = own.iter().zip(places).take(SHOWN);
@@ -282,7 +289,7 @@ fn note(own: &[String], places: &[usize], names: &Option<Vec<String>>) -> String
     }
 }
 
-/// The first names, and how many more there are.
+/// Formats the first names and the number of the others.
 pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
     const SHOWN: usize = 8;
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();

@@ -1,4 +1,4 @@
-//! Batches, prepared ahead by threads, in an order that depends on the seed alone.
+//! Batches that worker threads prepare ahead of time, in an order that depends only on the seed.
 
 mod batches;
 mod plan;
@@ -16,22 +16,22 @@ use plan::Plan;
 use crate::augment::{Transforms, check};
 use crate::{Augment, AugmentError, Dataset, Mix, Sampling, Transform};
 
-/// Why no batches can be prepared.
+/// The error of a data loader that cannot start its worker threads.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "expected {expected} threads to prepare images, found {found}; use fewer threads (`DataLoader::with_workers`), or raise the limit on threads"
 )]
 #[non_exhaustive]
 pub struct LoaderError {
-    /// The threads asked for.
+    /// The number of threads requested.
     pub expected: usize,
-    /// Those that could be started.
+    /// The number of threads that started.
     pub found: usize,
     /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// Makes batches of a dataset.
+/// A data loader, which prepares batches of a dataset.
 ///
 /// ```
 /// use resnet_data::{Augment, DataLoader, Dataset};
@@ -51,7 +51,8 @@ pub struct DataLoader {
 }
 
 impl DataLoader {
-    /// Makes batches as evaluation sees them: each image once and in order, 32 in a batch.
+    /// Creates a data loader for evaluation: each image once, in order, without augmentation, 32
+    /// per batch.
     pub fn new(dataset: Dataset, preprocessing: Preprocessing) -> Self {
         let plan = Plan {
             dataset,
@@ -70,12 +71,14 @@ impl DataLoader {
         }
     }
 
-    /// Makes batches to train from: shuffled and changed at random, all of it by the [seed](Self::with_seed). An epoch
-    /// leaves out the images that do not fill a batch, if that leaves a batch.
+    /// Switches to training: shuffles and augments the images at random, as the
+    /// [seed](Self::with_seed) determines. Drops the last batch of an epoch if it is incomplete,
+    /// unless it is the only one.
     ///
     /// # Errors
     ///
-    /// Returns an error if a number of the augmentation is out of its range, or the preprocessing is for RGBA.
+    /// Returns an error if a number of the augmentation is out of its range, or if the
+    /// preprocessing is for RGBA images.
     pub fn training(self, augment: Augment) -> Result<Self, AugmentError> {
         augment.validate()?;
         check(
@@ -90,49 +93,53 @@ impl DataLoader {
         }))
     }
 
-    /// Sets the images of a batch, at least one [default: 32].
+    /// Sets the number of images per batch, at least 1 [default: 32].
     pub fn with_batch_size(self, batch_size: usize) -> Self {
         self.with(|plan| plan.batch_size = batch_size.max(1))
     }
 
-    /// Sets the seed of everything that is drawn [default: 0].
+    /// Sets the random seed [default: 0].
     pub fn with_seed(self, seed: u64) -> Self {
         self.with(|plan| plan.seed = seed)
     }
 
-    /// Adds a [`Transform`] of your own. It runs after [`Augment`] and earlier transforms, and before random erasing and
-    /// mixing. Without [`training`](Self::training) it runs after the preprocessing.
+    /// Adds your own [`Transform`]. It runs after [`Augment`] and earlier transforms, and before
+    /// random erasing and mixing. Without [`training`](Self::training) it runs after the
+    /// preprocessing.
     pub fn with_transform(self, transform: impl Transform + 'static) -> Self {
         self.with(|plan| plan.transforms.push(transform))
     }
 
-    /// Mixes the images of a batch.
+    /// Sets how the images of a batch are mixed.
     ///
     /// # Errors
     ///
-    /// If a number of the mix is out of its range.
+    /// Returns an error if a number of the mix is out of its range.
     pub fn with_mix(self, mix: Mix) -> Result<Self, AugmentError> {
         mix.validate()?;
         Ok(self.with(|plan| plan.mix = mix))
     }
 
-    /// Sets the order of the images.
+    /// Sets the sampling, which decides the images of an epoch and their order.
     pub fn with_sampling(self, sampling: Sampling) -> Self {
         self.with(|plan| plan.sampling = sampling)
     }
 
-    /// Every batch's share of one of `count` processes that train together: the whole batch in as many pieces, alike but for
-    /// one image. Images are what they are in the whole batch; they are mixed within their share.
+    /// Restricts the loader to one of `count` shares of every batch, for data-parallel training
+    /// with `count` processes. The sizes of the shares differ by at most one image.
+    ///
+    /// An image is the same as in the full batch, but mixing stays within the share.
     ///
     /// # Panics
     ///
-    /// If `place` is not below `count`.
+    /// Panics if `place` is not below `count`.
     pub fn with_share(self, place: usize, count: usize) -> Self {
         assert!(place < count, "share {place} of {count}");
         self.with(|plan| plan.share = [place, count])
     }
 
-    /// Sets the number of threads, at least one [default: one a core]. It changes nothing but the time.
+    /// Sets the number of worker threads, at least 1 [default: one per core]. It affects only the
+    /// speed.
     pub fn with_workers(self, workers: usize) -> Self {
         Self {
             workers: workers.max(1),
@@ -145,51 +152,53 @@ impl DataLoader {
         self
     }
 
-    /// Returns the images.
+    /// Returns the dataset.
     pub fn dataset(&self) -> &Dataset {
         &self.plan.dataset
     }
 
-    /// Returns how images are normalized.
+    /// Returns the preprocessing.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.plan.preprocessing
     }
 
-    /// Returns how images are mixed.
+    /// Returns the mix.
     pub fn mix(&self) -> &Mix {
         &self.plan.mix
     }
 
-    /// Returns the number of batches of an epoch.
+    /// Returns the number of batches per epoch.
     pub fn len(&self) -> usize {
         self.plan.len()
     }
 
-    /// Returns the images of the smallest batch of an epoch, or of its smallest share, where all can be read.
+    /// Returns the number of images in the smallest batch of an epoch, or in its smallest share.
+    /// Assumes that all images are readable.
     pub fn smallest_batch(&self) -> usize {
         self.plan.smallest_batch()
     }
 
-    /// Returns whether an epoch has no batch.
+    /// Returns whether an epoch has no batches.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the batches of an epoch; each epoch has an order of its own. The first batch has what the dataset knows as
-    /// [unreadable](Dataset::unreadable) among its bad images.
+    /// Returns the batches of an epoch. Each epoch has its own random order. The first batch lists
+    /// the dataset's [unreadable](Dataset::unreadable) files among its bad images.
     ///
     /// # Errors
     ///
-    /// Returns an error if the operating system has not a thread for each worker.
+    /// Returns an error if the operating system cannot start a thread for each worker.
     pub fn epoch(&self, epoch: u64) -> Result<Batches, LoaderError> {
         self.epoch_from(epoch, 0)
     }
 
-    /// Returns the batches of an epoch without the `first` ones, for a run that goes on within an epoch.
+    /// Returns the batches of an epoch after the first `first` batches, to resume a run within an
+    /// epoch.
     ///
     /// # Errors
     ///
-    /// As [`epoch`](Self::epoch).
+    /// Returns an error if the operating system cannot start a thread for each worker.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
         Batches::start(&self.plan, self.workers, epoch, first)
     }

@@ -1,4 +1,4 @@
-//! Labeled images, and why a dataset cannot be used.
+//! Labeled images, and the errors of a dataset.
 
 mod error;
 mod sample;
@@ -11,8 +11,8 @@ pub use sample::{ImageError, Sample, SampleLabels};
 
 use crate::{BadImage, Skipped};
 
-/// Labeled images: the names of the classes, and where each image comes from. Images are decoded when the loader asks for
-/// them.
+/// Labeled images: the names of the classes and the source of each image. The loader decodes images
+/// on demand.
 ///
 /// [`open`](Self::open) reads folders and tables, [`from_images`](Self::from_images) takes images in memory, and
 /// [`from_source`](Self::from_source) takes any [`ImageSource`](crate::ImageSource).
@@ -21,11 +21,12 @@ pub struct Dataset {
     classes: Arc<[String]>,
     samples: Vec<Sample>,
     pub(crate) findings: Findings,
-    /// Whether the numbers of the classes are the dataset's own, and not the order of their names.
+    /// Whether the dataset defines the numbers of its classes. Otherwise the sort order of their
+    /// names does.
     pub(crate) has_own_order: bool,
 }
 
-/// What was found beside the images.
+/// The skipped and unreadable files, and notes for the user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) skipped: Skipped,
@@ -43,7 +44,7 @@ impl Dataset {
         }
     }
 
-    /// The dataset with classes whose numbers are its own.
+    /// Marks the numbers of the classes as defined by the dataset.
     pub(crate) fn with_own_order(self) -> Self {
         Self {
             has_own_order: true,
@@ -51,7 +52,7 @@ impl Dataset {
         }
     }
 
-    /// These samples of the same classes.
+    /// Returns a dataset with the same classes and these samples.
     pub(crate) fn with_samples(&self, samples: Vec<Sample>) -> Self {
         Self {
             classes: Arc::clone(&self.classes),
@@ -66,33 +67,34 @@ impl Dataset {
         self
     }
 
-    /// The names of the classes, by their numbers.
+    /// Returns the names of the classes, in the order of their numbers.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The samples, in their order.
+    /// Returns the samples in order.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether the dataset has no images.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
-    /// Whether an image may have several classes, or none.
+    /// Returns whether the dataset is multi-label: an image may have several classes, or none.
     pub fn is_multi_label(&self) -> bool {
         let several = |sample: &Sample| matches!(sample.labels, SampleLabels::Several(_));
         self.samples.iter().any(several)
     }
 
-    /// Returns the same images, each of which may have any number of classes, so that each class is decided by itself.
+    /// Returns the same images as a multi-label dataset, in which an image may have any number of
+    /// classes.
     pub fn with_several_labels(mut self) -> Self {
         for sample in &mut self.samples {
             if let SampleLabels::One(label) = sample.labels {
@@ -102,24 +104,25 @@ impl Dataset {
         self
     }
 
-    /// Returns the files that were skipped because their names do not end as those of images do. Of two parts of one
-    /// dataset, the first has them.
+    /// Returns the files that were skipped because they do not have an image file extension. After
+    /// a split, the first part has them.
     pub fn skipped(&self) -> &Skipped {
         &self.findings.skipped
     }
 
-    /// Returns what cannot be read and was noticed while folders were searched: links to nothing, links in a circle,
-    /// folders without permission, pipes. A [`DataLoader`](crate::DataLoader) reports them with the first batch of every epoch.
+    /// Returns the unreadable files and folders found by the folder search: broken links, link
+    /// cycles, folders without permission, and pipes. A [`DataLoader`](crate::DataLoader) reports
+    /// them with the first batch of every epoch.
     pub fn unreadable(&self) -> &[BadImage] {
         &self.findings.unreadable
     }
 
-    /// Returns what was assumed, one sentence each, for the user to see.
+    /// Returns notes for the user about assumptions, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.findings.notes
     }
 
-    /// How many images each class has.
+    /// Returns the number of images of each class.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &label in self.samples.iter().flat_map(Sample::labels) {
@@ -128,8 +131,9 @@ impl Dataset {
         counts
     }
 
-    /// Returns weights by which every class counts alike: `images / (classes * images of the class)`, and 0 for a class
-    /// without images. An image with several classes is one image, and counts for each of its classes.
+    /// Returns class weights that balance the classes: `images / (classes * images of the class)`,
+    /// and 0 for a class without images. An image with several classes counts once in `images` and
+    /// once for each of its classes.
     ///
     /// ```
     /// let shapes = resnet_data::Dataset::shapes(12);

@@ -1,4 +1,4 @@
-//! How good a network is on images that it was not trained on.
+//! Evaluation of a network on a dataset.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -7,20 +7,20 @@ use resnet_image::{BatchError, ChannelMismatch, to_tensor};
 
 use crate::{BadImage, Batch, DataLoader, LoaderError, Sample, Scores};
 
-/// Why a network could not be evaluated.
+/// The error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
-    /// The network and the preprocessing disagree about the channels.
+    /// The network and the preprocessing differ in the number of channels.
     #[error(transparent)]
     Channels(#[from] ChannelMismatch),
-    /// Images do not make a batch.
+    /// The images do not form a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// No images can be prepared.
+    /// The data loader cannot start.
     #[error(transparent)]
     DataLoader(#[from] LoaderError),
-    /// The images have a size that cannot pass the network.
+    /// The network does not accept images of this size.
     #[error(transparent)]
     Size(#[from] ConfigError),
     /// The feature maps of a batch would take too much memory.
@@ -30,40 +30,42 @@ pub enum EvaluateError {
         ByteSize(*.needed), ByteSize(*.limit)
     )]
     TooLarge {
-        /// Images of the batch.
+        /// The number of images in the batch.
         batch: usize,
-        /// Columns of an image.
+        /// The width of an image.
         width: u32,
-        /// Rows of an image.
+        /// The height of an image.
         height: u32,
-        /// Bytes that the network is estimated to take.
+        /// The estimated memory of the network, in bytes.
         needed: u64,
-        /// Bytes that it may take.
+        /// The memory limit, in bytes.
         limit: u64,
     },
-    /// The network gave no numbers.
-    #[error("`{image}`: the network's output holds infinities or NaN: expected finite logits")]
+    /// The output of the network contains inf or NaN.
+    #[error("`{image}`: expected finite logits, found inf or NaN")]
     NonFinite {
         /// The image.
         image: String,
     },
 }
 
-/// Runs every image of the loader through the network and scores its logits; `each` gets the number of an image and its
-/// logits.
+/// Runs every image of the loader through the network and scores its logits. Calls `each` with the
+/// index of each image and its logits.
 ///
-/// Images that cannot be read are left out, and handed to `bad`. The feature maps of a batch may take `memory_limit`
-/// bytes, as estimated before it runs.
+/// Leaves out unreadable images and passes them to `bad`. `memory_limit` limits the estimated
+/// memory of a batch's feature maps, in bytes.
+///
+/// A single logit stands for two classes: its sigmoid is the probability of the second class.
 ///
 /// # Errors
 ///
-/// Returns an error if images have other channels, differ in size, take too much memory or cannot pass the network, or if
-/// the network's output is not finite.
+/// Returns an error if the output of the network is not finite. Also returns an error if the images
+/// have other channels than the network, differ in size, take too much memory, or have a size that
+/// the network does not accept.
 ///
 /// # Panics
 ///
-/// If the network and the dataset differ in the number of classes. A single logit stands for two classes:
-/// its sigmoid is the probability of the second.
+/// Panics if the network and the dataset differ in the number of classes.
 pub fn evaluate<B: Backend>(
     model: &ResNet<B>,
     loader: &DataLoader,
@@ -104,11 +106,11 @@ pub fn evaluate<B: Backend>(
     Ok(scores)
 }
 
-/// Runs every image of the loader through `forward`, which is the network of `config` or a part of it; `each` gets the
-/// number of an image, the image's entry in the dataset and its row of the output.
+/// Runs every image of the loader through `forward`, which is the network of `config` or a part of
+/// it. Calls `each` with the index of each image, its sample, and its row of the output.
 ///
-/// Images that cannot be read are left out, and handed to `bad`. The feature maps of a batch may take `memory_limit`
-/// bytes, as estimated before it runs.
+/// Leaves out unreadable images and passes them to `bad`. `memory_limit` limits the estimated
+/// memory of a batch's feature maps, in bytes.
 ///
 /// # Shapes
 ///
@@ -116,8 +118,9 @@ pub fn evaluate<B: Backend>(
 ///
 /// # Errors
 ///
-/// Returns an error if images have other channels, differ in size, take too much memory or cannot pass the network, or if
-/// the output is not finite.
+/// Returns an error if the output is not finite. Also returns an error if the images have other
+/// channels than the network, differ in size, take too much memory, or have a size that the network
+/// does not accept.
 pub fn for_each_output<B: Backend>(
     config: &ResNetConfig,
     loader: &DataLoader,
@@ -151,7 +154,7 @@ pub fn for_each_output<B: Backend>(
     Ok(())
 }
 
-/// Checks that the images of a batch, of which there is one or more, can pass the network within the memory.
+/// Checks that the network accepts the images of a nonempty batch, and that they fit in the memory.
 fn check_batch(config: &ResNetConfig, batch: &Batch, limit: u64) -> Result<(), EvaluateError> {
     let (width, height) = batch.images[0].dimensions();
     let size = [height as usize, width as usize];

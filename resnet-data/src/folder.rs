@@ -1,4 +1,4 @@
-//! One folder a class.
+//! Datasets with one folder per class.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,13 +11,17 @@ use crate::search::{Found, walk};
 use crate::{BadImage, ImageFiles, Skipped};
 
 impl Dataset {
-    /// Reads `FOLDER/CLASS/**/IMAGE` as torchvision's `ImageFolder` does: classes and images in the order of their names.
-    /// Files that do not end as images do are left out and [counted](Self::skipped), and so is what is hidden; what
-    /// cannot be read is [told](Self::unreadable). [`open`](Self::open) checks beforehand that the folders are classes.
+    /// Reads `FOLDER/CLASS/**/IMAGE` as torchvision's `ImageFolder` does, with classes and images
+    /// in the order of their names.
+    ///
+    /// Leaves out and [counts](Self::skipped) files without an image file extension. Ignores hidden
+    /// files. [Lists](Self::unreadable) unreadable files. [`open`](Self::open) also checks that the
+    /// folders are classes.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be searched, has no folder inside, one of those has no image at all, or nothing can be read.
+    /// Returns an error if the folder cannot be searched or has no subfolder, if a subfolder has no
+    /// image, or if nothing is readable.
     pub fn folder(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref();
         fs::read_dir(folder).map_err(|source| unsearchable(folder, source))?;
@@ -35,7 +39,7 @@ impl Dataset {
                     findings.skipped.add(&path);
                     continue;
                 }
-                // No class can be called so: torchvision takes folders alone.
+                // An unreadable image here cannot be a class, as torchvision takes only folders.
                 Found::Unreadable(image) if has_image_ending(&image.name) => {
                     findings.skipped.add_beside();
                     continue;
@@ -79,7 +83,7 @@ impl Dataset {
         if classes.is_empty() {
             return Err(DataError::Form {
                 path: folder.into(),
-                expected: "one folder of images a class".into(),
+                expected: "one folder of images per class".into(),
                 found: "no folder inside".into(),
             });
         }
@@ -98,7 +102,7 @@ impl Dataset {
     }
 }
 
-/// What a folder has in place of images.
+/// Describes a folder without images.
 fn none(skipped: &Skipped) -> String {
     match skipped.is_empty() {
         true => "none".into(),

@@ -1,4 +1,5 @@
-//! What lies at a path: which folders are classes, and which are parts to train from and to validate with.
+//! The layout of a folder: which subfolders are classes, and which are splits for training and
+//! validation.
 
 mod advice;
 mod listing;
@@ -13,31 +14,31 @@ use crate::{ImageFiles, Layout};
 
 const SORT: &str = "sort the images into one folder for each class";
 
-/// What a dataset is opened for.
+/// The purpose of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Train,
     Evaluate,
 }
 
-/// Folders of classes.
+/// The folders that hold the classes.
 #[derive(Debug)]
 pub(crate) struct Folders {
-    /// What is trained from, or evaluated.
+    /// The folder to train on or to evaluate.
     pub(crate) first: PathBuf,
-    /// What is validated with, where that is kept apart.
+    /// The folder to validate on, if there is one.
     pub(crate) valid: Option<PathBuf>,
     pub(crate) notes: Vec<String>,
 }
 
-/// Whether a folder has the binary files of CIFAR-10 or CIFAR-100.
+/// Returns whether a folder has the binary files of CIFAR-10 or CIFAR-100.
 pub(crate) fn is_cifar(folder: &Path) -> bool {
     ["data_batch_1.bin", "train.bin"]
         .iter()
         .any(|name| folder.join(name).is_file())
 }
 
-/// Settles which folders hold the classes.
+/// Decides which folders hold the classes.
 pub(crate) fn folders(root: &Path, layout: Layout, purpose: Purpose) -> Result<Folders, DataError> {
     let listing = list(root)?;
     if listing.folders.is_empty() {
@@ -80,7 +81,7 @@ pub(crate) fn folders(root: &Path, layout: Layout, purpose: Purpose) -> Result<F
     }
 }
 
-/// A folder with a part to train from.
+/// Decides the folders if there is a training split.
 fn parts(
     root: &Path,
     listing: &Listing,
@@ -93,10 +94,10 @@ fn parts(
     let inside = list(&train.path)?;
     if let (Some(folder), false) = (valid, inside.folders.is_empty()) {
         let unsorted = list(&folder.path)?;
-        // Competitions hand out their images to be tested so: nothing can be counted with them.
+        // Competitions publish their test images unlabeled: nothing can be scored on them.
         if folder.part() == Some(Part::Test) && unsorted.folders.is_empty() && unsorted.images > 0 {
             notes.push(format!(
-                "`{}`: left out, as its {} are in no folder of a class",
+                "`{}`: left out, as its {} are not in class folders",
                 folder.path.display(),
                 counted(unsorted.images, "image")
             ));
@@ -129,7 +130,7 @@ fn parts(
     if purpose == Purpose::Evaluate {
         let train = train.path.display();
         notes.push(format!(
-            "evaluating the images to train from, `{train}`, as no others are there"
+            "evaluating the training images, `{train}`, as there are no others"
         ));
     }
     notes.extend(beside(root, listing, &train.name));
@@ -140,7 +141,7 @@ fn parts(
     })
 }
 
-/// What is told of images that lie beside the folder to train from, and in no folder of a part.
+/// Returns a note about images that lie beside the training split and in no other split.
 fn beside(root: &Path, listing: &Listing, train: &str) -> Option<String> {
     let images = |folder: &Folder| ImageFiles::below(&folder.path).found.len();
     let others = listing.folders.iter();
@@ -163,7 +164,8 @@ fn beside(root: &Path, listing: &Listing, train: &str) -> Option<String> {
     ))
 }
 
-/// A folder with a part to validate with and none to train from: fit to evaluate alone.
+/// Checks a folder with a validation split and no training split, which is only good for
+/// evaluation.
 fn only_valid(
     root: &Path,
     listing: &Listing,
@@ -179,8 +181,9 @@ fn only_valid(
     if !others.is_empty() {
         return Err(DataError::Unclear {
             path: root.into(),
-            expected: "one folder for each class, or the folders `train` and `val` with those"
-                .into(),
+            expected:
+                "one folder for each class, or the folders `train` and `val` with class folders"
+                    .into(),
             found: format!("`{name}` beside {}: {}", named(&others), excerpt(listing)),
             advice: format!(
                 "move the classes to train from into `{}`, or pass `Layout::Classes` if `{name}` is a class",
@@ -202,7 +205,7 @@ fn only_valid(
     check_classes(&valid.path, &list(&valid.path)?, purpose)
 }
 
-/// That the folders in a folder are classes.
+/// Checks that the subfolders are classes.
 fn check_classes(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(), DataError> {
     if listing.folders.is_empty() {
         return Err(no_folders(folder, listing));
@@ -218,7 +221,7 @@ fn check_classes(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(
         return check_count(folder, listing, purpose);
     }
     let found = match nested.as_slice() {
-        [] => format!("names of parts: {}", excerpt(listing)),
+        [] => format!("names of splits: {}", excerpt(listing)),
         nested => format!(
             "folders of folders in {}: {}",
             named(nested),
@@ -239,7 +242,7 @@ fn check_classes(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(
     })
 }
 
-/// That there are two classes at least, to train.
+/// Checks that there are at least two classes to train on.
 fn check_count(folder: &Path, listing: &Listing, purpose: Purpose) -> Result<(), DataError> {
     if purpose == Purpose::Evaluate || listing.folders.len() > 1 {
         return Ok(());
@@ -257,7 +260,7 @@ fn list(folder: &Path) -> Result<Listing, DataError> {
     Listing::of(folder).map_err(|source| unsearchable(folder, source))
 }
 
-/// No folder that could be a class.
+/// The error for a folder without subfolders.
 fn no_folders(folder: &Path, listing: &Listing) -> DataError {
     let advice = match (advice::table(&listing.tables), folder.parent()) {
         (Some(advice), _) => advice,
@@ -271,7 +274,7 @@ fn no_folders(folder: &Path, listing: &Listing) -> DataError {
     };
     DataError::Unclear {
         path: folder.into(),
-        expected: "one folder of images a class".into(),
+        expected: "one folder of images per class".into(),
         found: match listing.images {
             0 => "no folder inside".into(),
             images => format!("no folder inside, but {}", counted(images, "image")),
@@ -280,7 +283,7 @@ fn no_folders(folder: &Path, listing: &Listing) -> DataError {
     }
 }
 
-/// Images to train from that are in no folder of a class.
+/// The error for training images that are not in class folders.
 fn unsorted(root: &Path, listing: &Listing, train: &Folder, inside: &Listing) -> DataError {
     let name = &train.name;
     let sort = advice::table(&listing.tables)

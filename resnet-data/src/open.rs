@@ -1,4 +1,4 @@
-//! From a path to a dataset, whatever lies there.
+//! Opens the dataset at a path, whatever its format.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use crate::dataset::DataError;
 use crate::layout::{Folders, Purpose, folders, is_cifar};
 use crate::{BadImage, DataOptions, Dataset, Layout, SplitOptions, table};
 
-/// The name of the drawn shapes, and how many of them there are.
+/// The name of the drawn shapes, and their number of images.
 const SHAPES: &str = "shapes";
 const SHAPES_TRAIN: usize = 1920;
 const SHAPES_VALID: usize = 300;
 
-/// Their seed for validation, which is far from any that one would take for training.
+/// The seed of the validation shapes, far from any likely training seed.
 const HELD_OUT: u64 = 1 << 40;
 
-/// What lies at a path.
+/// The format of the dataset at a path.
 enum Kind {
     Shapes,
     Table,
@@ -23,20 +23,21 @@ enum Kind {
 }
 
 impl Dataset {
-    /// Opens images to train from and others to validate with:
+    /// Opens images for training and images for validation from one of these:
     ///
-    /// * a folder with `train` (or `training`) and one of `val`, `valid`, `validation`, `dev`, else `test`, `testing` or
-    ///   `eval`, in any case, each with one folder a class;
-    /// * a folder with one folder a class, of which a fifth is split off at random;
+    /// * a folder with `train` (or `training`) and a validation folder, each with one folder per
+    ///   class. The validation folder is `val`, `valid`, `validation` or `dev`, else `test`,
+    ///   `testing` or `eval`, in any case;
+    /// * a folder with one folder per class; a random fifth becomes the validation split;
     /// * a folder with the binary files of CIFAR-10 or CIFAR-100;
     /// * a [table](Self::csv) of paths and labels, split the same way;
-    /// * `shapes`, if nothing is called so: the [drawn shapes](Self::shapes).
+    /// * the word `shapes`, if no file or folder has this name: the [drawn shapes](Self::shapes).
     ///
-    /// [`DataOptions`] set the share, the random seed and more.
+    /// [`DataOptions`] sets the validation share, the random seed and more.
     ///
     /// # Errors
     ///
-    /// As for [`DataOptions::open`].
+    /// Returns an error in the same cases as [`DataOptions::open`].
     ///
     /// ```
     /// let [train, valid] = resnet_data::Dataset::open("shapes")?;
@@ -47,24 +48,28 @@ impl Dataset {
         DataOptions::default().open(path)
     }
 
-    /// Opens images to evaluate with: those that [`open`](Self::open) gives to validate with where the path keeps such
-    /// apart, else all.
+    /// Opens images for evaluation: the validation split of [`open`](Self::open) if the path has a
+    /// separate one, else all images.
     ///
     /// # Errors
     ///
-    /// As for [`DataOptions::open_held_out`].
+    /// Returns an error in the same cases as [`DataOptions::open_held_out`].
     pub fn open_held_out(path: impl AsRef<Path>) -> Result<Self, DataError> {
         DataOptions::default().open_held_out(path)
     }
 }
 
 impl DataOptions {
-    /// Opens images to train from and others to validate with, as [`Dataset::open`].
+    /// Opens images for training and images for validation; see [`Dataset::open`].
     ///
     /// # Errors
     ///
-    /// If nothing of the kind is there, it cannot be split, there is one class only, or it is not clear what the classes
-    /// are: folders of folders of images, folders named after parts (`val`) beside classes, two folders to train from.
+    /// Returns an error if the path holds no dataset, if the dataset cannot be split or has only one
+    /// class, or if its layout is ambiguous. A layout is ambiguous if:
+    ///
+    /// * folders of images are nested in other folders;
+    /// * a folder named like a split (`val`) lies beside classes;
+    /// * there are two training folders.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<[Dataset; 2], DataError> {
         let path = path.as_ref();
         match self.kind(path)? {
@@ -95,11 +100,11 @@ impl DataOptions {
         }
     }
 
-    /// Opens images to evaluate with, as [`Dataset::open_held_out`].
+    /// Opens images for evaluation; see [`Dataset::open_held_out`].
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), but that one class is enough.
+    /// Returns an error in the same cases as [`open`](Self::open), except that one class is enough.
     pub fn open_held_out(&self, path: impl AsRef<Path>) -> Result<Dataset, DataError> {
         let path = path.as_ref();
         match self.kind(path)? {
@@ -113,7 +118,8 @@ impl DataOptions {
         }
     }
 
-    /// What lies at a path, if the options go with it.
+    /// Returns the format of the dataset at a path. Returns an error if the options do not apply to
+    /// it.
     fn kind(&self, path: &Path) -> Result<Kind, DataError> {
         let kind = match path {
             path if path.is_file() => Kind::Table,
@@ -139,7 +145,7 @@ impl DataOptions {
     }
 }
 
-/// Two parts of what lies at a path, which errors name.
+/// Splits a dataset; errors name the path.
 fn split(data: &Dataset, path: &Path, options: SplitOptions) -> Result<[Dataset; 2], DataError> {
     data.split(options).map_err(|error| match error {
         DataError::TooFew { expected, found } => DataError::Form {
@@ -151,20 +157,20 @@ fn split(data: &Dataset, path: &Path, options: SplitOptions) -> Result<[Dataset;
     })
 }
 
-/// That there is something to tell apart.
+/// Checks that there are at least two classes.
 fn several(data: Dataset, path: &Path) -> Result<Dataset, DataError> {
     match data.classes() {
         [class] if !data.is_multi_label() => Err(DataError::Unclear {
             path: path.into(),
             expected: "two classes or more".into(),
             found: format!("`{class}` alone, with {} images", data.len()),
-            advice: "add images of another class, or pass what holds them".into(),
+            advice: "add images of another class, or pass the folder or table that has them".into(),
         }),
         _ => Ok(data),
     }
 }
 
-/// That no class is left without images to train from.
+/// Checks that every class has readable images to train on.
 fn check_readable(train: &Dataset, folder: &Path) -> Result<(), DataError> {
     let counts = train.counts();
     let Some(class) = counts.iter().position(|&count| count == 0) else {
@@ -187,7 +193,7 @@ fn with_notes(data: Dataset, notes: Vec<String>) -> Dataset {
     notes.into_iter().fold(data, Dataset::with_note)
 }
 
-/// With a note of the classes that cannot be validated.
+/// Adds a note that lists the classes without validation images.
 fn with_missing_told(data: Dataset, folder: &Path) -> Dataset {
     let counts = data.counts().into_iter().zip(data.classes());
     let missing: Vec<&String> = counts

@@ -1,9 +1,10 @@
-//! How a dataset is opened and split.
+//! Options to open and split a dataset.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a dataset is opened: which images validate the network, and what folders and columns mean where that is open.
+/// Options to open a dataset. They set the validation split and resolve ambiguous folders and
+/// columns.
 ///
 /// ```
 /// use resnet_data::{DataOptions, SplitOptions};
@@ -17,18 +18,19 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataOptions {
-    /// What the folders of a dataset mean.
+    /// The meaning of the folders of a dataset.
     pub layout: Layout,
-    /// The column of a table with the paths, by its name in the header, or else by its number from 1.
+    /// The table column with the paths: its name in the header, or else its number, counted from 1.
     pub path_column: Option<String>,
-    /// The column of a table with the labels, by its name in the header, or else by its number from 1.
+    /// The table column with the labels: its name in the header, or else its number, counted from
+    /// 1.
     pub label_column: Option<String>,
-    /// Which images are split off to validate the network, where the dataset does not keep them apart. Its seed is also
-    /// that of the drawn shapes.
+    /// The validation split, used if the dataset has no separate one. Its seed also draws the
+    /// shapes.
     pub split: SplitOptions,
 }
 
-/// Which images of a dataset are split off.
+/// The size and the random seed of a split.
 ///
 /// ```
 /// use resnet_data::SplitOptions;
@@ -37,7 +39,7 @@ pub struct DataOptions {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SplitOptions {
-    /// The share of the images of each class, between 0 and 1 [default: 0.2].
+    /// The share of each class's images to split off, between 0 and 1 [default: 0.2].
     pub share: f64,
     /// The random seed [default: 1].
     pub seed: u64,
@@ -52,7 +54,7 @@ impl Default for SplitOptions {
     }
 }
 
-/// How the folders of a dataset are taken.
+/// The meaning of the folders of a dataset.
 ///
 /// ```
 /// use resnet_data::Layout;
@@ -62,14 +64,15 @@ impl Default for SplitOptions {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// As classes or as parts (`train`, `val`), by their names and by what is in them; refused where that is not clear.
+    /// Classes or splits (`train`, `val`), as the names and contents of the folders suggest. An
+    /// ambiguous layout is an error.
     #[default]
     Auto,
-    /// Every folder as a class, whatever its name is and however deep its images lie.
+    /// Every folder is a class, regardless of its name and of how deep its images lie.
     Classes,
 }
 
-/// Why a name is that of no [`Layout`] or [`ClassOrder`](crate::ClassOrder).
+/// The error for a name that is not a [`Layout`] or [`ClassOrder`](crate::ClassOrder).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found `{found}`")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! In which order images are seen.
+//! The order of the images in an epoch.
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::Dataset;
 use crate::random::{For, random};
 
-/// Which images an epoch has, and in which order.
+/// The sampling: which images an epoch has, and in which order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampling {
-    /// Each once, as they come.
+    /// Each image once, in the order of the dataset.
     Sequential,
-    /// Each once, in an order of its own every epoch.
+    /// Each image once, in a new random order every epoch.
     #[default]
     Shuffled,
-    /// As many as there are, drawn with replacement so that every class is as likely: PyTorch's
-    /// `WeightedRandomSampler`.
+    /// As many images as the dataset has, drawn with replacement so that every class is equally
+    /// likely, as with PyTorch's `WeightedRandomSampler`.
     Balanced,
-    /// As many as there are, each of them several times in a row and so changed in several ways (Hoffer et al. 2019);
-    /// the rest of the images comes in other epochs.
+    /// As many images as the dataset has, each several times in a row with different augmentation
+    /// (repeated augmentation, Hoffer et al. 2019). An epoch uses only some of the images.
     Repeated {
-        /// How often; at least once.
+        /// The number of repetitions, at least 1.
         times: usize,
     },
 }
 
 impl Sampling {
-    /// The numbers of the samples of an epoch.
+    /// Returns the sample indices of an epoch.
     pub(crate) fn order(self, dataset: &Dataset, seed: u64, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..dataset.len()).collect();
         let mut random = random(seed, For::Order, [epoch, 0]);
@@ -48,7 +48,7 @@ impl Sampling {
                     }
                 }
                 by_class.retain(|numbers| !numbers.is_empty());
-                // Where no image has a class, there is nothing to balance.
+                // If no image has a class, there is nothing to balance.
                 let places = if by_class.is_empty() { 0 } else { order.len() };
                 for place in &mut order[..places] {
                     let class = &by_class[random.random_range(0..by_class.len())];

@@ -1,11 +1,11 @@
-//! Random numbers that depend on nothing but the seed and the place they are for.
+//! Random numbers that depend only on the seed and on the place of their use.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 pub(crate) type Random = Pcg64Mcg;
 
-/// What random numbers are for; each has its own.
+/// The use of random numbers; each use has its own stream.
 #[derive(Clone, Copy)]
 pub(crate) enum For {
     Split = 1,
@@ -16,7 +16,7 @@ pub(crate) enum For {
     Transform,
 }
 
-/// The numbers for one place: an epoch, a sample of it.
+/// Creates the generator for one use at one place, such as a sample of an epoch.
 pub(crate) fn random(seed: u64, what: For, place: [u64; 2]) -> Random {
     let words = [seed, what as u64, place[0], place[1]];
     Random::seed_from_u64(
@@ -26,7 +26,8 @@ pub(crate) fn random(seed: u64, what: For, place: [u64; 2]) -> Random {
     )
 }
 
-/// The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes half of the output's.
+/// The finalizer of SplitMix64 (Steele et al. 2014): on average, an input bit flips half of the
+/// output bits.
 fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

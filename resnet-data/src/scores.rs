@@ -1,11 +1,11 @@
-//! How good predictions are.
+//! Metrics of predictions.
 
 use serde::Serialize;
 
-/// Bins of the calibration error (Guo et al. 2017).
+/// The number of bins of the calibration error (Guo et al. 2017).
 const BINS: usize = 15;
 
-/// Counts predictions of labelled images.
+/// Metrics of predictions on labeled images.
 #[derive(Clone, Debug)]
 pub struct Scores {
     classes: usize,
@@ -13,29 +13,31 @@ pub struct Scores {
     top1: u64,
     top5: u64,
     loss: f64,
-    /// Images by their class and the class that was predicted, of those with one class.
+    /// The confusion matrix by true and predicted class, over images added by [`Scores::add`].
     confusion: Vec<u64>,
-    /// Of each class: images of it, images taken for it, images rightly so.
+    /// For each class: its images, the images predicted as it, and the correct predictions of it.
     counts: Vec<[u64; 3]>,
-    /// Images, sum of confidence and right ones of each bin of confidence.
+    /// For each confidence bin: the number of images, the sum of the confidences, and the number of
+    /// correct predictions.
     bins: [(u64, f64, u64); BINS],
 }
 
-/// How good predictions of one class are.
+/// The metrics of one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassScores {
-    /// The class.
+    /// The number of the class.
     pub class: usize,
-    /// Its images.
+    /// The number of images of the class.
     pub images: u64,
-    /// The share of its images that were taken for it; none without images.
+    /// The share of the class's images that were predicted as it. `None` if there are no images.
     pub recall: Option<f64>,
-    /// The share of the images taken for it that are of it; none where none was.
+    /// The share of the images predicted as this class that belong to it. `None` if there are no
+    /// predictions.
     pub precision: Option<f64>,
 }
 
 impl Scores {
-    /// Nothing counted yet.
+    /// Creates metrics over no images.
     pub fn new(classes: usize) -> Self {
         Self {
             classes,
@@ -49,12 +51,13 @@ impl Scores {
         }
     }
 
-    /// Counts one image by its logits, which are to be finite. Gives the class that was predicted and its probability: the
-    /// softmax.
+    /// Adds one image by its logits, which must be finite. Returns the predicted class and its
+    /// softmax probability.
     ///
     /// # Panics
     ///
-    /// If there is another number of logits than of classes, or no such class.
+    /// Panics if the number of logits differs from the number of classes, or if the class does not
+    /// exist.
     pub fn add(&mut self, logits: &[f32], class: usize) -> (usize, f64) {
         let predicted = self.best(logits);
         assert!(class < self.classes, "class {class} of {}", self.classes);
@@ -71,19 +74,22 @@ impl Scores {
         (predicted, 1.0 / sum)
     }
 
-    /// Counts one image that may have any number of classes. A class is predicted where its logit is above 0; the loss is
-    /// the binary cross-entropy, averaged over the classes; right is the most probable class if the image is of it. Gives
-    /// that class and its probability: the sigmoid.
+    /// Adds one image with any number of classes. A class is predicted if its logit is above 0. The
+    /// loss is the mean binary cross-entropy over the classes.
+    ///
+    /// Top-1 accuracy counts the image as correct if it has the most probable class. Returns this
+    /// class and its sigmoid probability.
     ///
     /// # Panics
     ///
-    /// If there is another number of logits than of classes, or no such class.
+    /// Panics if the number of logits differs from the number of classes, or if a class does not
+    /// exist.
     pub fn add_several(&mut self, logits: &[f32], classes: &[usize]) -> (usize, f64) {
         let predicted = self.best(logits);
         let mut loss = 0.0;
         for (class, &logit) in logits.iter().enumerate() {
             let (logit, is) = (f64::from(logit), classes.contains(&class));
-            // -log(sigmoid(x)) = log(1 + exp(-x)), without overflow.
+            // Uses -log(sigmoid(x)) = log(1 + exp(-x)), without overflow.
             let x = if is { logit } else { -logit };
             loss += (-x).max(0.0) + (-x.abs()).exp().ln_1p();
             self.count(class, is, logit > 0.0);
@@ -111,7 +117,7 @@ impl Scores {
     }
 
     fn rank(&mut self, logits: &[f32], classes: &[usize], predicted: usize, confidence: f64) {
-        // Of equal logits the first counts as the larger, as in `best`.
+        // Among equal logits, the first ranks highest, as in `best`.
         let place = |class: usize| {
             let above = |&other: &usize| {
                 logits[other] > logits[class] || (logits[other] == logits[class] && other < class)
@@ -128,7 +134,7 @@ impl Scores {
         *right += u64::from(classes.contains(&predicted));
     }
 
-    /// The images counted.
+    /// Returns the number of images.
     pub fn images(&self) -> u64 {
         self.images
     }
@@ -137,23 +143,24 @@ impl Scores {
         count as f64 / self.images.max(1) as f64
     }
 
-    /// The share of images whose class, or one of whose classes, was the most probable.
+    /// Returns the top-1 accuracy: the share of images whose most probable class is correct.
     pub fn top1(&self) -> f64 {
         self.share(self.top1)
     }
 
-    /// The share of images whose class, or one of whose classes, is among the five most probable.
+    /// Returns the top-5 accuracy: the share of images with a correct class among the five most
+    /// probable classes.
     pub fn top5(&self) -> f64 {
         self.share(self.top5)
     }
 
-    /// The mean loss.
+    /// Returns the mean loss.
     pub fn loss(&self) -> f64 {
         self.loss / self.images.max(1) as f64
     }
 
-    /// The expected calibration error: by how much confidence and share of right predictions differ, over 15 bins of
-    /// confidence (Guo et al. 2017, section 2).
+    /// Returns the expected calibration error: the mean difference between confidence and accuracy
+    /// over 15 confidence bins (Guo et al. 2017, section 2).
     pub fn calibration_error(&self) -> f64 {
         let differences = self
             .bins
@@ -162,12 +169,13 @@ impl Scores {
         differences.sum::<f64>() / self.images.max(1) as f64
     }
 
-    /// How many images of a class were taken for another, of those with one class.
+    /// Returns how many images of `class` were predicted as `predicted`. Counts only images added
+    /// by [`add`](Self::add).
     pub fn confused(&self, class: usize, predicted: usize) -> u64 {
         self.confusion[class * self.classes + predicted]
     }
 
-    /// Recall and precision of each class.
+    /// Returns the recall and precision of each class.
     pub fn per_class(&self) -> Vec<ClassScores> {
         let share = |count: u64, of: u64| (of > 0).then(|| count as f64 / of as f64);
         let class = |(class, &[images, taken, right]): (usize, &[u64; 3])| ClassScores {
@@ -185,10 +193,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_images_of_two_classes() {
+    fn metrics_of_four_images_in_two_classes() {
         let mut scores = Scores::new(2);
         let three_to_one = 3.0_f32.ln();
-        // Confidence 3/4 each; right, right, wrong, right.
+        // Each has confidence 3/4: correct, correct, wrong, correct.
         for (logits, class) in [
             ([three_to_one, 0.0], 0),
             ([three_to_one, 0.0], 0),
@@ -200,7 +208,7 @@ mod tests {
         assert_eq!(scores.top1(), 0.75);
         assert_eq!(scores.top5(), 1.0);
         assert!(scores.calibration_error() < 1e-6);
-        // -ln(3/4) three times and -ln(1/4) once, over four.
+        // -ln(3/4) for three images and -ln(1/4) for one, averaged over four.
         let expected = -(3.0 * 0.75_f64.ln() + 0.25_f64.ln()) / 4.0;
         assert!((scores.loss() - expected).abs() < 1e-6);
         let [first, second] = &scores.per_class()[..] else {
@@ -214,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn confidence_without_being_right_is_the_calibration_error() {
+    fn the_calibration_error_of_a_confident_mistake_is_one() {
         let mut scores = Scores::new(3);
         scores.add(&[20.0, 0.0, 0.0], 1);
         assert!((scores.calibration_error() - 1.0).abs() < 1e-6);
@@ -222,24 +230,25 @@ mod tests {
     }
 
     #[test]
-    fn the_sixth_is_not_among_the_first_five() {
+    fn top5_excludes_the_sixth_class() {
         let mut scores = Scores::new(6);
         let logits = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0];
         scores.add(&logits, 5);
         assert_eq!(scores.top5(), 0.0);
         scores.add(&logits, 4);
         assert_eq!(scores.top5(), 0.5);
-        // Of equal logits the first five.
+        // Among equal logits, the first five are the top 5.
         let mut equal = Scores::new(6);
         equal.add(&[0.0; 6], 5);
         assert_eq!((equal.top1(), equal.top5()), (0.0, 0.0));
     }
 
     #[test]
-    fn of_an_image_with_several_classes_each_is_decided_alone() {
+    fn multi_label_classes_are_predicted_independently() {
         let mut scores = Scores::new(3);
         let three = 3.0_f32.ln();
-        // Probabilities 3/4, 1/2 (not above it) and 1/4, of an image with the first two classes.
+        // Probabilities 3/4, 1/2 (not above the threshold) and 1/4 for an image with the first two
+        // classes.
         let (predicted, confidence) = scores.add_several(&[three, 0.0, -three], &[0, 1]);
         assert_eq!(predicted, 0);
         assert!((confidence - 0.75).abs() < 1e-6);
@@ -251,7 +260,7 @@ mod tests {
             .map(|class| class.recall)
             .collect();
         assert_eq!(recalls, [Some(1.0), Some(0.0), None]);
-        // An image without classes: nothing can be right.
+        // No prediction is correct for an image without classes.
         scores.add_several(&[1e4, 0.0, 0.0], &[]);
         assert_eq!((scores.top1(), scores.images()), (0.5, 2));
         assert_eq!(scores.per_class()[0].precision, Some(0.5));

@@ -1,4 +1,4 @@
-//! Files below a folder.
+//! A search for files below a folder.
 
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
@@ -9,23 +9,24 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::{BadImage, Skipped};
 
-/// The image files below a folder, in the order of their names.
+/// The image files below a folder, sorted by name.
 ///
-/// Links are followed. Hidden files and folders are left out, and so is `__MACOSX`, which archives made on a Mac bring
-/// along.
+/// The search follows links. It leaves out hidden files and folders, and `__MACOSX`, which macOS
+/// adds to archives.
 #[derive(Clone, Debug, Default)]
 pub struct ImageFiles {
-    /// Files whose names end as those of images do; in place of what cannot be read, the reason.
+    /// The files with an image file extension. An unreadable entry has the reason instead of the
+    /// path.
     pub found: Vec<Result<PathBuf, BadImage>>,
     /// All other files.
     pub skipped: Skipped,
 }
 
 impl ImageFiles {
-    /// Searches a folder and the folders in it. Never opens a file.
+    /// Searches a folder and its subfolders. Never opens a file.
     ///
-    /// A link to nothing, a link in a circle, a folder without permission, and a pipe or a device whose name ends as that
-    /// of an image are told as unreadable.
+    /// Lists as unreadable: broken links, link cycles, folders without permission, and pipes or
+    /// devices with an image file extension.
     pub fn below(folder: impl AsRef<Path>) -> Self {
         let mut files = Self::default();
         for entry in walk(folder.as_ref(), usize::MAX) {
@@ -40,15 +41,17 @@ impl ImageFiles {
     }
 }
 
-/// What a search comes upon.
+/// An entry found by the search.
 pub(crate) enum Found {
     Folder(DirEntry),
     File(PathBuf),
     Unreadable(BadImage),
 }
 
-/// What is in a folder, down to a depth, links followed, by name. Files that are neither images by their names nor
-/// regular are told as files: nobody will open them.
+/// Iterates over the entries of a folder down to a depth, sorted by name. Follows links.
+///
+/// An entry that is neither a regular file nor named like an image counts as a file, since nobody
+/// opens it.
 pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Found> {
     let mut entries = WalkDir::new(folder)
         .min_depth(1)
@@ -81,7 +84,8 @@ pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Found> {
     std::iter::from_fn(next)
 }
 
-/// Where a link leads, if that is a folder above it: a search would come back to the link for ever.
+/// Returns the target of a link if it is a parent folder of the link. The search would never end in
+/// such a cycle.
 pub(crate) fn leads_above(path: &Path) -> Option<PathBuf> {
     if !path.is_symlink() {
         return None;
@@ -129,7 +133,7 @@ fn not_found(error: &walkdir::Error) -> Option<Found> {
         let reason = format!("expected a folder that can be searched: {cause}");
         return Some(unreadable(path, reason));
     }
-    // A link named `notes.txt` is passed over as the file would be.
+    // Skips a link named `notes.txt` like a file with this name.
     if path.extension().is_some() && !has_image_ending(path) {
         return Some(Found::File(path.into()));
     }
@@ -141,12 +145,12 @@ fn not_found(error: &walkdir::Error) -> Option<Found> {
     Some(unreadable(path, reason))
 }
 
-/// Whether a file or a folder is left out for its name.
+/// Returns whether the search leaves out a file or folder because of its name.
 pub(crate) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 
-/// What something other than a regular file is.
+/// Describes an entry that is not a regular file.
 #[cfg(unix)]
 fn kind(file: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;

@@ -1,16 +1,16 @@
-//! Drawn shapes: a dataset that needs no download.
+//! A dataset of drawn shapes, which needs no download.
 
 use crate::dataset::{Dataset, Sample, SampleLabels, Source};
 use crate::drawing::SHAPES;
 
 impl Dataset {
-    /// Draws `count` images of 32x32 pixels with one shape each, of six kinds in turn, with random colors, place, size,
-    /// angle and noise; the seed is 1.
+    /// Draws `count` images of 32x32 pixels with one shape each. The six kinds of shapes alternate;
+    /// the color, position, size, angle and noise are random. The seed is 1.
     pub fn shapes(count: usize) -> Self {
         Self::shapes_with_seed(count, 1)
     }
 
-    /// Draws shapes with another seed, which gives other images.
+    /// Draws shapes with another seed, which gives different images.
     pub fn shapes_with_seed(count: usize, seed: u64) -> Self {
         let sample = |number: usize| {
             let class = number % SHAPES.len();

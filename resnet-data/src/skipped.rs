@@ -1,4 +1,4 @@
-//! Files that are no images by their names.
+//! Counts of files without an image file extension.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use resnet_image::foreign_image_ending;
 
-/// Counts of the files that were skipped because their names do not end as those of images do. Hidden files are not
-/// counted.
+/// Counts of the files that were skipped because they do not have an image file extension. Hidden
+/// files are not counted.
 ///
 /// ```
 /// let mut skipped = resnet_data::Skipped::default();
@@ -19,25 +19,25 @@ use resnet_image::foreign_image_ending;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// By the ending in lower case; none has the empty one.
+    /// Counts by file extension in lower case. The empty extension stands for none.
     endings: BTreeMap<String, usize>,
-    /// Images that lie beside the folders of the classes.
+    /// The images that lie beside the class folders.
     beside: usize,
 }
 
 impl Skipped {
-    /// Counts a file by its ending.
+    /// Counts a file by its extension.
     pub fn add(&mut self, path: &Path) {
         let ending = path.extension().unwrap_or_default().to_string_lossy();
         *self.endings.entry(ending.to_ascii_lowercase()).or_default() += 1;
     }
 
-    /// Counts an image that lies beside the folders of the classes.
+    /// Counts an image that lies beside the class folders.
     pub(crate) fn add_beside(&mut self) {
         self.beside += 1;
     }
 
-    /// Adds the counts of other files.
+    /// Adds the counts of another instance.
     pub fn merge(&mut self, other: &Self) {
         for (ending, count) in &other.endings {
             *self.endings.entry(ending.clone()).or_default() += count;
@@ -55,15 +55,16 @@ impl Skipped {
         self.total() == 0
     }
 
-    /// Returns the endings, in lower case and without the dot, with their counts; files without one come as the empty
-    /// ending.
+    /// Returns the extensions with their counts, in lower case and without the dot. Files without
+    /// an extension have the empty one.
     pub fn by_ending(&self) -> impl Iterator<Item = (&str, usize)> {
         let endings = self.endings.iter();
         endings.map(|(ending, &count)| (ending.as_str(), count))
     }
 }
 
-/// One line: the total, the most frequent endings, and which formats are not supported.
+/// Formats one line: the total, the most frequent extensions, and the formats that are not
+/// supported.
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
@@ -79,14 +80,14 @@ impl fmt::Display for Skipped {
             .iter()
             .take(SHOWN)
             .map(|&(ending, count)| match ending {
-                "" => format!("{count} without an ending"),
+                "" => format!("{count} without an extension"),
                 ending => format!("{count} .{ending}"),
             })
             .collect();
         let others = endings.iter().skip(SHOWN);
         match others.map(|&(_, count)| count).sum() {
             0 => {}
-            count => parts.push(format!("{count} with other endings")),
+            count => parts.push(format!("{count} with other extensions")),
         }
         if self.beside > 0 {
             let images = if self.beside == 1 { "image" } else { "images" };

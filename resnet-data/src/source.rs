@@ -1,4 +1,4 @@
-//! Images of your own: any type that names its images, labels them and returns them.
+//! Your own sources of images: any type that names, labels and returns images.
 
 mod items;
 mod memory;
@@ -11,10 +11,10 @@ use resnet_image::{Channels, Pixels};
 
 use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 
-/// Labeled images from anywhere: memory, a database, an archive.
+/// Labeled images from any source: memory, a database, an archive.
 ///
-/// The loader asks for images on several threads and in any order; the same index must give the same image, so that a
-/// batch depends on the seed alone.
+/// The loader asks for images from several threads and in any order. The same index must give the
+/// same image, so that batches depend only on the seed.
 ///
 /// ```
 /// use std::error::Error;
@@ -22,7 +22,7 @@ use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 /// use resnet_data::{DataLoader, Dataset, ImageSource, SampleLabels};
 /// use resnet_image::{Channels, Pixels, Preprocessing, RgbImage};
 ///
-/// /// Images of one gray each: dark ones are class 0, bright ones class 1.
+/// Images of one gray each: dark images are class 0, bright images class 1.
 /// struct Grays(Vec<u8>);
 ///
 /// impl ImageSource for Grays {
@@ -59,16 +59,17 @@ pub trait ImageSource: Send + Sync {
         format!("image {index}")
     }
 
-    /// Returns the class of an image, or its classes where an image may have several. A dataset asks for each once, when
-    /// it is made.
+    /// Returns the class of an image, or its classes in a multi-label dataset. A new dataset calls
+    /// this function once per image.
     fn labels(&self, index: usize) -> SampleLabels;
 
-    /// Returns an image. The network takes `channels`; other channels are converted.
+    /// Returns an image. The network takes `channels`; the loader converts an image with other
+    /// channels.
     ///
     /// # Errors
     ///
-    /// Returns an error if the image cannot be read. A [`DataLoader`](crate::DataLoader) leaves it out of the batch and
-    /// reports it in [`Batch::bad`](crate::Batch::bad).
+    /// Returns an error if the image is unreadable. A [`DataLoader`](crate::DataLoader) leaves the
+    /// image out of the batch and reports it in [`Batch::bad`](crate::Batch::bad).
     fn image(
         &self,
         index: usize,
@@ -87,12 +88,12 @@ impl fmt::Debug for SharedSource {
 }
 
 impl Dataset {
-    /// Makes a dataset of a source, whose labels are numbers of these classes. If one image has several labels, or none,
-    /// every image may.
+    /// Creates a dataset from a source whose labels are indices of `classes`. If one image has
+    /// several labels or none, the dataset is multi-label.
     ///
     /// # Errors
     ///
-    /// Returns an error if a label is not the number of a class.
+    /// Returns an error if a label is not the index of a class.
     pub fn from_source(
         classes: impl IntoIterator<Item = impl Into<String>>,
         source: impl ImageSource + 'static,

@@ -1,4 +1,4 @@
-//! Some images to train, others to validate.
+//! Splits a dataset for training and validation.
 
 use rand::seq::SliceRandom;
 
@@ -7,13 +7,16 @@ use crate::random::{For, random};
 use crate::{Dataset, SplitOptions};
 
 impl Dataset {
-    /// Splits the dataset in two: the second part has a share of the images of each class, rounded, at least one. An image
-    /// with several labels counts for the first of them; one without any stays in the first part if it is alone.
+    /// Splits the dataset in two. The second part has a share of the images of each class, rounded,
+    /// but at least one.
+    ///
+    /// An image with several labels counts for the first one. An image without labels stays in the
+    /// first part if it is the only one.
     ///
     /// # Errors
     ///
-    /// Returns an error if a class has fewer than two images, so that one part would be without it, or the share is not
-    /// between 0 and 1.
+    /// Returns an error if a class has fewer than two images, as one part would lack the class.
+    /// Also returns an error if the share is not between 0 and 1.
     ///
     /// ```
     /// use resnet_data::{Dataset, SplitOptions};
@@ -64,7 +67,7 @@ impl Dataset {
         Ok([part(false), second])
     }
 
-    /// The first `count` images of each class, in their order: a smaller dataset.
+    /// Returns a smaller dataset with the first `count` images of each class, in order.
     pub fn take_per_class(&self, count: usize) -> Self {
         let mut taken = vec![0; self.classes().len()];
         let mut wanted = |labels: &[usize]| match labels.first() {

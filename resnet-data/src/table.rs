@@ -1,4 +1,4 @@
-//! A table of paths and labels.
+//! Tables of paths and labels.
 
 mod columns;
 mod entries;
@@ -15,28 +15,35 @@ use self::rows::Rows;
 use crate::DataOptions;
 use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 
-/// What stands between the labels of an image that has several.
+/// The separator of several labels in a cell.
 const BETWEEN: char = ';';
 
 impl Dataset {
-    /// Opens a table as text: a CSV file with a column of paths, relative to the file's folder, and one of labels.
+    /// Opens a table in text form: a CSV file with a column of paths, relative to the file's
+    /// folder, and a column of labels.
     ///
-    /// Without a header the paths come first. A header may name the columns `path` and `label` or what is customary
-    /// (`image`, `filename`, `class`, in any case), in any order and beside other columns; otherwise the columns are told
-    /// by the files that exist, and [noted](Self::notes). Tabs, `;` or `|` may stand between the columns.
+    /// Without a header, the paths are in the first column. A header may name the columns `path`
+    /// and `label` or use a common name (`image`, `filename`, `class`, in any case). The columns
+    /// may have any order, and the table may have other columns.
     ///
-    /// Where an image has several labels (`cat;dog`), or one ends in `;`, all images may have several or none.
+    /// Other headers work if the files exist: the column with their paths is the path column, and a
+    /// [note](Self::notes) says so. Tabs, `;` or `|` may separate the columns instead of commas.
+    ///
+    /// If an image has several labels (`cat;dog`), or a label ends with `;`, the dataset is
+    /// multi-label: any image may have several labels or none.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, a row has another form, the columns are not clear, or a label is missing where every
-    /// other image has exactly one.
+    /// Returns an error if the file is unreadable, a row has another number of columns, or the
+    /// columns are ambiguous. Also returns an error if a label is missing and every other image has
+    /// exactly one.
     pub fn csv(path: impl AsRef<Path>) -> Result<Self, DataError> {
         read(path.as_ref(), &DataOptions::default(), false)
     }
 }
 
-/// Opens a table, with its columns named or not; one file at least must exist.
+/// Opens a table, with or without column names in the options. At least one of the listed files
+/// must exist.
 pub(crate) fn open(path: &Path, options: &DataOptions) -> Result<Dataset, DataError> {
     read(path, options, true)
 }
@@ -50,7 +57,7 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
     } = rows::read(path)?;
     let empty = || DataError::Form {
         path: path.into(),
-        expected: "labelled images".into(),
+        expected: "labeled images".into(),
         found: "none".into(),
     };
     if rows.is_empty() {
@@ -84,13 +91,13 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
     let mut several = entries.iter().any(is_several);
     let mut presence = None;
     if let (false, Some(error)) = (several, unlabeled(path, &entries)) {
-        // Of one class, an image has it or not.
+        // With a single class, an image has the class or not.
         let [class] = classes.as_slice() else {
             return Err(error);
         };
         several = true;
         presence = Some(format!(
-            "`{}`: images without a label are taken for those without `{class}`",
+            "`{}`: images without a label count as images without `{class}`",
             path.display()
         ));
     }
@@ -115,7 +122,8 @@ fn read(path: &Path, options: &DataOptions, must_exist: bool) -> Result<Dataset,
     Ok(notes.into_iter().flatten().fold(data, Dataset::with_note))
 }
 
-/// Why it is wrong that images have no label, where none has several; none where all have one.
+/// Returns the error for images without a label in a dataset that is not multi-label. Returns
+/// `None` if every image has one.
 fn unlabeled(path: &Path, entries: &[Entry]) -> Option<DataError> {
     let empty = entries.iter().filter(|entry| entry.labels.is_empty());
     let lines: Vec<u64> = empty.map(|entry| entry.row.line).collect();

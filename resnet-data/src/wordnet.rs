@@ -1,21 +1,21 @@
-//! ImageNet's names of folders: ids of WordNet.
+//! WordNet ids, the folder names of ImageNet.
 
 use std::sync::LazyLock;
 
-/// The 1000 ids of ImageNet-1k in the order of its classes, which is that of the ids. From timm's
+/// The 1000 ids of ImageNet-1k, sorted, which is also the order of the classes. From timm's
 /// `imagenet_synsets.txt` (Apache-2.0).
 static IDS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| include_str!("imagenet_wordnet_ids.txt").lines().collect());
 
-/// The number of ImageNet-1k's classes.
+/// The number of classes of ImageNet-1k.
 pub(crate) const CLASSES: usize = 1000;
 
-/// The class of ImageNet-1k that a folder is named after: `n01440764`, or `n01440764` with a word behind it.
+/// Returns the ImageNet-1k class of a folder name: `n01440764`, or `n01440764` followed by a word.
 pub(crate) fn class(name: &str) -> Option<usize> {
     IDS.binary_search(&id(name)?).ok()
 }
 
-/// The id that a name begins with: `n` and eight digits.
+/// Returns the id at the start of a name: `n` and eight digits.
 fn id(name: &str) -> Option<&str> {
     let (id, rest) = name.split_at_checked(9)?;
     let digits = id.strip_prefix('n')?;
@@ -28,15 +28,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_a_thousand_and_sorted() {
+    fn there_are_a_thousand_sorted_ids() {
         assert_eq!(IDS.len(), CLASSES);
         assert!(IDS.is_sorted());
         assert!(IDS.iter().all(|name| id(name) == Some(name)));
     }
 
     #[test]
-    fn classes_are_torchvisions() {
-        // The first, the last, and English springer of imagenette.
+    fn classes_match_torchvision() {
+        // The first, the last, and English springer from imagenette.
         assert_eq!(class("n01440764"), Some(0));
         assert_eq!(class("n15075141"), Some(999));
         assert_eq!(class("n02102040"), Some(217));

@@ -4,15 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a file whole or not at all: into a temporary file beside it, which is synced and renamed.
+/// Writes a file atomically: writes a temporary file beside it, syncs it and renames it.
 ///
-/// A crash at any time leaves the old content or the new. A link is followed to the file behind it.
-/// A device or a pipe is written to as it is, without this guarantee.
+/// After a crash, the file has either the old or the new content. If `path` is a symbolic link, its
+/// target is replaced. Writes to a device or a pipe are direct and not atomic.
 ///
 /// # Errors
 ///
-/// Returns the error of the operating system. The file is then as it was before, and the temporary
-/// file is removed.
+/// Returns the error of the operating system. The file then keeps its old content, and the
+/// temporary file is removed.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     let path = &match path.as_ref().canonicalize() {
         Ok(existing) if existing.is_file() => existing,
@@ -29,7 +29,7 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> 
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        // The error would name the temporary file otherwise, which the user does not know.
+        // Otherwise the error would name the temporary file, which the user does not know.
         let message = format!("there is no folder `{}`", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
@@ -71,7 +71,7 @@ mod tests {
             format!("there is no folder `{}`", missing.display())
         );
 
-        // The temporary file is written, and cannot take the place of a folder.
+        // The temporary file is written, but cannot replace a folder.
         let occupied = folder.path().join("occupied");
         fs::create_dir(&occupied).unwrap();
         write_atomically(&occupied, b"new").unwrap_err();

@@ -12,7 +12,7 @@ use burn_tensor::ops::ConvOptions;
 use burn_tensor::{DType, Tensor};
 use spin::Mutex;
 
-/// `y = relu(norm(conv(x)) + residual)`; every part but `x` is optional.
+/// A layer `y = relu(norm(conv(x)) + residual)`. Every part except `x` is optional.
 #[derive(Clone, Debug)]
 pub struct Layer<B: Backend> {
     /// Input, `[batch, in, height, width]`.
@@ -21,9 +21,9 @@ pub struct Layer<B: Backend> {
     pub conv: Option<LayerConv<B>>,
     /// Batch norm.
     pub norm: Option<LayerNorm<B>>,
-    /// Residual, of the shape of the output.
+    /// Residual, with the shape of the output.
     pub residual: Option<Tensor<B, 4>>,
-    /// Whether the output is `max(y, 0)`.
+    /// Whether to apply a ReLU.
     pub relu: bool,
 }
 
@@ -41,16 +41,17 @@ pub struct LayerConv<B: Backend> {
 /// The batch norm of a [`Layer`].
 #[derive(Clone, Debug)]
 pub enum LayerNorm<B: Backend> {
-    /// Normalizes by the statistics of the batch. Occurs on autodiff backends only.
+    /// Normalizes by the batch statistics. It occurs only on autodiff backends.
     Batch {
         /// Scale of the normalized values, `[out]`.
         scale: Tensor<B, 1>,
         /// Shift of the normalized values, `[out]`.
         shift: Tensor<B, 1>,
-        /// Added to the variance before the root.
+        /// Added to the variance before the square root.
         epsilon: f64,
     },
-    /// Normalizes by the running statistics: `x * scale + shift`. Both are constants without gradients.
+    /// Normalizes by the running statistics: `x * scale + shift`. Both tensors are constants
+    /// without gradients.
     Running {
         /// Scale of the convolution, `[out]`.
         scale: Tensor<B, 1>,
@@ -64,16 +65,17 @@ pub enum LayerNorm<B: Backend> {
 pub struct LayerOutput<B: Backend> {
     /// Output, `[batch, out, height, width]`.
     pub output: Tensor<B, 4>,
-    /// Mean and unbiased variance of each channel, each `[out]`, outside of the autograd graph. Set for
-    /// [`LayerNorm::Batch`].
+    /// Mean and unbiased variance of each channel, each `[out]`, detached from the autograd graph.
+    /// Set for [`LayerNorm::Batch`].
     pub statistics: Option<[Tensor<B, 1>; 2]>,
 }
 
-/// Fused layers that a backend registers to replace Burn's op-by-op path. They give the same numbers, gradients
-/// included.
+/// Fused layers that a backend registers to replace Burn's op-by-op path.
+///
+/// They return the same outputs and gradients as Burn's operations.
 #[derive(Clone, Debug)]
 pub struct FusedLayers<B: Backend> {
-    /// Whether `forward` computes in this float type.
+    /// Returns whether `forward` supports this float type.
     pub supports: fn(DType) -> bool,
     /// Computes one layer.
     pub forward: fn(Layer<B>) -> LayerOutput<B>,
@@ -82,7 +84,7 @@ pub struct FusedLayers<B: Backend> {
 static REGISTRY: Mutex<Vec<(TypeId, Box<dyn Any + Send + Sync>)>> = Mutex::new(Vec::new());
 
 impl<B: Backend> FusedLayers<B> {
-    /// Registers the layers for backend `B`. The first registration of a backend stays.
+    /// Registers the layers for backend `B`. Only the first registration of a backend takes effect.
     pub fn register(self) {
         let mut registry = REGISTRY.lock();
         if !registry.iter().any(|(id, _)| *id == TypeId::of::<B>()) {
@@ -90,7 +92,7 @@ impl<B: Backend> FusedLayers<B> {
         }
     }
 
-    /// Returns the layers of backend `B`, if it registered any.
+    /// Returns the layers of backend `B`, or `None` if it has not registered any.
     pub fn registered() -> Option<Self> {
         let registry = REGISTRY.lock();
         let own = registry.iter().find(|(id, _)| *id == TypeId::of::<B>());
@@ -103,11 +105,11 @@ mod tests {
     use super::*;
     use burn::backend::{Autodiff, Flex};
 
-    // A type that no other test uses: registrations last as long as the program.
+    // No other test uses this type, because registrations last as long as the process.
     type Other = Autodiff<Autodiff<Flex>>;
 
     #[test]
-    fn a_backend_uses_its_own_layers_and_others_do_not() {
+    fn layers_are_registered_per_backend() {
         let layers = |forward: fn(Layer<Other>) -> LayerOutput<Other>| FusedLayers {
             supports: |_| true,
             forward,
@@ -117,7 +119,7 @@ mod tests {
             statistics: None,
         };
         layers(shift).register();
-        layers(|_| panic!("the first stays")).register();
+        layers(|_| panic!("a second registration")).register();
         assert!(FusedLayers::<Flex>::registered().is_none());
         let layer = Layer {
             x: Tensor::ones([1, 1, 2, 2], &Default::default()),

@@ -1,4 +1,4 @@
-//! Decode a JPEG of 2000x1500, resize it to 256, and both as the preprocessing does them.
+//! Benchmarks decoding of a 2000x1500 JPEG, resizing to 256, and both together as preprocessing.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -7,7 +7,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use image::ImageFormat;
 use resnet_image::{Filter, Preprocessing, RgbImage, decode, resize_shorter_side};
 
-/// Waves of many lengths under a little noise, so that the JPEG is about as busy as a photo.
+/// Creates waves of many lengths with a little noise, so that the JPEG is about as complex as a
+/// photo.
 fn photo() -> RgbImage {
     let mut noise = 1u32;
     RgbImage::from_fn(2000, 1500, |x, y| {

@@ -1,4 +1,4 @@
-//! Normalizes images into a batch: a Burn tensor.
+//! Normalization of images into a batch, a Burn tensor.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -6,69 +6,70 @@ use rayon::prelude::*;
 
 use crate::per_channel::PerChannel;
 use crate::pixels::AsSamples;
-use crate::preprocessing::{PreprocessingError, check_normalisation};
+use crate::preprocessing::{PreprocessingError, check_normalization};
 
-/// Why images could not be made into one tensor.
+/// The error of images that do not form a batch.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
-    /// There is no image.
+    /// No images.
     #[error("the batch is empty: expected at least 1 image, found 0")]
     Empty,
-    /// An image has no pixels.
+    /// An image without pixels.
     #[error(
         "image {index} of the batch has no pixels: expected sides of at least 1, found {width}x{height}"
     )]
     EmptyImage {
-        /// Position in the batch.
+        /// The position in the batch.
         index: usize,
-        /// Columns found.
+        /// The width of the image.
         width: u32,
-        /// Rows found.
+        /// The height of the image.
         height: u32,
     },
-    /// The images differ in size.
+    /// Images of different sizes.
     #[error(
         "image {index} of the batch: expected {}x{} pixels as image 0, found {}x{}; crop all to one size",
         expected.0, expected.1, found.0, found.1
     )]
     SizeMismatch {
-        /// Position in the batch.
+        /// The position in the batch.
         index: usize,
-        /// Width and height of the first image.
+        /// The width and height of the first image.
         expected: (u32, u32),
-        /// Width and height of this image.
+        /// The width and height of this image.
         found: (u32, u32),
     },
-    /// An image has another number of channels than there are means.
+    /// An image whose number of channels differs from the number of means.
     #[error(
         "image {index} of the batch: expected {expected} channels, as many as means, found {found}; \
-         decode it to as many channels"
+         decode it to {expected} channels"
     )]
     ChannelMismatch {
-        /// Position in the batch.
+        /// The position in the batch.
         index: usize,
         /// The number of means.
         expected: usize,
-        /// The channels of this image.
+        /// The number of channels of this image.
         found: usize,
     },
-    /// The mean or the standard deviation cannot be used.
+    /// An invalid mean or standard deviation.
     #[error(transparent)]
     Normalisation(#[from] PreprocessingError),
 }
 
-/// Normalizes images of one size into a batch: torchvision's `ToTensor` and `Normalize`.
+/// Normalizes images of one size into a batch, as torchvision's `ToTensor` and `Normalize` do.
 ///
-/// Each image needs one channel per mean: one, three or four. Every value is `(x / 255 - mean) / std`, with each step
-/// rounded to `f32`.
+/// Each image needs one channel per mean: one, three or four. Every value becomes
+/// `(x / 255 - mean) / std`; each step is rounded to `f32`.
 ///
 /// # Shapes
 /// - output: `[images.len(), channels, height, width]`, red first, alpha last
 ///
 /// # Errors
-/// [`BatchError`] for an empty batch, an empty image, images of different sizes or other channels, and a `mean` or
-/// `std` that [`Preprocessing::validate`](crate::Preprocessing::validate) would refuse.
+/// Returns a [`BatchError`] if the batch or an image is empty, or if the images differ in size or
+/// have other channels. Also returns it if
+/// [`Preprocessing::validate`](crate::Preprocessing::validate) would reject `mean` or `std`.
 ///
 /// ```
 /// # use burn::backend::{Flex, flex::FlexDevice};
@@ -90,17 +91,17 @@ pub fn to_tensor<B: Backend>(
     Ok(Tensor::from_data(data, device))
 }
 
-/// Returns the numbers of [`to_tensor`], not on a device yet.
+/// Returns the values of [`to_tensor`] before they move to a device.
 ///
 /// # Errors
-/// As [`to_tensor`].
+/// Returns an error in the same cases as [`to_tensor`].
 pub fn normalized(
     images: &[impl AsSamples],
     mean: impl Into<PerChannel>,
     std: impl Into<PerChannel>,
 ) -> Result<TensorData, BatchError> {
     let (mean, std) = (mean.into(), std.into());
-    check_normalisation(&mean, &std)?;
+    check_normalization(&mean, &std)?;
     let channels = mean.len();
     let expected = images.first().ok_or(BatchError::Empty)?.dimensions();
     for (index, image) in images.iter().enumerate() {

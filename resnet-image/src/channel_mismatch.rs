@@ -1,25 +1,25 @@
-//! A network and the channels of its images.
+//! A check that a network and its preprocessing agree on the channels.
 
 use crate::{Channels, Preprocessing};
 
-/// The network takes images with other channels than its preprocessing makes.
+/// The error of a network whose input channels differ from the channels of its preprocessing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the network takes {network} input channel{}, its preprocessing has {preprocessing} mean{}: {}", plural(*.network), plural(*.preprocessing), advice(*.network))]
 #[non_exhaustive]
 pub struct ChannelMismatch {
-    /// Input channels of the network.
+    /// The number of input channels of the network.
     pub network: usize,
-    /// Means of the preprocessing.
+    /// The number of means of the preprocessing.
     pub preprocessing: usize,
 }
 
 impl Preprocessing {
-    /// Checks that there are as many means as a network has input channels: one for gray images, three for RGB, four for
-    /// RGBA.
+    /// Checks that the preprocessing has one mean per input channel of a network: one for gray
+    /// images, three for RGB, four for RGBA.
     ///
     /// # Errors
     ///
-    /// Returns an error if there are not.
+    /// Returns an error if the numbers differ.
     ///
     /// ```
     /// use resnet_image::Preprocessing;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The channels of an image, with the meaning of Pillow's modes `L`, `RGB` and `RGBA`.
+/// The channels of an image, equivalent to Pillow's modes `L`, `RGB` and `RGBA`.
 ///
 /// ```
 /// use resnet_image::Channels;
@@ -13,12 +13,12 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Channels {
-    /// One channel, the luma: `convert("L")`.
+    /// One channel, the luma, as from `convert("L")`.
     Gray,
-    /// Red, green and blue: `convert("RGB")`.
+    /// Red, green and blue, as from `convert("RGB")`.
     #[default]
     Rgb,
-    /// Red, green, blue and alpha, not premultiplied: `convert("RGBA")`.
+    /// Red, green, blue and alpha, not premultiplied, as from `convert("RGBA")`.
     Rgba,
 }
 
@@ -56,7 +56,7 @@ impl TryFrom<usize> for Channels {
     }
 }
 
-/// A number of channels that no image has here.
+/// An unsupported number of channels.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected 1 (gray), 3 (RGB) or 4 (RGBA) channels, found {found}")]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use crate::channels::Channels;
 
-/// Converts pixels; alpha is full where there was none, and dropped where there is none.
+/// Converts pixels. A new alpha channel is opaque; an unneeded one is dropped.
 pub(crate) fn convert(source: &[u8], from: Channels, target: &mut [u8], to: Channels) {
     use Channels::{Gray, Rgb, Rgba};
     match (from, to) {
@@ -16,7 +16,7 @@ pub(crate) fn convert(source: &[u8], from: Channels, target: &mut [u8], to: Chan
     }
 }
 
-/// Applies `pixel` to pixels of `N` samples.
+/// Applies `pixel` to every pixel of `N` samples.
 pub(crate) fn map<const N: usize, const M: usize>(
     source: &[u8],
     target: &mut [u8],
@@ -28,7 +28,7 @@ pub(crate) fn map<const N: usize, const M: usize>(
     }
 }
 
-/// ITU-R 601-2 in the fixed-point arithmetic of Pillow's `L24`.
+/// Computes the luma (ITU-R 601-2) in the fixed-point arithmetic of Pillow's `L24`.
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     let sum = u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000;
     (sum >> 16) as u8

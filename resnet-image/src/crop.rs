@@ -1,4 +1,4 @@
-//! Crops the center of an image, as torchvision does.
+//! Center crops, as in torchvision.
 
 use image::{ImageBuffer, Pixel};
 
@@ -6,14 +6,14 @@ use crate::filter::Filter;
 use crate::limits::{TransformError, check_output, check_source};
 use crate::resize::{Window, resize_window};
 
-/// Returns the center `size` x `size` pixels, as torchvision's `CenterCrop(size)`.
+/// Returns the center `size` x `size` pixels, as torchvision's `CenterCrop(size)` does.
 ///
-/// Where the image is smaller than the crop it is padded with zeros, the odd pixel at the right
-/// and below; where it is larger, the offset `(side - size) / 2` rounds half to even.
+/// Pads an image that is smaller than the crop with zeros; the odd pixel goes to the right and
+/// below. For a larger image, the offset `(side - size) / 2` is rounded half to even.
 ///
 /// # Errors
-/// [`TransformError`] when `size` or a side of the image is zero, or when the crop would pass
-/// [`MAX_PIXELS`](crate::MAX_PIXELS).
+/// Returns a [`TransformError`] if `size` or a side of the image is zero, or if the crop has more
+/// than [`MAX_PIXELS`](crate::MAX_PIXELS) pixels.
 ///
 /// ```
 /// use resnet_image::{RgbImage, center_crop};
@@ -32,9 +32,10 @@ pub fn center_crop<P: Pixel<Subpixel = u8>>(
     crop_resized(image, width.into(), height.into(), size, Filter::default())
 }
 
-/// The center crop of `image` resized to `width` x `height`, computing no pixel outside the crop.
+/// Resizes `image` to `width` x `height` and crops the center, without computing pixels outside the
+/// crop.
 ///
-/// So the memory needed is bounded by the image and the crop, whatever the aspect ratio.
+/// The image and the crop limit the memory, regardless of the aspect ratio.
 pub(crate) fn crop_resized<P: Pixel<Subpixel = u8>>(
     image: &ImageBuffer<P, Vec<u8>>,
     width: u64,
@@ -64,7 +65,7 @@ pub(crate) fn crop_resized<P: Pixel<Subpixel = u8>>(
     Ok(padded)
 }
 
-/// The part of one side that a crop keeps, and the black pixels before it.
+/// The part of one side that a crop keeps, and the number of black pixels before it.
 #[derive(Debug, PartialEq)]
 struct Span {
     start: u64,
@@ -82,7 +83,7 @@ impl Span {
             },
             _ => {
                 let spare = side - u64::from(size);
-                // `int(round(spare / 2.0))`: Python rounds half to even.
+                // torchvision computes `int(round(spare / 2.0))`, and Python rounds half to even.
                 let start = spare / 2 + u64::from(spare % 4 == 3);
                 Self {
                     start,

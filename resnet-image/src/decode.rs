@@ -1,4 +1,4 @@
-//! Decodes images from files and bytes.
+//! Decoding of images from files and bytes.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -32,12 +32,12 @@ pub use self::budget::{memory_limit, set_memory_limit};
 pub use self::error::{DecodeError, OpenError};
 pub use self::names::{IMAGE_ENDINGS, foreign_image_ending, has_image_ending};
 
-/// Decodes an image to RGB, as `PIL.Image.open(…).convert("RGB")`, with the default limit.
+/// Decodes an image to RGB, as `PIL.Image.open(…).convert("RGB")` does, with the default limit.
 ///
-/// Short for [`Decoder::decode`] of the default [`Decoder`].
+/// Calls [`Decoder::decode`] on the default [`Decoder`].
 ///
 /// # Errors
-/// As for [`Decoder::decode`].
+/// Returns an error in the same cases as [`Decoder::decode`].
 ///
 /// ```
 /// use resnet_image::{DecodeError, decode};
@@ -50,10 +50,10 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
 
 /// Reads and decodes the image at `path`, with the default limit.
 ///
-/// Short for [`Decoder::open`] of the default [`Decoder`].
+/// Calls [`Decoder::open`] on the default [`Decoder`].
 ///
 /// # Errors
-/// As for [`Decoder::open`].
+/// Returns an error in the same cases as [`Decoder::open`].
 ///
 /// ```
 /// let error = resnet_image::open("no/such.png").unwrap_err();
@@ -63,12 +63,12 @@ pub fn open(path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
     Decoder::default().open(path)
 }
 
-/// Reads and decodes the image at `path` into these channels, with the default limit.
+/// Reads the image at `path` and decodes it to these channels, with the default limit.
 ///
-/// Short for [`Decoder::open_as`] of the default [`Decoder`].
+/// Calls [`Decoder::open_as`] on the default [`Decoder`].
 ///
 /// # Errors
-/// As for [`Decoder::open_as`].
+/// Returns an error in the same cases as [`Decoder::open_as`].
 ///
 /// ```
 /// use resnet_image::{Channels, open_as};
@@ -80,7 +80,7 @@ pub fn open_as(path: impl AsRef<Path>, channels: Channels) -> Result<Pixels, Ope
     Decoder::default().open_as(path, channels)
 }
 
-/// Decodes images of at most so many pixels.
+/// A decoder with a limit on the number of pixels.
 ///
 /// ```
 /// use resnet_image::{DecodeError, Decoder};
@@ -93,8 +93,8 @@ pub fn open_as(path: impl AsRef<Path>, channels: Channels) -> Result<Pixels, Ope
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Decoder {
-    /// The most pixels that an image may have by its header, checked before memory for them is
-    /// taken: a guard against decompression bombs. [`MAX_PIXELS`] unless set.
+    /// The maximum number of pixels, checked against the header before any allocation: a guard
+    /// against decompression bombs. The default is [`MAX_PIXELS`].
     pub max_pixels: u64,
 }
 
@@ -107,26 +107,29 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Decodes PNG, JPEG, WebP, BMP, GIF (the first frame), TIFF or PNM to RGB; the content decides which.
+    /// Decodes PNG, JPEG, WebP, BMP, GIF (first frame), TIFF or PNM to RGB. The content decides the
+    /// format.
     ///
-    /// Gray is spread over the channels, palettes are resolved, alpha is dropped (not blended),
-    /// the high byte is taken of 16-bit channels, and the EXIF orientation is not applied.
+    /// Copies gray to all three channels and resolves palettes. Drops alpha without blending. Takes
+    /// the high byte of 16-bit channels. Does not apply the EXIF orientation.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are no such image, are cut short, use a feature that is not
-    /// supported, announce more than [`max_pixels`](Self::max_pixels), or need more than the
-    /// [memory limit](set_memory_limit).
+    /// Returns a [`DecodeError`] if the bytes are not a supported image, are truncated, or use an
+    /// unsupported feature. Also returns it if the header claims more than
+    /// [`max_pixels`](Self::max_pixels) pixels, or if decoding needs more than the [memory
+    /// limit](set_memory_limit).
     pub fn decode(&self, bytes: &[u8]) -> Result<RgbImage, DecodeError> {
         Ok(self.decode_as(bytes, Channels::Rgb)?.into_rgb())
     }
 
-    /// Decodes as [`decode`](Self::decode) does, into these channels by the rules of Pillow's `convert`.
+    /// Decodes like [`decode`](Self::decode), but to these channels, by the rules of Pillow's
+    /// `convert`.
     ///
-    /// [`Channels::Gray`] keeps the samples of gray images, and takes the luma of others. [`Channels::Rgba`] keeps alpha
-    /// and transparent colors, and makes all other pixels opaque.
+    /// [`Channels::Gray`] keeps the samples of gray images and takes the luma of others.
+    /// [`Channels::Rgba`] keeps alpha and transparent colors, and makes all other pixels opaque.
     ///
     /// # Errors
-    /// As for [`decode`](Self::decode).
+    /// Returns an error in the same cases as [`decode`](Self::decode).
     ///
     /// ```
     /// use resnet_image::{Channels, Decoder, Pixels};
@@ -144,24 +147,26 @@ impl Decoder {
     /// Reads the file at `path` and [decodes](Self::decode) it.
     ///
     /// # Errors
-    /// [`OpenError`], which names the path. Anything but a regular file, such as a named pipe or a device, is an error.
+    /// Returns an [`OpenError`], which names the path, if the file cannot be read or decoded. A
+    /// named pipe, a device or anything else that is not a regular file is an error.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RgbImage, OpenError> {
         let path = path.as_ref();
         Ok(self.open_as(path, Channels::Rgb)?.into_rgb())
     }
 
-    /// Reads the file at `path` and decodes it [into these channels](Self::decode_as).
+    /// Reads the file at `path` and [decodes it to these channels](Self::decode_as).
     ///
     /// # Errors
-    /// As for [`open`](Self::open).
+    /// Returns an error in the same cases as [`open`](Self::open).
     pub fn open_as(&self, path: impl AsRef<Path>, channels: Channels) -> Result<Pixels, OpenError> {
         file::open(*self, path.as_ref(), channels)
     }
 
-    /// Returns everything that `reader` holds, for [`decode`](Self::decode).
+    /// Reads all bytes of `reader`, for [`decode`](Self::decode).
     ///
     /// # Errors
-    /// What the reader says, and an error beyond the bytes that an allowed image can take.
+    /// Returns an error if reading fails, or if there are more bytes than an allowed image can
+    /// take.
     pub fn read_bytes(&self, reader: impl Read) -> io::Result<Vec<u8>> {
         let limit = self.max_bytes();
         let mut bytes = Vec::new();
@@ -174,13 +179,13 @@ impl Decoder {
         Ok(bytes)
     }
 
-    /// The most bytes that the pixels of an allowed image take in any format, and its metadata besides.
+    /// Returns the maximum number of bytes of an allowed image in any format, with its metadata.
     fn max_bytes(&self) -> u64 {
         self.max_pixels.saturating_mul(8).saturating_add(1 << 20)
     }
 }
 
-/// Decodes the bytes into the channels that the job asks for.
+/// Decodes the bytes to the channels of the job.
 fn run(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The resampling filter of a resize, by the name that torchvision and timm give it.
+/// A resampling filter for a resize, named as in torchvision and timm.
 ///
 /// ```
 /// use resnet_image::Filter;
@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
-    /// A triangle of radius 1, widened when the image shrinks (torchvision's weights).
+    /// A triangle of radius 1, widened for downscaling (torchvision's weights).
     #[default]
     Bilinear,
-    /// Keys' cubic of radius 2 with `a = -0.5`, widened when the image shrinks (most timm weights).
+    /// Keys' cubic of radius 2 with `a = -0.5`, widened for downscaling (most timm weights).
     Bicubic,
 }
 
 impl Filter {
-    /// The distance, in source pixels at scale 1, beyond which the weight is zero.
+    /// Returns the distance, in source pixels at scale 1, beyond which the weight is zero.
     pub(crate) fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
@@ -32,7 +32,7 @@ impl Filter {
         }
     }
 
-    /// The weight at distance `x`, in the order of operations of Pillow's `Resample.c`.
+    /// Returns the weight at distance `x`, with the order of operations of Pillow's `Resample.c`.
     pub(crate) fn weight(self, x: f64) -> f64 {
         const A: f64 = -0.5;
         let x = x.abs();
@@ -68,7 +68,7 @@ impl FromStr for Filter {
     }
 }
 
-/// A name that is no [`Filter`].
+/// The error for a name that is not a [`Filter`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown filter: expected `bilinear` or `bicubic`, found `{found}`")]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_round_trip_and_others_are_refused() {
+    fn names_round_trip_and_others_are_an_error() {
         for filter in [Filter::Bilinear, Filter::Bicubic] {
             assert_eq!(filter.to_string().parse(), Ok(filter));
         }
@@ -97,7 +97,7 @@ mod tests {
         for (x, weight) in [(0.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (2.0, 0.0)] {
             assert_eq!(Filter::Bicubic.weight(x), weight);
         }
-        // 1.5 * 0.125 - 2.5 * 0.25 + 1 = 0.5625, by the formula for |x| < 1
+        // 1.5 * 0.125 - 2.5 * 0.25 + 1 = 0.5625, by the formula for |x| < 1.
         assert_eq!(Filter::Bicubic.weight(-0.5), 0.5625);
     }
 }

@@ -1,41 +1,41 @@
-//! Limits on image sizes, and the error of an image beyond them.
+//! Limits on image sizes.
 
-/// The default limit on the pixels of an image, and the limit on those of a resize or crop: where
-/// Pillow raises `DecompressionBombError` (twice its `MAX_IMAGE_PIXELS`).
+/// The default limit on the pixels of an image, and the limit on the pixels of a resize or crop. It
+/// is twice Pillow's `MAX_IMAGE_PIXELS`, where Pillow raises `DecompressionBombError`.
 pub const MAX_PIXELS: u64 = 178_956_970;
 
-/// The limit on a side of a resized image, past which the table of weights alone would be absurd.
+/// The limit on a side of a resized image; a larger resize would need a huge table of weights.
 pub const MAX_SIDE: u64 = 1 << 20;
 
-/// Why an image could not be resized or cropped.
+/// The error of an image that cannot be resized or cropped.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransformError {
-    /// The image has no pixels.
+    /// An image without pixels.
     #[error("the image has no pixels: expected sides of at least 1, found {width}x{height}")]
     EmptyImage {
-        /// Columns found.
+        /// The width of the image.
         width: u32,
-        /// Rows found.
+        /// The height of the image.
         height: u32,
     },
-    /// The size asked for has a zero side.
-    #[error("the size to make is empty: expected sides of at least 1, found {width}x{height}")]
+    /// A requested size with a zero side.
+    #[error("the requested size is empty: expected sides of at least 1, found {width}x{height}")]
     ZeroSize {
-        /// Columns asked for.
+        /// The requested width.
         width: u64,
-        /// Rows asked for.
+        /// The requested height.
         height: u64,
     },
-    /// The result, or the image between the two passes of a resize, would be too large.
+    /// A result, or an intermediate image of a resize, that is too large.
     #[error(
         "{width}x{height} pixels are too many: expected at most {MAX_PIXELS} in all and \
-         {MAX_SIDE} a side; choose a smaller size, or crop a very long image first"
+         {MAX_SIDE} per side; choose a smaller size, or crop a very long image first"
     )]
     TooLarge {
-        /// Columns asked for.
+        /// The requested width.
         width: u64,
-        /// Rows asked for.
+        /// The requested height.
         height: u64,
     },
 }

@@ -1,10 +1,10 @@
 //! The memory of the machine.
 
-/// The largest default limit.
+/// The maximum of the default limit.
 const LARGEST_DEFAULT: u64 = 4 << 30;
 
-/// Returns the bytes that work may take at one time unless a user sets another limit: 4 GiB, or half the memory of the
-/// machine where Linux tells it and it is less.
+/// Returns the default memory limit in bytes: 4 GiB, or half of the machine's memory if that is
+/// less. Only Linux reports the machine's memory.
 pub fn default_memory_limit() -> u64 {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
     let half = meminfo
@@ -14,7 +14,7 @@ pub fn default_memory_limit() -> u64 {
     half.map_or(LARGEST_DEFAULT, |half| half.min(LARGEST_DEFAULT))
 }
 
-/// The line `MemTotal: 16303428 kB`, in bytes.
+/// Returns the number of bytes in the line `MemTotal: 16303428 kB`.
 fn total_memory(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()

@@ -1,4 +1,4 @@
-//! One number for each channel: a mean or a standard deviation.
+//! One number per channel: a mean or a standard deviation.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use crate::channels::{Channels, ChannelsError};
 
 /// One number for each of one, three or four channels, such as the means of a preprocessing.
 ///
-/// In JSON, it is a list.
+/// Serializes as a list.
 ///
 /// ```
 /// use resnet_image::PerChannel;
@@ -23,12 +23,12 @@ use crate::channels::{Channels, ChannelsError};
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct PerChannel {
     channels: Channels,
-    /// Zeros where there is no channel.
+    /// Unused entries are zero.
     values: [f32; 4],
 }
 
 impl PerChannel {
-    /// Returns the channels that the numbers are for.
+    /// Returns the channels of the numbers.
     pub fn channels(&self) -> Channels {
         self.channels
     }

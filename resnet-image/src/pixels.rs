@@ -1,11 +1,11 @@
-//! An image of 8 bits per channel.
+//! Images with 8 bits per channel.
 
 use image::{GrayImage, RgbImage, RgbaImage};
 
 use crate::channels::Channels;
 use crate::convert::convert;
 
-/// An image of 8 bits a channel, with one, three or four channels.
+/// An image with 8 bits per channel and one, three or four channels.
 ///
 /// ```
 /// use resnet_image::{Channels, Pixels, RgbImage};
@@ -25,7 +25,7 @@ pub enum Pixels {
 }
 
 impl Pixels {
-    /// Returns an image of zeros.
+    /// Creates an image of zeros.
     pub fn new(width: u32, height: u32, channels: Channels) -> Self {
         match channels {
             Channels::Gray => Self::Gray(GrayImage::new(width, height)),
@@ -43,7 +43,7 @@ impl Pixels {
         }
     }
 
-    /// Returns width and height.
+    /// Returns the width and height.
     pub fn dimensions(&self) -> (u32, u32) {
         match self {
             Self::Gray(image) => image.dimensions(),
@@ -61,7 +61,7 @@ impl Pixels {
         }
     }
 
-    /// Returns the samples to be changed, pixel by pixel and row by row.
+    /// Returns the samples for modification, pixel by pixel and row by row.
     pub fn as_raw_mut(&mut self) -> &mut [u8] {
         match self {
             Self::Gray(image) => image,
@@ -72,7 +72,8 @@ impl Pixels {
 
     /// Converts to other channels, as Pillow's `convert` does.
     ///
-    /// Gray is the luma of a color, colors of gray are equal, and alpha is full or dropped.
+    /// Gray is the luma of a color. A color from gray has three equal channels. A new alpha channel
+    /// is opaque; an unneeded one is dropped.
     ///
     /// ```
     /// use image::Rgb;
@@ -124,12 +125,12 @@ impl From<RgbaImage> for Pixels {
     }
 }
 
-/// What can be normalized into a batch: an image of 8 bits a channel.
+/// An image with 8 bits per channel that can be normalized into a batch.
 pub trait AsSamples: Sync {
     /// Returns the channels.
     fn channels(&self) -> Channels;
 
-    /// Returns width and height.
+    /// Returns the width and height.
     fn dimensions(&self) -> (u32, u32);
 
     /// Returns the samples, pixel by pixel and row by row.

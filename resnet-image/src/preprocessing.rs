@@ -1,4 +1,4 @@
-//! The preprocessing of a set of weights: resize, crop, normalize.
+//! The preprocessing of a set of weights: resize, crop and normalize.
 
 use image::{ImageBuffer, Pixel};
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,17 @@ use crate::per_channel::PerChannel;
 use crate::pixels::Pixels;
 use crate::resize::{resize_shorter_side, shorter_side_size};
 
-/// The mean of ImageNet's training pixels a channel, red first, on the scale 0 to 1.
+/// The mean of ImageNet's training pixels per channel, red first, on a scale of 0 to 1.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 
-/// The standard deviation of ImageNet's training pixels a channel, red first.
+/// The standard deviation of ImageNet's training pixels per channel, red first, on a scale of 0 to
+/// 1.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// How a set of weights wants its images: resize the shorter side, crop the center, normalize.
+/// The preprocessing that a set of weights needs: resize the shorter side, crop the center,
+/// normalize.
 ///
-/// The number of means tells the channels: three for RGB, one for gray (`L`), four for RGBA.
+/// The number of means determines the channels: three for RGB, one for gray (`L`), four for RGBA.
 ///
 /// ```
 /// use resnet_image::{Filter, Preprocessing, RgbImage};
@@ -32,21 +34,22 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// Pixels of the shorter side after the resize; `None` keeps the size.
+    /// The shorter side after the resize, in pixels. `None` keeps the size.
     pub resize: Option<u32>,
-    /// Side of the square cut from the centre; `None` keeps everything.
+    /// The side of the square center crop, in pixels. `None` keeps the whole image.
     pub crop: Option<u32>,
-    /// Filter of the resize.
+    /// The resize filter.
     #[serde(default)]
     pub filter: Filter,
-    /// Subtracted from each channel, once that is on the scale 0 to 1.
+    /// The mean of each channel on a scale of 0 to 1, which normalization subtracts.
     pub mean: PerChannel,
-    /// Divides each channel after the subtraction.
+    /// The standard deviation of each channel, by which normalization divides.
     pub std: PerChannel,
 }
 
 impl Preprocessing {
-    /// What torchvision's `IMAGENET1K_V1` weights were evaluated with: 256, crop 224, bilinear.
+    /// Returns the preprocessing of torchvision's `IMAGENET1K_V1` weights: resize to 256, crop to
+    /// 224, bilinear.
     pub fn imagenet() -> Self {
         Self {
             resize: Some(256),
@@ -57,10 +60,10 @@ impl Preprocessing {
         }
     }
 
-    /// What the CIFAR-10 networks of akamaster's `pytorch_resnet_cifar10` were trained with.
+    /// Returns the preprocessing of the CIFAR-10 networks of akamaster's `pytorch_resnet_cifar10`.
     ///
-    /// The 32x32 image as it is, normalized by ImageNet's mean and standard deviation: those
-    /// weights were trained so, although the numbers of CIFAR-10 itself differ.
+    /// It keeps the 32x32 image and normalizes with ImageNet's mean and standard deviation. Those
+    /// weights were trained with them, although CIFAR-10 itself has different values.
     pub fn cifar() -> Self {
         Self {
             resize: None,
@@ -69,11 +72,12 @@ impl Preprocessing {
         }
     }
 
-    /// Checks what the types cannot.
+    /// Checks that every field has a valid value.
     ///
     /// # Errors
-    /// [`PreprocessingError`] if a size is zero, if `mean` and `std` differ in length, if a mean is not finite, or if a standard
-    /// deviation is not finite and positive.
+    /// Returns a [`PreprocessingError`] if a size is zero, if `mean` and `std` differ in length, if
+    /// a mean is not finite, or if a standard deviation is not finite and positive. Also returns it
+    /// if normalized pixels could exceed 1,000,000.
     ///
     /// ```
     /// use resnet_image::Preprocessing;
@@ -88,7 +92,7 @@ impl Preprocessing {
                 return Err(PreprocessingError::ZeroSize { field });
             }
         }
-        check_normalisation(&self.mean, &self.std)
+        check_normalization(&self.mean, &self.std)
     }
 
     /// Returns the channels that images must have, for [`open_as`](crate::open_as).
@@ -96,14 +100,14 @@ impl Preprocessing {
         self.mean.channels()
     }
 
-    /// Resizes the shorter side, then crops the center: the pixels before normalization.
+    /// Resizes the shorter side and crops the center. Does not normalize.
     ///
-    /// Only the pixels inside the crop are computed, so with a crop even an image of one pixel by
-    /// many thousands needs little memory; where torchvision would make the long strip first, the
-    /// bytes of the result are the same.
+    /// Computes only the pixels inside the crop. So even an image of one pixel by many thousands
+    /// needs little memory. The resulting bytes are the same as torchvision's, which resizes the
+    /// whole strip first.
     ///
     /// # Errors
-    /// [`TransformError`] when a side or a size is zero, or when the result would be too large.
+    /// Returns a [`TransformError`] if a side or a size is zero, or if the result is too large.
     pub fn apply<P: Pixel<Subpixel = u8>>(
         &self,
         image: ImageBuffer<P, Vec<u8>>,
@@ -123,10 +127,10 @@ impl Preprocessing {
         }
     }
 
-    /// Resizes and crops as [`apply`](Self::apply) does, whatever the channels.
+    /// Resizes and crops like [`apply`](Self::apply), for any channels.
     ///
     /// # Errors
-    /// As for [`apply`](Self::apply).
+    /// Returns an error in the same cases as [`apply`](Self::apply).
     ///
     /// ```
     /// use resnet_image::{Channels, Decoder, PerChannel, Preprocessing, to_tensor};
@@ -149,17 +153,17 @@ impl Preprocessing {
     }
 }
 
-/// Why a [`Preprocessing`] cannot be used.
+/// The error of an invalid [`Preprocessing`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreprocessingError {
-    /// A size is zero.
+    /// A size of zero.
     #[error("`{field}` of the preprocessing: expected at least 1 pixel, found 0")]
     ZeroSize {
-        /// Name of the field.
+        /// The name of the field.
         field: &'static str,
     },
-    /// There are not as many means as standard deviations.
+    /// Different numbers of means and standard deviations.
     #[error("`mean` and `std`: expected as many of each, found {mean} and {std}")]
     Channels {
         /// The number of means.
@@ -167,35 +171,35 @@ pub enum PreprocessingError {
         /// The number of standard deviations.
         std: usize,
     },
-    /// A mean is infinite or NaN.
+    /// A mean that is inf or NaN.
     #[error("`mean` of channel {channel}: expected a finite number, found {found}")]
     Mean {
-        /// Index of the channel, red first.
+        /// The index of the channel, red first.
         channel: usize,
-        /// The number found.
+        /// The value found.
         found: f32,
     },
-    /// Mean and standard deviation blow the pixels up.
+    /// A mean and standard deviation that give extreme pixels.
     #[error(
         "`mean` and `std` of channel {channel}: expected normalized pixels of at most 1000000, found {found}"
     )]
     Range {
-        /// Index of the channel, red first.
+        /// The index of the channel, red first.
         channel: usize,
-        /// The largest pixel after normalisation.
+        /// The largest pixel after normalization.
         found: f32,
     },
-    /// A standard deviation cannot divide.
+    /// A standard deviation that is not finite and positive.
     #[error("`std` of channel {channel}: expected a finite number above 0, found {found}")]
     Std {
-        /// Index of the channel, red first.
+        /// The index of the channel, red first.
         channel: usize,
-        /// The number found.
+        /// The value found.
         found: f32,
     },
 }
 
-pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), PreprocessingError> {
+pub(crate) fn check_normalization(mean: &[f32], std: &[f32]) -> Result<(), PreprocessingError> {
     if mean.len() != std.len() {
         return Err(PreprocessingError::Channels {
             mean: mean.len(),
@@ -214,7 +218,8 @@ pub(crate) fn check_normalisation(mean: &[f32], std: &[f32]) -> Result<(), Prepr
             found: std[channel],
         });
     }
-    // Beyond this, a convolution in `f32` comes near to infinity, and the classes near to chance.
+    // With larger pixels, a convolution in `f32` gets close to inf and the accuracy close to
+    // chance.
     const LARGEST: f32 = 1e6;
     let largest = |channel: usize| {
         let ends = [0.0, 1.0].map(|pixel: f32| ((pixel - mean[channel]) / std[channel]).abs());
@@ -236,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_stay_within_reason() {
+    fn extreme_normalized_pixels_are_an_error() {
         let preprocessing = Preprocessing {
             mean: [1e38, 0.0, 0.0].into(),
             std: [1e-38, 1.0, 1.0].into(),
@@ -250,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_numbers_are_named() {
+    fn errors_name_invalid_values() {
         let preprocessing = Preprocessing {
             std: [0.2, 0.0, 0.2].into(),
             ..Preprocessing::imagenet()
@@ -299,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_channels_must_agree() {
+    fn means_and_standard_deviations_must_agree_in_number() {
         let preprocessing = Preprocessing {
             mean: [0.5].into(),
             ..Preprocessing::imagenet()
@@ -308,9 +313,9 @@ mod tests {
         assert_eq!(error, PreprocessingError::Channels { mean: 1, std: 3 });
     }
 
-    /// As files of before 0.2 have them, and with other numbers of channels.
+    /// In the format of files from before 0.2, and with other numbers of channels.
     #[test]
-    fn json_lists_as_many_numbers_as_channels() {
+    fn json_has_one_number_per_channel() {
         let json = |mean: &str| {
             format!(r#"{{"resize":232,"crop":null,"filter":"bicubic","mean":{mean},"std":{mean}}}"#)
         };

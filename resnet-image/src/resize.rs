@@ -1,4 +1,4 @@
-//! Resizes images, bit for bit as Pillow does.
+//! Resizing that matches Pillow bit for bit.
 
 use std::borrow::Cow;
 
@@ -21,17 +21,18 @@ pub(crate) struct Window {
     pub(crate) height: u32,
 }
 
-/// Resizes to exactly `width` x `height` pixels, bit for bit as Pillow's `Image.resize`.
+/// Resizes to exactly `width` x `height` pixels, bit for bit as Pillow's `Image.resize` does.
 ///
-/// The color of pixels with alpha is multiplied by it before, and divided by it after, as in Pillow.
+/// As in Pillow, colors with alpha are premultiplied before the resize and divided by alpha after
+/// it.
 ///
-/// The filter widens by the factor of reduction (what torchvision calls antialias). Weights are
-/// computed in `f64` and quantised to 22 bits; the horizontal pass comes first, each pass rounds
-/// and clips to 8 bits, and a pass that keeps its size is skipped.
+/// For downscaling, the filter widens by the scale factor (torchvision's `antialias`). Weights are
+/// computed in `f64` and quantized to 22 bits. The horizontal pass runs first. Each pass rounds and
+/// clips to 8 bits. A pass that keeps its size is skipped.
 ///
 /// # Errors
-/// [`TransformError`] when a side of the image or of the target is zero, or when the result, or
-/// what lies between the two passes, would pass [`MAX_PIXELS`](crate::MAX_PIXELS) or
+/// Returns a [`TransformError`] if a side of the image or of the target is zero. Also returns it if
+/// the result, or the image between the two passes, exceeds [`MAX_PIXELS`](crate::MAX_PIXELS) or
 /// [`MAX_SIDE`](crate::MAX_SIDE).
 ///
 /// ```
@@ -68,12 +69,12 @@ pub fn resize<P: Pixel<Subpixel = u8>>(
     ))
 }
 
-/// Resizes so that the shorter side has `size` pixels, as torchvision's `Resize(size)`.
+/// Resizes the shorter side to `size` pixels, as torchvision's `Resize(size)` does.
 ///
 /// The longer side is `size * longer / shorter`, truncated.
 ///
 /// # Errors
-/// As for [`resize`].
+/// Returns an error in the same cases as [`resize`].
 ///
 /// ```
 /// use resnet_image::{Filter, RgbImage, resize_shorter_side};
@@ -91,14 +92,14 @@ pub fn resize_shorter_side<P: Pixel<Subpixel = u8>>(
     check_source(image.dimensions())?;
     let (width, height) = shorter_side_size(image.width(), image.height(), size);
     check_output(width, height)?;
-    // Within the limits a side fits 32 bits, so nothing is lost here.
+    // Within the limits, a side fits into 32 bits.
     resize(image, width as u32, height as u32, filter)
 }
 
-/// The size that [`resize_shorter_side`] gives, before any limit.
+/// Returns the size that [`resize_shorter_side`] resizes to, before any limit.
 pub(crate) fn shorter_side_size(width: u32, height: u32, size: u32) -> (u64, u64) {
     let (short, long) = (width.min(height), width.max(height));
-    // torchvision divides in floating point: `int(size * long / short)`.
+    // torchvision computes `int(size * long / short)` in floating point.
     let long = ((u64::from(size) * u64::from(long)) as f64 / f64::from(short)) as u64;
     if width <= height {
         (size.into(), long)
@@ -107,8 +108,8 @@ pub(crate) fn shorter_side_size(width: u32, height: u32, size: u32) -> (u64, u64
     }
 }
 
-/// The part `window` of `image` resized to `width` x `height`: the same bytes as a full resize
-/// followed by a crop. `window` must lie inside the resized image.
+/// Resizes `image` to `width` x `height`, but returns only the part `window`, which must lie inside
+/// the resized image. The bytes are the same as after a full resize and a crop.
 pub(crate) fn resize_window<P: Pixel<Subpixel = u8>>(
     image: &ImageBuffer<P, Vec<u8>>,
     width: u64,

@@ -1,8 +1,9 @@
-//! The memory that decoders take: little beyond the pixels, whatever a file holds besides, and shared by all of them.
+//! The memory of decoders: close to the size of the pixels, regardless of other data in the file,
+//! and limited for all decoders together.
 //!
-//! In a program of its own, whose allocator counts.
+//! A separate test program, because its allocator counts bytes.
 
-#![expect(clippy::print_stdout, reason = "the shares are worth seeing")]
+#![expect(clippy::print_stdout, reason = "prints the memory in use")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Cursor;
@@ -26,28 +27,28 @@ fn grow(bytes: usize) {
     MOST.fetch_max(now, Ordering::Relaxed);
 }
 
-#[expect(unsafe_code, reason = "an allocator cannot be had otherwise")]
-// SAFETY: all requests are handed to the system's allocator as they are.
+#[expect(unsafe_code, reason = "implementing an allocator requires unsafe code")]
+// SAFETY: passes all requests unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: as asked for.
+        // SAFETY: passes on the arguments of the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: as asked for.
+        // SAFETY: passes on the arguments of the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as asked for.
+        // SAFETY: passes on the arguments of the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 
-    // What is copied is there twice for a moment.
+    // While data is copied, the old and the new block both count.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if size > layout.size() {
             grow(size);
@@ -55,7 +56,7 @@ unsafe impl GlobalAlloc for Counting {
         } else {
             NOW.fetch_sub(layout.size() - size, Ordering::Relaxed);
         }
-        // SAFETY: as asked for.
+        // SAFETY: passes on the arguments of the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -63,13 +64,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// One test at a time: the counter and the limit are the program's.
+/// Lets one test run at a time, as the counter and the limit are global.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The most bytes held at one time while `work` ran, beyond those held before.
+/// Returns the peak memory of `work` in bytes, beyond the memory in use before.
 fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
@@ -83,7 +84,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-/// Noise of 16 bits in four channels, as a PNG of this color.
+/// Creates an image of noise with this color type.
 fn noisy(width: u32, height: u32, color: ColorType) -> DynamicImage {
     let mut state = 1u32;
     let mut next = || {
@@ -140,7 +141,7 @@ fn gif(width: u16, height: u16) -> Vec<u8> {
 }
 
 #[test]
-fn peaks_stay_within_three_times_the_pixels() {
+fn peaks_stay_below_three_times_the_pixels() {
     let _alone = alone();
     let (width, height) = (700, 500);
     let decoded = 3 * width as usize * height as usize;
@@ -175,9 +176,9 @@ fn peaks_stay_within_three_times_the_pixels() {
     }
 }
 
-/// Noise, which does not compress: the file is as large as its samples, and counts besides.
+/// Noise does not compress: the file is as large as its samples, and counts in addition.
 #[test]
-fn files_count_once_besides_the_pixels() {
+fn files_count_once_in_addition_to_the_pixels() {
     let _alone = alone();
     let (width, height) = (700, 500);
     let decoded = 3 * width as usize * height as usize;
@@ -208,9 +209,9 @@ fn files_count_once_besides_the_pixels() {
     }
 }
 
-/// What the limit is compared with: no decoder takes more than it reserves.
+/// Checks that no decoder takes more than it reserves, as the limit applies to reservations.
 #[test]
-fn no_decoder_takes_more_than_it_reserves() {
+fn decoders_take_at_most_what_they_reserve() {
     let _alone = alone();
     let all = memory_limit();
     let mut low = Vec::new();
@@ -242,7 +243,7 @@ fn no_decoder_takes_more_than_it_reserves() {
     assert!(low.is_empty(), "{low:#?}");
 }
 
-/// What opening a file reserves.
+/// Returns the number of bytes that opening a file reserves.
 fn needed(path: &Path) -> usize {
     let bytes = std::fs::read(path).unwrap();
     let all = memory_limit();
@@ -271,7 +272,8 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&length, &kind[..], data, &(!rest).to_be_bytes()].concat()
 }
 
-/// A zlib stream of so many zeros: fixed codes, each for 258 times the byte before.
+/// Creates a zlib stream of this many zeros with fixed codes, each of which repeats the previous
+/// byte 258 times.
 fn zeros(count: usize) -> Vec<u8> {
     let mut bytes = vec![0x78, 0x9C];
     let (mut buffer, mut bits) = (0u32, 0);
@@ -287,7 +289,8 @@ fn zeros(count: usize) -> Vec<u8> {
     put(0b011, 3);
     put(0b0000_1100, 8);
     for _ in 0..count / 258 {
-        // Length 258 is code 285, 11000101, and distance 1 is 00000; codes have their first bit first.
+        // Length 258 is code 285, 11000101, and distance 1 is 00000. The first bit of a code comes
+        // first.
         put(0b1010_0011, 8);
         put(0, 5);
     }
@@ -297,7 +300,7 @@ fn zeros(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_pixel_takes_no_memory() {
+fn data_outside_the_pixels_takes_no_memory() {
     let _alone = alone();
     let image = noisy(10, 10, ColorType::Rgb8);
     let whole = png(&image);
@@ -359,13 +362,13 @@ fn what_is_no_pixel_takes_no_memory() {
         let (image, most) =
             peak(|| decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error:?}")));
         assert_eq!(image.dimensions(), (10, 10), "{name}");
-        // A copy of the file is allowed to JPEG, which is written anew without its metadata.
+        // A JPEG may take a copy of the file, as it is rewritten without metadata.
         let allowed = MEBIBYTE + if name == "JPEG APP2" { bytes.len() } else { 0 };
         assert!(most <= allowed, "{name}: {most} bytes");
     }
 }
 
-/// A little-endian TIFF of one directory.
+/// Creates a little-endian TIFF with one directory.
 fn tiff(tags: &[(u16, u16, u32, u32)], rest: &[u8]) -> Vec<u8> {
     let mut bytes = b"II\x2A\0\x08\0\0\0".to_vec();
     bytes.extend((tags.len() as u16).to_le_bytes());
@@ -381,7 +384,7 @@ fn tiff(tags: &[(u16, u16, u32, u32)], rest: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn tags_that_claim_much_take_no_memory() {
+fn tags_with_huge_claims_take_no_memory() {
     let _alone = alone();
     const BASE: [(u16, u16, u32, u32); 9] = [
         (256, 3, 1, 10),
@@ -435,7 +438,7 @@ fn tags_that_claim_much_take_no_memory() {
         let (_, most) = peak(|| decode(&bytes).map(drop));
         assert!(most < 2 * MEBIBYTE, "{claim:?}: {most} bytes");
     }
-    // A strip of 10x10 pixels that holds a JPEG of 16000x16000.
+    // A strip of 10x10 pixels with a JPEG of 16000x16000 pixels.
     let jpeg =
         b"\xFF\xD8\xFF\xC0\0\x11\x08\x3E\x80\x3E\x80\x03\x01\x11\0\x02\x11\0\x03\x11\0\xFF\xDA\0\0";
     let mut tags = BASE;
@@ -450,7 +453,7 @@ fn tags_that_claim_much_take_no_memory() {
 }
 
 #[test]
-fn one_image_beyond_the_limit_is_an_error_that_names_all() {
+fn an_image_beyond_the_limit_is_an_error_that_names_the_file() {
     let _alone = alone();
     let path = fixtures().join("preprocess/images/rocket_640x427.jpg");
     let all = memory_limit();
@@ -466,9 +469,9 @@ fn one_image_beyond_the_limit_is_an_error_that_names_all() {
     open(&path).unwrap();
 }
 
-/// Many at once, for which the limit does not suffice: they wait, and every one of them gets its turn.
+/// Starts many decoders at once with too low a limit: they wait, and every decoder gets its turn.
 #[test]
-fn decoders_that_run_together_stay_within_the_limit() {
+fn concurrent_decoders_stay_within_the_limit() {
     let _alone = alone();
     let folder = fixtures().join("preprocess/images");
     let mut paths: Vec<PathBuf> = folder
@@ -478,7 +481,7 @@ fn decoders_that_run_together_stay_within_the_limit() {
         .collect();
     paths.sort();
     let all = memory_limit();
-    // The largest image alone, and half of it for others.
+    // Enough for the largest image alone, plus half of that for others.
     let limit = paths.iter().map(|path| needed(path)).max().unwrap();
     let limit = limit + limit / 2;
     set_memory_limit(limit as u64);
@@ -512,13 +515,13 @@ fn decoders_that_run_together_stay_within_the_limit() {
     set_memory_limit(all);
     finished.expect("the decoders wait for each other");
     worker.join().unwrap();
-    // Files that are read for `decode`, images that are dropped after their decoder is, and the threads.
+    // Files read for `decode`, images dropped after their decoder, and threads.
     let besides = 8 * (400_000 + 1_000_000);
     assert!(most <= limit + besides, "{most} of {limit}");
 }
 
 #[test]
-fn another_limit_counts_from_then_on() {
+fn a_new_limit_applies_immediately() {
     let _alone = alone();
     let all = memory_limit();
     let bytes = png(&noisy(300, 200, ColorType::Rgb8));

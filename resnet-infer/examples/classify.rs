@@ -1,4 +1,5 @@
-//! Classifies images, prints the three most probable classes of each, and goes on where one fails.
+//! Classifies images and prints the three most probable classes of each. A failed image does not
+//! stop the others.
 //!
 //! `cargo run --release -p resnet-infer --example classify [IMAGE]...`
 
@@ -12,7 +13,7 @@ fn main() -> Result<(), BuildError> {
     if images.is_empty() {
         images.push(concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png").into());
     }
-    // The network is in the program. `resnet50` downloads one for ImageNet.
+    // This network is embedded in the program. `resnet50` downloads one for ImageNet.
     let name = "cifar_resnet20.resnet_zoo_c10";
     let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
     let classifier = classifier.with_top_k(3);

@@ -1,4 +1,5 @@
-//! Describes a network of your own, counts its parameters and operations, and keeps it as JSON.
+//! Configures a custom network, computes its parameters, operations and memory, and saves the
+//! config as JSON.
 //!
 //! `cargo run --release -p resnet-infer --example custom_config`
 
@@ -13,7 +14,8 @@ use resnet_core::{
 use resnet_cpu::Cpu;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Three stages of bottlenecks for gray images, with a deep stem and squeeze-and-excitation.
+    // Three stages of bottleneck blocks for grayscale images, with a deep stem and
+    // squeeze-and-excitation.
     let stage = |depth, width| StageConfig {
         block: BlockKind::Bottleneck,
         depth,
@@ -44,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{json}");
     let again = ResNetConfig::load_binary(json.as_bytes())?;
     assert_eq!(again, config);
-    // A file may lack options, which have their defaults; an unknown option is an error.
+    // Missing options have default values; an unknown option is an error.
     let error = ResNetConfig::load_binary(br#"{"stages": [], "stemm": null}"#).unwrap_err();
     println!("a misspelled option: {error}");
 

@@ -1,4 +1,4 @@
-//! Embeds images and finds the nearest neighbor of each by cosine similarity.
+//! Computes embeddings of images and finds the nearest neighbor of each by cosine similarity.
 //!
 //! `cargo run --release -p resnet-infer --example embeddings [IMAGE]...`
 
@@ -35,7 +35,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Variants of a photograph of a cat, and of a drawing.
+/// Returns variants of a cat photo and of a checkerboard, with their names.
 fn samples() -> Result<(Vec<String>, Vec<ImageInput>), resnet_image::OpenError> {
     let cat = resnet_image::open(concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png"))?;
     let (width, height) = cat.dimensions();

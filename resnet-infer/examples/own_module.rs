@@ -1,4 +1,4 @@
-//! Uses a ResNet backbone in a module of your own, whose head estimates an angle.
+//! Uses a ResNet backbone in a custom module whose head estimates an angle.
 //!
 //! `cargo run --release -p resnet-infer --example own_module`
 
@@ -18,7 +18,7 @@ struct Angle<B: Backend> {
     head: Linear<B>,
 }
 
-/// Loading, saving and training work for every `Network`.
+/// Every `Network` can be loaded, saved and trained.
 impl<B: Backend> Network<B> for Angle<B> {
     fn each_norm(&mut self, each: &mut dyn FnMut(&mut Norm<B>)) {
         self.backbone.each_norm(each);
@@ -31,7 +31,7 @@ impl<B: Backend> Angle<B> {
         Self { backbone, head }
     }
 
-    /// Images `[batch, 3, height, width]` to angles `[batch, 1]`.
+    /// Applies the module to images `[batch, 3, height, width]` and returns angles `[batch, 1]`.
     fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
         self.head.forward(self.backbone.forward_embedding(images))
     }
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{parameters} parameters, the last {:?}", tensors.last());
     let images = Tensor::ones([2, 3, 32, 32], &device);
     let angles = model.forward(images.clone());
-    println!("of an untrained head: {}", angles.to_data());
+    println!("angles of an untrained head: {}", angles.to_data());
 
     let file = std::env::temp_dir().join(format!("angle-{}.safetensors", std::process::id()));
     save(&model, &file)?;

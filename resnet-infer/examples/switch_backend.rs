@@ -1,10 +1,10 @@
-//! Runs the same code on two backends. A backend is a type: the function is generic over it.
+//! Runs the same generic function on two backends. A backend is a type parameter.
 //!
-//! `cargo run --release -p resnet-infer --example switch_backend`, or with WGPU in place of Burn's CPU backend Flex:
-//! `cargo run --release -p resnet-infer --features wgpu --example switch_backend`
+//! `cargo run --release -p resnet-infer --example switch_backend`, or with WGPU instead of Burn's
+//! CPU backend Flex: `cargo run --release -p resnet-infer --features wgpu --example switch_backend`
 
 #![expect(clippy::print_stdout, reason = "an example shows its results")]
-// WGPU's types are nested deeply.
+// The types of WGPU are deeply nested.
 #![recursion_limit = "256"]
 
 use std::time::Instant;
@@ -35,7 +35,7 @@ fn classify<B: Backend>() -> Result<String, Error> {
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
     let name = "cifar_resnet20.resnet_zoo_c10";
     let classifier: Classifier<B> = Classifier::pretrained(name, &Default::default())?;
-    // The first image includes the start of threads and, on GPUs, the compilation of kernels.
+    // The first run also starts threads and, on GPUs, compiles kernels.
     classifier.classify_one(photo)?;
     let start = Instant::now();
     let prediction = classifier.classify_one(photo)?;

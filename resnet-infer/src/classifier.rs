@@ -1,4 +1,4 @@
-//! Images in, predictions out.
+//! The classifier: images in, predictions out.
 
 mod builder;
 mod error;
@@ -31,7 +31,8 @@ pub use self::prediction::{ClassScore, Prediction};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A classifier is `Send` and `Sync`: threads share one behind an `Arc`. A clone shares the weights.
+/// A classifier is `Send` and `Sync`: threads share one behind an `Arc`. A clone shares the
+/// weights.
 #[derive(Clone, Debug)]
 pub struct Classifier<B: Backend> {
     model: ResNet<B>,
@@ -48,11 +49,13 @@ pub struct Classifier<B: Backend> {
 }
 
 impl<B: Backend> Classifier<B> {
-    /// Creates a classifier from its parts, with 5 classes per prediction and 16 images per batch. Fuses the network.
+    /// Creates a classifier from its parts, with 5 classes per prediction and 16 images per batch.
+    /// Fuses the network.
     ///
     /// # Errors
     ///
-    /// If the network has no classes, or the labels or the preprocessing do not fit.
+    /// Returns an error if the network has no classifier, or the labels or the preprocessing do not
+    /// fit it.
     pub fn new(
         model: ResNet<B>,
         preprocessing: Preprocessing,
@@ -82,12 +85,13 @@ impl<B: Backend> Classifier<B> {
         })
     }
 
-    /// Creates a classifier with published weights, and downloads them if this machine does not have them. See
-    /// [`resnet_weights::pretrained`] for the names.
+    /// Creates a classifier with pretrained weights, and downloads them if they are not on this
+    /// machine. See [`resnet_weights::pretrained`] for the names.
     ///
     /// # Errors
     ///
-    /// If no weights have the name, they can neither be found nor downloaded, or have no classifier.
+    /// Returns an error if no weights have the name, or if they cannot be found, cannot be
+    /// downloaded, or have no classifier.
     ///
     /// ```no_run
     /// use resnet_cpu::Cpu;
@@ -100,22 +104,27 @@ impl<B: Backend> Classifier<B> {
         Self::from_source(ModelSource::named(name.as_ref()), device)
     }
 
-    /// Creates a classifier from a checkpoint. [`Save`](resnet_weights::Save) writes architecture, preprocessing and
-    /// labels into its files. For other files, the keys tell the architecture, the preprocessing is the customary one, and
-    /// labels are numbers. [`notes`](Self::notes) states the assumptions; [`ClassifierBuilder`] overrides them.
+    /// Creates a classifier from a checkpoint file.
+    ///
+    /// [`Save`](resnet_weights::Save) writes architecture, preprocessing and labels into its files.
+    /// For other files, the architecture is inferred from the keys, the preprocessing is the
+    /// default of the architecture, and the labels are class indices. [`notes`](Self::notes) lists
+    /// the assumptions; [`ClassifierBuilder`] overrides them.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is of no known network, or does not fit.
+    /// Returns an error if the file cannot be read, its architecture is unknown, or its tensors do
+    /// not fit the architecture.
     pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, BuildError> {
         Self::from_source(ModelSource::file(path.as_ref()), device)
     }
 
-    /// Creates a classifier from a checkpoint in memory, as [`open`](Self::open) does. Messages call it `name`.
+    /// Creates a classifier from a checkpoint in memory, as [`open`](Self::open) does. Error
+    /// messages call it `name`.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Returns the errors of [`open`](Self::open).
     ///
     /// ```no_run
     /// use resnet_cpu::Cpu;
@@ -133,21 +142,23 @@ impl<B: Backend> Classifier<B> {
         Self::from_source(ModelSource::bytes(name, bytes), device)
     }
 
-    /// Creates a classifier from a source, which may name an architecture, options and one of several networks.
+    /// Creates a classifier from a source, which may set the architecture, its options and the
+    /// state dict to read.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open) and [`pretrained`](Self::pretrained).
+    /// Returns the errors of [`open`](Self::open) and [`pretrained`](Self::pretrained).
     pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, BuildError> {
         ClassifierBuilder::new(source).load(device)
     }
 
-    /// Sets what turns logits into probabilities. The default is softmax, unless the file says otherwise.
+    /// Sets the output activation, which turns logits into probabilities. The default comes from
+    /// the file, else softmax.
     pub fn with_activation(self, activation: OutputActivation) -> Self {
         Self { activation, ..self }
     }
 
-    /// Sets the least probability of a class in a prediction. By default there is none.
+    /// Sets the minimum probability of a class in a prediction. The default is no minimum.
     pub fn with_threshold(self, threshold: f32) -> Self {
         Self {
             threshold: Some(threshold),
@@ -155,7 +166,7 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// Sets how many classes a prediction has, at least one. The default is 5.
+    /// Sets the number of classes in a prediction, at least 1. The default is 5.
     pub fn with_top_k(self, top_k: usize) -> Self {
         Self {
             top_k: top_k.max(1),
@@ -163,8 +174,8 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// Sets the number of images per batch, at least one. The default is 16. Batches of large images are smaller: see
-    /// [`with_memory_limit`](Self::with_memory_limit).
+    /// Sets the number of images per batch, at least 1. The default is 16.
+    /// [`with_memory_limit`](Self::with_memory_limit) reduces the batches of large images.
     pub fn with_batch_size(self, batch_size: usize) -> Self {
         Self {
             batch_size: batch_size.max(1),
@@ -172,8 +183,9 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// Sets the bytes that feature maps may take, as estimated before the network runs. The default is 4 GiB, or half of
-    /// the machine's memory if that is less. Batches are made smaller to keep the limit.
+    /// Sets the memory limit of the feature maps in bytes, estimated before the network runs.
+    /// Smaller batches keep the limit. The default is 4 GiB, or half of the machine's memory if
+    /// that is less.
     pub fn with_memory_limit(self, bytes: u64) -> Self {
         Self {
             memory_limit: bytes,
@@ -181,12 +193,12 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// Sets the float type in which the network computes. 16 bits are faster and smaller on devices made for them, and
-    /// less precise. The default is `f32`.
+    /// Sets the float type of weights and activations. 16-bit types are less precise, but faster
+    /// and smaller on devices that support them. The default is `f32`.
     ///
     /// # Errors
     ///
-    /// If the device does not compute in it.
+    /// Returns an error if the device does not support the float type.
     pub fn with_dtype(self, dtype: impl Into<FloatDType>) -> Result<Self, UnsupportedFloat> {
         let dtype = dtype.into();
         Ok(Self {
@@ -196,17 +208,18 @@ impl<B: Backend> Classifier<B> {
         })
     }
 
-    /// Returns the network. It is [fused](Network::fuse): its convolutions contain their batch norms.
+    /// Returns the network. It is [fused](Network::fuse): batch normalization is folded into the
+    /// convolutions.
     pub fn model(&self) -> &ResNet<B> {
         &self.model
     }
 
-    /// Returns the options of the network.
+    /// Returns the config of the network.
     pub fn config(&self) -> &ResNetConfig {
         self.model.config()
     }
 
-    /// Returns the names of the classes.
+    /// Returns the class names.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
@@ -216,12 +229,13 @@ impl<B: Backend> Classifier<B> {
         &self.preprocessing
     }
 
-    /// Returns what turns logits into probabilities.
+    /// Returns the output activation, which turns logits into probabilities.
     pub fn activation(&self) -> OutputActivation {
         self.activation
     }
 
-    /// Returns what is assumed about a file that does not determine its network, one line per assumption.
+    /// Returns the assumptions about a file that does not fully determine its network, one line
+    /// each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -1,45 +1,45 @@
-//! Why an ONNX file is no network.
+//! Errors of reading an ONNX file.
 
 use std::error::Error;
 use std::io;
 
-/// Why an ONNX file cannot be read as a residual network.
+/// The error for an ONNX file that cannot be read as a residual network.
 ///
-/// The messages do not name the file, which has no name here.
+/// The messages do not contain the file name, which this crate does not know.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxError {
-    /// The file ends before its content does.
+    /// The file is truncated.
     #[error("the ONNX file is cut short: it ends inside its graph")]
     Truncated,
 
-    /// The file contradicts itself.
+    /// The file is inconsistent.
     #[error("the ONNX file is damaged: {cause}")]
     Damaged {
-        /// What is wrong.
+        /// The inconsistency.
         cause: String,
     },
 
-    /// The file is no protobuf message of ONNX.
+    /// The file is not a valid protobuf message of ONNX.
     #[error("the ONNX file is damaged: its message cannot be decoded")]
     Message {
         /// The decoder's error.
         source: Box<dyn Error + Send + Sync>,
     },
 
-    /// The graph is no residual network that `ResNetConfig` describes, or not exactly one.
+    /// The graph is not a residual network that `ResNetConfig` describes.
     #[error("the ONNX file holds no residual network of this zoo: {cause}")]
     UnknownGraph {
-        /// The node and what is wrong with it.
+        /// The node and its mismatch.
         cause: String,
     },
 
-    /// The weights are in another file, and cannot be read there.
+    /// The file with the external weights cannot be read.
     #[error("the ONNX file keeps weights in `{data}`, {cause}")]
     ExternalData {
-        /// The other file, as the ONNX file names it.
+        /// The external file, as named in the ONNX file.
         data: String,
-        /// What is wrong, as a relative clause: "which is cut short".
+        /// The cause, as a relative clause: "which is cut short".
         cause: String,
         /// The error of the operating system, if there is one.
         source: Option<io::Error>,

@@ -1,7 +1,8 @@
-//! Reading: from the bytes of a file to a graph of nodes and constants.
+//! Reads an ONNX file into a graph of nodes and constants.
 //!
-//! The file is read with onnx-ir's types of the format. Its typed graph is not used: it renames the nodes, joins names
-//! that differ in case or punctuation, takes a missing epsilon for 0 and panics on graphs that break the specification.
+//! This module uses the protobuf types of onnx-ir, but not its typed graph. The typed graph renames
+//! nodes, merges names that differ in case or punctuation, reads a missing epsilon as 0, and panics
+//! on invalid graphs.
 
 mod constant;
 mod element;
@@ -27,19 +28,19 @@ pub(crate) use self::shapes::Extent;
 use self::wire::Refusal;
 use crate::OnnxError;
 
-/// A graph of one input and one output, without the nodes that the output does not need and those
-/// that hand on what they get.
+/// A graph with one input and one output. It has no unused nodes and no nodes that only forward
+/// their input.
 pub(crate) struct Graph {
     nodes: Vec<Node>,
-    /// The node that computes a value.
+    /// The node that computes each value.
     producers: HashMap<String, usize>,
-    /// The nodes that compute with a value; asking for its shape is not counted.
+    /// The nodes that compute with each value. `Shape` nodes do not count.
     readers: HashMap<String, Vec<usize>>,
     constants: HashMap<String, Constant>,
-    /// Other names of values.
+    /// Alternative names of values.
     aliases: HashMap<String, String>,
     pub(crate) input: String,
-    /// Batch, channels, height and width of the input, as far as the file fixes them.
+    /// Batch, channels, height and width of the input; `None` if dynamic.
     pub(crate) input_shape: [Option<usize>; 4],
     pub(crate) output: String,
 }
@@ -49,7 +50,9 @@ pub(crate) fn read(content: Bytes, external: &mut External<'_>) -> Result<Graph,
     wire::check(&content).map_err(|refusal| match refusal {
         Refusal::CutShort => OnnxError::Truncated,
         Refusal::Damaged(cause) => OnnxError::damaged(format!("it has {cause}")),
-        Refusal::TooManyFields => OnnxError::damaged("its graph has more parts than any network"),
+        Refusal::TooManyFields => {
+            OnnxError::damaged("its graph has more fields than any known network")
+        }
         Refusal::Foreign(found) => OnnxError::unknown(format!("it has {found}")),
     })?;
     let model =
@@ -76,7 +79,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Resolves every name to the value it stands for, in the order of the nodes.
+    /// Resolves all aliases and checks that each value is computed before it is used.
     fn connect(&mut self) -> Result<(), OnnxError> {
         let mut known: HashSet<String> = self.constants.keys().cloned().collect();
         known.insert(self.input.clone());
@@ -105,7 +108,7 @@ impl Graph {
     ) -> Result<(), OnnxError> {
         let mut inputs = node.inputs.iter().filter(|input| !input.is_empty());
         if let Some(input) = inputs.find(|input| !known.contains(*input)) {
-            let fault = format!("reads `{input}`, which nothing before it computes");
+            let fault = format!("reads `{input}`, which no earlier node computes");
             return Err(OnnxError::damaged(node.fault(&fault)));
         }
         for input in &mut node.inputs {
@@ -115,7 +118,7 @@ impl Graph {
         }
         for output in node.outputs.iter().filter(|output| !output.is_empty()) {
             if !known.insert(output.clone()) {
-                let fault = format!("computes `{output}`, which is there already");
+                let fault = format!("computes `{output}`, which already exists");
                 return Err(OnnxError::damaged(node.fault(&fault)));
             }
             self.producers.insert(output.clone(), index);
@@ -123,7 +126,7 @@ impl Graph {
         let Some(output) = node.outputs.first().cloned() else {
             return Ok(());
         };
-        if let Some(input) = fold::handed_on(node, &self.constants) {
+        if let Some(input) = fold::forwarded(node, &self.constants) {
             self.aliases.insert(output, input);
         } else if let Some(constant) = fold::folded(node, &self.constants) {
             self.constants.insert(output, constant);
@@ -131,7 +134,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Finds who reads a value, among the nodes that the output needs.
+    /// Finds the readers of each value among the nodes that contribute to the output.
     fn prune(&mut self) {
         let mut needed = vec![false; self.nodes.len()];
         let mut open: Vec<&str> = vec![&self.output];
@@ -168,7 +171,7 @@ impl Graph {
         }
     }
 
-    /// The nodes that compute with a value, in the order of the file.
+    /// Returns the nodes that compute with a value, in file order.
     pub(crate) fn readers(&self, value: &str) -> Vec<&Node> {
         self.readers
             .get(value)
@@ -178,7 +181,7 @@ impl Graph {
             .collect()
     }
 
-    /// The only node that computes with a value.
+    /// Returns the only node that computes with a value.
     pub(crate) fn reader(&self, value: &str) -> Option<&Node> {
         match self.readers(value)[..] {
             [node] if value != self.output => Some(node),
@@ -194,7 +197,7 @@ impl Graph {
         self.constants.get(value)
     }
 
-    /// The tensor of floats that `node` reads as its input `index`.
+    /// Returns the float tensor that `node` reads as input `index`.
     pub(crate) fn weights(&self, node: &Node, index: usize) -> Result<&Constant, String> {
         let name = node.input(index)?;
         let constant = self.constants.get(name);
@@ -206,13 +209,13 @@ impl Graph {
         if !constant.is_float() {
             let found = constant.dtype.map_or("another type", element::torch_name);
             return Err(node.fault(&format!(
-                "expected floats as `{name}`, found {found}: a quantised network?"
+                "expected floats as `{name}`, found {found}: a quantized network?"
             )));
         }
         Ok(constant)
     }
 
-    /// The `channels` floats that `node` reads as its input `index`.
+    /// Returns the vector of `channels` floats that `node` reads as input `index`.
     pub(crate) fn vector(
         &self,
         node: &Node,

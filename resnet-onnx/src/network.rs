@@ -1,4 +1,4 @@
-//! The public interface: from the content of a file to a config and tensors.
+//! The public interface: reads a file into a config and tensors.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,20 +14,22 @@ use crate::{OnnxError, OnnxTensor, recognize, translate};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OnnxNetwork {
-    /// Its options, all of which the graph shows.
+    /// The options of the network. The graph determines all of them.
     pub config: ResNetConfig,
-    /// Its tensors, one for each parameter and running statistic of the config.
+    /// The tensors, one for each parameter and running statistic.
     pub tensors: Vec<OnnxTensor>,
 }
 
 /// Reads the graph of an ONNX file and recognizes the network that it computes.
 ///
-/// `content` is the whole file. It is kept, not copied, until the last tensor is dropped. `folder` is where the file lies: large
-/// networks keep their weights in other files beside it. Without a folder such a file is refused.
+/// `content` is the whole file. It is not copied, and kept in memory until the last tensor is
+/// dropped. `folder` is the folder of the file, where large networks have external data files.
+/// Without a folder, a file with external data is an error.
 ///
 /// # Errors
 ///
-/// If the file is damaged, lacks a file beside it, or holds no residual network. The error names the node.
+/// Returns an error if the file is damaged, if an external data file is missing, or if the graph is
+/// not a residual network. The error names the node.
 pub fn open(
     content: impl AsRef<[u8]> + Send + 'static,
     folder: Option<&Path>,
@@ -40,11 +42,11 @@ pub fn open(
     open_with(content, folder, read_file)
 }
 
-/// Reads an ONNX file as [`open`] does; `read_file` gives the content of the files beside it.
+/// Reads an ONNX file like [`open`]. `read_file` returns the content of external data files.
 ///
 /// # Errors
 ///
-/// As [`open`], and if `read_file` fails.
+/// Returns an error under the same conditions as [`open`], and if `read_file` fails.
 pub fn open_with<C, D>(
     content: C,
     folder: Option<&Path>,

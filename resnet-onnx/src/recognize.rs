@@ -1,4 +1,4 @@
-//! Recognition: from a graph to the parts of a residual network, followed from the input to the output.
+//! Recognizes the parts of a residual network, from the input of the graph to its output.
 
 mod conv;
 mod gate;
@@ -33,7 +33,7 @@ pub(crate) fn network(graph: &Graph) -> Result<Network<'_>, String> {
     trail.finish()
 }
 
-/// How far a graph has been followed, and the parts found there.
+/// The current position in a graph, and the parts found so far.
 struct Trail<'g> {
     walk: Walk<'g>,
     value: &'g str,
@@ -62,7 +62,7 @@ impl<'g> Trail<'g> {
         }
     }
 
-    /// Follows one reader after another, up to the first fork or norm.
+    /// Follows the only reader of each value, up to the first fork or norm.
     fn stem(&mut self) -> Result<(), String> {
         while let Some(node) = self.walk.graph.reader(self.value)
             && !is_pre_norm(node)
@@ -74,7 +74,7 @@ impl<'g> Trail<'g> {
         Ok(())
     }
 
-    /// The block that begins here, if one does.
+    /// Returns the block that begins here, if there is one.
     fn block(&mut self) -> Result<Option<Block<'g>>, String> {
         let readers = self.walk.graph.readers(self.value);
         let norm = readers.iter().find(|node| is_pre_norm(node));
@@ -87,9 +87,11 @@ impl<'g> Trail<'g> {
         }
     }
 
-    /// The block that begins with the norm `node`, or the norm after the last block.
+    /// Returns the block that begins with the norm `node`. Returns `None` for the norm after the
+    /// last block.
     ///
-    /// If the norm alone reads the value, both branches begin behind it; else the shortcut is the identity.
+    /// If the norm is the only reader of the value, both branches begin after it. Otherwise the
+    /// shortcut is the identity.
     fn pre_activation_block(
         &mut self,
         node: &'g Node,
@@ -108,10 +110,10 @@ impl<'g> Trail<'g> {
                 self.walk.expect_sum(add, self.value, &main, after)?;
                 Block::with_identity(main.steps, add)
             }
-            (false, None) => return Err(node.fault("expected one convolution behind it")),
+            (false, None) => return Err(node.fault("expected one convolution after it")),
         };
         if !self.blocks.is_empty() && !self.pre_activation {
-            return Err(node.fault("found a pre-activation block behind others"));
+            return Err(node.fault("is a pre-activation block after other blocks"));
         }
         self.pre_activation = true;
         Ok(Some(Block {
@@ -120,7 +122,7 @@ impl<'g> Trail<'g> {
         }))
     }
 
-    /// Goes on behind a block, and behind its activation.
+    /// Continues after a block and its activation.
     fn pass(&mut self, block: Block<'g>) -> Result<(), String> {
         let [main, shortcut] = [&block.main, &block.shortcut]
             .map(|steps| steps.iter().map(stride).fold(1, usize::saturating_mul));
@@ -138,10 +140,11 @@ impl<'g> Trail<'g> {
                 ));
             }
             Some(after) => self.value = after,
-            // Without an activation the block was a pre-activation one: its norm is behind the stem.
+            // A first block without an activation is a pre-activation block. Its norm comes after
+            // the stem.
             None if self.blocks.is_empty() => self.pre_activation = true,
             None if self.pre_activation => {}
-            None => return Err(block.add.fault("expected an activation behind it")),
+            None => return Err(block.add.fault("expected an activation after it")),
         }
         self.blocks.push(block);
         Ok(())
@@ -150,14 +153,14 @@ impl<'g> Trail<'g> {
     /// Finds the first and the last norm of a pre-activation network.
     fn norms(&mut self) -> Result<(), String> {
         let Some(first) = self.blocks.first_mut() else {
-            return Err(self.walk.lost(self.value, "a residual block"));
+            return Err(self.walk.unexpected(self.value, "a residual block"));
         };
         if self.pre_activation && first.norm.is_none() {
             first.norm = Some(split_norm(&mut self.stem, first.add)?);
         }
         if self.pre_activation != self.norm.is_some() {
-            let expected = "the norm behind the last pre-activation block";
-            return Err(self.walk.lost(self.value, expected));
+            let expected = "the norm after the last pre-activation block";
+            return Err(self.walk.unexpected(self.value, expected));
         }
         if let Some(norm) = &self.norm
             && let Some(after) = self.walk.activate(norm.node.output()?, norm.node)?
@@ -167,7 +170,7 @@ impl<'g> Trail<'g> {
         Ok(())
     }
 
-    /// Pool and classifier, up to the output.
+    /// Recognizes the pool and the classifier, up to the output.
     fn finish(self) -> Result<Network<'g>, String> {
         let last = self.blocks.last();
         let channels = last.and_then(Block::out_channels).unwrap_or(0);
@@ -184,7 +187,8 @@ impl<'g> Trail<'g> {
     }
 }
 
-/// Takes the norm of the first pre-activation block off the stem, whose convolution it was taken to belong to.
+/// Moves the norm of the first pre-activation block out of the stem, where it was attributed to the
+/// convolution.
 fn split_norm<'g>(stem: &mut [Step<'g>], add: &Node) -> Result<Normed<'g>, String> {
     match stem {
         [Step::Unit(unit)] if unit.act.is_some() => {
@@ -196,6 +200,6 @@ fn split_norm<'g>(stem: &mut [Step<'g>], add: &Node) -> Result<Normed<'g>, Strin
                 channels: unit.conv.out_channels(),
             })
         }
-        _ => Err(add.fault("expected an activation behind it")),
+        _ => Err(add.fault("expected an activation after it")),
     }
 }

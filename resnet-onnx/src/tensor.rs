@@ -1,10 +1,10 @@
-//! A tensor of the network, whose values stay in the file until they are read.
+//! A tensor of the network. Its values stay in the file until they are read.
 
 use burn::tensor::{DType, TensorData};
 
 use crate::graph::{Constant, decode};
 
-/// A tensor of an ONNX file, by the key that torchvision and timm give it.
+/// A tensor of an ONNX file, with the key of torchvision and timm.
 #[derive(Clone, Debug)]
 pub struct OnnxTensor {
     pub(crate) key: String,
@@ -18,26 +18,27 @@ impl OnnxTensor {
         &self.key
     }
 
-    /// Returns the element type: that of the file, `f32` for a tensor computed from several.
+    /// Returns the element type: the type in the file, or `f32` for a tensor that is computed from
+    /// several.
     pub fn dtype(&self) -> DType {
         self.values.dtype()
     }
 
-    /// Returns the extents, outermost first.
+    /// Returns the shape.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// Reads the values, in row-major order. They are copied once.
+    /// Reads the values in row-major order. This copies them once.
     pub fn read(&self) -> TensorData {
         self.values.read(&self.shape)
     }
 }
 
-/// The values of a tensor, all of them floats.
+/// The values of a float tensor.
 #[derive(Clone, Debug)]
 pub(crate) enum Values {
-    /// As in the file, but for the shape.
+    /// The values in the file, possibly with another shape.
     Stored(Constant),
     Computed(Vec<f32>),
 }

@@ -1,4 +1,5 @@
-//! Translation: from the parts of a network to its config and its state dict. Every step is checked against the config.
+//! Translates the parts of a network into its config and state dict. Checks every part against the
+//! config.
 
 mod attention;
 mod block;

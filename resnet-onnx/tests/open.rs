@@ -1,4 +1,4 @@
-//! The public interface. What each graph becomes is tested in `resnet-weights`, against PyTorch's logits.
+//! Tests the public interface. `resnet-weights` compares the networks with PyTorch's logits.
 
 use std::error::Error;
 use std::fs::File;
@@ -17,12 +17,12 @@ fn content(name: &str) -> Vec<u8> {
     std::fs::read(fixtures().join(name)).unwrap()
 }
 
-/// The file of the README's example, which the package has, unlike the fixtures.
+/// Returns the file of the README's example. Unlike the fixtures, it is part of the package.
 fn cifar() -> Vec<u8> {
     content("../../sample/cifar.onnx")
 }
 
-/// A mapped file, say: what holds it must not be copied.
+/// An owner of bytes, such as a memory map, that must not be copied.
 struct Owner(Box<[u8]>);
 
 impl AsRef<[u8]> for Owner {
@@ -32,7 +32,7 @@ impl AsRef<[u8]> for Owner {
 }
 
 #[test]
-fn tensors_are_those_of_the_config() {
+fn tensors_match_the_config() {
     let network = open(cifar(), None).unwrap();
     assert_eq!(network.config.stages.len(), 3);
     let parameters: usize = network
@@ -51,7 +51,7 @@ fn tensors_are_those_of_the_config() {
 }
 
 #[test]
-fn files_beside_it_are_read_once_by_the_given_function() {
+fn external_data_is_read_once_by_the_given_function() {
     let lengths = Mutex::new(Vec::new());
     let read_file = |mut file: File| {
         let mut content = Vec::new();
@@ -87,7 +87,7 @@ fn errors_keep_their_sources() {
         "{error}"
     );
 
-    // A number where the graph's name, a text, should be: 0xff is no UTF-8.
+    // A number instead of the graph's name, which is a string; 0xff is not valid UTF-8.
     let error = open(vec![0x08, 0x0a, 0x3a, 0x03, 0x12, 0x01, 0xff], None).unwrap_err();
     assert!(matches!(error, OnnxError::Message { .. }), "{error}");
     assert!(error.source().is_some());

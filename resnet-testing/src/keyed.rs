@@ -1,4 +1,4 @@
-//! `keyed.py` in Rust: every number follows from a seed, a key and an index.
+//! Deterministic values, equal to those of `keyed.py`: each depends on a seed, a key and an index.
 
 use std::convert::Infallible;
 
@@ -24,11 +24,11 @@ pub fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> 
     })
 }
 
-/// Returns the entry `key` of the state dict, in the magnitude that its kind usually has.
+/// Returns the entry `key` of the state dict, with the usual magnitude of its kind.
 ///
 /// # Panics
 ///
-/// Panics on a scalar, which no parameter is.
+/// Panics if the shape is empty.
 pub fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
     let (offset, scale) = match shape {
         _ if key.ends_with("running_mean") => (0.0, 0.1),
@@ -45,7 +45,10 @@ pub fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
     TensorData::new(values, shape.to_vec())
 }
 
-/// Returns a batch of random images in [N, C, H, W], of mean 0 and standard deviation 1.
+/// Returns a batch of images with mean 0 and standard deviation 1.
+///
+/// # Shapes
+/// - output: `[batch, channels, height, width]`
 pub fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
     let scale = 3.0_f64.sqrt();
     let values: Vec<f32> = uniform(seed, "input", shape.iter().product())

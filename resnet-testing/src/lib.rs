@@ -1,15 +1,16 @@
-//! What the tests of several crates share.
+//! Test helpers that several crates share.
 //!
-//! - [`keyed`]: weights and images that follow from a seed, as the Python scripts beside the fixtures make them.
-//! - [`suite`]: what every backend has to give, by functions generic over the backend.
-//! - [`server`]: a web server that does what a script says.
-//! - Functions here: paths, and comparisons that fail on lists of different lengths.
+//! - [`keyed`]: weights and images generated from a seed, equal to those of the Python scripts
+//!   beside the fixtures.
+//! - [`suite`]: the parity suite against PyTorch, generic over the backend.
+//! - [`server`]: a web server that runs a script for each request.
+//! - Functions of this module: paths, and comparisons that fail on lists of different lengths.
 //!
-//! `tests/` checks the invariants of `ARCHITECTURE.md`. A wrong value panics: that fails the test.
+//! `tests/` checks the invariants of `ARCHITECTURE.md`.
 
 #![allow(
     clippy::print_stdout,
-    reason = "figures, which `--nocapture` shows next to the test"
+    reason = "measured values, shown with `--nocapture`"
 )]
 
 pub mod keyed;
@@ -24,9 +25,11 @@ pub fn workspace(path: impl AsRef<Path>) -> PathBuf {
     root.join(path)
 }
 
-/// Returns a file of the test data that is not in the repository: trained CIFAR-10 networks and photographs.
+/// Returns the path of a test file that is not in the repository: a trained CIFAR-10 network or a
+/// photograph.
 ///
-/// A test that needs one is `#[ignore = "needs RESNET_TEST_DATA"]`; `cargo test -- --include-ignored` runs it.
+/// Mark a test that needs one as `#[ignore = "needs RESNET_TEST_DATA"]`. Run it with
+/// `cargo test -- --include-ignored`.
 ///
 /// # Panics
 ///
@@ -45,7 +48,7 @@ pub fn data(path: &str) -> PathBuf {
 ///
 /// # Panics
 ///
-/// Panics if the lengths differ or both are empty: a loop over the pairs would check too little.
+/// Panics if the lengths differ or the lists are empty.
 #[track_caller]
 pub fn pairs<A, B>(
     left: impl IntoIterator<Item = A>,
@@ -57,21 +60,25 @@ pub fn pairs<A, B>(
     left.into_iter().zip(right).collect()
 }
 
-/// Returns the float32 values of little-endian bytes, as safetensors files hold them.
+/// Converts little-endian bytes, as in safetensors files, to float32 values.
 ///
 /// # Panics
 ///
-/// Panics if the last value lacks bytes.
+/// Panics if the number of bytes is not a multiple of 4.
 pub fn floats(bytes: &[u8]) -> Vec<f32> {
     let (values, rest) = bytes.as_chunks();
-    assert!(rest.is_empty(), "{} bytes too many", rest.len());
+    assert!(
+        rest.is_empty(),
+        "expected a multiple of 4 bytes, found {} more",
+        rest.len()
+    );
     values
         .iter()
         .map(|value| f32::from_le_bytes(*value))
         .collect()
 }
 
-/// Returns the largest difference over the largest expected magnitude.
+/// Returns the largest absolute difference, divided by the largest expected magnitude.
 ///
 /// # Panics
 ///
@@ -85,11 +92,11 @@ pub fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
     difference / largest(expected)
 }
 
-/// Asserts that no value is off by more than `tolerance` of the largest expected magnitude.
+/// Asserts that all differences are at most `tolerance` times the largest expected magnitude.
 ///
 /// # Panics
 ///
-/// Panics if one is, or if the lengths differ.
+/// Panics if a difference is larger, or if the lengths differ.
 #[track_caller]
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     let largest = largest(expected);

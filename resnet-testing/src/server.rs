@@ -1,4 +1,4 @@
-//! A web server that does what a script says, one thread and one request a connection.
+//! A web server that runs a script for each request, with one thread and one request per connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -51,7 +51,7 @@ impl Reply {
         let _ = self.stream.write_all(format!("{head}\r\n").as_bytes());
     }
 
-    /// Sends content, and returns whether the other side still listens.
+    /// Sends content. Returns whether the client still receives.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         let listens = self.stream.write_all(bytes).is_ok();
         if listens {
@@ -66,7 +66,7 @@ impl Reply {
         self.send(content);
     }
 
-    /// Announces the rest from the first byte asked for, and sends this much of it.
+    /// Announces the content from the first requested byte on, and sends at most `count` bytes of it.
     pub fn some(&mut self, request: &Request, content: &[u8], count: usize) {
         let Some(start) = request.start() else {
             self.head("200 OK", &[("Content-Length", &content.len().to_string())]);
@@ -85,12 +85,12 @@ impl Reply {
         self.send(&content[start..(start + count).min(length)]);
     }
 
-    /// Sends the content from the first byte asked for.
+    /// Sends the content from the first requested byte on.
     pub fn file(&mut self, request: &Request, content: &[u8]) {
         self.some(request, content, content.len());
     }
 
-    /// Sends nothing more until the other side leaves.
+    /// Sends nothing more until the client disconnects.
     pub fn stall(&mut self) {
         let _ = self.stream.read(&mut [0; 1]);
     }
@@ -106,7 +106,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers each request by the script.
+    /// Starts a server that runs the script for each request.
     ///
     /// # Panics
     ///
@@ -129,7 +129,7 @@ impl Server {
         server
     }
 
-    /// Starts a server that has this one file, under every name.
+    /// Starts a server that sends this content for every path.
     pub fn with_file(content: &[u8]) -> Self {
         let content = content.to_vec();
         Self::new(move |request, reply| reply.file(request, &content))
@@ -154,7 +154,7 @@ impl Server {
         };
         script(&request, &mut reply);
         let _ = reply.stream.shutdown(Shutdown::Write);
-        // So that what was sent arrives, and is not cut off by a reset.
+        // Waits for the client, because a reset would discard sent bytes.
         let _ = reply.stream.set_read_timeout(Some(Duration::from_secs(5)));
         let _ = reply.stream.read(&mut [0; 1]);
     }
@@ -184,7 +184,7 @@ impl Server {
     }
 }
 
-/// Reads the head of a request; `None` if the other side leaves before its end.
+/// Reads the head of a request. Returns `None` if the client disconnects before its end.
 pub fn read_head(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next()?.ok()?;
@@ -207,11 +207,11 @@ pub fn read_head(stream: &TcpStream) -> Option<Request> {
     })
 }
 
-/// Waits up to 20 seconds for something another thread or process does.
+/// Waits up to 20 seconds for another thread or process.
 ///
 /// # Panics
 ///
-/// Panics with `what` if it does not happen.
+/// Panics with `what` if `happened` does not return true in this time.
 pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
     while !happened() {

@@ -1,4 +1,5 @@
-//! What every backend has to give: PyTorch's numbers, by functions generic over the backend, for every kind of `Network`.
+//! The parity suite: compares networks with PyTorch on any backend, for `ResNet` and for a custom
+//! `Network`.
 
 mod state;
 mod subject;
@@ -19,7 +20,7 @@ pub use self::state::state;
 use self::subject::{Headed, Subject};
 pub use self::training::training;
 
-/// Hands the names of `cases.json` to a macro that makes a test of each.
+/// Passes the names of `cases.json` to a macro that makes a test of each.
 #[macro_export]
 macro_rules! every_case {
     ($tests:ident) => {
@@ -51,7 +52,7 @@ pub fn json(path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads `parity/cases.json`: name, architecture, seed, input and what PyTorch found.
+/// Reads `parity/cases.json`: name, architecture, seed, input and results of PyTorch.
 ///
 /// # Panics
 ///
@@ -64,7 +65,8 @@ fn floats(data: TensorData) -> Vec<f32> {
     data.to_vec().unwrap()
 }
 
-/// Returns PyTorch's outputs of a case by name: `logits`, `embedding`, and the means of the stages.
+/// Reads PyTorch's outputs of a case by name: `logits`, `embedding`, and the channel means of each
+/// stage.
 ///
 /// # Panics
 ///
@@ -134,12 +136,12 @@ fn check_parameters<B: Backend>(model: &impl Network<B>, case: &Value) {
     assert_eq!(model.num_parameters() as u64, parameters);
 }
 
-/// Checks logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused. A network of a
-/// user's with the same layers gives the same logits.
+/// Checks logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused. Small
+/// cases also check the logits of a custom `Network` with the same layers.
 ///
 /// # Panics
 ///
-/// Panics if a number is off by more than `tolerance`, relative to the largest.
+/// Panics if an error exceeds `tolerance` times the largest expected magnitude.
 pub fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
     let cases = cases();
     let case = cases.iter().find(|case| case["name"] == name).unwrap();
@@ -184,7 +186,7 @@ pub fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
         tolerance,
     );
 
-    // With the large ones it would only take longer.
+    // Large networks would only take longer.
     if model_is_small {
         let model = Headed::<B>::keyed(&config, seed, device);
         check_parameters(&model, case);
@@ -205,7 +207,8 @@ fn check_logits<B: Backend, N: Subject<B>>(
     );
 }
 
-/// Returns the relative error of the logits of a case in another float type, fused before; `None` where the device lacks it.
+/// Returns the relative error of the logits of a fused network in another float type, or `None` if
+/// the device does not support the type.
 ///
 /// # Panics
 ///

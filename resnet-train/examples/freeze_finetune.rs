@@ -1,9 +1,10 @@
-//! Freezes the first layers of a pretrained network and fine-tunes the others on three classes of its own.
+//! Freezes the first layers of a pretrained network and fine-tunes the others on three new classes.
 //!
-//! `cargo run --release -p resnet-train --example freeze_finetune` takes the CIFAR-10 network in the program; a file of
-//! weights of any other network may follow. The images are drawn: `Dataset::open` takes a folder of yours.
+//! `cargo run --release -p resnet-train --example freeze_finetune` uses the built-in CIFAR-10
+//! network. Pass a checkpoint file to use another network. The images are generated;
+//! `Dataset::open` reads a folder of your images instead.
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::error::Error;
 
@@ -29,7 +30,7 @@ impl Observer<Cpu> for Print {
     }
 }
 
-/// Drawn shapes of the first three classes.
+/// Returns generated shapes of the first three classes.
 fn images() -> Result<Dataset, Box<dyn Error>> {
     let shapes = Dataset::shapes(600);
     let mut images = Vec::new();
@@ -68,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Fit::new(DataLoader::new(train, preprocessing).training(augment)?, 3)
     };
     let settings = Settings {
-        // The stem and the first stage keep their values, and all running statistics.
+        // Freezes the stem and the first stage. `NormMode::Eval` keeps all running statistics.
         groups: ParamGroups {
             freeze_to: LayerGroup::Layer2,
             ..ParamGroups::default()

@@ -1,9 +1,9 @@
-//! Trains on images of your own: a type that implements `ImageSource`. Here the images are stripes in memory; a database
-//! or an archive is the same.
+//! Trains on a dataset of your own: a type that implements `ImageSource`. Here the images are
+//! stripes in memory; a database or an archive works the same way.
 //!
 //! `cargo run --release -p resnet-train --example own_dataset`
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::error::Error;
 
@@ -16,7 +16,7 @@ use resnet_train::{EpochReport, Fit, Observer, OptimizerConfig, Position, Settin
 
 type Train = Autodiff<Cpu>;
 
-/// Stripes of several widths: rows for class 0, columns for class 1.
+/// Stripes of several widths: rows are class 0, columns are class 1.
 struct Stripes(usize);
 
 impl ImageSource for Stripes {

@@ -1,9 +1,10 @@
-//! Times a network as a program of yours runs it: the backend is a type, and nothing else is set up.
+//! Times a network in a plain Burn program, without the setup of the commands.
 //!
-//! `cargo run --release -p resnet-train --example time -- resnet18 1 224` prints the medians in milliseconds of inference and
-//! of a training step with Burn's SGD. `resnet-infer bench` and `resnet-train bench step --bare` measure the same.
+//! `cargo run --release -p resnet-train --example time -- resnet18 1 224` prints the median times
+//! in milliseconds of inference and of a training step with Burn's SGD. `resnet-infer bench` and
+//! `resnet-train bench step --bare` measure the same.
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::env;
 use std::error::Error;
@@ -56,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The median of 15 runs in milliseconds, after 3 others.
+/// Returns the median of 15 runs in milliseconds, after 3 warm-up runs.
 fn median(mut work: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..18)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! Steps that several processes take together.
+//! Data-parallel training steps over several processes.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -9,29 +9,32 @@ use resnet_core::{Network, is_running_stat};
 use crate::micro_batches::MicroBatches;
 use crate::{Peers, PeersError, Trainer};
 
-/// What a step of all processes came to.
+/// The result of a data-parallel step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepAmong {
-    /// The loss before the update, over the images of all; none where nobody had an image.
+    /// The loss before the update over the images of all processes, or `None` without images.
     pub loss: Option<f64>,
-    /// Whether one of them wants to stop.
+    /// Whether a process requested a stop.
     pub stop: bool,
 }
 
-/// Numbers sent beside the gradients: what the sums are divided by, loss, wish to stop.
+/// The number of values sent with the gradients: the loss divisor, the loss and the stop request.
 const BESIDE: usize = 3;
 
 impl<B: AutodiffBackend> Trainer<B> {
-    /// The update from a batch of which this process has the given parts, perhaps none, and its peers the others: that of one
-    /// process with the whole batch, but that batch norms see their own share's statistics only.
+    /// Takes one data-parallel step. `parts` are this process's micro-batches of the batch, perhaps
+    /// none.
+    ///
+    /// The update equals the update of one process with the whole batch, except that batch norms
+    /// use the statistics of their own share.
     ///
     /// # Errors
     ///
-    /// If a process is gone; nothing is updated then.
+    /// Returns an error if the connection to a process fails; nothing is updated then.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn step_among(
         &mut self,
         peers: &mut Peers,
@@ -54,7 +57,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let (gradients, loss) = match parts.tensors.is_empty() {
             true => (GradientsParams::new(), 0.0),
             false => {
-                // The mean over its own images: what sums are divided by, all processes know together.
+                // Averages over the own images; the common divisor is known after the sum.
                 let mass = f64::from(count);
                 let (gradients, loss) = self.gradients(MicroBatches { mass, ..parts });
                 (gradients, loss.into_data().iter::<f32>().sum())
@@ -85,15 +88,15 @@ impl<B: AutodiffBackend> Trainer<B> {
         Ok(among)
     }
 
-    /// Gives all processes the mean of their running statistics, of the network and of its average.
+    /// Averages the running statistics of the network and of its moving average over all processes.
     ///
     /// # Errors
     ///
-    /// If a process is gone.
+    /// Returns an error if the connection to a process fails.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn share_statistics(&mut self, peers: &mut Peers) -> Result<(), PeersError> {
         let model = shared(self.model().clone(), peers)?;
         let average = match self.average() {
@@ -124,7 +127,7 @@ fn shared<B: Backend, N: Network<B>>(model: N, peers: &mut Peers) -> Result<N, P
     Ok(model)
 }
 
-/// The gradients of every parameter that learns, times a factor; zeros where there is none.
+/// Collects the gradients of all trainable parameters, times `scale`; zeros for a missing gradient.
 struct Gather<'a> {
     gradients: GradientsParams,
     scale: f32,
@@ -151,7 +154,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gather<'_> {
     }
 }
 
-/// The way back.
+/// Turns the summed values back into gradients, times `scale`.
 struct Scatter<'a> {
     values: &'a [f32],
     scale: f32,

@@ -1,14 +1,15 @@
-//! Clipping by the norm of all gradients together.
+//! Gradient clipping by the global norm.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-/// Scales all gradients by `max / (norm + 1e-6)` where their common L2 norm is above `max`: PyTorch's
-/// `clip_grad_norm_`. Burn's own clips each tensor by itself. Nothing waits for the device.
+/// Scales all gradients by `max / (norm + 1e-6)` if their global L2 norm exceeds `max`: PyTorch's
+/// `clip_grad_norm_`. Burn's gradient clipping treats each tensor separately.
 ///
-/// Gives the norm before clipping, `[1]`; none without gradients.
+/// Returns the norm before clipping, of shape `[1]`, or `None` without gradients. Does not wait for
+/// the device.
 pub fn clip_global_norm<B: AutodiffBackend>(
     model: &impl Module<B>,
     gradients: &mut GradientsParams,

@@ -1,4 +1,4 @@
-//! All the numbers of a run, as a TOML file has them.
+//! The config of a run: its hyperparameters, in TOML.
 
 mod build;
 mod open;
@@ -15,9 +15,9 @@ pub use open::TrainConfigError;
 
 use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 
-/// What a run does, but for its images: the network it starts from, and every number of the training.
+/// The config of a run: the network and all hyperparameters, but not the dataset.
 ///
-/// A file may leave out what is as here by default.
+/// In a file, omitted fields have their default values.
 ///
 /// ```
 /// use resnet_train::Config;
@@ -30,125 +30,130 @@ use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
-    /// A network by its name, with fresh weights or those of `weights`.
+    /// Architecture name. The network has random weights, or the weights in `weights`.
     pub arch: Option<String>,
-    /// Published weights by their id.
+    /// Id of published weights to start from.
     pub model: Option<String>,
-    /// A file of weights.
+    /// Checkpoint file to start from.
     pub weights: Option<PathBuf>,
-    /// Which network of a file that holds several: a path of its keys.
+    /// Key path of the network to load from a checkpoint that holds several.
     pub state: Option<String>,
-    /// Options of the network, `OPTION=VALUE` each, that the keys of a file do not tell or that
-    /// should differ: see [`Overrides`](resnet_weights::Overrides).
+    /// Network options as `OPTION=VALUE`, which a checkpoint does not tell or which override it:
+    /// see [`Overrides`](resnet_weights::Overrides).
     pub set: Vec<String>,
-    /// Of everything that is drawn.
+    /// Random seed [default: 1].
     pub seed: u64,
-    /// The share of the images to validate with, where they are not kept apart.
+    /// Fraction of each class to hold out for validation if the dataset has no validation set
+    /// [default: 0.2].
     pub split: f64,
-    /// Passes over the images, those of [`head`](Self::head) not counted.
+    /// Number of epochs, without the epochs of [`head`](Self::head) [default: 10].
     pub epochs: u64,
-    /// Images of a step.
+    /// Images per step [default: 32].
     pub batch_size: usize,
-    /// Micro-batches that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
-    /// batch.
+    /// Micro-batches per batch, to save memory (gradient accumulation) [default: 1]. Loss and
+    /// gradients equal those of the whole batch.
     pub accumulate: usize,
-    /// The peak of the learning rate.
+    /// Peak learning rate [default: 0.1].
     pub learning_rate: f64,
-    /// Which images an epoch has, and in which order.
+    /// The images of an epoch and their order [default: all images, shuffled].
     pub sampling: Sampling,
-    /// Whether the classes have weights in the cross-entropy, so that rare ones count as much as others.
+    /// Whether to weight the classes in the cross-entropy so that rare classes count as much as
+    /// common ones [default: false].
     pub class_weights: bool,
-    /// What is minimised [default: cross-entropy; binary cross-entropy where images may have several classes].
+    /// The loss [default: cross-entropy, or binary cross-entropy if images have several labels].
     pub loss: Option<LossKind>,
-    /// Label smoothing.
+    /// Label smoothing [default: 0].
     pub smoothing: f64,
-    /// What batch norms do.
+    /// The mode of the norm layers [default: train].
     pub norms: NormMode,
-    /// The largest L2 norm of all gradients together.
+    /// Maximum L2 norm of all gradients together (gradient clipping) [default: no clipping].
     pub clip: Option<f64>,
-    /// The decay of a moving average of the network, which is then the one that is validated and kept.
+    /// Decay of the exponential moving average (EMA) of the weights [default: no EMA]. With an EMA,
+    /// the averaged network is validated and saved.
     pub ema: Option<f64>,
-    /// The chance that a block is left out (Huang et al. 2016), growing from the first to the last.
+    /// Drop rate of the last block (stochastic depth, Huang et al. 2016) [default: 0]. The rate
+    /// grows from the first block to the last.
     pub drop_path: f64,
-    /// Side of the images in evaluation [default: that of the weights; 32 for CIFAR's networks, else 224].
+    /// Image side in evaluation, in pixels [default: from the weights, else 32 for CIFAR networks
+    /// and 224 for others].
     pub size: Option<u32>,
-    /// Side of the images in training [default: that in evaluation].
+    /// Image side in training, in pixels [default: the side in evaluation].
     pub train_size: Option<u32>,
-    /// What is done to an image in evaluation, whole: mean and standard deviation at least [default: that of the
-    /// weights].
+    /// Preprocessing in evaluation, which replaces the preprocessing of the weights [default: from
+    /// the weights]. It needs at least `mean` and `std`.
     #[serde(deserialize_with = "open::input")]
     pub input: Option<Preprocessing>,
-    /// Fine-tuning's first phase: the classifier alone.
+    /// A first phase that trains only the classifier [default: none].
     pub head: Option<Head>,
-    /// From gradients to new parameters.
+    /// The optimizer [default: SGD].
     pub optimizer: OptimizerConfig,
-    /// Which parameters learn, how fast, and which of them decay.
+    /// Which parameters learn, their learning rates and their weight decay.
     pub groups: ParamGroups,
-    /// How the learning rate changes.
+    /// The learning rate schedule.
     pub schedule: ScheduleConfig,
-    /// How images are changed at random.
+    /// The data augmentation.
     pub augment: AugmentConfig,
 }
 
-/// The phase in which the classifier learns alone.
+/// The phase that trains only the classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Head {
-    /// Passes over the images.
+    /// Number of epochs.
     pub epochs: u64,
-    /// The peak of the learning rate.
+    /// Peak learning rate.
     pub learning_rate: f64,
 }
 
-/// How the learning rate changes.
+/// The learning rate schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// How it falls.
+    /// The decay [default: cosine].
     pub decay: Decay,
-    /// Epochs in which it rises.
+    /// Warm-up epochs [default: 0].
     pub warmup_epochs: f64,
-    /// Where it rises from, as a share of the peak.
+    /// Learning rate at the start of the warm-up, as a fraction of the peak [default: 0].
     pub warmup_start: f64,
-    /// Where a cosine ends, as a share of the peak.
+    /// Learning rate at the end of a cosine decay, as a fraction of the peak [default: 0].
     pub end: f64,
 }
 
-/// How images are changed at random.
+/// The data augmentation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Which part of an image is seen.
+    /// The crop [default: random resized, scale 0.08 to 1].
     pub crop: CropConfig,
-    /// The chance of a horizontal flip.
+    /// Probability of a horizontal flip [default: 0.5].
     pub flip: f64,
-    /// Changes drawn from a list.
+    /// The policy, such as RandAugment or TrivialAugment [default: none].
     pub policy: Policy,
-    /// Changes of color.
+    /// Color jitter [default: none].
     pub jitter: Jitter,
-    /// The chance that a rectangle is blanked.
+    /// Probability of random erasing [default: 0].
     pub erase: f64,
-    /// The alpha of mixup; 0 for none.
+    /// Alpha of mixup; 0 disables it [default: 0].
     pub mixup: f64,
-    /// The alpha of CutMix; 0 for none.
+    /// Alpha of CutMix; 0 disables it [default: 0].
     pub cutmix: f64,
 }
 
-/// Which part of an image is seen.
+/// The crop of a training image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CropConfig {
-    /// A rectangle of random area and form.
+    /// A rectangle of random area and aspect ratio, resized to a square.
     RandomResized {
-        /// The least and the most of the image's area.
+        /// Minimum and maximum area, as fractions of the image.
         scale: [f64; 2],
     },
-    /// A square of the image with black around it.
+    /// A random square of the image, which is padded with black.
     Padded {
-        /// Black pixels on each side.
+        /// Padding on each side, in pixels.
         padding: u32,
     },
-    /// What is seen in evaluation.
+    /// The crop of the evaluation preprocessing.
     Evaluation,
 }
 

@@ -1,4 +1,4 @@
-//! The moving average of a network.
+//! The exponential moving average of a network.
 
 use std::marker::PhantomData;
 
@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use resnet_core::ResNet;
 
-/// An exponential moving average of every entry of the state dict, running statistics included: timm's `ModelEmaV2`.
+/// An exponential moving average of all entries of the state dict, including running statistics:
+/// timm's `ModelEmaV2`.
 #[derive(Clone, Debug)]
 pub struct Ema<B: Backend, M: Module<B> = ResNet<B>> {
     model: M,
@@ -17,7 +18,7 @@ pub struct Ema<B: Backend, M: Module<B> = ResNet<B>> {
 }
 
 impl<B: Backend, M: Module<B>> Ema<B, M> {
-    /// Starts from the values of `model`.
+    /// Creates an average that starts at the values of `model`.
     pub fn new<A, N>(model: &N, decay: f64) -> Self
     where
         A: AutodiffBackend<InnerBackend = B>,
@@ -30,9 +31,9 @@ impl<B: Backend, M: Module<B>> Ema<B, M> {
         }
     }
 
-    /// `average = decay * average + (1 - decay) * model`.
+    /// Updates the average: `average = decay * average + (1 - decay) * model`.
     pub fn update<A: AutodiffBackend<InnerBackend = B>>(&mut self, model: &impl Module<A>) {
-        // The container of Burn's gradients holds tensors of any rank by the ids of their parameters.
+        // `GradientsParams` serves as a map from parameter ids to tensors of any rank.
         let mut values = Values(GradientsParams::new());
         model.visit(&mut values);
         let mut blend = Blend {
@@ -46,7 +47,7 @@ impl<B: Backend, M: Module<B>> Ema<B, M> {
         self.model = model;
     }
 
-    /// The average.
+    /// Returns the averaged network.
     pub fn model(&self) -> &M {
         &self.model
     }

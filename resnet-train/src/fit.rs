@@ -1,4 +1,4 @@
-//! Epochs of training, with validation and saved states between them.
+//! The training loop: epochs, validation and training states.
 
 mod epoch;
 mod error;
@@ -14,7 +14,7 @@ use crate::{Decay, Ending, Observer, Peers, Position, Schedule, Trainer, Trainin
 
 pub use error::FitError;
 
-/// What a run goes through.
+/// A training loop over several epochs.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -37,29 +37,33 @@ pub use error::FitError;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// The images to train from.
+    /// The training set.
     pub train: DataLoader,
-    /// The images to validate with.
+    /// The validation set.
     pub valid: Option<DataLoader>,
-    /// The learning rate over the steps, as a share of the peak.
+    /// The learning rate schedule.
     pub schedule: Schedule,
-    /// The peak of the learning rate.
+    /// The peak learning rate.
     pub learning_rate: f64,
-    /// Passes over the images.
+    /// The number of epochs.
     pub epochs: u64,
-    /// Micro-batches that a batch is run in, for less memory (gradient accumulation): loss and gradient are those of the whole
-    /// batch. There are fewer parts where batch norm would see a single value per channel.
+    /// Micro-batches per batch, to save memory (gradient accumulation). Loss and gradients equal
+    /// those of the whole batch. There are fewer micro-batches if batch norm would see a single
+    /// value per channel.
     pub accumulate: usize,
-    /// The file of the state, written after each epoch, every [`save_every`](Self::save_every) steps and when stopped.
+    /// The training state file. It is written after each epoch, every
+    /// [`save_every`](Self::save_every) steps and when the run is stopped.
     pub state: Option<PathBuf>,
-    /// Steps between saved states within an epoch.
+    /// Steps between training states within an epoch.
     pub save_every: Option<u64>,
-    /// The seed of dropped paths and values. It is the backend's, so two runs in one program disturb each other's.
+    /// The random seed of drop path and dropout. It seeds the whole backend, so two runs in one
+    /// process affect each other.
     pub seed: u64,
 }
 
 impl Fit {
-    /// Makes a run of so many epochs without validation, whose learning rate falls from 0.1 along a cosine.
+    /// Creates a training loop without validation. The learning rate starts at 0.1 and follows a
+    /// cosine decay.
     pub fn new(train: DataLoader, epochs: u64) -> Self {
         let epoch = train.len() as u64;
         Self {
@@ -82,11 +86,13 @@ impl Fit {
         }
     }
 
-    /// Checks that a batch of images of `height` by `width` pixels has enough of them to train the norms of a network.
+    /// Checks that the batches are large enough for the norm layers of a network, for images of
+    /// `height` by `width` pixels.
     ///
     /// # Errors
     ///
-    /// Returns an error where PyTorch refuses the batch: batch norm in training has no variance of a single value.
+    /// Returns an error if a norm layer would see a single value per channel, which has no
+    /// variance. PyTorch raises an error as well.
     pub fn check_batch(
         &self,
         network: &ResNetConfig,
@@ -109,16 +115,18 @@ impl Fit {
         })
     }
 
-    /// Trains from `position` on. The same position, trainer and seed give the same steps, so a run that was cut off and
-    /// resumed ends as one that was not.
+    /// Trains from `position` to the last epoch. The same position, trainer and seed give the same
+    /// steps, so a resumed run ends like an uninterrupted one.
     ///
     /// # Errors
     ///
-    /// If the loss is not finite, images do not make a batch, or the training state cannot be written.
+    /// Returns an error if the loss is not finite, if the images cannot be batched, if the training
+    /// state cannot be written, or if the observer returns an error.
     ///
     /// # Panics
     ///
-    /// If the network has not one class for each of the dataset, or the [`Loss`](crate::Loss) not one class weight for each.
+    /// Panics if the network, the dataset and the class weights of the [`Loss`](crate::Loss) differ
+    /// in the number of classes.
     pub fn run<B: AutodiffBackend>(
         &self,
         trainer: &mut Trainer<B>,
@@ -129,16 +137,19 @@ impl Fit {
         self.run_among(None, trainer, position, device, observer)
     }
 
-    /// As [`run`](Self::run), together with other processes, each with its [share](DataLoader::with_share) of the batches.
-    /// All of them must start alike. Where one is gone, the state of the last step that all took is written.
+    /// Trains like [`run`](Self::run), together with other processes. Each process has its
+    /// [share](DataLoader::with_share) of the batches.
+    ///
+    /// All processes must start with the same trainer and position. If a connection fails, the
+    /// training state of the last common step is written.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), or if a process is gone.
+    /// Returns an error like [`run`](Self::run), or if the connection to a process fails.
     ///
     /// # Panics
     ///
-    /// As [`run`](Self::run).
+    /// Panics like [`run`](Self::run).
     pub fn run_among<B: AutodiffBackend>(
         &self,
         mut peers: Option<&mut Peers>,

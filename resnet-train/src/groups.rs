@@ -1,4 +1,4 @@
-//! Which parameters learn, how fast, and which of them decay.
+//! Parameter groups: which parameters learn, their learning rates and their weight decay.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
@@ -6,17 +6,19 @@ use burn::tensor::backend::AutodiffBackend;
 use resnet_core::{LayerGroup, Network, is_running_stat};
 use serde::{Deserialize, Serialize};
 
-/// Which parameters learn, how fast, and which of them decay. By default all of them alike, as in PyTorch.
+/// Which parameters learn, their learning rates and their weight decay. By default all parameters
+/// are treated alike, as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ParamGroups {
-    /// The first group that learns: all before it keep their values (fastai's `freeze_to`).
+    /// The first layer group that learns. Earlier groups are frozen (fastai's `freeze_to`).
     pub freeze_to: LayerGroup,
-    /// Whether norms and biases decay as weights do.
+    /// Whether weight decay applies to norms and biases.
     pub decay_norm_and_bias: bool,
-    /// The learning rate of all groups but the classifier, as a share of the classifier's.
+    /// The learning rate of the backbone as a fraction of the classifier's.
     pub backbone_rate: f64,
-    /// The learning rate of each group as a share of the next one's (layer-wise decay).
+    /// The learning rate of each layer group as a fraction of the next group's (layer-wise learning
+    /// rate decay).
     pub layer_decay: f64,
 }
 
@@ -31,19 +33,19 @@ impl Default for ParamGroups {
     }
 }
 
-/// What holds for one entry of the state dict.
+/// The training rule of one entry of the state dict.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
-    /// Whether it learns; running statistics do not.
+    /// Whether the entry learns. Running statistics do not.
     pub learns: bool,
-    /// Its learning rate as a share of the given one.
+    /// The factor of its learning rate.
     pub rate: f64,
-    /// Whether it decays.
+    /// Whether weight decay applies.
     pub decays: bool,
 }
 
 impl ParamGroups {
-    /// The classifier alone.
+    /// Freezes all layers except the classifier.
     pub fn head_only() -> Self {
         Self {
             freeze_to: LayerGroup::Head,
@@ -60,7 +62,7 @@ impl ParamGroups {
         let last_stage = last_stage.unwrap_or_default();
         let rule = |(key, shape): &(String, Vec<usize>)| {
             let group = group(key);
-            // Groups are counted from the head; a network of three stages has one less.
+            // Counts groups from the head, so that networks with three and four stages match.
             let (distance, backbone) = match group {
                 LayerGroup::Head => (0, 1.0),
                 group => (last_stage as i32 - group as i32 + 1, self.backbone_rate),
@@ -75,7 +77,7 @@ impl ParamGroups {
     }
 }
 
-/// Takes scale and shift of every batch norm out of what learns.
+/// Freezes weight and bias of every batch norm.
 pub(crate) fn freeze_norms<B: AutodiffBackend>(model: &impl Network<B>, rules: &mut [Rule]) {
     let keys: Vec<String> = model
         .state_shapes()
@@ -94,7 +96,7 @@ pub(crate) fn freeze_norms<B: AutodiffBackend>(model: &impl Network<B>, rules: &
     }
 }
 
-/// The network with gradients for the entries that learn and for no others.
+/// Enables gradients for the entries that learn, and disables them for all others.
 pub(crate) fn apply<B: AutodiffBackend, N: Module<B>>(model: N, rules: &[Rule]) -> N {
     let mut freeze = Freeze {
         rules: rules.iter(),
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_norm_of_a_pre_activation_network_is_of_its_last_stage() {
+    fn the_last_norm_of_a_pre_activation_network_belongs_to_its_last_stage() {
         let groups = ParamGroups {
             freeze_to: LayerGroup::Layer3,
             ..ParamGroups::default()
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn norms_and_biases_may_be_spared_the_decay() {
+    fn norms_and_biases_can_be_excluded_from_weight_decay() {
         let groups = ParamGroups {
             decay_norm_and_bias: false,
             ..ParamGroups::default()

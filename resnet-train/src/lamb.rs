@@ -5,8 +5,8 @@ use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// You et al. 2019, algorithm 2, as timm has it: Adam's step with the decay added, scaled to the length of the weight.
-/// Without decay there is no scaling.
+/// LAMB (You et al. 2019, algorithm 2), as implemented in timm: the Adam update plus weight decay,
+/// scaled to the norm of the weight. Without weight decay it is not scaled.
 #[derive(Clone, Debug)]
 pub(crate) struct Lamb {
     pub(crate) betas: [f64; 2],
@@ -14,7 +14,7 @@ pub(crate) struct Lamb {
     pub(crate) weight_decay: f64,
 }
 
-/// What is remembered of one tensor.
+/// The state of one tensor.
 #[derive(Record, Clone)]
 pub(crate) struct LambState<B: Backend, const D: usize> {
     pub(crate) step: usize,
@@ -61,7 +61,8 @@ impl<B: Backend> SimpleOptimizer<B> for Lamb {
     }
 }
 
-/// The length of the weight over that of its change; 1 where either has none.
+/// Returns the trust ratio: the norm of the weight divided by the norm of its update, or 1 if
+/// either is zero.
 fn trust<B: Backend, const D: usize>(weight: &Tensor<B, D>, change: Tensor<B, D>) -> Tensor<B, D> {
     let norm = |tensor: Tensor<B, D>| (tensor.clone() * tensor).sum().sqrt();
     let (weight, change) = (norm(weight.clone()), norm(change));

@@ -1,11 +1,12 @@
-//! How few images norms can be trained with.
+//! The smallest batch that the norm layers can train on.
 
 use resnet_core::{AntiAlias, NormKind, NormMode, ResNetConfig};
 
-/// Returns the fewest images of `height` by `width` pixels that a step can take; nothing where no number of them is enough.
+/// Returns the smallest batch of images of `height` by `width` pixels that a training step accepts,
+/// or `None` if no batch size is large enough.
 ///
-/// PyTorch refuses norms that see a single value, as it has no variance ("Expected more than 1 value per channel when
-/// training").
+/// A single value per channel has no variance. PyTorch raises "Expected more than 1 value per
+/// channel when training".
 pub fn least_images(network: &ResNetConfig, norms: NormMode, size: [usize; 2]) -> Option<usize> {
     let [height, width] = last_map(network, size);
     let single = height.saturating_mul(width) <= 1;
@@ -20,7 +21,7 @@ pub fn least_images(network: &ResNetConfig, norms: NormMode, size: [usize; 2]) -
     }
 }
 
-/// Whether a norm of the last stage has groups of one channel.
+/// Returns whether a group norm of the last stage has one channel per group.
 fn has_single_channels(network: &ResNetConfig, groups: usize) -> bool {
     let plan = network.plan();
     let blocks = plan.last().into_iter().flatten();
@@ -28,7 +29,7 @@ fn has_single_channels(network: &ResNetConfig, groups: usize) -> bool {
     channels.any(|channels| channels <= groups)
 }
 
-/// Height and width of the maps of the last stage, the smallest that a norm sees.
+/// Returns height and width of the feature maps of the last stage, the smallest in the network.
 pub(crate) fn last_map(network: &ResNetConfig, size: [usize; 2]) -> [usize; 2] {
     let features = network.features();
     let stride = |feature: Option<&resnet_core::Feature>| feature.map_or(1, |f| f.stride.max(1));
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_image_is_enough_where_the_last_maps_have_two_pixels() {
+    fn one_image_is_enough_if_the_last_maps_have_two_pixels() {
         let network = |name: &str| ResNetConfig::named(name).unwrap();
         let train = NormMode::Train;
         for (name, size, map, least) in [

@@ -1,28 +1,28 @@
-//! The largest numbers that a run takes, in flags and in configs.
+//! Upper limits of flags and config fields.
 
-/// Passes over the images.
+/// Maximum number of epochs.
 pub const EPOCHS: u64 = 1_000_000;
-/// Images of a step.
+/// Maximum batch size.
 pub const BATCH: u64 = 65_536;
-/// Micro-batches that a batch is run in.
+/// Maximum number of micro-batches per batch (gradient accumulation).
 pub const ACCUMULATE: u64 = BATCH;
-/// Threads that prepare images.
+/// Maximum number of data loading threads.
 pub const WORKERS: u64 = 256;
-/// Processes that train together.
+/// Maximum world size.
 pub const RANKS: u64 = 1024;
-/// Seconds to wait for other processes: a day.
+/// Maximum rendezvous timeout in seconds: one day.
 pub const PATIENCE: u64 = 86_400;
-/// Images of each class to train from.
+/// Maximum number of training images per class.
 pub const IMAGES_PER_CLASS: u64 = 100_000_000;
-/// Steps between saved states.
+/// Maximum number of steps between two training states.
 pub const STEPS: u64 = 1_000_000_000;
-/// Steps of a search for a learning rate, or of a benchmark.
+/// Maximum number of steps of a learning rate search or a benchmark.
 pub const SEARCH: u64 = 1_000_000;
-/// Pictures on a sheet.
+/// Maximum number of images on a sheet.
 pub const PICTURES: u64 = 1024;
-/// Pixels of a side of an image in training.
+/// Maximum side of a training image in pixels.
 pub const SIDE: u32 = 4096;
-/// The least of them.
+/// Minimum side of a training image in pixels.
 pub const LEAST_SIDE: u32 = 8;
-/// The seed: the largest that a config can hold.
+/// Maximum seed: TOML integers are signed 64-bit numbers.
 pub const SEED: u64 = i64::MAX as u64;

@@ -1,11 +1,11 @@
-//! Losses, all of them over targets with one number a class.
+//! Losses over targets with one value per class.
 
 use burn::tensor::activation::{log_sigmoid, log_softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// What training minimizes: kind of loss, label smoothing, class weights.
+/// A loss with label smoothing and class weights.
 ///
 /// ```
 /// use resnet_train::{Loss, OptimizerConfig, Settings};
@@ -21,31 +21,36 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loss {
-    /// The function of logits and targets.
+    /// The loss function.
     pub kind: LossKind,
-    /// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
+    /// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing /
+    /// classes`.
     pub smoothing: f64,
-    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Other losses take none.
+    /// The weight of each class in the cross-entropy: PyTorch's `CrossEntropyLoss(weight=…)`. Other
+    /// losses do not support class weights.
     pub class_weights: Option<Vec<f64>>,
-    /// How the classes are given, which matters with class weights alone. A [`Fit`](crate::Fit) whose images are mixed or
-    /// may have several classes takes them for [probabilities](TargetKind::Probabilities), whatever stands here.
+    /// The kind of targets, which matters only with class weights. A [`Fit`](crate::Fit) with
+    /// mixup, CutMix or several labels per image ignores this field and uses
+    /// [probabilities](TargetKind::Probabilities).
     pub targets: TargetKind,
 }
 
-/// A function of logits and targets that training minimizes.
+/// A loss function of logits and targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// `-sum(target * log_softmax(logits))` of each sample, averaged over the batch: PyTorch's `CrossEntropyLoss`, for
-    /// hard, smoothed and mixed targets.
+    /// `-sum(target * log_softmax(logits))` of each sample, averaged over the batch: PyTorch's
+    /// `CrossEntropyLoss`. For hard, smoothed and mixed targets.
     #[default]
     CrossEntropy,
-    /// One independent decision a class, averaged over classes and batch: PyTorch's `BCEWithLogitsLoss`. For several
-    /// labels an image, and for timm's recipes A1 and A2.
+    /// Binary cross-entropy of each class, averaged over classes and batch: PyTorch's
+    /// `BCEWithLogitsLoss`. For several labels per image, and for timm's recipes A1 and A2.
     BinaryCrossEntropy,
 }
 
 impl LossKind {
+    /// Computes the loss of a batch.
+    ///
     /// # Shapes
     /// - `logits`, `targets`: `[batch, classes]`
     /// - output: `[1]`
@@ -62,11 +67,11 @@ impl LossKind {
     }
 }
 
-/// One row a sample: 1 at each of its classes, 0 elsewhere.
+/// Creates multi-hot targets: one row per sample, 1 at each of its classes, 0 elsewhere.
 ///
 /// # Panics
 ///
-/// If a class is not below `classes`.
+/// Panics if a class is not below `classes`.
 pub fn targets(labels: &[&[usize]], classes: usize) -> TensorData {
     let mut rows = vec![0.0_f32; labels.len() * classes];
     for (row, labels) in rows.chunks_mut(classes).zip(labels) {
@@ -77,19 +82,20 @@ pub fn targets(labels: &[&[usize]], classes: usize) -> TensorData {
     TensorData::new(rows, [labels.len(), classes])
 }
 
-/// How the classes of images are given. It decides what a cross-entropy with class weights is divided by.
+/// The kind of targets, which sets the divisor of a cross-entropy with class weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TargetKind {
-    /// One class an image: PyTorch's class indices. The loss is divided by the sum of the weights of the true classes.
+    /// One class per image: PyTorch's class indices. The divisor is the sum of the weights of the
+    /// true classes.
     #[default]
     Indices,
-    /// A share of each class: PyTorch's class probabilities, as mixup, CutMix and soft labels give them. The loss is
-    /// divided by the number of images.
+    /// Class probabilities, such as mixup, CutMix and soft labels. The divisor is the number of
+    /// images, as in PyTorch.
     Probabilities,
 }
 
 impl Loss {
-    /// Returns the loss of this kind, with neither smoothing nor weights.
+    /// Creates a loss without label smoothing and class weights.
     pub fn new(kind: LossKind) -> Self {
         Self {
             kind,
@@ -97,7 +103,7 @@ impl Loss {
         }
     }
 
-    /// Returns the loss of a whole batch: of cross-entropy, PyTorch's
+    /// Computes the loss of a whole batch. The cross-entropy equals PyTorch's
     /// `CrossEntropyLoss(weight=class_weights, label_smoothing=smoothing)`.
     ///
     /// # Shapes
@@ -106,19 +112,19 @@ impl Loss {
     ///
     /// # Panics
     ///
-    /// Panics if there is not one class weight for each class, or if there are class weights and the loss is not the
-    /// cross-entropy.
+    /// Panics if the number of class weights differs from the number of classes, or if there are
+    /// class weights and the loss is not the cross-entropy.
     pub fn forward<B: Backend>(&self, logits: Tensor<B, 2>, targets: Tensor<B, 2>) -> Tensor<B, 1> {
         let [batch, _] = targets.dims();
         let mass = self.mass_of(&targets);
         self.kind.forward(logits, self.prepare(targets)) * (batch as f64 / mass)
     }
 
-    /// The targets with smoothing and class weights.
+    /// Applies label smoothing and class weights to the targets.
     pub(crate) fn prepare<B: Backend>(&self, targets: Tensor<B, 2>) -> Tensor<B, 2> {
         let targets = smoothed(targets, self.smoothing);
         match &self.class_weights {
-            // Targets above 1 would give a binary cross-entropy without a minimum.
+            // A binary cross-entropy with targets above 1 has no minimum.
             Some(_) if self.kind != LossKind::CrossEntropy => {
                 panic!("class weights are for the cross-entropy alone")
             }
@@ -127,7 +133,7 @@ impl Loss {
         }
     }
 
-    /// What the sum of the loss over these targets, a row an image, is divided by.
+    /// Returns the divisor of the loss sum over these targets, one row per image.
     pub(crate) fn mass(&self, targets: &[Vec<f32>]) -> f64 {
         match (&self.class_weights, self.targets) {
             (Some(weights), TargetKind::Indices) => {
@@ -144,7 +150,7 @@ impl Loss {
         }
     }
 
-    /// As [`mass`](Self::mass); reads the tensor only where weights need it.
+    /// Returns [`mass`](Self::mass) for a tensor, which it reads only if class weights need it.
     pub(crate) fn mass_of<B: Backend>(&self, targets: &Tensor<B, 2>) -> f64 {
         let [batch, classes] = targets.dims();
         match (&self.class_weights, self.targets) {
@@ -158,7 +164,7 @@ impl Loss {
     }
 }
 
-/// Label smoothing (Szegedy et al. 2015, section 7): `targets * (1 - smoothing) + smoothing / classes`.
+/// Applies label smoothing (Szegedy et al. 2015, section 7).
 fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 2> {
     let [_, classes] = targets.dims();
     match smoothing {
@@ -170,7 +176,7 @@ fn smoothed<B: Backend>(targets: Tensor<B, 2>, smoothing: f64) -> Tensor<B, 2> {
 /// Multiplies each class by its weight.
 fn scaled<B: Backend>(targets: Tensor<B, 2>, weights: &[f64]) -> Tensor<B, 2> {
     let [_, classes] = targets.dims();
-    assert_eq!(weights.len(), classes, "one weight a class");
+    assert_eq!(weights.len(), classes, "one weight per class");
     let weights = TensorData::new(weights.to_vec(), [1, classes]);
     let weights = Tensor::from_data(weights, (&targets.device(), targets.dtype()));
     targets * weights
@@ -195,17 +201,17 @@ mod tests {
         let expected = (-0.75_f32.ln() + 2.0_f32.ln()) / 2.0;
         let found = loss(LossKind::CrossEntropy, logits, targets);
         assert!((found - expected).abs() < 1e-6, "{found}");
-        // Sigmoid 3/4 with target 1, and three times 1/2 with any target, averaged over four.
+        // Sigmoid 3/4 with target 1, and sigmoid 1/2 three times, averaged over four values.
         let expected = (-0.75_f32.ln() + 3.0 * 2.0_f32.ln()) / 4.0;
         let found = loss(LossKind::BinaryCrossEntropy, logits, targets);
         assert!((found - expected).abs() < 1e-6, "{found}");
-        // The other side: sigmoid 3/4 with target 0.
+        // Sigmoid 3/4 with target 0.
         let found = loss(LossKind::BinaryCrossEntropy, [[three; 2]; 2], [[0.0; 2]; 2]);
         assert!((found - 4.0_f32.ln()).abs() < 1e-6, "{found}");
     }
 
     #[test]
-    fn weights_of_classes_are_those_of_pytorch() {
+    fn class_weights_match_pytorch() {
         let device = Default::default();
         let logits = Tensor::<Cpu, 2>::from_data([[3.0_f32.ln(), 0.0], [0.0, 0.0]], &device);
         let hard = Tensor::from_data(targets(&[&[0], &[1]], 2), &device);
@@ -236,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_spreads_a_share_over_all_classes() {
+    fn smoothing_is_spread_over_all_classes() {
         let target = targets(&[&[1]], 4);
         let smooth = smoothed(
             Tensor::<Cpu, 2>::from_data(target, &Default::default()),

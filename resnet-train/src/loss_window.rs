@@ -1,11 +1,11 @@
-//! Losses that wait to be looked at: to look is to wait for the device.
+//! A window of unread losses. Reading a loss waits for the device, so losses are read in groups.
 
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// Steps whose losses nobody has looked at yet.
+/// The steps whose losses are not read yet.
 pub(crate) struct LossWindow<B: Backend> {
     losses: Vec<Tensor<B, 1>>,
     images: usize,
@@ -21,7 +21,7 @@ impl<B: Backend> LossWindow<B> {
         }
     }
 
-    /// A step more: its loss, if it had one, and its images.
+    /// Adds a step: its loss, if it had images, and the number of images.
     pub(crate) fn extend(&mut self, loss: Option<Tensor<B, 1>>, images: usize) {
         self.losses.extend(loss);
         self.images += images;
@@ -31,7 +31,7 @@ impl<B: Backend> LossWindow<B> {
         self.losses.len()
     }
 
-    /// The losses, the images and the time since the last time.
+    /// Returns losses, image count and elapsed time since the last call, and starts a new window.
     pub(crate) fn take(&mut self) -> (Vec<f64>, usize, Duration) {
         let losses = std::mem::take(&mut self.losses);
         let losses = match losses.is_empty() {

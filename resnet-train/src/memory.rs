@@ -1,4 +1,5 @@
-//! What an optimizer remembers of each entry of the state dict, as plain tensors that can be written and checked.
+//! The optimizer state of each entry of the state dict, as plain tensors that can be saved and
+//! checked.
 
 use burn::optim::record::AdaptorRecordV1;
 use burn::optim::{AdamW, AdamWState, AdaptiveMomentumState, SimpleOptimizer};
@@ -8,7 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::lamb::{Lamb, LambState};
 use crate::sgd::{Sgd, SgdState};
 
-/// What an optimizer remembers of one entry.
+/// The optimizer state of one entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     /// Steps that the entry has taken.
@@ -17,22 +18,23 @@ pub(crate) struct Memory {
     pub(crate) tensors: Vec<TensorData>,
 }
 
-/// An optimizer whose state of one entry can be taken apart and put together again.
+/// An optimizer whose state can be converted to plain tensors and back.
 pub(crate) trait Remembers<B: Backend>: SimpleOptimizer<B> {
     /// PyTorch's names of the tensors.
     const NAMES: &'static [&'static str];
 
+    /// Splits a state into its step count and its tensors.
     fn apart<const D: usize>(state: Self::State<D>) -> (usize, Vec<Tensor<B, D>>);
 
-    /// Returns nothing for another number of tensors.
+    /// Builds a state from its parts. Returns `None` if the number of tensors is wrong.
     fn together<const D: usize>(steps: usize, tensors: Vec<Tensor<B, D>>)
     -> Option<Self::State<D>>;
 }
 
-/// The mean of gradients, and of their squares.
+/// The first and the second moment.
 const ADAM: &[&str] = &["exp_avg", SQUARES];
 
-/// The tensor that holds no negative number.
+/// The second moment, which has no negative values.
 pub(crate) const SQUARES: &str = "exp_avg_sq";
 
 impl<B: Backend> Remembers<B> for Sgd {
@@ -107,7 +109,7 @@ impl Memory {
         }
     }
 
-    /// Returns nothing where the tensors are no state of this optimizer.
+    /// Converts to the optimizer's state. Returns `None` if the tensors do not fit.
     pub(crate) fn together<O: Remembers<B>, B: Backend>(
         self,
         device: &B::Device,

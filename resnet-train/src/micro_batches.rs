@@ -1,4 +1,4 @@
-//! A batch as a step takes it.
+//! A batch in micro-batches (gradient accumulation).
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ use resnet_image::BatchError;
 use crate::least::least_images;
 use crate::{Fit, Loss, TargetKind, Trainer};
 
-/// A batch in parts, and what the sum of its loss is divided by.
+/// The micro-batches of a batch, and the divisor of its loss sum.
 pub(crate) struct MicroBatches<B: AutodiffBackend> {
     pub(crate) tensors: Vec<(Tensor<B, 4>, Tensor<B, 2>)>,
-    /// The number of images, or the sum of the weights of their classes.
+    /// The divisor: the number of images, or the sum of their class weights.
     pub(crate) mass: f64,
 }
 
 impl<B: AutodiffBackend> MicroBatches<B> {
-    /// A batch of images and targets as they are given, for this loss.
+    /// Creates micro-batches from pairs of images and targets, and prepares the targets for `loss`.
     pub(crate) fn new(
         loss: &Loss,
         parts: impl IntoIterator<Item = (Tensor<B, 4>, Tensor<B, 2>)>,
@@ -38,15 +38,16 @@ impl<B: AutodiffBackend> MicroBatches<B> {
         images.sum()
     }
 
-    /// Whether there is nothing to learn from.
+    /// Returns whether there are no images, or only images of classes with weight 0.
     pub(crate) fn is_empty(&self) -> bool {
         self.mass <= 0.0
     }
 }
 
 impl Fit {
-    /// Returns how many micro-batches a batch of images of `height` by `width` pixels is run in: fewer than
-    /// [`accumulate`](Self::accumulate) where the norms of the network need more images in each.
+    /// Returns the number of micro-batches per batch, for images of height and width `size`. It is
+    /// less than [`accumulate`](Self::accumulate) if the norms of the network need more images in
+    /// each.
     pub fn micro_batches(
         &self,
         network: &ResNetConfig,
@@ -57,7 +58,7 @@ impl Fit {
         micro_batch_sizes(self.train.smallest_batch(), self.accumulate, least).len()
     }
 
-    /// The tensors of a batch, in parts; none where it has too few images for a step of this trainer.
+    /// Splits a batch into micro-batches; none if it has too few images for a training step.
     pub(crate) fn parts<B: AutodiffBackend>(
         &self,
         batch: &Batch,
@@ -80,8 +81,8 @@ impl Fit {
         })
     }
 
-    /// The loss with the kind of the targets: as torchvision's `MixUp` and `CutMix`, which make every target of a run
-    /// probabilities.
+    /// Returns the loss with the kind of its targets. Like torchvision's `MixUp` and `CutMix`, a
+    /// run with either of them has class probabilities in every batch.
     fn loss_of<'a>(&self, loss: &'a Loss) -> Cow<'a, Loss> {
         let mixed = *self.train.mix() != Mix::default();
         if loss.class_weights.is_some() && (mixed || self.train.dataset().is_multi_label()) {
@@ -94,7 +95,7 @@ impl Fit {
     }
 }
 
-/// As many parts as there may be of `least` images or more, alike but for one image.
+/// Splits `images` into up to `parts` sizes of at least `least`, which differ by at most one.
 fn micro_batch_sizes(images: usize, parts: usize, least: usize) -> Vec<usize> {
     let parts = parts.clamp(1, (images / least.max(1)).max(1));
     let larger = images % parts;
@@ -108,7 +109,7 @@ mod tests {
     use super::micro_batch_sizes;
 
     #[test]
-    fn parts_differ_by_one_image_and_have_the_fewest_that_a_step_needs() {
+    fn micro_batches_differ_by_one_image_and_have_the_minimum_size() {
         assert_eq!(micro_batch_sizes(16, 4, 2), [4; 4]);
         assert_eq!(micro_batch_sizes(10, 4, 2), [3, 3, 2, 2]);
         assert_eq!(micro_batch_sizes(5, 8, 2), [3, 2]);

@@ -1,4 +1,4 @@
-//! What a run tells as it goes on.
+//! Progress reports of a run, and the observer that receives them.
 
 use std::time::Duration;
 
@@ -6,75 +6,76 @@ use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
 use resnet_data::{BadImage, Scores};
 
-/// A window of steps.
+/// A report on a window of up to 10 steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
     /// The epoch, from 0.
     pub epoch: u64,
-    /// Batches of it that are over, of how many.
+    /// Finished batches of the epoch, and all batches of the epoch.
     pub batch: [usize; 2],
-    /// Steps since the start.
+    /// Steps taken so far.
     pub step: u64,
-    /// The mean loss of the window.
+    /// Mean loss of the window.
     pub loss: f64,
-    /// The learning rate of its last step.
+    /// Learning rate of the last step of the window.
     pub learning_rate: f64,
-    /// Images of the window, and the time they took.
+    /// Number of images in the window.
     pub images: usize,
-    /// The time they took.
+    /// Wall time of the window.
     pub time: Duration,
 }
 
-/// An epoch.
+/// A report on an epoch.
 #[derive(Clone, Debug)]
 pub struct EpochReport {
     /// The epoch, from 0.
     pub epoch: u64,
-    /// Its mean loss.
+    /// Mean training loss.
     pub loss: f64,
-    /// The scores on the validation images.
+    /// Scores on the validation set, if there is one.
     pub valid: Option<Scores>,
-    /// Whether those are the best so far.
+    /// Whether these scores are the best so far.
     pub best: bool,
 }
 
-/// Sees a run as it goes on.
+/// A callback for the progress of a run.
 pub trait Observer<B: Backend> {
-    /// A window of steps is over.
+    /// Is called after each window of steps.
     fn steps(&mut self, _report: &StepReport) {}
 
-    /// An epoch is over; `model` is the one that was validated: the average where one is kept.
+    /// Is called after each epoch. `model` is the validated network: the moving average if there is
+    /// one.
     ///
     /// # Errors
     ///
-    /// What the observer says; the run ends then.
+    /// Returns an error to end the run.
     fn epoch(&mut self, _report: &EpochReport, _model: &ResNet<B>) -> Result<(), String> {
         Ok(())
     }
 
-    /// An image cannot be had.
+    /// Is called for each unreadable image, in every epoch.
     ///
     /// # Errors
     ///
-    /// What the observer says; the run ends then.
+    /// Returns an error to end the run.
     fn bad_image(&mut self, _image: &BadImage) -> Result<(), String> {
         Ok(())
     }
 
-    /// Whether the run shall end, with its state saved.
+    /// Returns whether the run should save its training state and stop.
     fn stop(&mut self) -> bool {
         false
     }
 }
 
-/// Sees nothing.
+/// An observer that ignores all reports.
 impl<B: Backend> Observer<B> for () {}
 
-/// How a run ended.
+/// The way a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// All epochs are over.
+    /// All epochs are done.
     Done,
-    /// The observer asked for the end.
+    /// The observer stopped the run.
     Stopped,
 }

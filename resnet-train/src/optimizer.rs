@@ -1,4 +1,4 @@
-//! From gradients to new parameters.
+//! Optimizers with a learning rate and a weight decay per parameter.
 
 mod config;
 
@@ -15,7 +15,7 @@ use crate::lamb::Lamb;
 use crate::memory::{Memory, Remembers};
 use crate::sgd::Sgd;
 
-/// An optimizer at work: a step for each tensor, with a rate and a decay for each by its [`Rule`].
+/// An optimizer and its state. The [`Rule`] of each tensor sets its learning rate and weight decay.
 pub struct Optimizer<B: Backend> {
     rules: Vec<Rule>,
     kind: Kind<B>,
@@ -27,7 +27,7 @@ enum Kind<B: Backend> {
     Lamb(Steps<Lamb, B>),
 }
 
-/// One optimiser for the entries that decay and one for those that do not, and what they remember of each entry.
+/// An optimizer with weight decay, one without, and the state of each entry.
 struct Steps<O: SimpleOptimizer<B>, B: Backend> {
     decaying: O,
     plain: O,
@@ -35,7 +35,7 @@ struct Steps<O: SimpleOptimizer<B>, B: Backend> {
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// An optimiser that remembers nothing yet.
+    /// Creates an optimizer without state.
     pub fn new(config: OptimizerConfig, rules: Vec<Rule>) -> Self {
         let kind = match config {
             OptimizerConfig::Sgd {
@@ -81,7 +81,7 @@ impl<B: Backend> Optimizer<B> {
         Self { rules, kind }
     }
 
-    /// One step of every entry that has a gradient.
+    /// Updates every entry that has a gradient.
     pub fn step<A: AutodiffBackend<InnerBackend = B>, N: Module<A>>(
         &mut self,
         learning_rate: f64,
@@ -109,7 +109,7 @@ impl<B: Backend> Optimizer<B> {
         &self.rules
     }
 
-    /// The names of the tensors that it remembers of each entry.
+    /// Returns PyTorch's names of the state tensors of an entry.
     pub(crate) fn names(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::Sgd(_) => <Sgd as Remembers<B>>::NAMES,
@@ -118,7 +118,7 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// The fewest and the most steps that an entry has taken; none where it remembers nothing.
+    /// Returns the minimum and the maximum of the entries' step counts, or `None` without state.
     pub(crate) fn steps(&self) -> Option<[u64; 2]> {
         let memories = self.memories();
         let steps = memories.iter().flatten();
@@ -126,7 +126,7 @@ impl<B: Backend> Optimizer<B> {
         Some([*steps.iter().min()?, *steps.iter().max()?])
     }
 
-    /// What it remembers of each entry, in the order of the state dict.
+    /// Returns the state of each entry, in the order of the state dict.
     pub(crate) fn memories(&self) -> Vec<Option<Memory>> {
         match &self.kind {
             Kind::Sgd(steps) => steps.memories(),
@@ -135,7 +135,8 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// Remembers what [`memories`](Self::memories) of such an optimizer returned; `None` if it is of another.
+    /// Restores the state that [`memories`](Self::memories) returned. Returns `None` if it belongs
+    /// to another kind of optimizer.
     pub(crate) fn remember(
         &mut self,
         memories: Vec<Option<Memory>>,

@@ -1,5 +1,5 @@
-//! Training with several processes, without encryption and without authentication, but for a shared secret that is proven
-//! when they meet: for networks that you trust.
+//! Data-parallel training with several processes. The connections are not encrypted. A shared
+//! secret authenticates the processes at the rendezvous only, so use networks that you trust.
 
 mod error;
 mod go;
@@ -12,13 +12,12 @@ use std::time::Duration;
 
 pub use error::PeersError;
 
-/// One of several processes that train together, without encryption and without authentication, but for a
-/// [secret](Self::meet_with) that is proven when they meet.
+/// The connections of one process to the others in data-parallel training. They are not encrypted;
+/// a [secret](Self::meet_with) authenticates the processes at the rendezvous only.
 ///
-/// Rank 0 is connected to all others, each of them to rank 0.
-///
-/// Every process takes the same step: gradients are summed up by the first, in the order of the ranks, and handed out. It is
-/// written on sockets of the standard library, not on burn-collective 0.21: see decision 36.
+/// Rank 0 is connected to all other ranks. It sums the gradients in the order of the ranks and
+/// sends the sums back, so every process takes the same step. The implementation uses sockets of
+/// the standard library, not burn-collective 0.21: see decision 36.
 #[derive(Debug)]
 pub struct Peers {
     rank: usize,
@@ -26,21 +25,22 @@ pub struct Peers {
     links: Vec<TcpStream>,
 }
 
-/// The environment variable in which the command looks for the secret.
+/// The environment variable from which the command reads the secret.
 pub const MEET_SECRET: &str = "RESNET_MEET_SECRET";
 
-/// The fewest bytes of a secret.
+/// The minimum length of a secret in bytes.
 const LEAST_SECRET: usize = 16;
 
-/// How long a process may take for a step before it counts as gone.
+/// The timeout of a step.
 const SILENCE: Duration = Duration::from_secs(600);
 
 impl Peers {
-    /// Meets the others on this machine, without a secret: see [`meet_with`](Self::meet_with).
+    /// Connects to the other processes on this machine, without a secret: see
+    /// [`meet_with`](Self::meet_with).
     ///
     /// # Errors
     ///
-    /// As [`meet_with`](Self::meet_with).
+    /// Returns an error like [`meet_with`](Self::meet_with).
     pub fn meet(
         address: &str,
         rank: usize,
@@ -51,16 +51,20 @@ impl Peers {
         Self::meet_with(address, rank, count, greeting, patience, None)
     }
 
-    /// Meets the others: rank 0 waits at the address, the others go there. `greeting` must be the same for all; it tells the
-    /// config and the start. With a secret, each proves to rank 0 and rank 0 to each that it knows it, without saying it.
+    /// Connects to the other processes: rank 0 listens on `address`, all other ranks connect to it.
+    /// `greeting` identifies config and start, and must be equal in all processes. With a secret,
+    /// rank 0 and each other process prove to each other that they know it, without sending it.
     ///
-    /// Rank 0 passes over connections that are silent, say something else or do not know the secret. Without a secret, a
-    /// process with another greeting may be a stranger too: rank 0 tells it so and waits on.
+    /// Rank 0 ignores connections that are silent, send other data or do not know the secret.
+    /// Without a secret, rank 0 refuses a process with another greeting and continues to wait.
     ///
     /// # Errors
     ///
-    /// Returns an error if the address is of no use, or open to other machines while there is no secret; if the secret has
-    /// fewer than 16 bytes; if not all come within `patience`, or one has another greeting.
+    /// Returns an error in these cases:
+    ///
+    /// - The address is invalid, or other machines can reach it and there is no secret.
+    /// - The secret has fewer than 16 bytes.
+    /// - A process is missing after `patience`, or has another greeting.
     pub fn meet_with(
         address: &str,
         rank: usize,
@@ -122,13 +126,14 @@ impl Peers {
         Ok(Self { rank, count, links })
     }
 
-    /// Makes sure that all processes stand alike, by a hexadecimal digest of where each stands.
+    /// Checks that a hexadecimal digest is equal in all processes.
     ///
     /// # Errors
     ///
-    /// If one stands elsewhere, or is gone.
+    /// Returns an error if a digest differs or a connection fails.
     pub fn agree(&mut self, digest: &str) -> Result<(), PeersError> {
-        // Each digit and its square: their sums are those of equal digits only if all are.
+        // Sums each digit and its square over the processes: both match only if all digits are
+        // equal.
         let digits = digest.chars().filter_map(|digit| digit.to_digit(16));
         let own: Vec<f32> = digits
             .take(64)
@@ -142,26 +147,26 @@ impl Peers {
             false => Err(PeersError::Different {
                 rank: self.rank,
                 expected: "the start of the others".into(),
-                found: "another network, optimiser or position".into(),
+                found: "another network, optimizer or position".into(),
             }),
         }
     }
 
-    /// The place of this process.
+    /// Returns the rank of this process.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// How many there are.
+    /// Returns the world size.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The sums over all processes, the same bits for each of them.
+    /// Sums values over all processes (all-reduce). All processes get the same bits.
     ///
     /// # Errors
     ///
-    /// If one of them is gone.
+    /// Returns an error if a connection fails.
     pub fn sum(&mut self, values: &mut [f32]) -> Result<(), PeersError> {
         let gone = |rank| move |source| PeersError::Gone { rank, source };
         let mut bytes = vec![0; 4 * values.len()];

@@ -1,4 +1,4 @@
-//! How far a run has come, and whether it can have come there.
+//! The position in a run, and checks that it is consistent.
 
 use std::path::Path;
 
@@ -7,29 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fit, Plateau, Trainer, TrainingStateError};
 
-/// How far a run has come.
+/// The position in a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Epochs that are over.
+    /// Finished epochs.
     pub epoch: u64,
-    /// Batches of the next that are over.
+    /// Finished batches of the current epoch.
     pub batch: usize,
-    /// Steps since the start.
+    /// Steps taken so far.
     pub step: u64,
-    /// The sum of the losses of the epoch so far, and how many they are.
+    /// The sum of the losses of the current epoch.
     pub(crate) loss: f64,
+    /// The number of these losses.
     pub(crate) losses: u64,
-    /// The best share of validation images whose class was predicted.
+    /// The best top-1 accuracy on the validation set, from 0 to 1.
     pub best: Option<f64>,
-    /// The validation loss at that share: of equal shares the lower loss is the better.
+    /// The validation loss of the best epoch. With equal accuracy, the lower loss is better.
     pub best_loss: Option<f64>,
     pub(crate) plateau: Plateau,
-    /// The run whose position it is, once that has begun.
+    /// The run that this position belongs to, once it has started.
     run: Option<Facts>,
 }
 
-/// What tells a run from others.
+/// The facts that identify a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
@@ -40,7 +41,7 @@ struct Facts {
 }
 
 impl Position {
-    /// Returns the start of another phase, which has to do better than the best epoch of this one.
+    /// Returns the start of the next phase. It keeps the best scores of this phase.
     pub fn next_phase(&self) -> Self {
         Self {
             best: self.best,
@@ -49,13 +50,14 @@ impl Position {
         }
     }
 
-    /// Epochs that are over or have begun.
+    /// Returns the number of finished and started epochs.
     fn begun(&self) -> u64 {
         self.epoch.saturating_add(u64::from(self.batch > 0))
     }
 
-    /// Says which steps of an optimizer, the fewest and the most of an entry, do not go with the position. Every entry
-    /// that learns takes part in every step; batches without enough images are no steps, but no epoch is without one.
+    /// Checks the step counts of the optimizer, the minimum and the maximum over all entries,
+    /// against the position. Every entry that learns takes part in every step. A batch with too few
+    /// images is not a step of the optimizer, but every epoch has at least one step.
     fn check_steps(&self, steps: Option<[u64; 2]>) -> Result<(), String> {
         let Some([fewest, most]) = steps else {
             return Ok(());
@@ -81,12 +83,12 @@ impl Position {
         self.losses += losses.len() as u64;
     }
 
-    /// The mean loss of the epoch so far.
+    /// Returns the mean loss of the current epoch.
     pub(crate) fn mean_loss(&self) -> f64 {
         self.loss / self.losses.max(1) as f64
     }
 
-    /// Notes the scores of an epoch; whether they are the best so far.
+    /// Records the scores of an epoch. Returns whether they are the best so far.
     pub(crate) fn improve(&mut self, top1: f64, loss: f64) -> bool {
         let better = match (self.best, self.best_loss) {
             (None, _) => true,
@@ -109,11 +111,11 @@ impl Position {
 }
 
 impl Fit {
-    /// Returns the trainer and the position in the training state of such a run.
+    /// Restores trainer and position from a training state of this run.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be read, is damaged, or is of another run.
+    /// Returns an error if the file cannot be read, is damaged, or belongs to another run.
     ///
     /// # Panics
     ///
@@ -141,7 +143,7 @@ impl Fit {
         }
     }
 
-    /// Makes the position that of this run.
+    /// Marks the position as belonging to this run.
     pub(crate) fn claim(&self, position: &mut Position) {
         position.run = Some(self.facts());
     }
@@ -156,7 +158,7 @@ impl Fit {
         }
     }
 
-    /// Says what makes the position one that this run cannot have.
+    /// Checks that this run can reach the position. The error names what does not fit.
     pub(crate) fn check(&self, position: &Position) -> Result<(), String> {
         self.consistent(position)?;
         match position.begun() {
@@ -165,7 +167,7 @@ impl Fit {
         }
     }
 
-    /// As [`check`](Self::check), however many epochs there are.
+    /// Checks the position like [`check`](Self::check), but not the number of epochs.
     fn consistent(&self, position: &Position) -> Result<(), String> {
         let facts = self.facts();
         if let Some(other) = position.run.filter(|other| *other != facts) {
@@ -231,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_equal_shares_the_lower_loss_is_the_better() {
+    fn with_equal_accuracy_the_lower_loss_is_better() {
         let mut position = Position::default();
         let epochs = [
             (0.5, 1.0, true),
@@ -252,12 +254,13 @@ mod tests {
             (next.best, next.best_loss, next.step),
             (Some(0.6), Some(1.9), 0)
         );
-        // A state without the loss: as before.
+        // A training state of an earlier version has no best loss.
         position.best_loss = None;
         assert!(!position.improve(0.6, 0.1) && position.improve(0.7, 3.0));
     }
+
     #[test]
-    fn steps_of_entries_go_with_those_of_the_run() {
+    fn optimizer_steps_must_match_the_position() {
         let position = Position {
             epoch: 2,
             batch: 3,
@@ -268,7 +271,7 @@ mod tests {
         for (steps, expected) in [
             (None, true),
             (Some([13, 13]), true),
-            // Batches without images: all but one of each epoch, and one of this.
+            // Only one batch of each epoch, and two of the current one, had enough images.
             (Some([4, 4]), true),
             (Some([3, 3]), false),
             (Some([14, 14]), false),

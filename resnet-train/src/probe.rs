@@ -1,4 +1,4 @@
-//! A classifier on embeddings that are computed once.
+//! A linear classifier on embeddings that are computed once (linear probe).
 
 use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
@@ -9,23 +9,24 @@ use resnet_data::{BadImage, DataLoader, Sample, for_each_output};
 
 use crate::{EvaluateError, LossKind, targets};
 
-/// The embedding of every image of a dataset that can be read, and its classes.
+/// The embeddings and the classes of all readable images of a dataset.
 #[derive(Clone, Debug, Default)]
 pub struct Embeddings {
-    /// One row an image.
+    /// The embeddings, one row of `features` values per image.
     pub rows: Vec<f32>,
-    /// Numbers of a row.
+    /// The length of an embedding.
     pub features: usize,
     /// The classes of each image.
     pub labels: Vec<Vec<usize>>,
 }
 
 impl Embeddings {
-    /// Runs every image through the network once.
+    /// Runs every image through the network once. `bad` receives the unreadable images.
     ///
     /// # Errors
     ///
-    /// If images differ in size or cannot pass the network, or the network's output is not finite.
+    /// Returns an error if images differ in size, if the network does not accept their size, or if
+    /// an embedding is not finite.
     pub fn new<B: Backend>(
         model: &ResNet<B>,
         loader: &DataLoader,
@@ -45,12 +46,12 @@ impl Embeddings {
         Ok(embeddings)
     }
 
-    /// The images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -61,24 +62,27 @@ impl Embeddings {
     }
 }
 
-/// Logistic regression.
+/// The parameters of a logistic regression.
 #[derive(Module, Debug)]
 struct Linear<B: Backend> {
     weight: Param<Tensor<B, 2>>,
     bias: Param<Tensor<B, 2>>,
 }
 
-/// The network with a classifier of its own for `classes` classes: logistic regression on the embeddings, each feature
-/// scaled to mean 0 and deviation 1, the squares of the weights added to the loss `l2` times. The embeddings must be that
-/// network's.
+/// Trains a linear classifier for `classes` classes on the embeddings of `model`, and returns the
+/// network with this classifier.
+///
+/// The classifier is a logistic regression on features that are standardized to mean 0 and standard
+/// deviation 1. The loss includes `l2` times the sum of the squared weights.
 ///
 /// # Errors
 ///
-/// If there is no embedding, or the network has no place for a classifier.
+/// Returns an error if there are no embeddings, or if the classifier cannot be loaded into the
+/// network.
 ///
 /// # Panics
 ///
-/// If a label is not below `classes`.
+/// Panics if a label is not below `classes`.
 pub fn linear_probe<B: AutodiffBackend>(
     model: ResNet<B::InnerBackend>,
     embeddings: &Embeddings,
@@ -93,9 +97,9 @@ pub fn linear_probe<B: AutodiffBackend>(
     }
     let x = embeddings.tensor::<B::InnerBackend>(device);
     let mean = x.clone().mean_dim(0);
-    let centred = x - mean.clone();
-    let deviation = (centred.clone() * centred.clone()).mean_dim(0).sqrt() + 1e-6;
-    let x = Tensor::<B, 2>::from_inner(centred / deviation.clone());
+    let centered = x - mean.clone();
+    let deviation = (centered.clone() * centered.clone()).mean_dim(0).sqrt() + 1e-6;
+    let x = Tensor::<B, 2>::from_inner(centered / deviation.clone());
     let labels: Vec<&[usize]> = embeddings.labels.iter().map(Vec::as_slice).collect();
     let y = Tensor::<B, 2>::from_data(targets(&labels, classes), device);
     let several = labels.iter().any(|labels| labels.len() != 1);
@@ -122,7 +126,7 @@ pub fn linear_probe<B: AutodiffBackend>(
         linear = adam.step(rate, linear, gradients);
     }
 
-    // The scaling of the features goes into the classifier.
+    // Folds the standardization of the features into the classifier.
     let weight = linear.weight.val().inner() / deviation.transpose();
     let bias = linear.bias.val().inner() - mean.matmul(weight.clone());
     let weight = weight.transpose().into_data();

@@ -1,33 +1,35 @@
-//! Which learning rate to take.
+//! The learning rate range test.
 
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::{Fit, FitError, Trainer};
 
-/// Losses over a learning rate that grows with every step (Smith 2015, section 3.3).
+/// A learning rate range test: the loss at learning rates that grow with every step (Smith 2015,
+/// section 3.3).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RateSearch {
-    /// Learning rates and the losses at them, smoothed.
+    /// Pairs of learning rate and smoothed loss.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Share of the losses before in a smoothed one.
+/// Decay of the exponential moving average of the loss.
 const MEMORY: f64 = 0.9;
 
-/// The search ends where the loss is so many times the best.
+/// The search ends if the loss exceeds this factor times the best loss.
 const DIVERGED: f64 = 4.0;
 
 impl RateSearch {
-    /// Takes up to `steps` steps with the images and the loss of a run, the first at the rate `from`, the last at `to`, each as many times the one before. The
-    /// network is of no use afterwards.
+    /// Takes up to `steps` training steps. The learning rate grows geometrically from `from` to
+    /// `to`. The search ends early if the loss diverges. Discard the network afterwards.
     ///
     /// # Errors
     ///
-    /// If images do not make a batch.
+    /// Returns an error if the images cannot be batched or an epoch has no batch with enough
+    /// readable images.
     ///
     /// # Panics
     ///
-    /// If the network has not one class for each of the dataset.
+    /// Panics if the network and the dataset differ in the number of classes.
     pub fn run<B: AutodiffBackend>(
         trainer: &mut Trainer<B>,
         fit: &Fit,
@@ -75,7 +77,7 @@ impl RateSearch {
         Ok(search)
     }
 
-    /// The rate at which the loss falls the fastest; none where it never falls.
+    /// Returns the learning rate at which the loss falls fastest, or `None` if it never falls.
     pub fn suggestion(&self) -> Option<f64> {
         const REACH: usize = 3;
         let slope = |window: &[(f64, f64)]| {
@@ -93,8 +95,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_suggestion_is_where_the_loss_falls_the_fastest() {
-        // Along the logarithm of the rate: flat, a fall about 1e-2, flat, a rise.
+    fn the_suggestion_is_where_the_loss_falls_fastest() {
+        // Over the logarithm of the rate: flat, a fall around 1e-2, flat, a rise.
         let loss = |x: f64| -1.0 / (1.0 + (-4.0 * (x + 2.0)).exp()) + (x + 0.5).max(0.0).powi(2);
         let rates = (0..100).map(|i| -6.0 + 0.06 * f64::from(i));
         let points = rates.map(|x| (10.0_f64.powf(x), 2.0 + loss(x))).collect();

@@ -1,4 +1,4 @@
-//! What a run leaves behind for its reader: figures, pictures, a model card.
+//! The report of a run: metrics, figures and a model card.
 
 mod card;
 mod confusion;

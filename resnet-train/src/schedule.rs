@@ -1,4 +1,4 @@
-//! The learning rate over the steps of a run.
+//! Learning rate schedules.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -7,59 +7,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
-/// How the learning rate falls. Rates are shares of the peak, which is the learning rate that is asked for; all change
-/// with every step.
+/// The decay of the learning rate. Rates are fractions of the peak learning rate and change with
+/// every step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Decay {
-    /// Not at all.
+    /// No decay.
     Constant,
-    /// Along half a cosine (Loshchilov & Hutter 2016) down to a share of the peak: PyTorch's `CosineAnnealingLR`. Burn
-    /// 0.21's restarts at the end.
+    /// Cosine decay to [`Schedule::end`] (Loshchilov & Hutter 2016): PyTorch's `CosineAnnealingLR`.
+    /// The cosine schedule of Burn 0.21 restarts at the end.
     #[default]
     Cosine,
-    /// By a factor at each of some epochs: PyTorch's `MultiStepLR`.
+    /// Step decay: a factor at given epochs. PyTorch's `MultiStepLR`.
     Steps {
         /// The epochs.
         epochs: Vec<f64>,
         /// The factor.
         factor: f64,
     },
-    /// Up along half a cosine from 1/25 of the peak, and down along another to 1/250,000 of it (Smith & Topin 2017):
-    /// PyTorch's `OneCycleLR`. It has its own warm-up.
+    /// One cycle: a cosine from 1/25 of the peak to the peak, then a cosine to 1/250,000 of the
+    /// peak (Smith & Topin 2017). PyTorch's `OneCycleLR`. It includes a warm-up.
     OneCycle {
-        /// The share of the run that goes up.
+        /// The fraction of the run in which the learning rate rises.
         rise: f64,
     },
-    /// By a factor after some epochs in a row without a lower validation loss: PyTorch's `ReduceLROnPlateau`.
+    /// Reduction on plateau: a factor whenever the validation loss has not improved for more than
+    /// `patience` epochs in a row. PyTorch's `ReduceLROnPlateau`.
     Plateau {
-        /// The epochs.
+        /// The number of epochs.
         patience: u64,
         /// The factor.
         factor: f64,
     },
 }
 
-/// The learning rate over the steps of a run.
+/// A learning rate schedule over the steps of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    /// How the rate falls.
+    /// The decay.
     pub decay: Decay,
-    /// The steps in which the rate rises from `warmup_start` times the peak to the peak, along a line, before it falls:
-    /// PyTorch's `LinearLR`.
+    /// Warm-up steps. The learning rate rises linearly from `warmup_start` to the peak: PyTorch's
+    /// `LinearLR`.
     pub warmup: u64,
-    /// Where the warm-up starts, as a share of the peak.
+    /// The learning rate at the start of the warm-up, as a fraction of the peak.
     pub warmup_start: f64,
-    /// Where a cosine ends, as a share of the peak.
+    /// The learning rate at the end of a cosine decay, as a fraction of the peak.
     pub end: f64,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     pub epoch: u64,
     /// Steps of the run.
     pub total: u64,
 }
 
 impl Schedule {
-    /// The rate of a step, as a share of the peak; what [`Plateau`] takes off comes on top.
+    /// Returns the learning rate of a step as a fraction of the peak, without the factor of
+    /// [`Plateau`].
     pub fn rate(&self, step: u64) -> f64 {
         if let Decay::OneCycle { rise } = self.decay {
             return one_cycle(step as f64, self.total as f64, rise);
@@ -83,7 +85,7 @@ impl Schedule {
     }
 }
 
-/// From one value to another along half a cosine.
+/// Interpolates between two values along half a cosine.
 fn cosine(from: f64, to: f64, share: f64) -> f64 {
     to + (from - to) * (1.0 + (PI * share).cos()) / 2.0
 }
@@ -110,10 +112,10 @@ impl fmt::Display for Plateau {
     }
 }
 
-/// What [`Decay::Plateau`] remembers.
+/// The state of [`Decay::Plateau`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    /// What the rate is multiplied by.
+    /// The current factor of the learning rate.
     pub factor: f64,
     best: Option<f64>,
     bad_epochs: u64,
@@ -130,12 +132,13 @@ impl Default for Plateau {
 }
 
 impl Plateau {
-    /// Returns whether it can be so after some epochs of this decay, validated or not.
+    /// Returns whether some validation losses lead to this state after `epochs` epochs of `decay`.
     pub(crate) fn is_possible(&self, decay: &Decay, epochs: u64, validated: bool) -> bool {
         let (&Decay::Plateau { patience, factor }, true) = (decay, validated && epochs > 0) else {
             return *self == Self::default();
         };
-        // The loss of the first epoch is the best; after `patience` and one more without a lower one, the rate falls.
+        // The first epoch sets the best loss. The rate falls after `patience + 1` epochs without a
+        // lower one.
         let cycle = patience.saturating_add(1);
         let worse = epochs - 1;
         let most = (worse / cycle).min(limits::EPOCHS);
@@ -152,7 +155,8 @@ impl Plateau {
             && self.bad_epochs <= patience.min(worse - falls * cycle)
     }
 
-    /// Notes the validation loss of an epoch. Lower is: by more than a ten-thousandth of the best.
+    /// Records the validation loss of an epoch. It counts as lower if it is below the best by more
+    /// than 0.01 %.
     pub fn note(&mut self, decay: &Decay, loss: f64) {
         let &Decay::Plateau { patience, factor } = decay else {
             return;
@@ -176,12 +180,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plateau_is_possible_exactly_where_losses_lead_to_it() {
+    fn a_plateau_state_is_possible_if_losses_lead_to_it() {
         let decay = Decay::Plateau {
             patience: 1,
             factor: 0.1,
         };
-        // Every run of eight epochs, each with a lower loss than all before or a higher one.
+        // All runs of eight epochs in which each loss is either the lowest so far or higher.
         for losses in 0..256_u32 {
             let mut plateau = Plateau::default();
             assert!(plateau.is_possible(&decay, 0, true));
@@ -189,7 +193,7 @@ mod tests {
                 let higher = (losses >> epoch) & 1 == 1;
                 plateau.note(&decay, if higher { 10.0 } else { 9.0 - epoch as f64 });
                 assert!(plateau.is_possible(&decay, epoch + 1, true), "{plateau}");
-                // Without validation, or by a schedule without a plateau, nothing is noted.
+                // Without validation or with another decay, the state stays at its default.
                 assert!(!plateau.is_possible(&decay, epoch + 1, false));
                 assert!(!plateau.is_possible(&Decay::Cosine, epoch + 1, true));
             }
@@ -206,7 +210,7 @@ mod tests {
             state(1e-320, Some(1.0), 0),
             state(0.5, Some(1.0), 0),
             state(1.1, Some(1.0), 0),
-            // Four falls take nine epochs.
+            // Four reductions take nine epochs.
             state(1e-4, Some(1.0), 0),
             state(1e-3, Some(1.0), 2),
             state(1.0, Some(1.0), 2),

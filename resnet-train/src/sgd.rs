@@ -1,4 +1,5 @@
-//! Stochastic gradient descent, whose momentum Burn 0.21 lets nobody read.
+//! Stochastic gradient descent. The momentum state of Burn 0.21's `Sgd` is private, so it cannot be
+//! saved.
 
 use burn::optim::{LearningRate, SimpleOptimizer};
 use burn::record::Record;
@@ -13,7 +14,7 @@ pub(crate) struct Sgd {
     pub(crate) weight_decay: f64,
 }
 
-/// What is remembered of one tensor.
+/// The state of one tensor.
 #[derive(Record, Clone)]
 pub(crate) struct SgdState<B: Backend, const D: usize> {
     pub(crate) step: usize,

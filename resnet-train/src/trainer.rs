@@ -1,4 +1,4 @@
-//! Steps of training.
+//! Training steps.
 
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -14,25 +14,26 @@ use crate::memory::Memory;
 use crate::micro_batches::MicroBatches;
 use crate::{Ema, Loss, Optimizer, OptimizerConfig, clip_global_norm};
 
-/// What a step of training does.
+/// The settings of a training step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// From gradients to new parameters.
+    /// The optimizer.
     pub optimizer: OptimizerConfig,
-    /// Which parameters learn, how fast, and which of them decay.
+    /// Which parameters learn, their learning rates and their weight decay.
     pub groups: ParamGroups,
-    /// What is minimized.
+    /// The loss.
     pub loss: Loss,
-    /// Whether batch norms use the batch's statistics.
+    /// The mode of the norm layers: batch statistics, running statistics, or frozen.
     pub norms: NormMode,
-    /// The largest L2 norm of all gradients together.
+    /// The maximum L2 norm of all gradients together (gradient clipping).
     pub clip: Option<f64>,
-    /// The decay of a moving average of the network.
+    /// The decay of the exponential moving average of the weights.
     pub ema: Option<f64>,
 }
 
 impl Settings {
-    /// Every parameter learns alike from a cross-entropy; nothing else.
+    /// Creates settings with the cross-entropy, one parameter group, no clipping and no moving
+    /// average.
     pub fn new(optimizer: OptimizerConfig) -> Self {
         Self {
             optimizer,
@@ -45,7 +46,7 @@ impl Settings {
     }
 }
 
-/// A network that is being trained.
+/// A network in training, with its optimizer.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -65,16 +66,17 @@ impl Settings {
 /// assert!(second < first);
 /// ```
 ///
-/// A network of your own, a [`Network`] such as a ResNet with a decoder, trains by [`step_with`](Self::step_with).
+/// Train a [`Network`] of your own, such as a ResNet with a decoder, with
+/// [`step_with`](Self::step_with).
 pub struct Trainer<B: AutodiffBackend, N: Trainable<B> = ResNet<B>> {
-    /// Gone only while it takes a step.
+    /// `None` only during a step.
     model: Option<N>,
     optimizer: Optimizer<B::InnerBackend>,
     ema: Option<Ema<B::InnerBackend, N::InnerModule>>,
     settings: Settings,
 }
 
-/// A [`Network`] with gradients: every one whose modules derive `Module`.
+/// A [`Network`] with gradients: every `Network` whose modules derive `Module`.
 pub trait Trainable<B: AutodiffBackend>:
     Network<B> + AutodiffModule<B, InnerModule: Network<B::InnerBackend>>
 {
@@ -86,7 +88,7 @@ impl<B: AutodiffBackend, N> Trainable<B> for N where
 }
 
 impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
-    /// Nothing is trained yet.
+    /// Creates a trainer for a network.
     pub fn new(model: N, settings: Settings) -> Self {
         let mut rules = settings.groups.rules(&model);
         if settings.norms == NormMode::Frozen {
@@ -101,38 +103,40 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         }
     }
 
-    /// The network as it stands.
+    /// Returns the network.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn model(&self) -> &N {
         self.model.as_ref().expect("the last step has ended")
     }
 
-    /// Its moving average, where one is kept.
+    /// Returns the moving average of the network, if [`Settings::ema`] is set.
     pub fn average(&self) -> Option<&N::InnerModule> {
         self.ema.as_ref().map(Ema::model)
     }
 
-    /// Returns the network, trained.
+    /// Returns the trained network.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn into_model(self) -> N {
         self.model.expect("the last step has ended")
     }
 
-    /// Takes one step from the losses of a batch, given whole or in parts (gradient accumulation), and returns the loss
-    /// before it: the sum over the parts, each of which gives its share of the loss of the batch.
+    /// Takes one step and returns the loss before it.
+    ///
+    /// Each function in `losses` computes the loss of one micro-batch (gradient accumulation) or of
+    /// the whole batch. The loss of the batch is the sum of these losses.
     ///
     /// # Shapes
     /// - each loss, output: `[1]`
     ///
     /// # Panics
     ///
-    /// If there is no part, or a step panicked before.
+    /// Panics if `losses` is empty, or if an earlier step panicked.
     pub fn step_with<F: FnOnce(&N) -> Tensor<B, 1>>(
         &mut self,
         learning_rate: f64,
@@ -143,7 +147,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         loss
     }
 
-    /// Gradients and loss of the parts together.
+    /// Returns the gradients and the loss, summed over the micro-batches.
     fn gradients_of<F: FnOnce(&N) -> Tensor<B, 1>>(
         &self,
         losses: impl IntoIterator<Item = F>,
@@ -171,7 +175,6 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         self.model = Some(model);
     }
 
-    /// What is minimized.
     pub(crate) fn loss(&self) -> &Loss {
         &self.settings.loss
     }
@@ -180,8 +183,8 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         &self.optimizer
     }
 
-    /// Takes over other values: of the network, its average, and what the optimizer remembers. Returns `None` where that is
-    /// of another optimizer.
+    /// Replaces the network, its moving average and the optimizer state. Returns `None` if the
+    /// state belongs to another optimizer.
     pub(crate) fn restore(
         &mut self,
         model: N,
@@ -203,7 +206,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
 }
 
 impl<B: AutodiffBackend> Trainer<B> {
-    /// The fewest images of the size of a batch's that a step can take.
+    /// Returns the minimum batch size for the image size of `batch`.
     pub(crate) fn least_images(&self, batch: &Batch) -> usize {
         let size = batch.images.first().map(Pixels::dimensions);
         let (width, height) = size.unwrap_or((1, 1));
@@ -212,8 +215,11 @@ impl<B: AutodiffBackend> Trainer<B> {
         least.unwrap_or(usize::MAX)
     }
 
-    /// Takes one step from a batch, given whole or in parts (gradient accumulation), and returns the loss before it. Loss
-    /// and gradient are those of the whole batch. The loss of the [`Settings`] smooths and weights the targets.
+    /// Takes one step and returns the loss before it.
+    ///
+    /// `parts` is the batch, whole or in micro-batches (gradient accumulation). Loss and gradients
+    /// equal those of the whole batch. The [`Loss`] in the [`Settings`] applies label smoothing and
+    /// class weights to the targets.
     ///
     /// # Shapes
     /// - images: `[batch, channels, height, width]`
@@ -222,7 +228,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// # Panics
     ///
-    /// If there is no part, or a step panicked before.
+    /// Panics if `parts` is empty, or if an earlier step panicked.
     pub fn step(
         &mut self,
         learning_rate: f64,
@@ -242,7 +248,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         loss
     }
 
-    /// Gradients and loss of the parts together: their sums over all images, divided by the mass.
+    /// Returns the gradients and the loss: sums over all images, divided by the mass.
     pub(crate) fn gradients(
         &self,
         parts: MicroBatches<B>,

@@ -1,4 +1,4 @@
-//! The state of a run, in one file.
+//! Training states: everything that a run needs to resume, in one file.
 
 mod container;
 mod reader;
@@ -22,24 +22,24 @@ use crate::{Trainable, Trainer};
 use container::{State, Tensors};
 use reader::{Reader, short};
 
-/// Where the tensors of the network, its average, and what the optimizer remembers are in the file.
+/// The key prefixes of the network, its moving average and the optimizer state.
 const MODEL: &str = "model.";
 const AVERAGE: &str = "average.";
 const OPTIMIZER: &str = "optimizer.";
 
-/// Bytes that the header of a file may have beside 1 KiB for each entry of the state dict.
+/// Bytes allowed for the header in addition to 1 KiB per tensor.
 const HEADER: u64 = 1 << 20;
 
-/// Why the state of a run could not be saved, or taken up again.
+/// An error in saving or loading a training state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingStateError {
-    /// The file cannot be written; what was there before still is.
-    #[error("`{}`: the training state cannot be written; check the folder, your right to write there and the space left", .path.display())]
+    /// The file cannot be written. An existing file stays unchanged.
+    #[error("`{}`: the training state cannot be written; check the folder, your write permission and the free disk space", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file cannot be read.
@@ -47,10 +47,10 @@ pub enum TrainingStateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The network or the optimizer holds infinities or NaN, so they are not written.
+    /// The network or the optimizer holds infinities or NaN, so it is not saved.
     #[error("`{}`: the training state is not written, and stays as it was: `{key}` holds infinities or NaN; lower the learning rate, or clip gradients", .path.display())]
     NonFinite {
         /// The file.
@@ -58,32 +58,33 @@ pub enum TrainingStateError {
         /// The tensor.
         key: String,
     },
-    /// The run has more epochs behind it than it shall have.
-    #[error("`{}`: expected {epochs} epochs or fewer behind the run, found {done}; set `Fit::epochs` to {done} or more", .path.display())]
+    /// The run already has more epochs than requested.
+    #[error("`{}`: expected at most {epochs} epochs in the training state, found {done}; set `Fit::epochs` to {done} or more", .path.display())]
     Epochs {
         /// The file.
         path: PathBuf,
-        /// The epochs that have begun.
+        /// The finished and started epochs.
         done: u64,
-        /// The epochs asked for.
+        /// The requested epochs.
         epochs: u64,
     },
-    /// The file is no training state of this run.
-    #[error("`{}`: expected a training state of this run, found {found}; resume with the same version, flags and files, or start anew in another folder", .path.display())]
+    /// The file is not a training state of this run.
+    #[error("`{}`: expected a training state of this run, found {found}; resume with the same version, flags and files, or start again in another folder", .path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         found: String,
     },
 }
 
 impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
-    /// Returns a SHA-256 of the network's values and of a text: the same for trainers that start alike.
+    /// Returns the SHA-256 of `text` and of the network's values, to compare the start of several
+    /// processes.
     ///
     /// # Panics
     ///
-    /// If a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn fingerprint(&self, text: &str) -> String {
         let mut hash = Sha256::new();
         hash.update(text);
@@ -95,17 +96,19 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Writes network, average, what the optimizer remembers, and `position` (anything that the caller needs to go on)
-    /// into one file: whole or not at all. The same state gives the same bytes.
+    /// Saves the network, its moving average, the optimizer state and `position` to one file.
+    /// `position` is any value that the caller needs to resume.
+    ///
+    /// The write is atomic. Equal states give equal bytes.
     ///
     /// # Errors
     ///
-    /// Returns an error if network or optimizer hold infinities or NaN, or the file cannot be written; an older one is
-    /// still there then.
+    /// Returns an error if the network or the optimizer holds infinities or NaN, or if the file
+    /// cannot be written. An existing file then stays unchanged.
     ///
     /// # Panics
     ///
-    /// Panics if a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn save_state(
         &self,
         path: impl AsRef<Path>,
@@ -143,16 +146,16 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         write_atomically(path, &bytes).map_err(write)
     }
 
-    /// Returns the trainer as it was when the file was written, and the position written with it. It must have been made
-    /// of a network of the same config and with the same settings.
+    /// Restores the trainer from a training state, and returns it with the saved position. The
+    /// trainer must have the same network config and the same settings as the saved one.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be read, is damaged, or is of another run.
+    /// Returns an error if the file cannot be read, is damaged, or belongs to another run.
     ///
     /// # Panics
     ///
-    /// Panics if a step panicked before.
+    /// Panics if an earlier step panicked.
     pub fn resume<P: DeserializeOwned>(
         mut self,
         path: impl AsRef<Path>,
@@ -176,16 +179,17 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         Ok((self, position))
     }
 
-    /// More bytes than any state of this trainer takes.
+    /// Returns an upper bound for the size of a training state in bytes.
     fn largest_file(&self) -> u64 {
         let entries = self.model().state_shapes();
         let values = |shape: &[usize]| shape.iter().map(|&side| side as u64).product::<u64>();
         let values: u64 = entries.iter().map(|(_, shape)| values(shape)).sum();
-        // Network, average and two moments.
+        // Network, moving average and two moments, four bytes per value.
         4 * 4 * values + 1024 * 4 * entries.len() as u64 + HEADER
     }
 
-    /// Takes over what the bytes of a file say, and returns the position in it; otherwise says what was found.
+    /// Restores the trainer from the bytes of a file and returns the saved position. The error says
+    /// what was found instead.
     fn restore_from<P: DeserializeOwned>(&mut self, bytes: &[u8]) -> Result<P, String> {
         let (state, file) = State::from_bytes(bytes)?;
         let (expected, found) = (self.optimizer().name(), &state.optimizer);
@@ -216,7 +220,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         file: &mut Reader<'_>,
     ) -> Result<Vec<Option<Memory>>, String> {
         let keys = self.model().state_shapes().into_iter().map(|(key, _)| key);
-        // Parameters may lie in another order than the state dict has them: what is remembered of them does too.
+        // Optimizer states have the shapes of the parameters, which the state dict may transpose.
         let mut shapes = Shapes(Vec::new());
         self.model().visit(&mut shapes);
         let entries: Vec<(String, Vec<usize>)> = keys.zip(shapes.0).collect();
@@ -265,7 +269,7 @@ impl<B: Backend> ModuleVisitor<B> for Shapes {
     }
 }
 
-/// The entries of the state dict, in `f32`.
+/// Returns the entries of the state dict as `f32`.
 fn entries<B: Backend>(
     prefix: &str,
     model: &impl Network<B>,

@@ -1,4 +1,4 @@
-//! A ResNet-50 of 102 MB from safetensors into a network, and out again.
+//! Loads a ResNet-50 of 102 MB from safetensors into a network, and saves it.
 
 use burn::backend::Flex;
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,4 +1,4 @@
-//! Times the loading of a checkpoint and tells its peak memory.
+//! Measures the load time and peak memory of a checkpoint.
 //!
 //! ```text
 //! cargo run --release -p resnet-weights --example load -- make FOLDER
@@ -6,10 +6,10 @@
 //! cargo run --release -p resnet-weights --example load -- FOLDER/resnet50.safetensors
 //! ```
 //!
-//! `make` writes a ResNet-50 with keyed weights in both containers. Each load is a process of its own, so
-//! that the peak is that of one file.
+//! `make` writes a ResNet-50 with generated weights as `.pth` and `.safetensors`. Run each load in
+//! its own process, so that the peak memory belongs to one file.
 
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the example prints its measurements")]
 
 use std::error::Error;
 use std::io::Write;
@@ -46,7 +46,7 @@ fn load(file: &str) -> Result<(), Box<dyn Error>> {
         model.num_parameters()
     );
     println!("{:.0} ms for {megabytes:.0} MB", 1e3 * seconds);
-    // Linux only: the high-water mark of the process's resident memory.
+    // Linux only: the peak resident memory of the process.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status
         .lines()
@@ -69,7 +69,7 @@ fn make(folder: &Path) -> Result<(), Box<dyn Error>> {
     write_pth(&model, &folder.join("resnet50.pth"))
 }
 
-/// A zip archive as `torch.save` writes it: one pickle, one stored file for each tensor.
+/// Writes a zip archive like `torch.save`: one pickle, and one stored file per tensor.
 fn write_pth(model: &ResNet<Flex>, path: &Path) -> Result<(), Box<dyn Error>> {
     let mut zip = ZipWriter::new(std::fs::File::create(path)?);
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -93,7 +93,8 @@ fn write_pth(model: &ResNet<Flex>, path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `key: torch._utils._rebuild_tensor_v2(storage, 0, shape, stride, False, OrderedDict())` in pickle's words.
+/// Returns `key: torch._utils._rebuild_tensor_v2(storage, 0, shape, stride, False, OrderedDict())`
+/// as a pickle.
 fn tensor(key: &str, shape: &[usize], place: usize) -> Vec<u8> {
     let text = |text: &str| {
         [

@@ -5,24 +5,24 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What turns the logits of a classifier into probabilities.
+/// The function that turns the logits of a classifier into probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputActivation {
-    /// `exp(x) / sum(exp(x))`: one class of all applies, as cross-entropy trains.
+    /// `exp(x) / sum(exp(x))`: exactly one class applies, as trained with cross-entropy.
     #[default]
     Softmax,
-    /// `1 / (1 + exp(-x))` for each class by itself: any number of classes applies, as binary
-    /// cross-entropy trains.
+    /// `1 / (1 + exp(-x))` for each class: any number of classes may apply (multi-label), as
+    /// trained with binary cross-entropy.
     Sigmoid,
 }
 
-/// A text that names no output activation.
+/// The error for an unknown output activation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `softmax` or `sigmoid`, found `{found}`")]
 #[non_exhaustive]
 pub struct UnknownActivation {
-    /// The text.
+    /// The unknown name.
     pub found: String,
 }
 
@@ -50,10 +50,10 @@ impl fmt::Display for OutputActivation {
 }
 
 impl OutputActivation {
-    /// Returns the probabilities of one image from its logits.
+    /// Returns the class probabilities of one image.
     ///
-    /// A single logit is the log-odds of one outcome against another, so that its sigmoid is
-    /// taken whatever the activation.
+    /// A single logit is the log-odds of a binary classifier. Both activations then apply the
+    /// sigmoid.
     pub fn probabilities(self, logits: &[f32]) -> Vec<f32> {
         match self {
             Self::Softmax if logits.len() > 1 => softmax(logits),
@@ -62,7 +62,7 @@ impl OutputActivation {
     }
 }
 
-/// `exp(x - max) / sum(exp(x - max))`, which cannot overflow.
+/// Returns `exp(x - max) / sum(exp(x - max))`, which cannot overflow.
 fn softmax(logits: &[f32]) -> Vec<f32> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
@@ -70,7 +70,7 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
     exponentials.iter().map(|e| e / sum).collect()
 }
 
-/// The exponent is never positive, so that it cannot overflow.
+/// Returns `1 / (1 + exp(-x))`. The exponent is never positive, so it cannot overflow.
 fn sigmoid(logit: f32) -> f32 {
     let e = (-logit.abs()).exp();
     match logit < 0.0 {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_logit_is_no_certainty() {
+    fn a_single_logit_gets_a_sigmoid() {
         let p = OutputActivation::Softmax.probabilities(&[0.0]);
         assert_eq!(p, [0.5]);
     }

@@ -1,4 +1,4 @@
-//! From a checkpoint into a network: all of it, or an error that says all that is wrong.
+//! Loads a checkpoint into a network, or returns an error that lists every mismatch.
 
 mod compare;
 mod expected;
@@ -14,7 +14,7 @@ use self::report::hint;
 pub use self::report::{LoadHint, Mismatch, Report};
 use crate::{Checkpoint, InferError, ReadError};
 
-/// What may differ between a checkpoint and the network it is loaded into. By default nothing.
+/// The differences to accept between a checkpoint and a network; by default none.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -25,12 +25,12 @@ use crate::{Checkpoint, InferError, ReadError};
 /// let checkpoint = Checkpoint::open(file)?;
 /// let config = ResNetConfig::named("cifar_resnet20")?;
 ///
-/// // Strict: every tensor has its place and every place its tensor.
+/// Strict: the keys of the file and of the network must be the same.
 /// let model: ResNet<Flex> = config.init(&Default::default());
 /// let (model, report) = Load::default().apply(model, &checkpoint)?;
 /// assert_eq!(report.loaded, 97);
 ///
-/// // Three classes of one's own: the backbone is loaded, the classifier stays fresh.
+/// Three custom classes: loads the backbone, keeps the fresh classifier.
 /// let model: ResNet<Flex> = config.with_num_classes(3).init(&Default::default());
 /// let (model, report) = Load::default().allow_other_classes().apply(model, &checkpoint)?;
 /// assert_eq!(report.fresh, ["fc.weight", "fc.bias"]);
@@ -43,17 +43,17 @@ pub struct Load {
     other_options: bool,
 }
 
-/// Why a checkpoint was not loaded. Nothing of it was.
+/// The error for a checkpoint that was not loaded. The network is not partly loaded either.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The file, or a tensor of it, cannot be read.
+    /// The file or one of its tensors cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The file holds several networks.
+    /// The file contains several networks.
     #[error(transparent)]
     Several(InferError),
-    /// The file has a head of several layers where the network has a classifier of one.
+    /// The file has a head of several layers, but the network has a single linear classifier.
     #[error(
         "`{file}`: expected one linear layer as the classifier, found more in `{head}`; load a network of 0 classes with \
          `Load::allow_other_classes()`"
@@ -61,7 +61,7 @@ pub enum LoadError {
     LayeredHead {
         /// The file.
         file: String,
-        /// The part with the head.
+        /// The first component of the head's keys.
         head: String,
     },
     /// The file does not fit the network.
@@ -69,13 +69,13 @@ pub enum LoadError {
     Rejected {
         /// The file.
         file: String,
-        /// All that is wrong with it.
+        /// All mismatches.
         report: Box<Report>,
     },
 }
 
 impl Load {
-    /// Lets the number of classes differ: the classifier keeps its initial values then.
+    /// Accepts another number of classes; the classifier then keeps its initial values.
     pub fn allow_other_classes(self) -> Self {
         Self {
             other_classes: true,
@@ -83,7 +83,8 @@ impl Load {
         }
     }
 
-    /// Lets the input channels differ: the first convolution is adapted then, see [`adapt_in_channels`].
+    /// Accepts another number of input channels. [`adapt_in_channels`] then adapts the first
+    /// convolution.
     pub fn allow_other_in_channels(self) -> Self {
         Self {
             other_in_channels: true,
@@ -91,8 +92,8 @@ impl Load {
         }
     }
 
-    /// Lets options differ that the file tells and that its keys and shapes do not show, such as
-    /// the epsilon of the norms: those of the network count then.
+    /// Accepts different values of options that keys and shapes do not show, such as the epsilon of
+    /// the normalization layers. The network keeps its own values.
     pub fn allow_other_options(self) -> Self {
         Self {
             other_options: true,
@@ -100,14 +101,17 @@ impl Load {
         }
     }
 
-    /// Returns the network with the values of the checkpoint, cast to the float type of the backend.
+    /// Returns the network with the tensors of the checkpoint, cast to the float type of the
+    /// backend.
     ///
-    /// A network of your own (see [`Network`]) takes a file that [`Save`](crate::Save) wrote of it. For the weights of a
-    /// ResNet, load its backbone before you put the network together.
+    /// The network may be your own (see [`Network`]); [`Save`](crate::Save) writes files of it. To
+    /// start it from the weights of a ResNet, load the backbone before you put the network
+    /// together.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or does not fit; the report lists every key that is wrong.
+    /// Returns an error if the file cannot be read or does not fit. The report lists every wrong
+    /// key.
     pub fn apply<B: Backend, N: Network<B>>(
         self,
         model: N,
@@ -186,8 +190,8 @@ impl Load {
     }
 }
 
-/// The device of the first parameter. [`Module::devices`](burn::module::Module::devices) would draw the values of all
-/// parameters that have none yet.
+/// Returns the device of the first parameter. [`Module::devices`](burn::module::Module::devices)
+/// would initialize every parameter that is still lazy.
 fn first_device<B: Backend>(model: &impl Network<B>) -> B::Device {
     struct First<B: Backend>(Option<B::Device>);
 
@@ -207,7 +211,7 @@ fn is_finite(data: &TensorData) -> bool {
         DType::F32 => data
             .as_slice::<f32>()
             .is_ok_and(|values| values.iter().all(|v| v.is_finite())),
-        // As the float type of a backend has it: a large `f64` is infinite in `f32`.
+        // In the backend's float type: a large `f64` becomes infinite in `f32`.
         _ => data.iter::<f32>().all(f32::is_finite),
     }
 }

@@ -1,4 +1,4 @@
-//! The published sets of weights, one row each.
+//! The published pretrained weights, one row each.
 
 pub mod ids;
 mod names;

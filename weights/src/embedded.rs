@@ -1,4 +1,4 @@
-//! The catalogue row of the weights that are compiled into programs.
+//! The catalogue row of the weights that the feature `embedded` compiles into programs.
 
 use resnet_core::Arch;
 use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
@@ -7,7 +7,7 @@ use crate::{Accuracy, License, Weights};
 
 const ID: &str = "cifar_resnet20.resnet_zoo_c10";
 
-/// The file, in programs built with the feature `embedded`.
+/// The file, if the feature `embedded` is on.
 #[cfg(feature = "embedded")]
 pub(crate) const FILE: Option<&[u8]> = Some(include_bytes!(
     "../embedded/cifar_resnet20.resnet_zoo_c10.safetensors"
@@ -15,7 +15,7 @@ pub(crate) const FILE: Option<&[u8]> = Some(include_bytes!(
 #[cfg(not(feature = "embedded"))]
 pub(crate) const FILE: Option<&[u8]> = None;
 
-/// Returns the row; its figures are those of the model card, `embedded/README.md`.
+/// Returns the row. Its figures come from the model card, `embedded/README.md`.
 pub(crate) fn row() -> Weights {
     let preprocessing = Preprocessing {
         resize: Some(32),
@@ -49,7 +49,8 @@ pub(crate) fn row() -> Weights {
 }
 
 impl Weights {
-    /// Returns whether the weights are compiled into programs by the feature `embedded`, and published nowhere else.
+    /// Returns whether these are the weights that the feature `embedded` compiles into programs.
+    /// They are published nowhere else.
     pub fn is_embedded(&self) -> bool {
         self.id == ID
     }

@@ -1,4 +1,4 @@
-//! From a network to a file: safetensors that PyTorch loads with `strict=True`, or Burn's own burnpack.
+//! Saves a network as safetensors with PyTorch's keys, or as burnpack, Burn's format.
 
 mod burnpack;
 mod float;
@@ -19,52 +19,52 @@ use crate::{Labels, OutputActivation};
 
 pub use float::{FloatType, UnknownFloatType};
 
-/// Why a network was not saved. The file is as it was before.
+/// The error for a network that was not saved. An existing file stays unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// The folder or the file cannot be written.
+    /// The folder or the file is not writable.
     #[error("`{}`: cannot be written; check the folder, your right to write there and the space left", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The network has no norms any more, so it is no network of PyTorch's.
+    /// The network is fused: it has no normalization layers, so PyTorch has no keys for it.
     #[error("`{}`: not written: the network is fused, and PyTorch has no such keys; save it before `fuse()`", .path.display())]
     Fused {
         /// The file.
         path: PathBuf,
     },
-    /// The float type has no place in the format.
+    /// The format does not support the float type.
     #[error("`{}`: not written: `{key}` has type {dtype:?}, expected F64, F32, F16 or BF16", .path.display())]
     Dtype {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// The key of the tensor.
         key: String,
-        /// Its type.
+        /// The unsupported type.
         dtype: DType,
     },
-    /// A value is too large for the float type asked for.
+    /// A value is out of range for the requested float type.
     #[error("`{}`: not written: `{key}` holds {value}, beyond the range of {dtype}; save it as bf16 or f32", .path.display())]
     Range {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// The key of the tensor.
         key: String,
         /// The value.
         value: f32,
         /// The float type.
         dtype: FloatType,
     },
-    /// Burn's store refuses the tensors.
+    /// `burn-store` rejects the tensors.
     #[error("`{}`: not written", .path.display())]
     Burnpack {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The error of `burn-store`.
         source: BurnpackError,
     },
     /// The config cannot be written as JSON.
@@ -72,25 +72,25 @@ pub enum SaveError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the serializer.
         source: serde_json::Error,
     },
-    /// The serialiser refuses the tensors.
+    /// The safetensors serializer rejects the tensors.
     #[error("`{}`: not written", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The error of the serializer.
         source: SafeTensorError,
     },
 }
 
-/// Saves a network as safetensors with the keys of torchvision and timm, in the float type of its backend: short for
-/// [`Save::safetensors`].
+/// Saves a network as safetensors with the keys of torchvision and timm, in the float type of the
+/// backend. Shorthand for [`Save::safetensors`].
 ///
 /// # Errors
 ///
-/// If the file cannot be written, or the network is [fused](Network::fuse).
+/// Returns an error if the file cannot be written, or the network is [fused](Network::fuse).
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -107,7 +107,9 @@ pub fn save<B: Backend>(model: &impl Network<B>, path: impl AsRef<Path>) -> Resu
     Save::default().safetensors(model, path)
 }
 
-/// How a network is saved. A file appears whole or not at all: it is written beside its place, synced and renamed.
+/// The options for saving a network.
+///
+/// A file is written atomically: to a temporary file beside it, which is synced and renamed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Save {
     dtype: Option<FloatType>,
@@ -117,7 +119,7 @@ pub struct Save {
 }
 
 impl Save {
-    /// With every tensor in this float type; by default in that of the backend.
+    /// Saves every tensor in this float type. The default is the float type of the backend.
     pub fn with_dtype(self, dtype: FloatType) -> Self {
         Self {
             dtype: Some(dtype),
@@ -125,7 +127,7 @@ impl Save {
         }
     }
 
-    /// With the names of the classes in the metadata.
+    /// Adds the class names to the metadata.
     pub fn with_labels(self, labels: Labels) -> Self {
         Self {
             labels: Some(labels),
@@ -133,7 +135,7 @@ impl Save {
         }
     }
 
-    /// With what is to be done to an image before the network, in the metadata.
+    /// Adds the preprocessing to the metadata.
     pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
         Self {
             preprocessing: Some(preprocessing),
@@ -141,7 +143,7 @@ impl Save {
         }
     }
 
-    /// With what turns logits into probabilities, in the metadata.
+    /// Adds the output activation to the metadata.
     pub fn with_output_activation(self, activation: OutputActivation) -> Self {
         Self {
             activation: Some(activation),
@@ -149,12 +151,16 @@ impl Save {
         }
     }
 
-    /// Writes safetensors with the keys of torchvision and timm: `load_state_dict(strict=True)` takes them. The
-    /// config is in the metadata, as [`Checkpoint::infer`](crate::Checkpoint::infer) cannot tell all of it from keys.
+    /// Writes safetensors with the keys of torchvision and timm, which
+    /// `load_state_dict(strict=True)` accepts.
+    ///
+    /// The metadata contain the config, because [`Checkpoint::infer`](crate::Checkpoint::infer)
+    /// cannot infer all of it from the keys.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written, a value is beyond the float type, or the network is [fused](Network::fuse).
+    /// Returns an error if the file cannot be written, a value is out of range for the float type,
+    /// or the network is [fused](Network::fuse).
     pub fn safetensors<B: Backend>(
         &self,
         model: &impl Network<B>,
@@ -176,7 +182,7 @@ impl Save {
         write(path, views, self.metadata(model, path)?)
     }
 
-    /// What goes into the file beside the tensors.
+    /// Returns the metadata of the file.
     fn metadata<B: Backend>(
         &self,
         model: &impl Network<B>,
@@ -195,7 +201,7 @@ impl Save {
         })
     }
 
-    /// Hands on every tensor of the network, in the float type asked for.
+    /// Passes every tensor of the network to a function, in the requested float type.
     fn each_tensor<B: Backend>(
         &self,
         model: &impl Network<B>,
@@ -246,7 +252,8 @@ fn view<'a>(path: &Path, key: &str, data: &'a TensorData) -> Result<TensorView<'
     })
 }
 
-/// Not by safetensors' own file writer: its files are private to the user and are not synced.
+/// Writes the file. safetensors' own file writer is not used: its files are private to the user and
+/// not synced.
 fn write(
     path: &Path,
     views: Vec<(&str, TensorView<'_>)>,
@@ -269,7 +276,8 @@ fn write(
     })
 }
 
-/// safetensors writes metadata in the order of a hash map; the same network shall give the same file.
+/// Sorts the metadata, which safetensors writes in hash map order, so that the same network gives
+/// the same file.
 fn sort_metadata(bytes: &mut [u8], metadata: &BTreeMap<&'static str, String>) {
     const LENGTH_BYTES: usize = 8;
     const START: &[u8] = b"{\"__metadata__\":";

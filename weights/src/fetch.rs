@@ -1,10 +1,10 @@
-//! Finds the files of published weights on this machine, or downloads them.
+//! Finds files of published weights on this machine, or downloads them.
 //!
-//! [`Fetch`] walks the table of [`source`]s: every place that may have a file, in order of
-//! preference. A file is used only if its sha256 is right, where one is known.
+//! [`Fetch`] asks the [`source`]s of a table in order of preference. If the SHA-256 of a file is
+//! known, the file is used only if it matches.
 //!
-//! Imports run one way: `fetcher` -> `download` -> `session` -> `cache` and `source` -> `request` and
-//! `settings` -> `digest` and `error`.
+//! Modules import in one direction: `fetcher` -> `download` -> `session` -> `cache` and `source` ->
+//! `request` and `settings` -> `digest` and `error`.
 
 mod cache;
 mod clean;

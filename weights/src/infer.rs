@@ -1,4 +1,4 @@
-//! From keys and shapes to the network that has them.
+//! Infers the network of a checkpoint from keys and shapes.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,33 @@ pub use assume::Assumption;
 use names::{names, with_its_name};
 use shapes::Shapes;
 
-/// The network that a checkpoint is of.
+/// The network that a checkpoint belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inferred {
-    /// Its options, with the classes and input channels of the file.
+    /// The options of the network, with the number of classes and input channels of the file.
     pub config: ResNetConfig,
-    /// Its name, if it has one: `resnet50`, `cifar_resnet8_b`.
+    /// The name of the network, if it has one: `resnet50`, `cifar_resnet8_b`.
     pub name: Option<String>,
-    /// Other named networks with the same keys and shapes, which only their author can tell apart:
-    /// those that differ by anti-aliasing.
+    /// Other named networks with the same keys and shapes. They differ in anti-aliasing, which keys
+    /// do not show.
     pub alternatives: Vec<Arch>,
-    /// What the keys do not tell and is assumed.
+    /// Options that the keys do not show, with the assumed values.
     pub assumptions: Vec<Assumption>,
 }
 
-/// Why no network can be told from a checkpoint.
+/// The error for a checkpoint whose network cannot be inferred.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InferError {
-    /// The keys are those of no network.
+    /// The keys do not belong to a residual network.
     #[error("`{file}`: not a residual network of this zoo: {cause}; name the architecture")]
     Unknown {
         /// The file.
         file: String,
-        /// What a residual network would have.
+        /// The mismatch with a residual network.
         cause: String,
     },
-    /// The file holds several networks.
+    /// The file contains several networks.
     #[error("`{file}`: holds the networks {states}; choose one with `ModelSource::with_state`")]
     Several {
         /// The file.
@@ -49,46 +49,47 @@ pub enum InferError {
         /// The paths of their state dicts.
         states: String,
     },
-    /// The keys have several readings with different numbers, and none is customary.
+    /// The keys fit several networks that compute different results, and no choice is customary.
     #[error("`{file}`: {cause}; {advice}")]
     Ambiguous {
         /// The file.
         file: String,
-        /// What is open.
+        /// The undetermined property.
         cause: String,
-        /// The options that settle it.
+        /// The options that determine it.
         advice: String,
     },
     /// An option cannot be set.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// The options that are set make no network.
+    /// The options do not give a valid network.
     #[error("`{file}`: its options make no network")]
     Config {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The invalid option.
         source: ConfigError,
     },
 }
 
 impl Inferred {
-    /// Says in one line which of the assumptions users should check, if any. `file` stands for a
-    /// network without a name.
+    /// Returns a one-line note on the assumptions that users should check, if any. `file` replaces
+    /// the name of a network without a name.
     pub fn note(&self, file: &str) -> Option<String> {
         assume::note(self.name.as_deref().unwrap_or(file), &self.assumptions)
     }
 }
 
 impl Checkpoint {
-    /// Tells the network from the keys and shapes of the file.
+    /// Infers the network from the keys and shapes of the file.
     ///
-    /// An ONNX graph shows all of it, and a file of [`Save`](crate::Save) holds its config. The keys of other files do
-    /// not show everything: [`Inferred::assumptions`] lists what is assumed.
+    /// An ONNX graph determines all options, and a file of [`Save`](crate::Save) contains the
+    /// config. The keys of other files do not show every option; [`Inferred::assumptions`] lists
+    /// the assumed ones.
     ///
     /// # Errors
     ///
-    /// If the keys are not those of a residual network, or have several readings.
+    /// Returns an error if the keys do not belong to a residual network, or fit several networks.
     ///
     /// ```
     /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
@@ -101,11 +102,12 @@ impl Checkpoint {
         self.infer_with(&Overrides::default())
     }
 
-    /// Tells the network as [`infer`](Self::infer) does, with the options that the user knows.
+    /// Infers the network like [`infer`](Self::infer), with options that you know.
     ///
     /// # Errors
     ///
-    /// As [`infer`](Self::infer), and if an option has no such value.
+    /// Returns an error under the same conditions as [`infer`](Self::infer), and if an option has
+    /// an invalid value.
     pub fn infer_with(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
         let file = || self.name().to_string();
         if self.is_ambiguous() {
@@ -118,7 +120,7 @@ impl Checkpoint {
         let overrides = self.metadata().options.clone().and(overrides);
         let mut inferred = match self.config() {
             Some(config) => self.described(config.clone())?,
-            None => self.told_from_keys(&overrides)?,
+            None => self.infer_from_keys(&overrides)?,
         };
         inferred.config = overrides.apply(inferred.config)?;
         if !overrides.is_empty() {
@@ -141,7 +143,8 @@ impl Checkpoint {
         Ok(inferred)
     }
 
-    /// The head of several layers that the file has in place of a classifier: the name of its part.
+    /// Returns the name of a head with several layers that the file has instead of a linear
+    /// classifier.
     pub fn layered_head(&self) -> Option<&str> {
         match self.head() {
             Head::Layers { name } => Some(name),
@@ -149,7 +152,7 @@ impl Checkpoint {
         }
     }
 
-    fn told_from_keys(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
+    fn infer_from_keys(&self, overrides: &Overrides) -> Result<Inferred, InferError> {
         let shapes = Shapes(
             self.by_key()
                 .map(|(key, entry)| (key, entry.shape()))
@@ -186,8 +189,8 @@ impl Checkpoint {
         })
     }
 
-    /// The network that a file describes itself, which leaves nothing to guess. Its head and its input may have been
-    /// replaced since.
+    /// Returns the network from the config in the file, without assumptions. Classifier and input
+    /// channels come from the shapes, because they may have been replaced later.
     fn described(&self, config: ResNetConfig) -> Result<Inferred, InferError> {
         let shapes: BTreeMap<&str, &[usize]> = self
             .by_key()

@@ -1,4 +1,4 @@
-//! Names of classes.
+//! Class names.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The names of a network's classes, by index.
+/// The class names of a network, by index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels(Vec<String>);
 
-/// Why a file of labels is of no use.
+/// The error for an unusable label file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabelsError {
@@ -19,30 +19,31 @@ pub enum LabelsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file has another number of labels than the network has classes.
+    /// The number of labels differs from the number of classes.
     #[error(
         "{origin}: expected {expected} labels, one for each class of the network, found {found}"
     )]
     Count {
-        /// The file.
+        /// The source of the labels.
         origin: String,
-        /// Classes of the network.
+        /// The number of classes of the network.
         expected: usize,
-        /// Labels of the file.
+        /// The number of labels.
         found: usize,
     },
 }
 
 impl Labels {
-    /// Reads the labels of a text file, one a line; a byte order mark and empty lines at the end are
-    /// left out. Where no such file exists, the names of [`named`](Self::named) work as well.
+    /// Reads the labels of a text file with one label per line. A byte order mark and empty lines
+    /// at the end are ignored. If no such file exists, `path` may also be a name that
+    /// [`named`](Self::named) accepts.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read as UTF-8 text.
+    /// Returns an error if the file cannot be read as UTF-8 text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LabelsError> {
         let path = path.as_ref();
         let built_in = path.to_str().filter(|_| !path.exists());
@@ -74,8 +75,9 @@ impl Labels {
         }))
     }
 
-    /// Returns the labels that a network's name implies: CIFAR-10's for a `cifar_` network of ten
-    /// classes, and numbers for any other. A number of classes alone tells nothing.
+    /// Returns the labels that the name of a network implies: the CIFAR-10 classes for a `cifar_`
+    /// network with ten classes, and numbers for any other. The number of classes alone implies no
+    /// labels.
     pub fn of_network(name: Option<&str>, classes: usize) -> Self {
         let cifar = name.is_some_and(|name| name.starts_with("cifar_"));
         match (cifar, classes) {
@@ -84,22 +86,22 @@ impl Labels {
         }
     }
 
-    /// Whether these are numbers in place of names.
+    /// Returns whether the labels are numbers instead of names.
     pub fn are_numbers(&self) -> bool {
         *self == Self::numbered(self.len())
     }
 
-    /// Numbers in place of names: `class 0`, `class 1`, ….
+    /// Returns numbers instead of names: `class 0`, `class 1`, ….
     pub fn numbered(classes: usize) -> Self {
         (0..classes).map(|class| format!("class {class}")).collect()
     }
 
-    /// These labels, if there is one for each class.
+    /// Returns the labels if there is one for each class. A network with a single logit may have
+    /// two labels, one for each outcome.
     ///
     /// # Errors
     ///
-    /// If their number is another; the message begins with `origin`. A network with a single
-    /// logit may have two labels, one for each of its outcomes.
+    /// Returns an error if the number of labels is different. Its message begins with `origin`.
     pub fn check(self, classes: usize, origin: &str) -> Result<Self, LabelsError> {
         match self.len() {
             found if found == classes => Ok(self),
@@ -117,17 +119,17 @@ impl Labels {
         Self(text.lines().map(|line| line.trim().to_string()).collect())
     }
 
-    /// The number of labels.
+    /// Returns the number of labels.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The label of a class; empty beyond the last.
+    /// Returns the label of a class, or an empty string if the class does not exist.
     pub fn get(&self, class: usize) -> &str {
         self.0.get(class).map_or("", String::as_str)
     }
@@ -140,7 +142,7 @@ impl<S: Into<String>> FromIterator<S> for Labels {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    /// Room for the labels of a million classes.
+    /// The upper limit of the file size, enough for a million labels.
     const MAX_BYTES: u64 = 64 << 20;
     let mut text = String::new();
     File::open(path)?

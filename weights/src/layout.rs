@@ -1,8 +1,8 @@
-//! Where the network is among the tensors of a file, and which of them are what.
+//! Finds state dicts in a file and maps their tensors to keys of torchvision and timm.
 //!
-//! A *state* is a state dict inside a file: all keys below a root, which is a path of dictionaries
-//! and prefixes (`model_state_dict.module.`). A root counts if a stem and a first block lie below
-//! it, under the keys of any [`Scheme`].
+//! A *state* is the state dict of a residual network inside a file. Its *root* is the common prefix
+//! of its keys, a path of dictionaries and prefixes such as `model_state_dict.module.`. A prefix is
+//! a root if a stem and a first block follow it, spelled in any [`Scheme`].
 
 mod head;
 mod scheme;
@@ -18,39 +18,39 @@ use scheme::Scheme;
 /// A state dict of a residual network inside a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
-    /// What precedes its keys; empty or with a dot at its end.
+    /// The prefix of its keys, empty or with a dot at the end.
     root: String,
     scheme: Scheme,
 }
 
-/// The tensors of a state under the names of torchvision and timm.
+/// The tensors of a state by the keys of torchvision and timm.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
-    /// The tensors of the state, without its root, sorted.
+    /// The tensors of the state, sorted, with keys relative to the root.
     pub(crate) entries: Vec<Entry>,
-    /// Places in `entries` by torchvision's keys.
+    /// Indices into `entries` by torchvision's keys.
     pub(crate) places: BTreeMap<String, usize>,
-    /// Keys of the file that belong to no part of the network.
+    /// Keys of the file that do not belong to the network.
     pub(crate) left_out: Vec<String>,
     pub(crate) head: Head,
-    /// The part of an unusual name that is taken for the classifier.
+    /// The name of a layer that counts as the classifier despite its unusual name.
     pub(crate) unusual_head: Option<String>,
-    /// Whether a pool follows the stem, where the keys tell.
+    /// Whether a pool follows the stem, if the keys show it.
     pub(crate) stem_pool: Option<bool>,
 }
 
-/// Which state a file is read as.
+/// The choice among the states of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Choice {
-    /// The keys of no network are below any root.
+    /// The file has no state.
     None,
-    /// The place of the only network, or of its averaged weights.
+    /// The index of the only state, or of the only one with averaged weights.
     One(usize),
-    /// Several networks, none of which stands out.
+    /// Several states, and none of them is preferred.
     Several,
 }
 
-/// Finds the states of a file, by their roots.
+/// Finds the states of a file.
 pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
     let mut sorted: Vec<&str> = entries.iter().map(Entry::key).collect();
     sorted.sort_unstable();
@@ -86,7 +86,7 @@ pub(crate) fn find(entries: &[Entry]) -> Vec<State> {
     states.into_iter().map(state).collect()
 }
 
-/// Chooses among states: the only one, or the only one whose root names averaged weights.
+/// Chooses the only state, or the only one whose root indicates averaged weights.
 pub(crate) fn choose(states: &[State]) -> Choice {
     let mut averaged = (0..states.len()).filter(|&place| states[place].is_averaged());
     match (states.len(), averaged.next(), averaged.next()) {
@@ -98,7 +98,7 @@ pub(crate) fn choose(states: &[State]) -> Choice {
 }
 
 impl State {
-    /// The root as users name it: without its last dot, and `.` for the whole file.
+    /// Returns the root without its last dot, as users name it, or `.` for the whole file.
     pub(crate) fn name(&self) -> &str {
         match self.root.strip_suffix('.') {
             Some(name) => name,
@@ -106,20 +106,22 @@ impl State {
         }
     }
 
-    /// Whether a part of the root says that the weights are a moving average.
+    /// Returns whether a component of the root is `ema`, for an exponential moving average of the
+    /// weights.
     fn is_averaged(&self) -> bool {
         let parts = self.root.split(['.', '_', '-']);
         parts.map(str::to_lowercase).any(|part| part == "ema")
     }
 
-    /// Sorts out which tensors of the file the state has; `states` are all of the file.
+    /// Selects the tensors of the file that belong to this state. `states` are all states of the
+    /// file.
     pub(crate) fn view(&self, entries: &[Entry], states: &[State]) -> View {
         let others: BTreeSet<&str> = states
             .iter()
             .filter(|state| *state != self)
             .map(|state| state.root.as_str())
             .collect();
-        // Not what is below the root of a network inside this one.
+        // Tensors of a network that is nested in this one do not count.
         let is_below = |entry: &&Entry| {
             let own = self.root.len();
             let mut dots = entry.key.match_indices('.');
@@ -136,7 +138,7 @@ impl State {
                 Some(key) if !network.contains_key(&key) => {
                     network.insert(key, (rest, entry));
                 }
-                // A second tensor for the same place, which no network has, or none of the backbone.
+                // Either not part of the backbone, or a second tensor with the same key.
                 _ => beside.push((rest, entry)),
             }
         }
@@ -175,7 +177,7 @@ impl State {
 }
 
 impl View {
-    /// All tensors of a file that holds no network, as they are.
+    /// Returns all tensors of a file without a state dict of a network, with unchanged keys.
     pub(crate) fn of_all(entries: &[Entry]) -> Self {
         let mut view = Self {
             entries: entries.to_vec(),
@@ -190,7 +192,7 @@ impl View {
     }
 }
 
-/// What `torch.optim.swa_utils.AveragedModel` adds beside the network.
+/// Returns whether the key is the counter that `torch.optim.swa_utils.AveragedModel` adds.
 fn is_counter(key: &str) -> bool {
     key == "n_averaged" || key.ends_with(".n_averaged")
 }

@@ -1,4 +1,4 @@
-//! What goes with a state dict and does not show in it: JSON strings in the header of a file.
+//! Metadata of a state dict: JSON strings in the header of a file.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,25 +10,25 @@ use serde::de::DeserializeOwned;
 use crate::options::config_from_json;
 use crate::{Labels, OutputActivation, Overrides};
 
-/// The keys in the header; each value is JSON.
+/// The keys in the header. Each value is JSON.
 const CONFIG: &str = "resnet_config";
 const LABELS: &str = "resnet_labels";
 const RECIPE: &str = "resnet_recipe";
 const ACTIVATION: &str = "resnet_output_activation";
 const KNOWN: [&str; 4] = [CONFIG, LABELS, RECIPE, ACTIVATION];
-/// The keys of training states, which are files of weights too.
+/// The prefix of the keys in training states, which are also files of weights.
 const TRAINING: &str = "resnet_train_";
 
-/// The network, its labels and its preprocessing, as far as a file states them.
+/// The config, labels and preprocessing that a file states.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metadata {
     pub(crate) config: Option<ResNetConfig>,
     pub(crate) labels: Option<Labels>,
     pub(crate) preprocessing: Option<Preprocessing>,
     pub(crate) activation: Option<OutputActivation>,
-    /// Options that override those inferred from keys and shapes.
+    /// Options that override the inferred ones.
     pub(crate) options: Overrides,
-    /// Notes for the user on where these values come from.
+    /// Notes for the user on the sources of these values.
     pub(crate) notes: Vec<String>,
 }
 

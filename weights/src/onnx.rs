@@ -1,4 +1,4 @@
-//! ONNX files as checkpoints, by `resnet-onnx`.
+//! Opens ONNX files as checkpoints, with `resnet-onnx`.
 
 #[cfg(not(feature = "onnx"))]
 mod disabled;
@@ -14,7 +14,7 @@ use resnet_core::ResNetConfig;
 
 use crate::Entry;
 
-/// An ONNX file as a network and its tensors.
+/// The network and the tensors of an ONNX file.
 pub(crate) struct Opened {
     pub(crate) config: ResNetConfig,
     pub(crate) entries: Vec<Entry>,

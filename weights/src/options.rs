@@ -1,9 +1,9 @@
-//! Options of a network by their names, as text: what the keys of a file do not tell.
+//! Options of a network as text, for options that the keys of a file do not show.
 
 use resnet_core::{NormKind, ResNetConfig};
 use serde_json::{Map, Value};
 
-/// The options of [`ResNetConfig`] and the forms that their values take in text.
+/// The options of [`ResNetConfig`] and the textual forms of their values.
 const OPTIONS: [(&str, &str); 19] = [
     ("stages", "a JSON array, or `stages.0.depth` and the like"),
     ("expansion", "a whole number"),
@@ -42,7 +42,7 @@ const GLOBAL_POOL: (&str, &str) = (
     "`avg`, `max`, `avg_max`, `cat_avg_max` or `cat_max_avg`",
 );
 
-/// Names of the one field of an option such as `group:GROUPS`.
+/// The possible names of the field in a value such as `group:GROUPS`.
 const FIELDS: [&str; 4] = ["channels", "width", "groups", "ratio"];
 
 /// Changes of single options of a network.
@@ -62,7 +62,7 @@ const FIELDS: [&str; 4] = ["channels", "width", "groups", "ratio"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides(Vec<(String, String)>);
 
-/// Why an option cannot be set.
+/// The error for an option that cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionError {
@@ -72,20 +72,20 @@ pub enum OptionError {
         /// The text.
         found: String,
     },
-    /// No option has the name.
+    /// No option has this name.
     #[error("`{name}`: expected an option of the network, one of {options}")]
     Unknown {
         /// The name.
         name: String,
-        /// All names.
+        /// All option names.
         options: String,
     },
-    /// The option has no such value.
+    /// The option does not allow this value.
     #[error("`{name}`: expected {expected}, found `{found}`")]
     Value {
         /// The option.
         name: String,
-        /// The forms of its value.
+        /// The allowed forms of the value.
         expected: &'static str,
         /// The text.
         found: String,
@@ -97,12 +97,12 @@ fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 impl Overrides {
-    /// Adds a change, `OPTION=VALUE`: an option by the name it has in saved configs, and a value
-    /// as JSON, as a plain name, or as `name:number`. A later change wins.
+    /// Adds a change of the form `OPTION=VALUE`. The option has the same name as in saved configs.
+    /// The value is JSON, a plain name, or `name:number`. A later change of the same option wins.
     ///
     /// # Errors
     ///
-    /// If the text has another form, or no option has the name.
+    /// Returns an error if the text has another form, or no option has this name.
     pub fn set(mut self, change: &str) -> Result<Self, OptionError> {
         let Some((name, value)) = change.split_once('=') else {
             return Err(OptionError::Form {
@@ -115,41 +115,40 @@ impl Overrides {
         Ok(self)
     }
 
-    /// Adds the changes of `others`, which win.
+    /// Adds the changes of `others`, which take precedence.
     pub fn and(mut self, others: &Self) -> Self {
         self.0.extend(others.0.iter().cloned());
         self
     }
 
-    /// Whether an option is set.
+    /// Returns whether an option is set.
     pub fn has(&self, option: &str) -> bool {
         self.0.iter().any(|(name, _)| first_part(name) == option)
     }
 
-    /// Whether the number of classes is set to 0.
+    /// Returns whether the number of classes is set to 0.
     pub fn is_headless(&self) -> bool {
         let classes = self.0.iter().rfind(|(name, _)| name == "num_classes");
         classes.is_some_and(|(_, value)| value == "0")
     }
 
-    /// Whether nothing is set.
+    /// Returns whether no option is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the config with the changes. It may still be invalid, see
-    /// [`ResNetConfig::validate`].
+    /// Returns the config with the changes. It may be invalid; see [`ResNetConfig::validate`].
     ///
     /// # Errors
     ///
-    /// If an option has no such value.
+    /// Returns an error if an option does not allow its value.
     pub fn apply(&self, config: ResNetConfig) -> Result<ResNetConfig, OptionError> {
         self.0
             .iter()
             .try_fold(config, |config, (name, value)| change(config, name, value))
     }
 
-    /// The norm that is set, for a config that cannot be told without it.
+    /// Returns the normalization kind that is set. Some configs cannot be inferred without it.
     pub(crate) fn norm(&self) -> Result<Option<NormKind>, OptionError> {
         let norms = self.0.iter().filter(|(name, _)| first_part(name) == "norm");
         let mut config = ResNetConfig::new(Vec::new());
@@ -197,7 +196,7 @@ fn change(config: ResNetConfig, name: &str, text: &str) -> Result<ResNetConfig, 
         .ok_or_else(refused)
 }
 
-/// The place of an option, or of a part of one: `stages.0.depth`.
+/// Returns the value of an option, or of a part of an option such as `stages.0.depth`.
 fn place<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
     path.split('.').try_fold(value, |value, part| match value {
         Value::Object(map) => map.get_mut(part),
@@ -206,7 +205,7 @@ fn place<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
     })
 }
 
-/// What a text may mean, in the order in which it is tried.
+/// Returns the possible meanings of a text, in order of preference.
 fn readings(text: &str) -> Vec<Value> {
     let mut readings: Vec<Value> = serde_json::from_str(text).into_iter().collect();
     let name = |text: &str| text.to_lowercase().replace('-', "_");
@@ -225,8 +224,8 @@ fn readings(text: &str) -> Vec<Value> {
     readings
 }
 
-/// Reads a config as JSON. Options that it lacks have their defaults; unknown ones are refused, as they would change the
-/// network.
+/// Reads a config as JSON. Missing options have their defaults. Unknown options are an error,
+/// because they would change the network.
 pub(crate) fn config_from_json(value: Value) -> Result<ResNetConfig, String> {
     if value.get("stages").is_none() {
         return Err("missing option `stages`".into());

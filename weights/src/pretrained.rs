@@ -1,4 +1,4 @@
-//! From a name to a network that is ready for use or for fine-tuning.
+//! Loads published weights by name, for inference or fine-tuning.
 
 use std::path::PathBuf;
 
@@ -8,32 +8,32 @@ use resnet_image::Preprocessing;
 
 use crate::{Fetch, Labels, Load, ModelSource, Report, SourceError, UnknownWeights, Weights};
 
-/// A network with published weights, and what goes with them.
+/// A network with published weights, and its labels and preprocessing.
 #[derive(Clone, Debug)]
 pub struct Pretrained<B: Backend> {
     /// The network.
     pub model: ResNet<B>,
-    /// The names of its classes; numbers for a classifier of one's own.
+    /// The class names, or numbers for a custom number of classes.
     pub labels: Labels,
-    /// How it wants its images.
+    /// The preprocessing of input images.
     pub preprocessing: Preprocessing,
-    /// What was loaded, what is fresh, what was adapted.
+    /// The loaded, fresh and adapted tensors.
     pub report: Report,
     /// The row of the catalogue.
     pub weights: Weights,
-    /// The file the weights came from; none for those in the program itself.
+    /// The path of the file, or `None` for embedded weights.
     pub file: Option<PathBuf>,
 }
 
-/// A network with published weights, downloaded where this machine does not have them yet.
+/// Loads a network with published weights. Downloads them if they are not on this machine.
 ///
-/// The name is an id (`resnet50.a1_in1k`), one of the constants in [`ids`](crate::ids), torchvision's name, or that of
-/// a network: see [`Weights::named`]. For another head, other channels or a file of one's own see [`PretrainedBuilder`]; for
-/// caches, mirrors and proxies see [`Fetch`].
+/// The name is an id (`resnet50.a1_in1k`), a constant of [`ids`](crate::ids), torchvision's name,
+/// or the name of a network; see [`Weights::named`]. To set other classes, other channels or your
+/// own file, use [`PretrainedBuilder`]. To set caches, mirrors and proxies, use [`Fetch`].
 ///
 /// # Errors
 ///
-/// If no weights have the name, or they can neither be found nor downloaded.
+/// Returns an error if no weights have this name, or if they cannot be found or downloaded.
 ///
 /// ```no_run
 /// use burn::backend::Flex;
@@ -52,14 +52,14 @@ pub fn pretrained<B: Backend>(
 
 /// Loads published weights into a network that may differ from the published one.
 ///
-/// All that can be kept is kept: another number of classes gets a fresh classifier, other input channels the first
-/// convolution adapted, and the rest is loaded strictly.
+/// A different number of classes gives a fresh classifier. Different input channels adapt the first
+/// convolution. All other tensors are loaded strictly.
 ///
 /// ```no_run
 /// use burn::backend::Flex;
 /// use resnet_weights::{PretrainedBuilder, ids};
 ///
-/// // Three classes of one's own, on infrared images of one channel, with maps of a sixteenth of the size.
+/// Three custom classes, one input channel, and a last feature map at 1/16 of the image size.
 /// let resnet = PretrainedBuilder::named(ids::RESNET50D_RA2_IN1K)?
 ///     .with_classes(3)
 ///     .with_in_channels(1)
@@ -78,7 +78,7 @@ pub struct PretrainedBuilder {
 }
 
 impl PretrainedBuilder {
-    /// For a row of the catalogue, or a set of one's own.
+    /// Creates a builder for published weights, or for your own [`Weights`].
     pub fn new(weights: Weights) -> Self {
         Self {
             config: weights.config(),
@@ -88,36 +88,37 @@ impl PretrainedBuilder {
         }
     }
 
-    /// For the weights of this name: see [`Weights::named`].
+    /// Creates a builder for the weights with this name; see [`Weights::named`].
     ///
     /// # Errors
     ///
-    /// If no weights have the name.
+    /// Returns an error if no weights have this name.
     pub fn named(name: impl AsRef<str>) -> Result<Self, UnknownWeights> {
         Weights::named(name.as_ref()).map(|weights| Self::new(weights.clone()))
     }
 
-    /// With a fresh classifier for this many classes; the published one if it has as many.
+    /// Sets the number of classes. The classifier is fresh if it differs from the published number.
     pub fn with_classes(self, classes: usize) -> Self {
         self.with_config(|config| config.with_num_classes(classes))
     }
 
-    /// Without a classifier: the network gives embeddings.
+    /// Removes the classifier; the network returns embeddings.
     pub fn headless(self) -> Self {
         self.with_classes(0)
     }
 
-    /// For images of this many channels.
+    /// Sets the number of input channels.
     pub fn with_in_channels(self, in_channels: usize) -> Self {
         self.with_config(|config| config.with_in_channels(in_channels))
     }
 
-    /// With the last map at 1/8, 1/16 or 1/32 of the image's size: later stages are dilated instead.
+    /// Sets the output stride: the last feature map has 1/8, 1/16 or 1/32 of the image size. Later
+    /// stages are dilated instead of strided.
     pub fn with_output_stride(self, output_stride: usize) -> Self {
         self.with_config(|config| config.with_output_stride(output_stride))
     }
 
-    /// With other options, such as drop path.
+    /// Changes other options, such as stochastic depth.
     pub fn with_config(self, change: impl FnOnce(ResNetConfig) -> ResNetConfig) -> Self {
         Self {
             config: change(self.config),
@@ -125,7 +126,7 @@ impl PretrainedBuilder {
         }
     }
 
-    /// From this file, wherever it came from. Its hash is not checked.
+    /// Loads this file instead of a published one. Its hash is not checked.
     pub fn with_file(self, file: impl Into<PathBuf>) -> Self {
         Self {
             file: Some(file.into()),
@@ -133,7 +134,7 @@ impl PretrainedBuilder {
         }
     }
 
-    /// With other settings than those of the environment.
+    /// Replaces the fetch settings of the environment variables.
     pub fn with_fetch(self, fetch: Fetch) -> Self {
         Self {
             fetch: Some(fetch),
@@ -145,7 +146,8 @@ impl PretrainedBuilder {
     ///
     /// # Errors
     ///
-    /// If the options are invalid, the file can neither be found nor downloaded, or it is not of this network.
+    /// Returns an error if the options are invalid, if the file cannot be found or downloaded, or
+    /// if it does not fit the network.
     pub fn load<B: Backend>(self, device: &B::Device) -> Result<Pretrained<B>, SourceError> {
         let Self {
             weights,

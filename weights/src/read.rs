@@ -1,4 +1,4 @@
-//! Reading of checkpoint files: container, index, tensors.
+//! Reads checkpoint files: container, index and tensors.
 
 mod archive;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! From a name, a file, a folder or bytes to a network with all that goes with it.
+//! Resolves a name, a file, a folder or bytes to a network with its preprocessing and labels.
 
 mod error;
 mod resolve;
@@ -13,8 +13,8 @@ pub use self::error::SourceError;
 pub use self::resolved::Resolved;
 use crate::{Fetch, Overrides, Weights};
 
-/// Where a network comes from. All commands, [`pretrained`](crate::pretrained) and `Classifier` resolve their networks
-/// here.
+/// The source of a network: a name, a file, a folder or bytes. All commands,
+/// [`pretrained`](crate::pretrained) and `Classifier` load their networks through it.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -47,32 +47,32 @@ enum Origin {
     Bytes { name: String, bytes: Vec<u8> },
 }
 
-/// How many classes a named architecture has.
+/// The source of the number of classes of a named architecture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Classes {
-    /// Those of its name: 1000, or 10 for CIFAR.
+    /// The default of the architecture: 1000, or 10 for CIFAR networks.
     #[default]
     FromArch,
-    /// Those of the checkpoint.
+    /// The checkpoint.
     FromFile,
 }
 
-/// What is known of a network before its weights are there.
+/// The properties of a network that are known without its weights.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Described {
-    /// Id of the weights, name of the architecture, or name of the file.
+    /// The id of the weights, or the name of the architecture or file.
     pub name: String,
-    /// Options of the network.
+    /// The options of the network.
     pub config: ResNetConfig,
-    /// What is done to an image before the network.
+    /// The preprocessing of input images.
     pub preprocessing: Preprocessing,
     /// The row of the catalogue, for published weights.
     pub weights: Option<Weights>,
 }
 
-/// Returns the preprocessing that a network of this kind was most likely trained with: that of the CIFAR papers for a 3x3
-/// stem, torchvision's for any other.
+/// Returns the usual preprocessing for this kind of network: the CIFAR papers' preprocessing for a
+/// 3x3 stem, torchvision's for any other stem.
 pub fn default_preprocessing(config: &ResNetConfig) -> Preprocessing {
     match config.stem {
         StemKind::Conv3x3 { .. } => Preprocessing::cifar(),
@@ -93,66 +93,70 @@ impl ModelSource {
         }
     }
 
-    /// Published weights by name: see [`Weights::named`]. Downloaded where this machine does not have them.
+    /// Creates a source for published weights by name; see [`Weights::named`]. They are downloaded
+    /// if they are not on this machine.
     pub fn named(name: impl Into<String>) -> Self {
         Self::new(Origin::Name(name.into()))
     }
 
-    /// A row of the catalogue, or a set of your own.
+    /// Creates a source for a row of the catalogue, or for your own [`Weights`].
     pub fn weights(weights: Weights) -> Self {
         Self::new(Origin::Weights(Box::new(weights)))
     }
 
-    /// A checkpoint, or a folder with one: see [`Checkpoint::open`](crate::Checkpoint::open).
+    /// Creates a source for a checkpoint, or a folder that contains one; see
+    /// [`Checkpoint::open`](crate::Checkpoint::open).
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(Origin::File(path.into()))
     }
 
-    /// A checkpoint in memory, with its name in messages.
+    /// Creates a source for a checkpoint in memory. Messages refer to it by `name`.
     pub fn bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let name = name.into();
         Self::new(Origin::Bytes { name, bytes })
     }
 
-    /// Takes this file in place of the download of published weights. Its hash is not checked.
+    /// Loads published weights from this file instead of downloading them. Its hash is not checked.
     pub fn with_file(self, file: impl Into<PathBuf>) -> Self {
         let file = Some(file.into());
         Self { file, ..self }
     }
 
-    /// Names the architecture of a file or of bytes, which is told from their keys otherwise.
+    /// Sets the architecture of a file or of bytes. By default it is inferred from the keys.
     pub fn with_arch(self, arch: impl Into<String>) -> Self {
         let arch = Some(arch.into());
         Self { arch, ..self }
     }
 
-    /// Chooses one of several networks in the file: see [`Checkpoint::with_state`](crate::Checkpoint::with_state).
+    /// Chooses one of several networks in the file; see
+    /// [`Checkpoint::with_state`](crate::Checkpoint::with_state).
     pub fn with_state(self, state: impl Into<String>) -> Self {
         let state = Some(state.into());
         Self { state, ..self }
     }
 
-    /// Sets options that keys do not tell.
+    /// Sets options that the keys do not show.
     pub fn with_overrides(self, overrides: Overrides) -> Self {
         Self { overrides, ..self }
     }
 
-    /// Says where the number of classes of a named architecture comes from.
+    /// Sets the source of the number of classes of a named architecture.
     pub fn with_classes(self, classes: Classes) -> Self {
         Self { classes, ..self }
     }
 
-    /// Downloads with other settings than those of the environment.
+    /// Replaces the fetch settings of the environment variables.
     pub fn with_fetch(self, fetch: Fetch) -> Self {
         let fetch = Some(fetch);
         Self { fetch, ..self }
     }
 
-    /// Describes the network without its weights: nothing is downloaded. A file is opened.
+    /// Describes the network without loading its weights. Opens a file, but downloads nothing.
     ///
     /// # Errors
     ///
-    /// If a name is unknown, or the file cannot be read or does not tell its network.
+    /// Returns an error if a name is unknown, if the file cannot be read, or if its network cannot
+    /// be inferred.
     pub fn describe(&self) -> Result<Described, SourceError> {
         match self.published()? {
             Some(weights) => Ok(Described {
@@ -173,12 +177,13 @@ impl ModelSource {
         }
     }
 
-    /// Finds the weights and opens them, and settles the network: that of the name, the one that
-    /// [`with_arch`](Self::with_arch) names, or the one that the file tells.
+    /// Finds and opens the weights, and determines the network: by the name, by
+    /// [`with_arch`](Self::with_arch), or from the file.
     ///
     /// # Errors
     ///
-    /// If a name is unknown, the file cannot be found, downloaded or read, or it does not tell its network.
+    /// Returns an error if a name is unknown, if the file cannot be found, downloaded or read, or
+    /// if its network cannot be inferred.
     pub fn resolve(self) -> Result<Resolved, SourceError> {
         match self.published()? {
             Some(weights) => self.resolve_published(weights),
@@ -186,11 +191,11 @@ impl ModelSource {
         }
     }
 
-    /// Returns whether the weights are looked for in the caches of this machine and on the network.
+    /// Returns whether [`resolve`](Self::resolve) searches caches and the network for the weights.
     ///
     /// # Errors
     ///
-    /// If no set of weights has the name.
+    /// Returns an error if no weights have the name.
     pub fn is_fetched(&self) -> Result<bool, SourceError> {
         let published = self.published()?;
         Ok(self.given().is_none() && published.is_some_and(|weights| !weights.is_embedded()))

@@ -1,5 +1,5 @@
-//! The examples of `README.md` and of the book, as tests. No package reads beyond its folder, so they are not with the
-//! crates that they show.
+//! Doctests of `README.md` and the book. They are a separate package because a published package
+//! must not read files outside its folder.
 
 #[cfg(doctest)]
 mod pages {

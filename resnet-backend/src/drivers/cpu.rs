@@ -1,6 +1,7 @@
-//! The processor, in pure Rust.
+//! CPU backends in pure Rust.
 
-// Named so that Flex is built with the threads and SIMD that `burn` does not pass on without its defaults.
+// A direct dependency, because `burn` without default features builds Flex without threads and
+// SIMD.
 #[cfg(feature = "flex")]
 pub(crate) use burn_flex::Flex;
 #[cfg(feature = "ndarray")]

@@ -1,4 +1,4 @@
-//! NVIDIA's GPUs.
+//! NVIDIA GPUs.
 
 use burn_cuda::{Cuda, CudaDevice};
 use cudarc::driver::CudaContext;
@@ -20,7 +20,7 @@ pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
             description: match name {
                 Ok(Ok(name)) => name,
                 Ok(Err(error)) => error.to_string(),
-                Err(words) => words,
+                Err(message) => message,
             },
         }
     };
@@ -31,7 +31,7 @@ fn count() -> Result<usize, String> {
     let count = guard::guarded(CudaContext::device_count)?;
     match count.map_err(|error| error.to_string())? {
         1.. => Ok(count.map_or(0, |count| count as usize)),
-        _ => Err("the driver shows no GPU".into()),
+        _ => Err("the driver reports no GPU".into()),
     }
 }
 
@@ -40,5 +40,5 @@ fn open(selection: Selection) -> Result<CudaDevice, String> {
         DeviceName::Index(index) => (index, count()?),
         _ => (0, count()?),
     };
-    fallible::numbered(index, count).map(CudaDevice::new)
+    fallible::checked_index(index, count).map(CudaDevice::new)
 }

@@ -1,10 +1,10 @@
-//! What devices that may be missing, or fail, have in common.
+//! Shared code for devices that can be missing or fail.
 
 use burn::tensor::backend::Backend;
 
 use crate::{BackendError, Selection, Work, guard};
 
-/// Does the work on a device that may fail.
+/// Runs the work on a device and returns a failure as an error.
 pub(super) fn run<B: Backend, W: Work>(
     selection: Selection,
     device: B::Device,
@@ -17,16 +17,16 @@ pub(super) fn run<B: Backend, W: Work>(
     guard::guarded(|| work.run::<B>(device)).map_err(failed)
 }
 
-/// `index`, if there are that many.
-pub(super) fn numbered(index: usize, count: usize) -> Result<usize, String> {
+/// Returns the device index if it is less than `count`.
+pub(super) fn checked_index(index: usize, count: usize) -> Result<usize, String> {
     let devices = match count {
-        1 => "1 device, number 0".into(),
-        _ => format!("{count} devices, numbers 0 to {}", count.saturating_sub(1)),
+        1 => "1 device, index 0".into(),
+        _ => format!("{count} devices, indices 0 to {}", count.saturating_sub(1)),
     };
     match index < count {
         true => Ok(index),
         false => Err(format!(
-            "there is no number {index}: the driver shows {devices}"
+            "found no device {index}: the driver reports {devices}"
         )),
     }
 }
@@ -36,11 +36,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_number_is_told_with_those_that_are_there() {
-        assert_eq!(numbered(1, 2), Ok(1));
-        let message = "there is no number 3: the driver shows 1 device, number 0";
-        assert_eq!(numbered(3, 1), Err(message.into()));
-        let message = "there is no number 2: the driver shows 2 devices, numbers 0 to 1";
-        assert_eq!(numbered(2, 2), Err(message.into()));
+    fn an_invalid_index_is_an_error_that_lists_the_valid_ones() {
+        assert_eq!(checked_index(1, 2), Ok(1));
+        let message = "found no device 3: the driver reports 1 device, index 0";
+        assert_eq!(checked_index(3, 1), Err(message.into()));
+        let message = "found no device 2: the driver reports 2 devices, indices 0 to 1";
+        assert_eq!(checked_index(2, 2), Err(message.into()));
     }
 }

@@ -1,4 +1,4 @@
-//! GPUs by a graphics API: Vulkan, or Metal on Apple's systems.
+//! GPUs through a graphics API: Metal on macOS, Vulkan elsewhere.
 
 use burn_wgpu::WgpuDevice;
 use wgpu::{Adapter, Backends, DeviceType, Instance, InstanceDescriptor};
@@ -17,14 +17,14 @@ type Graphics = burn_wgpu::WebGpu;
 #[cfg(not(any(feature = "metal", feature = "vulkan", feature = "webgpu")))]
 type Graphics = burn_wgpu::Wgpu;
 
-/// The API that Burn takes on this system.
+/// The API that Burn uses on this system.
 const API: Backends = if cfg!(target_os = "macos") {
     Backends::METAL
 } else {
     Backends::VULKAN
 };
 
-/// Burn's own choice of the default device, in its own words: `Cpu`, `IntegratedGpu(1)`.
+/// Burn's environment variable for the default device, such as `Cpu` or `IntegratedGpu(1)`.
 const BURN_DEFAULT: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
@@ -52,14 +52,14 @@ pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
         .collect())
 }
 
-/// What the driver shows, in its order; never nothing.
+/// Returns the adapters of the driver in its order, at least one.
 fn adapters(name: BackendName) -> Result<Vec<Adapter>, String> {
     match name {
         BackendName::Metal if !cfg!(target_os = "macos") => {
-            return Err("Metal is of Apple's systems; here it is `vulkan`".into());
+            return Err("Metal requires macOS; use `vulkan` on this system".into());
         }
         BackendName::Vulkan if cfg!(target_os = "macos") => {
-            return Err("Apple's systems have no Vulkan; here it is `metal`".into());
+            return Err("macOS has no Vulkan; use `metal`".into());
         }
         _ => {}
     }
@@ -89,11 +89,11 @@ fn open(selection: Selection) -> Result<WgpuDevice, String> {
     let software = kinds.iter().position(|&kind| kind == DeviceType::Cpu);
     match selection.device {
         DeviceName::Index(index) => {
-            fallible::numbered(index, kinds.len()).map(|index| device(&kinds, index))
+            fallible::checked_index(index, kinds.len()).map(|index| device(&kinds, index))
         }
         DeviceName::Cpu if software.is_some() => Ok(WgpuDevice::Cpu),
         DeviceName::Cpu => {
-            Err("the driver shows none in software; Mesa's `llvmpipe` is one".into())
+            Err("the driver reports no software renderer, such as Mesa's `llvmpipe`".into())
         }
         _ if std::env::var_os(BURN_DEFAULT).is_some() => Ok(WgpuDevice::DefaultDevice),
         _ if kinds.iter().any(|&kind| kind != DeviceType::Cpu) => Ok(WgpuDevice::DefaultDevice),
@@ -101,13 +101,14 @@ fn open(selection: Selection) -> Result<WgpuDevice, String> {
             let name = selection.backend;
             let found = adapters[software.unwrap_or(0)].get_info().name;
             Err(format!(
-                "there is no GPU, only `{found}`, a driver in software: ask for it by `{name}:cpu`"
+                "found no GPU, only the software renderer `{found}`; select it with `{name}:cpu`"
             ))
         }
     }
 }
 
-/// Burn counts the devices of each kind by themselves, and takes one of no kind where a kind has too few.
+/// Converts an index into all devices to Burn's index within the kind of the device. For an index
+/// out of range, Burn would use a device of another kind.
 fn device(kinds: &[DeviceType], index: usize) -> WgpuDevice {
     let rank = kinds[..index]
         .iter()

@@ -1,4 +1,4 @@
-//! AMD's GPUs.
+//! AMD GPUs.
 
 use burn::tensor::backend::Backend;
 use burn_rocm::{Rocm, RocmDevice};
@@ -22,7 +22,7 @@ pub(crate) fn devices() -> Result<Vec<DeviceReport>, String> {
 
 fn count() -> Result<usize, String> {
     match guard::guarded(|| Rocm::<f32, i32, u8>::device_count(0))? {
-        0 => Err("the driver shows no GPU".into()),
+        0 => Err("the driver reports no GPU".into()),
         count => Ok(count),
     }
 }
@@ -33,5 +33,5 @@ fn open(selection: Selection) -> Result<RocmDevice, String> {
         DeviceName::Index(index) => index,
         _ => 0,
     };
-    fallible::numbered(index, count).map(RocmDevice::new)
+    fallible::checked_index(index, count).map(RocmDevice::new)
 }

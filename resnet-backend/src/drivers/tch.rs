@@ -1,4 +1,4 @@
-//! LibTorch, on whatever it was built for.
+//! LibTorch on the hardware of its build: CPU, NVIDIA GPUs or Apple GPUs.
 
 mod gradients;
 mod inputs;
@@ -16,7 +16,7 @@ pub(crate) fn register() {
 
 pub(crate) fn run<W: Work>(selection: Selection, work: W) -> Result<W::Output, BackendError> {
     let device = open(selection).map_err(|reason| BackendError::NoDevice { selection, reason })?;
-    // Burn records the autograd graph, so LibTorch's own would only cost time.
+    // Burn records the autograd graph, so LibTorch's own graph would only cost time.
     let _no_grad = tch::no_grad_guard();
     gradients::register();
     fallible::run::<LibTorch, W>(selection, device, work)
@@ -66,10 +66,10 @@ fn open(selection: Selection) -> Result<LibTorchDevice, String> {
     let (gpus, mps) = guard::guarded(|| (gpus(), utils::has_mps()))?;
     match selection.device {
         DeviceName::Cuda(_) if gpus == 0 => Err(
-            "this LibTorch sees no NVIDIA GPU: expected one built for CUDA (`TORCH_CUDA_VERSION`) and a driver".into(),
+            "LibTorch finds no NVIDIA GPU: expected a LibTorch build for CUDA (`TORCH_CUDA_VERSION`) and a driver".into(),
         ),
-        DeviceName::Cuda(index) => fallible::numbered(index, gpus).map(LibTorchDevice::Cuda),
-        DeviceName::Mps if !mps => Err("this LibTorch has no Metal: that is of Apple's systems".into()),
+        DeviceName::Cuda(index) => fallible::checked_index(index, gpus).map(LibTorchDevice::Cuda),
+        DeviceName::Mps if !mps => Err("this LibTorch build has no MPS (Metal), which requires macOS".into()),
         DeviceName::Mps => Ok(LibTorchDevice::Mps),
         DeviceName::Default if gpus > 0 => Ok(LibTorchDevice::Cuda(0)),
         _ => Ok(LibTorchDevice::Cpu),

@@ -1,4 +1,4 @@
-//! The gradients of layers that are one step, against those that Burn makes of its operations, which `cpu` has in float64.
+//! Gradients of fused layers, compared to Burn's op-by-op gradients, which `cpu` computes in f64.
 
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -11,7 +11,7 @@ use resnet_testing::{keyed, pairs};
 
 use crate::parity::on;
 
-/// What a step leaves: the gradient of every parameter, and the running statistics.
+/// A training step. Its output is the gradient of every parameter and the running statistics.
 #[derive(Clone)]
 struct Step {
     config: ResNetConfig,
@@ -20,12 +20,12 @@ struct Step {
     dtype: FloatDType,
 }
 
-/// What happens to the network before.
+/// A change of the network before the step.
 #[derive(Clone, Copy, Debug)]
 enum Prepare {
     Nothing,
     Norms(NormMode),
-    /// Convolutions have biases, and all parameters learn.
+    /// Fuses the network: convolutions have biases. All parameters require gradients.
     Fuse,
 }
 
@@ -42,43 +42,43 @@ impl Work for Step {
         let shape = [4, 3, self.size, self.size];
         let model = model.cast(self.dtype).unwrap();
         let model = match self.prepare {
-            Prepare::Fuse => model.map(&mut Learn),
+            Prepare::Fuse => model.map(&mut RequireGrad),
             _ => model,
         };
         let x = keyed::images(7, shape, &device).cast(self.dtype);
         let embedding = model.forward_embedding(x);
         let loss = (embedding.clone() * embedding).sum();
-        let mut left = Left {
+        let mut collector = Collector {
             gradients: GradientsParams::from_grads(loss.backward(), &model),
             values: Vec::new(),
         };
-        model.visit(&mut left);
+        model.visit(&mut collector);
         let running: Result<(), ()> = model.visit_state(|key, data| {
             if key.contains("running") {
-                left.values.push(data.iter().collect());
+                collector.values.push(data.iter().collect());
             }
             Ok(())
         });
         running.unwrap();
-        left.values
+        collector.values
     }
 }
 
-/// What was folded for inference learns again.
-struct Learn;
+/// Makes the parameters of a fused network require gradients again.
+struct RequireGrad;
 
-impl<B: AutodiffBackend> ModuleMapper<B> for Learn {
+impl<B: AutodiffBackend> ModuleMapper<B> for RequireGrad {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         param.set_require_grad(true)
     }
 }
 
-struct Left {
+struct Collector {
     gradients: GradientsParams,
     values: Vec<Vec<f64>>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Left {
+impl<B: AutodiffBackend> ModuleVisitor<B> for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let gradient = self.gradients.get::<B::InnerBackend, D>(param.id);
         let values = gradient.map(|gradient| gradient.into_data().iter().collect());
@@ -86,7 +86,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Left {
     }
 }
 
-/// The largest difference as a share of the largest value of its tensor.
+/// Returns the largest difference, relative to the largest value of its tensor.
 fn difference(
     backend: &str,
     dtype: FloatDType,
@@ -123,8 +123,9 @@ fn named(name: &str) -> ResNetConfig {
     ResNetConfig::named(name).unwrap()
 }
 
-/// What the step of `parity.rs` has not: shortcuts of option A, groups, dilation, norms before convolutions, attention, an
-/// activation that is not taken into the layer.
+/// Networks with features that the step of `parity.rs` lacks: option A shortcuts, grouped and
+/// dilated convolutions, pre-activation, attention, and an activation that is not part of the fused
+/// layer.
 fn networks() -> [(ResNetConfig, usize); 4] {
     let mut silu = named("ecaresnet26t");
     silu.activation = Activation::Silu;
@@ -143,7 +144,7 @@ const PREPARED: [Prepare; 4] = [
     Prepare::Fuse,
 ];
 
-/// In float64, as fifty norms over 64 values each amplify rounding.
+/// Computes in f64, because fifty norms over 64 values each amplify rounding errors.
 #[cfg(feature = "tch")]
 #[test]
 fn gradients_on_libtorch() {
@@ -158,8 +159,9 @@ fn gradients_on_libtorch() {
     }
 }
 
-/// In float32. Fifty norms by the batch's statistics amplify rounding so much that no digit of some gradient is left, of Burn's
-/// own as well: that network is compared by the running ones. The bounds are twice what Burn's own are off.
+/// Computes in f32. In the 50-layer network, norms with batch statistics amplify rounding errors
+/// until some gradients lose all digits, also in Burn's op-by-op path. That network uses running
+/// statistics. The bounds are twice the error of Burn's op-by-op path.
 #[test]
 fn gradients_on_cpu() {
     for ((config, size), most) in pairs(networks(), [1e-4, 1e-3, 1e-3, 1e-4]) {

@@ -1,12 +1,15 @@
-//! Every backend that is built in gives PyTorch's numbers.
+//! Tests that every built-in backend matches PyTorch's results.
 //!
 //! ```text
 //! cargo test -p resnet-backend --features ndarray,tch,wgpu --test it -- --nocapture
 //! ```
 //!
-//! GPU backends run on `RESNET_TEST_GPU`, by default `wgpu:cpu`: Mesa's Vulkan in software.
+//! GPU backends run on `RESNET_TEST_GPU`. The default is `wgpu:cpu`, Mesa's software renderer.
 
-#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
+#![allow(
+    clippy::print_stdout,
+    reason = "measured values, shown with `--nocapture`"
+)]
 #![recursion_limit = "256"]
 
 #[cfg(feature = "cpu")]

@@ -1,4 +1,4 @@
-//! The cases of `cases.json`, and a step of training, by name of the backend.
+//! The cases of `cases.json` and a training step, on each backend.
 
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work, with_backend};
@@ -111,7 +111,8 @@ mod tch {
     }
 }
 
-/// A driver in software takes minutes for all: one case at least of every option.
+/// A subset of the cases that covers every option, because a software renderer takes minutes for
+/// all cases.
 mod gpu {
     use std::collections::BTreeSet;
 
@@ -154,7 +155,7 @@ mod gpu {
         on(&device(), State);
     }
 
-    /// The options of a network, each by itself.
+    /// Returns the options of a network as separate texts.
     fn options(config: &ResNetConfig) -> BTreeSet<String> {
         let kind = |option: &dyn std::fmt::Debug| {
             let text = format!("{option:?}");

@@ -1,4 +1,4 @@
-//! What 16 bits cost, on every backend that is built in: the figures of the page "Backends".
+//! Errors of 16-bit float types on every built-in backend: the figures of the page "Backends".
 
 use burn::tensor::FloatDType;
 use burn::tensor::backend::Backend;
@@ -26,7 +26,8 @@ impl Work for Error {
     }
 }
 
-/// Prints a row for each network and float type, and holds it to what the type's significant bits allow.
+/// Prints the error of each network and float type, and checks it against the precision of the
+/// type.
 fn errors(selection: &str, dtypes: &[(FloatDType, f32)]) {
     let selection: Selection = selection.parse().unwrap();
     for &(dtype, most) in dtypes {

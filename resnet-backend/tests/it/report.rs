@@ -1,4 +1,4 @@
-//! What is built in, and what the machine has for it.
+//! The report of built-in backends and devices, and errors of unavailable ones.
 
 use burn::tensor::backend::Backend;
 use resnet_backend::{BackendError, BackendName, Selection, Work, backends, with_backend};
@@ -43,7 +43,7 @@ fn every_device_of_the_report_can_be_selected_and_opened() {
 }
 
 #[test]
-fn a_device_that_is_not_there_is_an_error_that_names_it() {
+fn a_missing_device_is_an_error_that_names_it() {
     let last = [
         "wgpu:99",
         "vulkan:99",
@@ -67,7 +67,7 @@ fn a_device_that_is_not_there_is_an_error_that_names_it() {
     }
 }
 
-/// Work that the device cannot do.
+/// Work that needs more memory than any device has.
 #[cfg(feature = "tch")]
 struct Impossible;
 
@@ -77,14 +77,14 @@ impl Work for Impossible {
 
     fn run<B: Backend>(self, device: B::Device) {
         use burn::tensor::Tensor;
-        // 4 EB.
+        // 4 EiB.
         Tensor::<B, 2>::ones([1 << 30, 1 << 30], &device);
     }
 }
 
 #[cfg(feature = "tch")]
 #[test]
-fn a_failure_in_the_middle_is_an_error_with_the_words_of_the_library() {
+fn a_failure_during_the_work_is_an_error_with_the_library_message() {
     let error = with_backend("tch:cpu".parse().unwrap(), Impossible)
         .unwrap_err()
         .to_string();

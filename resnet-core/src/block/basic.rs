@@ -34,9 +34,10 @@ fn convs(plan: &BlockPlan) -> [BlockConv; 2] {
     ]
 }
 
-/// Basic residual block: `y = act(F(x) + S(x))`, `F = se ∘ bn2 ∘ conv2 ∘ aa ∘ act ∘ bn1 ∘ conv1`.
+/// Basic residual block (He et al. 2015, figure 5 left).
 ///
-/// He et al. 2015, figure 5 left. Both convolutions are 3x3; `S` is the identity or a [`Shortcut`].
+/// `y = act(F(x) + S(x))` with `F = se ∘ bn2 ∘ conv2 ∘ aa ∘ act ∘ bn1 ∘ conv1`. Both convolutions
+/// are 3x3. `S` is the identity or a [`Shortcut`].
 #[derive(Module, Debug)]
 pub struct BasicBlock<B: Backend> {
     conv1: Conv2d<B>,
@@ -70,6 +71,8 @@ impl<B: Backend> BasicBlock<B> {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up

@@ -1,4 +1,4 @@
-//! The bottleneck.
+//! The bottleneck block.
 
 use alloc::vec::Vec;
 
@@ -41,12 +41,14 @@ fn convs(plan: &BlockPlan) -> [BlockConv; 3] {
     ]
 }
 
-/// Bottleneck: `y = act(F(x) + S(x))`,
+/// Bottleneck block (He et al. 2015, figure 5 right).
+///
+/// `y = act(F(x) + S(x))` with
 /// `F = se ∘ bn3 ∘ conv3 ∘ aa ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`.
 ///
-/// He et al. 2015, figure 5 right: `conv1` and `conv3` are 1x1, `conv2` is 3x3, grouped in ResNeXt
-/// (Xie et al. 2016, figure 3c). The stride is in the 3x3 convolution ("v1.5") unless
-/// [`StridePlacement::Conv1x1`] puts it into `conv1` as the paper has it.
+/// `conv1` and `conv3` are 1x1. `conv2` is 3x3, grouped in ResNeXt (Xie et al. 2016, figure 3c).
+/// The stride is in the 3x3 convolution ("v1.5"). [`StridePlacement::Conv1x1`] moves it to `conv1`,
+/// as in the paper.
 #[derive(Module, Debug)]
 pub struct Bottleneck<B: Backend> {
     conv1: Conv2d<B>,
@@ -85,6 +87,8 @@ impl<B: Backend> Bottleneck<B> {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up

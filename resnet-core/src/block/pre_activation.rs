@@ -50,10 +50,11 @@ fn bottleneck(plan: &BlockPlan) -> [BlockConv; 3] {
     ]
 }
 
-/// Pre-activation basic block: `y = F(a) + S(a)` with `a = act(bn1(x))`,
-/// `F = conv2 ∘ act ∘ bn2 ∘ conv1`; where the shape stays, `S(a)` is `x` itself.
+/// Pre-activation basic block (He et al. 2016, figure 1b). Wide ResNets use it as well (Zagoruyko &
+/// Komodakis 2016, figure 1c).
 ///
-/// He et al. 2016, figure 1b; the block of Wide ResNets (Zagoruyko & Komodakis 2016, figure 1c).
+/// `y = F(a) + S(a)` with `a = act(bn1(x))` and `F = conv2 ∘ act ∘ bn2 ∘ conv1`. If the block keeps
+/// the shape, the shortcut is `x` itself.
 #[derive(Module, Debug)]
 pub struct PreActBasicBlock<B: Backend> {
     bn1: Option<Norm<B>>,
@@ -81,6 +82,8 @@ impl<B: Backend> PreActBasicBlock<B> {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
@@ -104,10 +107,11 @@ impl<B: Backend> PreActBasicBlock<B> {
     }
 }
 
-/// Pre-activation bottleneck: `y = F(a) + S(a)` with `a = act(bn1(x))`,
-/// `F = conv3 ∘ act ∘ bn3 ∘ conv2 ∘ act ∘ bn2 ∘ conv1`; where the shape stays, `S(a)` is `x` itself.
+/// Pre-activation bottleneck block (He et al. 2016, "Identity Mappings in Deep Residual Networks").
 ///
-/// He et al. 2016, "Identity Mappings in Deep Residual Networks".
+/// `y = F(a) + S(a)` with `a = act(bn1(x))` and
+/// `F = conv3 ∘ act ∘ bn3 ∘ conv2 ∘ act ∘ bn2 ∘ conv1`. If the block keeps the shape, the shortcut
+/// is `x` itself.
 #[derive(Module, Debug)]
 pub struct PreActBottleneck<B: Backend> {
     bn1: Option<Norm<B>>,
@@ -140,6 +144,8 @@ impl<B: Backend> PreActBottleneck<B> {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up

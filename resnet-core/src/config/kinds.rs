@@ -1,4 +1,4 @@
-//! The kinds of blocks, stems, norms and other parts that a config chooses from.
+//! The values of the config options: kinds of blocks, stems, norms and other layers.
 
 use burn::tensor::{Tensor, activation, backend::Backend};
 use serde::{Deserialize, Serialize};
@@ -11,33 +11,35 @@ pub enum BlockKind {
     Basic,
     /// 1x1, 3x3, 1x1 convolutions (He et al. 2015, figure 5 right).
     Bottleneck,
-    /// Two 3x3 convolutions, norm and activation before each (He et al. 2016; Zagoruyko 2016).
+    /// Two 3x3 convolutions, each after norm and activation (He et al. 2016; Zagoruyko 2016).
     PreActBasic,
-    /// 1x1, 3x3, 1x1 convolutions, norm and activation before each (He et al. 2016).
+    /// 1x1, 3x3, 1x1 convolutions, each after norm and activation (He et al. 2016).
     PreActBottleneck,
 }
 
 impl BlockKind {
-    /// Whether norm and activation come before the convolutions.
+    /// Returns whether norm and activation come before the convolutions.
     pub fn is_pre_activation(self) -> bool {
         self.family().pre_activation
     }
 
-    /// Whether the block is the 1x1, 3x3, 1x1 kind, whose output is `expansion` times its width.
+    /// Returns whether the block has 1x1, 3x3, 1x1 convolutions and outputs `expansion` times its
+    /// width.
     pub fn is_bottleneck(self) -> bool {
         self.family().expands
     }
 }
 
-/// One stage: `depth` blocks of one kind and width. Every stage but the first halves the map.
+/// A stage: `depth` blocks of one kind and width. Every stage except the first halves the feature
+/// map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
-    /// The kind of its blocks.
+    /// Kind of the blocks.
     pub block: BlockKind,
-    /// The number of its blocks.
+    /// Number of blocks.
     pub depth: usize,
-    /// The channels of a block before expansion (`planes` in torchvision and timm).
+    /// Channels of a block before expansion (`planes` in torchvision and timm).
     pub width: usize,
 }
 
@@ -45,31 +47,31 @@ pub struct StageConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StemKind {
-    /// One 7x7 convolution of stride 2 (He et al. 2015, table 1).
+    /// One 7x7 convolution with stride 2 (He et al. 2015, table 1).
     Conv7x7 {
         /// Output channels.
         channels: usize,
     },
-    /// One 3x3 convolution of stride 1, for images of 32 pixels (He et al. 2015, section 4.2).
+    /// One 3x3 convolution with stride 1, for images of 32x32 pixels (He et al. 2015, section 4.2).
     Conv3x3 {
         /// Output channels.
         channels: usize,
     },
-    /// Three 3x3 convolutions of `width, width, 2 width` channels, the first of stride 2
-    /// (He et al. 2018, "Bag of Tricks", figure 2b).
+    /// Three 3x3 convolutions of `width, width, 2 width` channels, the first with stride 2 (He et
+    /// al. 2018, "Bag of Tricks", figure 2b).
     Deep {
-        /// Channels of the first two convolutions; the stem has twice as many.
+        /// Channels of the first two convolutions; the stem outputs twice as many.
         width: usize,
     },
-    /// As `Deep`, with `3/4 width, width, 2 width` channels (timm's `t` networks).
+    /// Like `Deep`, with `3/4 width, width, 2 width` channels (timm's `t` networks).
     Tiered {
-        /// Channels of the second convolution; the stem has twice as many.
+        /// Channels of the second convolution; the stem outputs twice as many.
         width: usize,
     },
 }
 
 impl StemKind {
-    /// The channels that the stem hands to the first stage.
+    /// Returns the output channels of the stem.
     pub fn out_channels(self) -> usize {
         match self {
             Self::Conv7x7 { channels } | Self::Conv3x3 { channels } => channels,
@@ -77,7 +79,7 @@ impl StemKind {
         }
     }
 
-    /// The stride of the stem's convolutions together.
+    /// Returns the combined stride of the stem's convolutions.
     pub fn stride(self) -> usize {
         match self {
             Self::Conv3x3 { .. } => 1,
@@ -86,37 +88,37 @@ impl StemKind {
     }
 }
 
-/// What halves the map between the stem and the first stage.
+/// The layer that halves the feature map between the stem and the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StemPool {
-    /// 3x3 max pool of stride 2, anti-aliased where [`AntiAlias`] asks for it.
+    /// 3x3 max pool with stride 2, anti-aliased if [`AntiAlias`] is set.
     Max,
-    /// 3x3 convolution of stride 2, norm, activation (ResNet-RS; Bello et al. 2021).
+    /// 3x3 convolution with stride 2, then norm and activation (ResNet-RS; Bello et al. 2021).
     Conv,
-    /// Nothing: the map keeps its size (CIFAR networks).
+    /// No pool: the feature map keeps its size (CIFAR networks).
     None,
 }
 
-/// The shortcut of a block that changes the shape. Every other block has the identity.
+/// The shortcut of blocks that change the shape. Every other block has the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ShortcutKind {
     /// Strided 1x1 convolution and norm (He et al. 2015, option B).
     Projection,
-    /// 2x2 average pool, then 1x1 convolution and norm (ResNet-D; He et al. 2018, figure 2c).
+    /// 2x2 average pool, then a 1x1 convolution and norm (ResNet-D; He et al. 2018, figure 2c).
     AvgPoolProjection,
-    /// Every second pixel, new channels filled with zeros (He et al. 2015, option A).
+    /// Every second pixel; new channels are zero (He et al. 2015, option A).
     ZeroPad,
 }
 
-/// Which convolution of a bottleneck has the stride.
+/// The convolution of a bottleneck that has the stride.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StridePlacement {
     /// The 3x3 convolution: "v1.5", as in torchvision and timm.
     Conv3x3,
-    /// The first 1x1 convolution: "v1", the original of He et al. 2015.
+    /// The first 1x1 convolution: "v1", as in He et al. 2015.
     Conv1x1,
 }
 
@@ -128,27 +130,29 @@ pub enum AttentionKind {
     None,
     /// Squeeze-and-excitation (Hu et al. 2017).
     SqueezeExcite {
-        /// Share of the channels that is left after the squeeze; rounded to a multiple of 8.
+        /// Ratio of the squeezed channels to the block's channels. The result is rounded to a
+        /// multiple of 8.
         ratio: f64,
     },
-    /// Efficient channel attention (Wang et al. 2019); the kernel follows from the channels.
+    /// Efficient channel attention (Wang et al. 2019). Its kernel size depends on the channels.
     EfficientChannel,
 }
 
-/// The normalisation after (or, pre-activation, before) each convolution.
+/// The normalization after each convolution, or before it in pre-activation networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NormKind {
-    /// Batch normalisation (Ioffe & Szegedy 2015).
+    /// Batch normalization (Ioffe & Szegedy 2015).
     Batch,
-    /// Group normalisation (Wu & He 2018).
+    /// Group normalization (Wu & He 2018).
     Group {
-        /// Groups of channels.
+        /// Number of channel groups.
         groups: usize,
     },
-    /// Instance normalization: group normalization with one channel per group (Ulyanov et al. 2016).
+    /// Instance normalization: group normalization with one channel per group (Ulyanov et al.
+    /// 2016).
     Instance,
-    /// Batch normalization by the statistics of the batch, also in evaluation: PyTorch's
+    /// Batch normalization that uses the batch statistics in evaluation as well: PyTorch's
     /// `track_running_stats=False`.
     BatchStats,
 }
@@ -173,19 +177,19 @@ impl Activation {
     }
 }
 
-/// What takes over the stride of a block's 3x3 convolution.
+/// The anti-aliasing layer that replaces the stride of a block's 3x3 convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AntiAlias {
-    /// Nothing: the convolution is strided.
+    /// No anti-aliasing: the convolution has the stride.
     None,
     /// 3x3 binomial blur (Zhang 2019).
     Blur,
-    /// Average pool as wide as the stride.
+    /// Average pool whose kernel size equals the stride.
     AvgPool,
 }
 
-/// How the last map becomes the embedding.
+/// The pooling that turns the last feature map into the embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum GlobalPool {
@@ -193,10 +197,10 @@ pub enum GlobalPool {
     Avg,
     /// Maximum over all positions.
     Max,
-    /// Half the sum of mean and maximum.
+    /// Average of mean and maximum.
     AvgMax,
-    /// Mean and maximum side by side: twice the channels (timm's `catavgmax`).
+    /// Mean and maximum, concatenated: twice the channels (timm's `catavgmax`).
     CatAvgMax,
-    /// Maximum and mean side by side: twice the channels (fastai's `AdaptiveConcatPool2d`).
+    /// Maximum and mean, concatenated: twice the channels (fastai's `AdaptiveConcatPool2d`).
     CatMaxAvg,
 }

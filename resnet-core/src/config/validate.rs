@@ -1,20 +1,20 @@
-//! Checks of a config: every option in its range, and options that fit each other.
+//! Checks of the range of each option and of the combinations of options.
 
 use alloc::{format, string::String, string::ToString};
 use core::fmt::Display;
 
 use super::{AntiAlias, AttentionKind, NormKind, ResNetConfig, ShortcutKind, StemKind, StemPool};
 
-/// A choice that no network can be built from.
+/// An invalid value of a config option.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: expected {expected}, found {found}")]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// The field of [`ResNetConfig`].
+    /// Field of [`ResNetConfig`].
     pub field: String,
-    /// What the field may be.
+    /// Description of the valid values.
     pub expected: String,
-    /// What it is.
+    /// The invalid value.
     pub found: String,
 }
 
@@ -32,7 +32,7 @@ impl ConfigError {
     }
 }
 
-/// Far above every published network, far below what overflows.
+// These limits exceed every published network and rule out overflows.
 const MAX_CHANNELS: usize = 1 << 17;
 const MAX_DEPTH: usize = 4096;
 const MAX_CLASSES: usize = 1 << 24;
@@ -43,7 +43,8 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// Names the first field that is out of its range or does not go with another.
+    /// Returns an error that names the first field that is out of range or contradicts another
+    /// field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("stages", self.stages.len(), 1, 4)?;
         for (i, stage) in self.stages.iter().enumerate() {
@@ -117,7 +118,7 @@ impl ResNetConfig {
                     return Err(ConfigError::new("cardinality", expected, self.cardinality));
                 }
                 if self.base_width != 64 {
-                    let expected = "64, as only bottlenecks have another";
+                    let expected = "64, as only bottlenecks use `base_width`";
                     return Err(ConfigError::new("base_width", expected, self.base_width));
                 }
             }
@@ -130,8 +131,7 @@ impl ResNetConfig {
         if self.shortcut == ShortcutKind::ZeroPad {
             for block in self.plan().iter().flatten() {
                 if block.out_channels < block.in_channels {
-                    let expected =
-                        "no narrower than what it follows, as zero padding cannot narrow";
+                    let expected = "at least the channels of the stage before, as `zero_pad` only adds channels";
                     return Err(ConfigError::new("stages", expected, block.out_channels));
                 }
             }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_out_of_range_is_named() {
+    fn errors_name_the_field_out_of_range() {
         let resnet50 = || Arch::ResNet50.config();
         assert_eq!(
             refusal(resnet50().with_output_stride(4)),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_numbers_are_refused_before_they_are_multiplied() {
+    fn huge_values_are_rejected_without_overflow() {
         let deep = StemKind::Deep {
             width: usize::MAX / 2 + 2,
         };

@@ -10,7 +10,8 @@ use super::batch_norm::rows;
 use super::conv1x1;
 use crate::AttentionKind;
 
-/// Channel attention: every channel is scaled by a gate in (0, 1) that sees the whole map.
+/// Channel attention: a gate in (0, 1) per channel, computed from the whole feature map, scales the
+/// channel.
 #[derive(Module, Debug)]
 pub enum Attention<B: Backend> {
     /// Squeeze-and-excitation.
@@ -20,7 +21,8 @@ pub enum Attention<B: Backend> {
 }
 
 impl<B: Backend> Attention<B> {
-    /// Creates the attention of a block of `channels`, or none.
+    /// Creates the attention of a block with `channels` channels, or `None` for
+    /// [`AttentionKind::None`].
     pub fn new(kind: AttentionKind, channels: usize, device: &B::Device) -> Option<Self> {
         match kind {
             AttentionKind::None => None,
@@ -37,6 +39,8 @@ impl<B: Backend> Attention<B> {
         }
     }
 
+    /// Applies the attention.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -47,7 +51,7 @@ impl<B: Backend> Attention<B> {
     }
 }
 
-/// `y = x * sigmoid(fc2(relu(fc1(mean(x)))))` (Hu et al. 2017, section 3).
+/// Squeeze-and-excitation: `y = x * sigmoid(fc2(relu(fc1(mean(x)))))` (Hu et al. 2017, section 3).
 #[derive(Module, Debug)]
 pub struct SqueezeExcite<B: Backend> {
     fc1: Conv2d<B>,
@@ -55,6 +59,8 @@ pub struct SqueezeExcite<B: Backend> {
 }
 
 impl<B: Backend> SqueezeExcite<B> {
+    /// Applies the attention.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -65,8 +71,8 @@ impl<B: Backend> SqueezeExcite<B> {
     }
 }
 
-/// `y = x * sigmoid(conv(mean(x)))`, a 1-D convolution across neighbouring channels
-/// (Wang et al. 2019, section 3.2).
+/// Efficient channel attention: `y = x * sigmoid(conv(mean(x)))`, with a 1-D convolution across
+/// neighboring channels (Wang et al. 2019, section 3.2).
 #[derive(Module, Debug)]
 pub struct EfficientChannelAttention<B: Backend> {
     conv: Conv1d<B>,
@@ -83,6 +89,8 @@ impl<B: Backend> EfficientChannelAttention<B> {
         Self { conv }
     }
 
+    /// Applies the attention.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -93,15 +101,19 @@ impl<B: Backend> EfficientChannelAttention<B> {
     }
 }
 
-/// `x * gate` with one gate a channel, `[n, c, 1, 1]`.
+/// Computes `x * gate`, with one gate per channel, `[n, c, 1, 1]`.
 fn scale<B: Backend>(x: Tensor<B, 4>, gate: Tensor<B, 4>) -> Tensor<B, 4> {
     let [n, c, h, w] = x.dims();
     (rows(x) * gate.reshape([n * c, 1])).reshape([n, c, h, w])
 }
 
 impl AttentionKind {
-    /// What it is built with in a block of `channels`: the channels between the two convolutions of
-    /// squeeze-and-excitation, the extent of the kernel of efficient channel attention, 0 for none.
+    /// Returns the size of the attention in a block with `channels` channels.
+    ///
+    /// The size is the number of squeezed channels for squeeze-and-excitation, the kernel size for
+    /// efficient channel attention, and 0 for none.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use resnet_core::AttentionKind;
@@ -118,13 +130,14 @@ impl AttentionKind {
     }
 }
 
-/// `ratio * channels`, rounded to the nearest multiple of 8, at least 8.
+/// Returns `ratio * channels`, rounded to the nearest multiple of 8, at least 8.
 pub(crate) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
     let nearest = (channels as f64 * ratio + 4.0) as usize / 8 * 8;
     nearest.max(8)
 }
 
-/// The odd number at or above `(log2(channels) + 1) / 2`, cut to whole, at least 3.
+/// Returns the kernel size `t = (log2(channels) + 1) / 2`, truncated, rounded up to an odd number
+/// of at least 3.
 pub(crate) fn eca_kernel(channels: usize) -> usize {
     let t = (channels.ilog2() as usize).div_ceil(2);
     (t + 1 - t % 2).max(3)
@@ -135,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn squeeze_and_kernel_sizes_are_those_of_timm() {
+    fn squeeze_and_kernel_sizes_match_timm() {
         assert_eq!(squeezed_channels(64, 1.0 / 16.0), 8);
         assert_eq!(squeezed_channels(2048, 1.0 / 16.0), 128);
         assert_eq!(squeezed_channels(256, 0.25), 64);

@@ -7,26 +7,29 @@ use serde::{Deserialize, Serialize};
 use super::RunningStat;
 use resnet_fused::LayerNorm;
 
-/// How a batch norm behaves on an autodiff backend. On any other backend it evaluates.
+/// The mode of a batch norm on an autodiff backend. On other backends, every batch norm is in
+/// evaluation mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormMode {
-    /// Normalise by the batch's statistics and update the running ones: PyTorch's `train()`.
+    /// Normalizes by the batch statistics and updates the running statistics: PyTorch's `train()`.
     #[default]
     Train,
-    /// Normalise by the running statistics; weight and bias still learn: PyTorch's `eval()`.
+    /// Normalizes by the running statistics. Weight and bias are still trained: PyTorch's `eval()`.
     Eval,
-    /// Normalise by the running statistics; nothing learns: torchvision's `FrozenBatchNorm2d`.
+    /// Normalizes by the running statistics. Nothing is trained: torchvision's `FrozenBatchNorm2d`.
     Frozen,
 }
 
-/// Batch normalisation of `[batch, channels, height, width]` over all but the channels:
+/// Batch normalization of `[batch, channels, height, width]` per channel (Ioffe & Szegedy 2015).
 ///
 /// `y = (x - E[x]) / sqrt(Var[x] + epsilon) * weight + bias`
 ///
-/// Ioffe & Szegedy 2015. Burn's own has no evaluation under autodiff, updates the running variance
-/// by the biased estimate, and shares the running statistics between clones; this one does what
-/// PyTorch does.
+/// This layer computes the same values as PyTorch. Burn's `BatchNorm` differs in three ways:
+///
+/// - It has no evaluation mode under autodiff.
+/// - It updates the running variance with the biased estimate.
+/// - It shares the running statistics between clones.
 #[derive(Module, Debug)]
 pub struct BatchNorm<B: Backend> {
     /// Scale, `[channels]`.
@@ -35,18 +38,19 @@ pub struct BatchNorm<B: Backend> {
     pub bias: Param<Tensor<B, 1>>,
     /// Running mean, `[channels]`.
     pub running_mean: RunningStat<B>,
-    /// Running unbiased variance, `[channels]`.
+    /// Running variance (unbiased), `[channels]`.
     pub running_var: RunningStat<B>,
-    /// Share of a batch's statistics in the running ones.
+    /// Weight of the batch statistics in the update of the running statistics.
     pub momentum: f64,
-    /// Added to the variance before the root.
+    /// Added to the variance before the square root.
     pub epsilon: f64,
-    /// What it does on an autodiff backend.
+    /// Mode on an autodiff backend.
     pub mode: NormMode,
 }
 
 impl<B: Backend> BatchNorm<B> {
-    /// Weight 1, bias 0, running mean 0 and variance 1; momentum 0.1 and epsilon 1e-5, PyTorch's defaults.
+    /// Creates the norm with PyTorch's defaults: weight 1, bias 0, running mean 0, running variance
+    /// 1, momentum 0.1, epsilon 1e-5.
     pub fn new(channels: usize, device: &B::Device) -> Self {
         Self {
             weight: Initializer::Ones.init([channels], device),
@@ -59,12 +63,14 @@ impl<B: Backend> BatchNorm<B> {
         }
     }
 
+    /// Applies the norm.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     ///
     /// # Panics
     ///
-    /// In training, if a channel has a single value: its variance is unknown.
+    /// Panics in training if a channel has only one value, because its variance is undefined.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         if self.trains(&x) {
             return self.forward_train(x);
@@ -92,12 +98,14 @@ impl<B: Backend> BatchNorm<B> {
         x.reshape([n, c, h, w])
     }
 
-    /// Whether it normalises by the batch's statistics.
+    /// Returns whether the norm uses the batch statistics.
     pub(super) fn trains(&self, x: &Tensor<B, 4>) -> bool {
         B::ad_enabled(&x.device()) && self.mode == NormMode::Train
     }
 
-    /// The values that a channel has.
+    /// Returns the number of values per channel.
+    ///
+    /// Panics if it is below 2.
     pub(super) fn check_count(&self, [n, c, h, w]: [usize; 4]) -> usize {
         let count = n * h * w;
         assert!(
@@ -108,7 +116,7 @@ impl<B: Backend> BatchNorm<B> {
         count
     }
 
-    /// What a step of the backend's own needs of it, if the backend can do it.
+    /// Returns the inputs for a fused layer, or `None` if fused layers do not support this mode.
     pub(super) fn parts(&self, x: &Tensor<B, 4>) -> Option<LayerNorm<B>> {
         if self.trains(x) {
             return Some(LayerNorm::Batch {
@@ -136,10 +144,10 @@ impl<B: Backend> BatchNorm<B> {
         self.running_var.set(blend(self.running_var.value(), var));
     }
 
-    /// The evaluated norm as `x * scale + shift`, each `[channels]`.
+    /// Returns scale and shift, each `[channels]`, so that evaluation computes `x * scale + shift`.
     pub(crate) fn scale_and_shift(&self) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let [weight, bias] = [&self.weight, &self.bias].map(|param| match self.mode {
-            // `detach` alone makes a leaf that asks for gradients again.
+            // `detach` alone returns a leaf that requires gradients again.
             NormMode::Frozen => param.val().detach().set_require_grad(false),
             _ => param.val(),
         });
@@ -149,13 +157,13 @@ impl<B: Backend> BatchNorm<B> {
     }
 }
 
-/// `[n, c, h, w]` as `[n * c, h * w]`: one row a channel, the broadcast that every backend does fast.
+/// Reshapes `[n, c, h, w]` to `[n * c, h * w]`. Every backend broadcasts along these rows fast.
 pub(super) fn rows<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [n, c, h, w] = x.dims();
     x.reshape([n * c, h * w])
 }
 
-/// `[c]` as `[n * c, 1]`, to go with [`rows`].
+/// Repeats `[c]` to `[n * c, 1]`, to match [`rows`].
 pub(super) fn per_row<B: Backend>(values: Tensor<B, 1>, n: usize) -> Tensor<B, 2> {
     let [c] = values.dims();
     values.reshape([1, c]).repeat_dim(0, n).reshape([n * c, 1])

@@ -5,18 +5,18 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::batch_norm::{per_row, rows};
 
-/// Batch normalization of `[batch, channels, height, width]` by the statistics of the batch, in
-/// training and in evaluation: PyTorch's `BatchNorm2d(track_running_stats=False)`.
+/// Batch normalization of `[batch, channels, height, width]` by the batch statistics, in training
+/// and in evaluation: PyTorch's `BatchNorm2d(track_running_stats=False)`.
 ///
 /// `y = (x - E[x]) / sqrt(Var[x] + epsilon) * weight + bias`, with the biased variance. The output
-/// for an image depends on the other images of its batch.
+/// for an image depends on the other images of the batch.
 #[derive(Module, Debug)]
 pub struct BatchStatsNorm<B: Backend> {
     /// Scale, `[channels]`.
     pub weight: Param<Tensor<B, 1>>,
     /// Shift, `[channels]`.
     pub bias: Param<Tensor<B, 1>>,
-    /// Added to the variance before the root.
+    /// Added to the variance before the square root.
     pub epsilon: f64,
 }
 
@@ -30,6 +30,8 @@ impl<B: Backend> BatchStatsNorm<B> {
         }
     }
 
+    /// Applies the norm.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {

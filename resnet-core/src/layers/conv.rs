@@ -1,4 +1,4 @@
-//! The convolutions of a network: padding that keeps the size, no bias, PyTorch's initialization.
+//! Convolutions without bias, with size-preserving padding and PyTorch's initialization.
 
 use burn::module::Initializer;
 use burn::nn::PaddingConfig2d;
@@ -20,11 +20,11 @@ pub struct ConvPlan {
     pub channels: [usize; 2],
     /// Height and width of the kernel.
     pub kernel: usize,
-    /// Stride, both ways.
+    /// Stride in both directions.
     pub stride: usize,
-    /// Dilation, both ways.
+    /// Dilation in both directions.
     pub dilation: usize,
-    /// Groups of channels.
+    /// Number of channel groups.
     pub groups: usize,
 }
 
@@ -55,8 +55,10 @@ impl ConvPlan {
         Self { groups, ..self }
     }
 
-    /// Creates the convolution with weights from `N(0, 2 / (out_channels * kernel^2))`: PyTorch's
-    /// `kaiming_normal_(mode="fan_out")`, which does not divide the fan by the groups as Burn's initializer does.
+    /// Creates the convolution with weights from `N(0, 2 / (out_channels * kernel^2))`.
+    ///
+    /// This is PyTorch's `kaiming_normal_(mode="fan_out")`. Burn's initializer divides `fan_out` by
+    /// the groups; PyTorch does not.
     pub fn init<B: Backend>(self, device: &B::Device) -> Conv2d<B> {
         let padding = self.dilation * (self.kernel - 1) / 2;
         let fan_out = self.channels[1] * self.kernel * self.kernel;
@@ -74,7 +76,8 @@ impl ConvPlan {
     }
 }
 
-/// A 1x1 convolution with bias, as in channel attention: Kaiming weight, PyTorch's default bias.
+/// Creates a 1x1 convolution with bias for channel attention: Kaiming weight, PyTorch's default
+/// bias.
 pub(crate) fn conv1x1<B: Backend>(
     in_channels: usize,
     out_channels: usize,
@@ -90,7 +93,7 @@ pub(crate) fn conv1x1<B: Backend>(
     conv
 }
 
-/// `f64::sqrt` is not in `core`: Newton's method from above converges to the last digit.
+/// Returns the square root by Newton's method, because `core` has no `f64::sqrt`.
 fn sqrt(x: f64) -> f64 {
     let mut root = if x < 1.0 { 1.0 } else { x };
     loop {
@@ -108,15 +111,15 @@ mod tests {
     use burn::backend::Flex;
 
     #[test]
-    fn square_roots_without_std_are_those_of_std() {
+    fn sqrt_matches_std() {
         for x in [1e-9, 2.0 / 576.0, 0.5, 1.0, 2.0, 1e6] {
             assert!((sqrt(x) - x.sqrt()).abs() <= 1e-15 * x.sqrt());
         }
     }
 
     #[test]
-    fn grouped_weights_have_the_deviation_of_the_undivided_fan_out() {
-        // sqrt(2 / (256 * 9)) = 0.02946; divided by the 32 groups it would be 0.1667.
+    fn grouped_weights_use_the_undivided_fan_out() {
+        // sqrt(2 / (256 * 9)) = 0.02946. Divided by 32 groups, fan_out would give 0.1667.
         let conv = ConvPlan::new(256, 256, 3)
             .groups(32)
             .init::<Flex>(&Default::default());

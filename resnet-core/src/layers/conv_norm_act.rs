@@ -1,4 +1,4 @@
-//! Convolution, norm and activation: one step where the backend has fused layers.
+//! Convolution, norm and activation, as one fused layer if the backend has fused layers.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
@@ -9,10 +9,10 @@ use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm};
 use super::{Attention, ConvPlan, FoldMark, Norm, drop_path, fold};
 use crate::{Activation, NormKind};
 
-/// `act(norm(conv(x)))`, the layer that heads and decoders are made of.
+/// A convolution with norm and optional activation: `act(norm(conv(x)))`.
 ///
-/// It has the keys of torchvision's `Conv2dNormActivation`: `0.weight` for the convolution, and `1.weight`, `1.bias`,
-/// `1.running_mean` and `1.running_var` for a batch norm.
+/// It has the keys of torchvision's `Conv2dNormActivation`: `0.weight` for the convolution, and
+/// `1.weight`, `1.bias`, `1.running_mean` and `1.running_var` for a batch norm.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -56,6 +56,8 @@ impl<B: Backend> ConvNormAct<B> {
         }
     }
 
+    /// Applies the layer.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up
@@ -79,12 +81,12 @@ impl<B: Backend> ConvNormAct<B> {
     }
 }
 
-/// Applies a convolution that [`ConvPlan`] made.
+/// Applies a convolution that [`ConvPlan`] created.
 pub fn conv<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     Step::new(Some(conv), &None).forward(x)
 }
 
-/// Computes `norm(conv(x))`. If `norm` is `None`, it is folded into the convolution.
+/// Computes `norm(conv(x))`. A `norm` of `None` means that the norm is folded into the convolution.
 pub fn conv_norm<B: Backend>(
     conv: &Conv2d<B>,
     norm: &Option<Norm<B>>,
@@ -117,17 +119,19 @@ pub fn norm_act<B: Backend>(
 pub struct Residual<'a, B: Backend> {
     /// Last convolution of the branch.
     pub conv: &'a Conv2d<B>,
-    /// Its norm.
+    /// Norm of the last convolution.
     pub norm: &'a Option<Norm<B>>,
     /// Channel attention.
     pub attention: &'a Option<Attention<B>>,
-    /// Probability that training drops the branch, see [`drop_path`].
+    /// Probability that training drops the branch; see [`drop_path`].
     pub drop_path: f64,
-    /// Activation after the sum.
+    /// Activation after the sum with the shortcut.
     pub act: Activation,
 }
 
 impl<B: Backend> Residual<'_, B> {
+    /// Applies the last layers of the branch and adds the shortcut.
+    ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
     /// - `shortcut`, output: `[batch, out_channels, height', width']`
@@ -145,7 +149,7 @@ impl<B: Backend> Residual<'_, B> {
     }
 }
 
-/// `act(norm(conv(x)) + residual)`, each part where there is one.
+/// The layer `act(norm(conv(x)) + residual)`; every operation is optional.
 struct Step<'a, B: Backend> {
     conv: Option<&'a Conv2d<B>>,
     norm: Option<&'a Norm<B>>,
@@ -200,7 +204,7 @@ impl<'a, B: Backend> Step<'a, B> {
         self.finish(x)
     }
 
-    /// `act(norm(x) + residual)` by Burn's operations.
+    /// Computes `act(norm(x) + residual)` with Burn's operations.
     fn finish(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = match self.norm {
             Some(norm) => norm.forward(x),
@@ -216,7 +220,7 @@ impl<'a, B: Backend> Step<'a, B> {
         }
     }
 
-    /// All of it in one step, with `norm` for its own.
+    /// Computes the layer with the fused layers of the backend, using `norm` as its norm.
     fn forward_fused(
         self,
         fused: &FusedLayers<B>,

@@ -2,9 +2,10 @@
 
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
-/// Stochastic depth: in training, each sample's branch is dropped with `probability` and scaled by
-/// `1 / (1 - probability)` otherwise (Huang et al. 2016). Evaluation, and every backend without
-/// autodiff, passes `x` through.
+/// Applies stochastic depth (Huang et al. 2016).
+///
+/// In training, drops each sample with `probability` and scales the other samples by
+/// `1 / (1 - probability)`. Backends without autodiff return `x` unchanged.
 ///
 /// # Shapes
 /// - `x`, output: `[batch, channels, height, width]`
@@ -27,7 +28,7 @@ mod tests {
     use burn::backend::{Autodiff, Flex};
 
     #[test]
-    fn training_drops_whole_samples_and_keeps_the_mean() {
+    fn training_drops_whole_samples_and_preserves_the_mean() {
         let x = Tensor::<Autodiff<Flex>, 4>::ones([400, 1, 1, 2], &Default::default());
         let y = drop_path(x, 0.25).into_data().to_vec::<f32>().unwrap();
         assert!(y.iter().all(|v| *v == 0.0 || (*v - 4.0 / 3.0).abs() < 1e-6));
@@ -37,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn evaluation_passes_the_input_through() {
+    fn evaluation_returns_the_input() {
         let x = Tensor::<Flex, 4>::ones([8, 1, 1, 1], &Default::default());
         assert_eq!(drop_path(x.clone(), 0.9).into_data(), x.into_data());
     }

@@ -1,4 +1,4 @@
-//! Whether norms of a module are folded, so that its records are refused where they do not fit.
+//! A mark for modules with folded norms, so that records of other networks are rejected.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -11,11 +11,15 @@ use burn::record::{PrecisionSettings, Record};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// Whether the norms of a module are [folded](super::fold), as a field of the module.
+/// A module field that records whether the norms of the module are [folded](super::fold).
 ///
-/// Burn loads a record that lacks norms or biases without an error, and the numbers are wrong then. With this field, the
-/// first of the module, a record tells whether norms are folded: recorders neither write nor read it if they are, and
-/// `load_record` panics if record and module differ. `ResNet` and `ConvNormAct` have this field.
+/// Burn loads a record that lacks norms or biases without an error, and the outputs are wrong. Make
+/// this field the first of your module to prevent that:
+///
+/// - Recorders return an error for a module with folded norms.
+/// - `load_record` panics if only one of record and module has folded norms.
+///
+/// `ResNet` and `ConvNormAct` have this field.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -55,7 +59,7 @@ pub struct FoldMark<B: Backend> {
 }
 
 impl<B: Backend> FoldMark<B> {
-    /// Creates the mark.
+    /// Creates a mark.
     pub const fn new(folded: bool) -> Self {
         Self {
             folded,
@@ -63,7 +67,7 @@ impl<B: Backend> FoldMark<B> {
         }
     }
 
-    /// Returns whether norms are folded.
+    /// Returns whether the norms are folded.
     pub const fn is_folded(&self) -> bool {
         self.folded
     }
@@ -140,7 +144,7 @@ impl<B: Backend> ModuleDisplay for FoldMark<B> {}
 const UNEXPECTED: &str = "expected the record of a network that is not fused, found a fused one; make the record before \
                           `fuse()`";
 
-/// The record of a [`FoldMark`]. It fails to serialize and to deserialize if norms are folded.
+/// The record of a [`FoldMark`]. Serialization and deserialization fail if norms are folded.
 #[derive(Clone, Debug)]
 pub struct FoldRecord {
     folded: bool,

@@ -5,24 +5,27 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::batch_norm::{per_row, rows};
 
-/// Group normalisation of `[batch, channels, height, width]` over `channels / groups` channels and
-/// all positions of one sample: `y = (x - E[x]) / sqrt(Var[x] + epsilon) * weight + bias`.
+/// Group normalization of `[batch, channels, height, width]` (Wu & He 2018).
 ///
-/// Wu & He 2018. Burn's own calls weight and bias by other names than the checkpoints.
+/// `y = (x - E[x]) / sqrt(Var[x] + epsilon) * weight + bias`. The statistics cover all positions of
+/// `channels / groups` channels of one sample.
+///
+/// Burn's `GroupNorm` names weight and bias `gamma` and `beta`; checkpoints use `weight` and
+/// `bias`.
 #[derive(Module, Debug)]
 pub struct GroupNorm<B: Backend> {
     /// Scale, `[channels]`.
     pub weight: Param<Tensor<B, 1>>,
     /// Shift, `[channels]`.
     pub bias: Param<Tensor<B, 1>>,
-    /// Groups of channels.
+    /// Number of channel groups.
     pub groups: usize,
-    /// Added to the variance before the root.
+    /// Added to the variance before the square root.
     pub epsilon: f64,
 }
 
 impl<B: Backend> GroupNorm<B> {
-    /// Weight 1, bias 0, epsilon 1e-5.
+    /// Creates the norm with weight 1, bias 0 and epsilon 1e-5.
     pub fn new(channels: usize, groups: usize, device: &B::Device) -> Self {
         Self {
             weight: Initializer::Ones.init([channels], device),
@@ -32,6 +35,8 @@ impl<B: Backend> GroupNorm<B> {
         }
     }
 
+    /// Applies the norm.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {

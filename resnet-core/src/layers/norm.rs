@@ -1,4 +1,4 @@
-//! Any of the norms, and the folding of a batch norm into a convolution.
+//! The norms, and folding of a batch norm into a convolution.
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2d;
@@ -7,12 +7,12 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::{BatchNorm, BatchStatsNorm, GroupNorm, NormMode};
 use crate::{NormKind, ResNetConfig};
 
-/// The normalization of a network.
+/// A normalization layer.
 #[derive(Module, Debug)]
 pub enum Norm<B: Backend> {
     /// Batch normalization.
     Batch(BatchNorm<B>),
-    /// Group normalization; instance normalization has one channel per group.
+    /// Group normalization. Instance normalization has one channel per group.
     Group(GroupNorm<B>),
     /// Batch normalization without running statistics.
     BatchStats(BatchStatsNorm<B>),
@@ -23,7 +23,7 @@ impl NormKind {
     ///
     /// # Panics
     ///
-    /// If the groups of a group norm do not divide the channels.
+    /// Panics if the groups of a group norm do not divide the channels.
     pub fn init<B: Backend>(self, channels: usize, epsilon: f64, device: &B::Device) -> Norm<B> {
         let group = |groups: usize| {
             assert!(
@@ -51,12 +51,13 @@ impl NormKind {
 }
 
 impl<B: Backend> Norm<B> {
-    /// Creates the norm that the config asks for.
+    /// Creates the norm of the config.
     pub(crate) fn new(config: &ResNetConfig, channels: usize, device: &B::Device) -> Self {
         config.norm.init(channels, config.norm_eps, device)
     }
 
-    /// Returns the norm with a weight of 0: a residual branch that ends in it starts as the identity.
+    /// Sets the weight to 0, so that a residual branch that ends in this norm starts as the
+    /// identity.
     pub fn zero_init(self) -> Self {
         let zeros = |weight: Param<Tensor<B, 1>>| {
             Initializer::Zeros.init(weight.lazy_shape(), &weight.lazy_device())
@@ -77,6 +78,8 @@ impl<B: Backend> Norm<B> {
         }
     }
 
+    /// Applies the norm.
+    ///
     /// # Shapes
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -87,7 +90,7 @@ impl<B: Backend> Norm<B> {
         }
     }
 
-    /// Sets the mode of a batch norm; other norms have none.
+    /// Sets the mode of a batch norm. Other norms have no mode.
     pub fn set_mode(&mut self, mode: NormMode) {
         if let Self::Batch(norm) = self {
             norm.mode = mode;
@@ -96,7 +99,9 @@ impl<B: Backend> Norm<B> {
 }
 
 /// Folds a batch norm into the convolution before it: `w' = scale * w`, `b' = scale * b + shift`.
-/// Other norms depend on their input and stay. A module of your own that folds has a [`FoldMark`](super::FoldMark).
+///
+/// Other norms depend on their input, so they stay. If your own module folds norms, give it a
+/// [`FoldMark`](super::FoldMark).
 pub fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
     let Some(Norm::Batch(batch_norm)) = norm else {
         return;

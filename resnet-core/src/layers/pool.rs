@@ -5,12 +5,12 @@ use burn::tensor::{Tensor, TensorData, backend::Backend, module};
 
 use crate::{AntiAlias, GlobalPool};
 
-/// 3x3 max pool with padding 1.
+/// Applies a 3x3 max pool with padding 1.
 pub fn max_pool<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     module::max_pool2d(x, [3, 3], [stride; 2], [1, 1], [1, 1], false)
 }
 
-/// The anti-aliased step of `stride` that follows a convolution of stride 1.
+/// Applies the anti-aliasing layer with `stride` that follows a convolution of stride 1.
 pub fn anti_alias<B: Backend>(kind: AntiAlias, x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     match kind {
         AntiAlias::None => x,
@@ -19,7 +19,7 @@ pub fn anti_alias<B: Backend>(kind: AntiAlias, x: Tensor<B, 4>, stride: usize) -
     }
 }
 
-/// Each channel convolved with `[1 2 1]^T [1 2 1] / 16`, reflected at the border (Zhang 2019).
+/// Convolves each channel with `[1 2 1]^T [1 2 1] / 16` and reflects the borders (Zhang 2019).
 fn blur<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     let channels = x.dims()[1];
     let taps = [1.0, 2.0, 1.0, 2.0, 4.0, 2.0, 1.0, 2.0, 1.0_f32].map(|tap| tap / 16.0);
@@ -30,18 +30,20 @@ fn blur<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
     module::conv2d(x, kernel.repeat_dim(0, channels), None, options)
 }
 
-/// 2x2 average pool of stride 1 that keeps the size: a row and a column of zeros come after the
-/// last, and count (timm's `AvgPool2dSame`, the dilated ResNet-D shortcut).
+/// Applies a 2x2 average pool with stride 1 that keeps the size.
+///
+/// It pads a row and a column of zeros after the last ones and counts them in the average. This is
+/// timm's `AvgPool2dSame`, in the shortcut of dilated ResNet-D networks.
 pub fn avg_pool_same<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let x = x.pad((0, 1, 0, 1), PadMode::Constant(0.0));
     module::avg_pool2d(x, [2, 2], [1, 1], [0, 0], true, false)
 }
 
-/// One value a channel.
+/// Pools each channel to one value.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels, height, width]`
-/// - output: `[batch, channels]`, twice as many for the pools that concatenate
+/// - output: `[batch, channels]`; twice as many channels for pools that concatenate
 pub fn global_pool<B: Backend>(kind: GlobalPool, x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [n, c, h, w] = x.dims();
     let x = x.reshape([n, c, h * w]);
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn same_average_pool_counts_the_zeros_after_the_border() {
+    fn same_average_pool_counts_the_zero_padding() {
         // (1+2+3+4)/4, (2+4)/4, (3+4)/4, 4/4
         let pooled = avg_pool_same(row([1.0, 2.0, 3.0, 4.0]))
             .into_data()
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn blur_keeps_a_constant_map() {
+    fn blur_keeps_a_constant_feature_map() {
         let blurred = anti_alias(AntiAlias::Blur, row([3.0; 4]), 2)
             .into_data()
             .to_vec::<f32>()

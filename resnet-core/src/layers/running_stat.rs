@@ -1,4 +1,4 @@
-//! A running statistic of a batch norm: a buffer that trains without gradients.
+//! A running statistic of a batch norm: a buffer that training updates without gradients.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,18 +11,18 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use spin::Mutex;
 
-/// A statistic that training updates through `&self`: a buffer, not a parameter.
+/// A running statistic that training updates through `&self`: a buffer, not a parameter.
 ///
-/// Burn's `RunningState` shares its value between clones; a clone of this one has its own.
-/// Visited and mapped like a parameter, so that it is saved and loaded. [`Network::num_parameters`](crate::Network::num_parameters)
-/// does not count it.
+/// Every clone has its own value; clones of Burn's `RunningState` share one. Visitors and mappers
+/// see the statistic as a parameter, so it is saved and loaded.
+/// [`Network::num_parameters`](crate::Network::num_parameters) does not count it.
 pub struct RunningStat<B: Backend> {
-    // A `Param` for its lazy start: nothing is allocated before the first use.
+    // A `Param`, because it allocates lazily at the first use.
     param: Mutex<Param<Tensor<B, 1>>>,
 }
 
 impl<B: Backend> RunningStat<B> {
-    /// A statistic of `channels` values that all start as `initializer` says.
+    /// Creates a statistic of `channels` values with this initializer.
     pub fn new(initializer: Initializer, channels: usize, device: &B::Device) -> Self {
         let param = initializer.init([channels], device).set_require_grad(false);
         Self {
@@ -40,12 +40,12 @@ impl<B: Backend> RunningStat<B> {
         self.param.lock().id
     }
 
-    /// The current value, outside of any autodiff graph.
+    /// Returns the current value, detached from any autograd graph.
     pub fn value(&self) -> Tensor<B, 1> {
         self.param.lock().val()
     }
 
-    /// Replaces the value; a graph behind it is cut off.
+    /// Replaces the value and detaches it from its autograd graph.
     pub fn set(&self, value: Tensor<B, 1>) {
         let mut param = self.param.lock();
         *param = Param::initialized(param.id, value.detach());

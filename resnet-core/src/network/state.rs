@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
 
-/// Where the name of a field is not PyTorch's: places in a `Sequential`. Every other field has PyTorch's name.
+/// The fields whose names differ from PyTorch's, because PyTorch has an index in a `Sequential` or
+/// another name.
 const RENAMES: [(&str, &[(&str, &str)]); 6] = [
     (
         "Struct:DeepStem",
@@ -19,26 +20,26 @@ const RENAMES: [(&str, &[(&str, &str)]); 6] = [
         ],
     ),
     ("Struct:ConvNormAct", &[("conv", "0"), ("norm", "1")]),
-    // Burn's norms.
+    // Norms of Burn.
     ("Struct:BatchNorm", BURN_NORM),
     ("Struct:GroupNorm", BURN_NORM),
     ("Struct:LayerNorm", BURN_NORM),
-    // The pool comes first.
+    // Index 0 is the pool.
     ("Struct:PooledProjection", &[("conv", "1"), ("bn", "2")]),
 ];
 
 const BURN_NORM: &[(&str, &str)] = &[("gamma", "weight"), ("beta", "bias")];
 
-/// The path to the parameter that is being visited.
+/// The path to the visited parameter.
 #[derive(Default)]
 pub(super) struct Path {
     parts: Vec<String>,
-    /// The types that hold the parts.
+    /// The container type of each part.
     containers: Vec<String>,
 }
 
 impl Path {
-    /// The variants of an enum are no level of their own in PyTorch.
+    /// Adds a level to the path. Variants of an enum have no level in PyTorch.
     fn enter(&mut self, name: &str, container: &str) {
         if container.starts_with("Enum:") {
             return;
@@ -61,7 +62,8 @@ impl Path {
         self.parts.join(".")
     }
 
-    /// Burn keeps the weight of a linear layer as `[in, out]`, PyTorch as `[out, in]`.
+    /// Returns whether the tensor is the weight of a linear layer: `[in, out]` in Burn, `[out, in]`
+    /// in PyTorch.
     fn is_transposed(&self, rank: usize) -> bool {
         rank == 2
             && self
@@ -165,7 +167,7 @@ where
         let device = param.lazy_device();
         let dtype: DType = <B::FloatElem as Element>::dtype();
         let data = data.convert_dtype(dtype);
-        // Not by a view: burn-wgpu 0.21 multiplies one vector by a transposed matrix wrongly.
+        // Copies, because burn-wgpu 0.21 multiplies a vector by a transposed view incorrectly.
         let data = match self.path.is_transposed(D) {
             true => transposed::<B::FloatElem>(&data),
             false => data,
@@ -176,7 +178,7 @@ where
     }
 }
 
-/// The matrix with rows and columns exchanged.
+/// Returns the transposed matrix.
 fn transposed<E: Element>(matrix: &TensorData) -> TensorData {
     let [rows, columns] = [matrix.shape[0], matrix.shape[1]];
     let values = matrix.iter::<E>().collect::<Vec<E>>();

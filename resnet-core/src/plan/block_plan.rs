@@ -1,14 +1,14 @@
-//! A residual block resolved: its convolutions and its shortcut.
+//! The convolutions and the shortcut of a residual block.
 
 use alloc::vec::Vec;
 
 use crate::layers::ConvPlan;
 use crate::{AntiAlias, AttentionKind, BlockKind, ShortcutKind, StridePlacement};
 
-/// One residual block in its place.
+/// The plan of a residual block.
 ///
-/// [`convs`](Self::convs) and [`shortcut`](Self::shortcut) describe what the block consists of; initialization, costs and the
-/// ONNX reader use them.
+/// [`convs`](Self::convs) and [`shortcut`](Self::shortcut) list the layers of the block.
+/// Initialization, costs and the ONNX reader use them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BlockPlan {
@@ -20,7 +20,7 @@ pub struct BlockPlan {
     pub width: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    /// Pixels of the input for one of the output, each way.
+    /// Stride of the block.
     pub stride: usize,
     /// Dilation of the first 3x3 convolution. It equals the dilation of the previous block.
     pub first_dilation: usize,
@@ -30,20 +30,21 @@ pub struct BlockPlan {
     pub groups: usize,
     /// The convolution of a bottleneck that has the stride.
     pub stride_placement: StridePlacement,
-    /// Anti-aliasing that takes over the stride, where this block has it.
+    /// Anti-aliasing layer that replaces the stride, if this block has one.
     pub anti_alias: AntiAlias,
-    /// Kind of the shortcut, where the block changes the shape.
+    /// Kind of the shortcut, if the block changes the shape.
     pub shortcut_kind: ShortcutKind,
-    /// Channel attention at the end of the branch.
+    /// Channel attention at the end of the residual branch.
     pub attention: AttentionKind,
-    /// Probability that training drops the branch, 0 to 1.
+    /// Probability that training drops the residual branch, from 0 to 1.
     pub drop_path: f64,
 }
 
 /// A convolution of a block's residual branch, with its norm.
 ///
-/// Post-activation blocks compute `act(norm(conv(x)))`, pre-activation ones `conv(act(norm(x)))`:
-/// [`BlockKind::is_pre_activation`]. The last post-activation comes after the sum with the shortcut.
+/// Post-activation blocks compute `act(norm(conv(x)))`. Their last activation follows the sum with
+/// the shortcut. Pre-activation blocks ([`BlockKind::is_pre_activation`]) compute
+/// `conv(act(norm(x)))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlockConv {
@@ -60,7 +61,7 @@ pub struct BlockConv {
 }
 
 impl BlockConv {
-    /// Describes a convolution that its norm follows.
+    /// Creates a convolution before its norm.
     pub(crate) const fn then_norm(name: &'static str, conv: ConvPlan, norm: &'static str) -> Self {
         Self {
             name,
@@ -71,7 +72,7 @@ impl BlockConv {
         }
     }
 
-    /// Describes a convolution that its norm precedes.
+    /// Creates a convolution after its norm.
     pub(crate) const fn after_norm(norm: &'static str, name: &'static str, conv: ConvPlan) -> Self {
         Self {
             name,
@@ -83,41 +84,42 @@ impl BlockConv {
     }
 }
 
-/// What the shortcut of a block consists of.
+/// The layers of a block's shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShortcutPlan {
     /// 1x1 convolution and norm.
     Projection(ConvPlan),
-    /// Pool, 1x1 convolution and norm. The pool counts in the keys even where it does nothing.
+    /// Pool, 1x1 convolution and norm. The pool takes an index in the keys even if it is
+    /// [`ShortcutPool::None`].
     PooledProjection {
         /// The pool.
         pool: ShortcutPool,
         /// The convolution.
         conv: ConvPlan,
     },
-    /// 1x1 convolution alone.
+    /// 1x1 convolution without norm.
     Conv(ConvPlan),
-    /// Subsampling, new channels zero.
+    /// Subsampling; new channels are zero.
     ZeroPad,
 }
 
 /// The average pool of a ResNet-D shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortcutPool {
-    /// No pool, where the size stays.
+    /// No pool, because the block keeps the size.
     None,
     /// 2x2 pool.
     Avg {
         /// Stride of the pool.
         stride: usize,
     },
-    /// 2x2 pool of stride 1 that keeps the size, in a dilated stage: timm's `AvgPool2dSame`.
+    /// 2x2 pool with stride 1 that keeps the size, in a dilated stage: timm's `AvgPool2dSame`.
     AvgSame,
 }
 
 impl BlockPlan {
-    /// Returns whether the shortcut has to change the shape.
+    /// Returns whether the block changes the shape.
     pub fn changes_shape(&self) -> bool {
         self.stride != 1 || self.in_channels != self.out_channels
     }
@@ -134,7 +136,7 @@ impl BlockPlan {
         (self.kind.family().convs)(self)
     }
 
-    /// Returns the shortcut; none for the identity.
+    /// Returns the shortcut, or `None` for the identity.
     pub fn shortcut(&self) -> Option<ShortcutPlan> {
         let conv = ConvPlan::new(self.in_channels, self.out_channels, 1);
         let strided = conv.stride(self.stride);
@@ -151,7 +153,8 @@ impl BlockPlan {
         })
     }
 
-    /// The stride of the convolution that halves the map, and whether anti-aliasing does so in its place.
+    /// Returns the stride of the convolution, and whether an anti-aliasing layer replaces that
+    /// stride.
     pub(crate) fn conv_stride(&self) -> (usize, bool) {
         match self.anti_alias {
             AntiAlias::None => (self.stride, false),

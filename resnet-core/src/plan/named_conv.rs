@@ -1,4 +1,4 @@
-//! The convolutions of stem and shortcut, by their keys.
+//! The convolutions of the stem and of shortcuts, with their state-dict keys.
 
 use alloc::{vec, vec::Vec};
 
@@ -10,11 +10,11 @@ use crate::{ResNetConfig, StemKind, StemPool};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamedConv {
-    /// Key of the convolution, in the network or in the block.
+    /// Key of the convolution, relative to the network or the block.
     pub name: &'static str,
     /// Channels, kernel and stride.
     pub conv: ConvPlan,
-    /// Key of the norm; none where no norm follows.
+    /// Key of the norm, if a norm follows.
     pub norm: Option<&'static str>,
 }
 
@@ -55,8 +55,8 @@ impl ShortcutPlan {
 impl ResNetConfig {
     /// Returns the convolutions of the stem, from input to output.
     ///
-    /// An activation follows every norm. In a pre-activation network no norm follows the last convolution: the first block
-    /// begins with it.
+    /// An activation follows every norm. In a pre-activation network the last convolution has no
+    /// norm, because the first block starts with one.
     ///
     /// ```
     /// let convs = resnet_core::Arch::ResNet50d.config().stem_convs();
@@ -87,15 +87,16 @@ impl ResNetConfig {
         convs
     }
 
-    /// Returns the convolution that replaces the stem's pool, if the config has one: ResNet-RS (Bello et al. 2021,
-    /// section 4). Norm and activation follow it.
+    /// Returns the convolution that replaces the stem's pool, if the config has one (ResNet-RS;
+    /// Bello et al. 2021, section 4). Norm and activation follow it.
     pub fn stem_pool_conv(&self) -> Option<NamedConv> {
         let channels = self.stem.out_channels();
         let conv = ConvPlan::new(channels, channels, 3).stride(2);
         (self.stem_pool == StemPool::Conv).then(|| NamedConv::new("maxpool.0", conv, "maxpool.1"))
     }
 
-    /// Output channels of the stem's convolutions; a single one repeats.
+    /// Returns the output channels of the stem's convolutions. For a single convolution, all three
+    /// are equal.
     pub(super) fn stem_channels(&self) -> [usize; 3] {
         use StemKind::{Conv3x3, Conv7x7, Deep, Tiered};
         match self.stem {

@@ -1,4 +1,4 @@
-//! The passes of a network, from images to maps, embedding and logits.
+//! The forward passes of a network.
 
 use alloc::vec::Vec;
 
@@ -9,19 +9,19 @@ use crate::block::Block;
 use crate::layers::{global_pool, norm_act};
 use crate::stem::stem_pool;
 
-/// Everything that one pass computes.
+/// All outputs of one forward pass.
 #[derive(Clone, Debug)]
 pub struct Outputs<B: Backend> {
-    /// The maps of stem and stages, as [`ResNet::forward_pyramid`] returns them.
+    /// Feature maps of stem and stages, as [`ResNet::forward_pyramid`] returns them.
     pub pyramid: Pyramid<B>,
-    /// What the classifier receives, `[batch, num_features]`.
+    /// Input of the classifier, `[batch, num_features]`.
     pub embedding: Tensor<B, 2>,
-    /// The classifier's output, `[batch, num_classes]`; the embedding if there is no classifier.
+    /// Output of the classifier, `[batch, num_classes]`; the embedding if there is no classifier.
     pub logits: Tensor<B, 2>,
 }
 
 impl<B: Backend> ResNet<B> {
-    /// Returns the class scores before softmax; the embedding if the network has no classifier.
+    /// Returns the logits, or the embedding if the network has no classifier.
     ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
@@ -31,7 +31,8 @@ impl<B: Backend> ResNet<B> {
         self.forward_head(x)
     }
 
-    /// Returns the last map, with norm and activation in a pre-activation network.
+    /// Returns the last feature map. In a pre-activation network, norm and activation are applied
+    /// to it.
     ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
@@ -53,7 +54,7 @@ impl<B: Backend> ResNet<B> {
         self.classify(global_pool(self.config.global_pool, features))
     }
 
-    /// Returns what the classifier receives: one vector an image.
+    /// Returns the embedding, the input of the classifier: one vector per image.
     ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
@@ -62,8 +63,8 @@ impl<B: Backend> ResNet<B> {
         global_pool(self.config.global_pool, self.forward_features(x))
     }
 
-    /// Returns the maps of the stem (before its pool) and of every stage. [`ResNetConfig::features`](crate::ResNetConfig::features)
-    /// tells their channels and strides.
+    /// Returns the feature maps of the stem (before its pool) and of every stage.
+    /// [`ResNetConfig::features`](crate::ResNetConfig::features) gives their channels and strides.
     ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`
@@ -81,7 +82,7 @@ impl<B: Backend> ResNet<B> {
         Pyramid { c1, c2, c3, c4, c5 }
     }
 
-    /// Returns pyramid, embedding and logits of one pass.
+    /// Returns the feature pyramid, embedding and logits of one pass.
     ///
     /// # Shapes
     /// - `x`: `[batch, in_channels, height, width]`

@@ -1,13 +1,14 @@
-//! The feature maps of a network, by name.
+//! The feature maps of a network.
 
 use alloc::vec::Vec;
 
 use burn::tensor::{Tensor, backend::Backend};
 
-/// The feature maps of one pass, from the largest to the smallest.
+/// The feature maps of one forward pass, from the largest to the smallest.
 ///
-/// Every map is `[batch, channels, height, width]`. [`ResNetConfig::features`](crate::ResNetConfig::features) tells channels
-/// and strides before any pass: 64, 256, 512, 1024 and 2048 channels at strides 2, 4, 8, 16 and 32 in a ResNet-50.
+/// Every map is `[batch, channels, height, width]`.
+/// [`ResNetConfig::features`](crate::ResNetConfig::features) gives the channels and strides without
+/// a pass. A ResNet-50 has 64, 256, 512, 1024 and 2048 channels at strides 2, 4, 8, 16 and 32.
 ///
 /// ```
 /// use burn::backend::Flex;
@@ -33,24 +34,25 @@ pub struct Pyramid<B: Backend> {
     pub c3: Option<Tensor<B, 4>>,
     /// Output of the third stage, `layer3`; `None` if the network has fewer stages.
     pub c4: Option<Tensor<B, 4>>,
-    /// Output of the fourth stage, `layer4`; `None` if the network has fewer stages, as CIFAR networks do.
+    /// Output of the fourth stage, `layer4`; `None` if the network has fewer stages, like CIFAR
+    /// networks.
     pub c5: Option<Tensor<B, 4>>,
 }
 
 impl<B: Backend> Pyramid<B> {
-    /// Returns the maps that the network has, `c1` first.
+    /// Returns the feature maps that the network has, `c1` first.
     pub fn maps(&self) -> impl Iterator<Item = &Tensor<B, 4>> {
         let later = [&self.c3, &self.c4, &self.c5].into_iter().flatten();
         [&self.c1, &self.c2].into_iter().chain(later)
     }
 
-    /// Converts into the maps that the network has, `c1` first.
+    /// Converts into the feature maps that the network has, `c1` first.
     pub fn into_maps(self) -> Vec<Tensor<B, 4>> {
         let later = [self.c3, self.c4, self.c5].into_iter().flatten();
         [self.c1, self.c2].into_iter().chain(later).collect()
     }
 
-    /// Returns the map of the last stage.
+    /// Returns the feature map of the last stage.
     pub fn last(&self) -> &Tensor<B, 4> {
         let later = [&self.c5, &self.c4, &self.c3];
         later.into_iter().flatten().next().unwrap_or(&self.c2)

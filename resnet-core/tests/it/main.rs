@@ -1,4 +1,4 @@
-//! The networks against PyTorch.
+//! Tests of the networks against PyTorch.
 
 mod options;
 mod parity;

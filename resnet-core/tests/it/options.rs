@@ -1,4 +1,4 @@
-//! What the reference cases do not reach: stride placement, heads, initialisation, sizes.
+//! Tests of options that the reference cases lack: stride placement, heads, initialization, sizes.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
 }
 
 #[test]
-fn the_stride_placement_of_the_paper_gives_the_numbers_of_pytorch() {
+fn stride_placement_v1_matches_pytorch() {
     let v1 = Arch::ResNet50
         .config()
         .with_stride_placement(StridePlacement::Conv1x1);
@@ -37,7 +37,7 @@ fn the_stride_placement_of_the_paper_gives_the_numbers_of_pytorch() {
 }
 
 #[test]
-fn combined_options_give_the_numbers_of_pytorch() {
+fn combined_options_match_pytorch() {
     let cases: BTreeMap<String, Vec<f32>> =
         serde_json::from_value(json("parity/combined.json")).unwrap();
     assert!(!cases.is_empty());
@@ -53,7 +53,7 @@ fn combined_options_give_the_numbers_of_pytorch() {
 }
 
 #[test]
-fn other_input_channels_give_the_numbers_of_pytorch() {
+fn adapted_input_channels_match_pytorch() {
     let cases: BTreeMap<usize, Vec<f32>> =
         serde_json::from_value(json("parity/in_channels.json")).unwrap();
     let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
@@ -65,13 +65,13 @@ fn other_input_channels_give_the_numbers_of_pytorch() {
         let found: Vec<f32> = adapted.forward(x).into_data().to_vec().unwrap();
         assert_close(&format!("{channels} channels"), &found, &expected, 1e-4);
     }
-    // Back to where it was: three times a third.
+    // One channel sums the weights of three, so three channels share that sum.
     let back = model.clone().with_in_channels(1).with_in_channels(3);
     assert_eq!(back.num_parameters(), model.num_parameters());
 }
 
 #[test]
-fn an_adapted_convolution_is_trained_as_before() {
+fn an_adapted_convolution_keeps_requires_grad() {
     let model = || -> ResNet<Autodiff<Cpu>> { Arch::TestResNet.config().init(&Default::default()) };
     let trained = |model: ResNet<Autodiff<Cpu>>| {
         let channels = model.config().in_channels;
@@ -88,7 +88,7 @@ fn an_adapted_convolution_is_trained_as_before() {
 }
 
 #[test]
-fn every_bottleneck_network_has_the_stride_placement_of_the_paper() {
+fn every_bottleneck_network_supports_stride_placement_v1() {
     let bottlenecks = Arch::ALL.iter().map(|arch| (arch, arch.config()));
     let bottlenecks = bottlenecks.filter(|(_, config)| {
         config
@@ -103,7 +103,7 @@ fn every_bottleneck_network_has_the_stride_placement_of_the_paper() {
             .clone()
             .with_stride_placement(StridePlacement::Conv1x1);
         assert_eq!(v1.validate(), Ok(()), "{arch}");
-        // Anti-aliasing takes the stride out of either convolution.
+        // With anti-aliasing, neither convolution has a stride.
         let [macs, v1_macs] = [&config, &v1].map(|config| config.cost([224, 224]).macs);
         let moved = config.anti_alias == AntiAlias::None;
         assert_eq!(v1_macs < macs, moved, "{arch}: {v1_macs} of {macs}");
@@ -141,7 +141,7 @@ fn a_new_head_keeps_the_backbone() {
 }
 
 #[test]
-fn zero_initialised_blocks_start_as_the_identity() {
+fn zero_initialized_blocks_start_as_the_identity() {
     let config = |zero| {
         let mut config = Arch::CifarResNet20.config().with_zero_init_last(zero);
         config.stages.truncate(1);
@@ -177,7 +177,7 @@ fn dropout_and_drop_path_act_in_training_only() {
 }
 
 #[test]
-fn parameters_start_as_in_pytorch() {
+fn initialization_matches_pytorch() {
     let model: ResNet<Cpu> = Arch::SeResNet50.config().init(&Default::default());
     let check = |key: &str, data: Vec<f32>, shape: &[usize]| {
         let mean = data.iter().sum::<f32>() / data.len() as f32;
@@ -218,7 +218,7 @@ fn parameters_start_as_in_pytorch() {
 }
 
 #[test]
-fn maps_have_the_announced_shapes_for_every_output_stride() {
+fn feature_maps_match_features_for_every_output_stride() {
     let with =
         |config: ResNetConfig| [8, 16, 32].map(|stride| config.clone().with_output_stride(stride));
     let configs = [
@@ -248,7 +248,7 @@ fn maps_have_the_announced_shapes_for_every_output_stride() {
 }
 
 #[test]
-fn sizes_that_cannot_pass_are_told_beforehand() {
+fn check_input_rejects_sizes_that_forward_cannot_process() {
     let check = |arch: Arch, side| arch.config().check_input([64, side]);
     assert_eq!(check(Arch::ResNet50, 1), Ok(()));
     assert!(check(Arch::ResNet50, 0).is_err());
@@ -290,7 +290,7 @@ fn fewer_stages_make_a_shorter_pyramid() {
 }
 
 #[test]
-fn a_config_survives_json() {
+fn a_config_round_trips_through_json() {
     for arch in Arch::ALL {
         let config = arch.config();
         let json = serde_json::to_string(&config).unwrap();
@@ -305,7 +305,7 @@ fn a_config_survives_json() {
 #[should_panic(
     expected = "invalid ResNetConfig: `cardinality`: expected 1, as only bottlenecks have groups, found 2"
 )]
-fn an_invalid_config_is_not_built() {
+fn init_panics_on_an_invalid_config() {
     let config = ResNetConfig::imagenet(BlockKind::Basic, [1; 4]).with_cardinality(2);
     let _: ResNet<Cpu> = config.init(&Default::default());
 }

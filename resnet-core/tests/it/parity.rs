@@ -1,4 +1,4 @@
-//! Every case of `cases.json`, on the default CPU backend.
+//! Tests of every case of `cases.json` on the default CPU backend.
 
 use burn::tensor::FloatDType;
 use resnet_testing::{every_case, suite};
@@ -23,8 +23,8 @@ macro_rules! tests {
 every_case!(tests);
 
 #[test]
-fn half_precision_costs_digits_and_no_more() {
-    // 11 and 8 significant bits.
+fn half_precision_errors_are_rounding_errors() {
+    // F16 has 11 significant bits, BF16 has 8.
     for (dtype, least, most) in [
         (FloatDType::F16, 1e-5, 5e-3),
         (FloatDType::BF16, 1e-4, 5e-2),

@@ -1,4 +1,4 @@
-//! Records of fused networks are refused, in memory and by Burn's recorders.
+//! Records of fused networks are rejected, in memory and by Burn's recorders.
 
 use burn::module::Module;
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};
@@ -67,7 +67,7 @@ fn a_fused_network_is_not_recorded_as_binary() {
 }
 
 #[test]
-fn a_file_that_claims_to_be_of_a_fused_network_is_not_loaded() {
+fn a_file_marked_as_fused_is_not_loaded() {
     const FALSE: u8 = 0xC2;
     const TRUE: u8 = 0xC3;
     let mut bytes = to_bytes::<Named>(model());

@@ -1,4 +1,4 @@
-//! Parameters, keys and shapes of every architecture against timm's own.
+//! Parameters, keys and shapes of every architecture, compared with timm's.
 
 use burn::module::Module;
 use resnet_core::{
@@ -10,7 +10,7 @@ use resnet_testing::suite::{self, json};
 use crate::Cpu;
 
 #[test]
-fn every_architecture_has_the_parameters_and_keys_of_pytorch() {
+fn every_architecture_matches_the_parameters_and_keys_of_pytorch() {
     let facts = json("state_dicts/state_dicts.json");
     let facts = facts.as_array().unwrap();
     let mut known: Vec<_> = facts
@@ -75,7 +75,7 @@ fn the_cost_counts_the_parameters_of_the_network() {
         let parameters = config.cost([224, 224]).parameters;
         let model: ResNet<Cpu> = config.init(&Default::default());
         assert_eq!(model.num_parameters() as u64, parameters, "{config}");
-        // Burn's count draws all values first, which takes minutes for all networks.
+        // Burn's count initializes all weights first, which takes minutes for all networks.
         if parameters < 2_000_000 {
             let buffers = model.state_shapes().into_iter();
             let buffers = buffers.filter(|(key, _)| is_running_stat(key));
@@ -87,8 +87,8 @@ fn the_cost_counts_the_parameters_of_the_network() {
 }
 
 #[test]
-fn costs_are_those_of_the_published_tables() {
-    // Convolutions and classifier at 224 pixels (32 for CIFAR), in billions.
+fn costs_match_published_tables() {
+    // MACs of convolutions and classifier at 224x224 pixels, in billions.
     let published = [
         (Arch::ResNet10t, 1.097),
         (Arch::ResNet18, 1.814),
@@ -113,6 +113,6 @@ fn costs_are_those_of_the_published_tables() {
 }
 
 #[test]
-fn a_state_dict_goes_out_as_it_came_in_and_loading_stops_at_the_first_error() {
+fn a_state_dict_round_trips_and_loading_stops_at_the_first_error() {
     suite::state::<Cpu>(&Default::default());
 }

@@ -1,4 +1,4 @@
-//! Batch norm and its running statistics on an autodiff backend.
+//! Tests of batch norm and its running statistics on an autodiff backend.
 
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
@@ -42,7 +42,7 @@ fn numbers(value: &Value) -> Vec<f32> {
 }
 
 #[test]
-fn one_step_updates_the_running_statistics_as_pytorch_does() {
+fn running_statistics_after_one_step_match_pytorch() {
     let expected = json("training/batch_norm.json");
     let model = resnet8();
     let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
@@ -77,12 +77,12 @@ fn one_step_updates_the_running_statistics_as_pytorch_does() {
 }
 
 #[test]
-fn one_step_of_training_is_that_of_pytorch() {
+fn one_training_step_matches_pytorch() {
     suite::training::<Cpu>(&Default::default(), 1e-4);
 }
 
 #[test]
-fn evaluation_and_frozen_norms_leave_the_statistics_alone() {
+fn eval_and_frozen_norms_keep_the_running_statistics() {
     let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
     let plain = resnet8().valid().forward(x.clone().inner()).into_data();
     for mode in [NormMode::Eval, NormMode::Frozen] {
@@ -94,7 +94,7 @@ fn evaluation_and_frozen_norms_leave_the_statistics_alone() {
 }
 
 #[test]
-fn frozen_norms_have_no_gradient_and_evaluating_ones_do() {
+fn frozen_norms_have_no_gradient_and_eval_norms_do() {
     let device = Default::default();
     let x = Tensor::<Train, 4>::ones([2, 3, 4, 4], &device);
     for (mode, learns) in [
@@ -111,7 +111,7 @@ fn frozen_norms_have_no_gradient_and_evaluating_ones_do() {
 }
 
 #[test]
-fn clones_share_nothing() {
+fn clones_have_their_own_running_statistics() {
     let model = resnet8();
     let copy = model.clone();
     let before = running(&copy);
@@ -121,7 +121,7 @@ fn clones_share_nothing() {
 }
 
 #[test]
-fn records_carry_the_statistics() {
+fn records_contain_the_running_statistics() {
     let model = resnet8();
     model.forward(keyed::images(7, [4, 3, 32, 32], &Default::default()));
     let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b")
@@ -135,7 +135,7 @@ fn records_carry_the_statistics() {
 #[should_panic(
     expected = "batch norm in training: expected more than one value per channel, found input [1, 512, 1, 1]"
 )]
-fn one_value_per_channel_in_training_is_refused() {
+fn one_value_per_channel_in_training_panics() {
     let model: ResNet<Train> = Arch::ResNet18.config().init(&Default::default());
     model.forward(keyed::images(7, [1, 3, 32, 32], &Default::default()));
 }

@@ -9,14 +9,14 @@ use super::{count, memory, places, positive, refuse, same, sizes, span};
 ///
 /// # Panics
 ///
-/// If the convolution is invalid, or its output does not fit into memory.
+/// Panics if the convolution is invalid or its output does not fit into memory.
 pub(crate) fn conv<const D: usize>(
     name: &str,
     [x, weight]: [&FlexTensor; 2],
     bias: Option<&FlexTensor>,
     options: &ConvOptions<D>,
 ) -> Vec<usize> {
-    /// Output pixels whose inputs Flex copies to one matrix.
+    /// Number of output pixels per im2col matrix of Flex.
     const TILE: usize = 512;
     let ConvOptions {
         stride,
@@ -54,7 +54,7 @@ pub(crate) fn conv<const D: usize>(
             refuse(
                 name,
                 format_args!(
-                    "expected a kernel inside of the padded input, found {kernel} taps with dilation {dilation} on {size} values with padding {padding}"
+                    "expected a kernel inside the padded input, found {kernel} taps with dilation {dilation} on {size} values with padding {padding}"
                 ),
             )
         })
@@ -66,7 +66,7 @@ pub(crate) fn conv<const D: usize>(
     output
 }
 
-/// Returns the sizes of a transposed convolution's output. Panics as [`conv`] does.
+/// Returns the sizes of a transposed convolution's output. Panics like [`conv`].
 pub(crate) fn conv_transpose<const D: usize>(
     name: &str,
     [x, weight]: [&FlexTensor; 2],
@@ -139,8 +139,8 @@ pub(crate) fn conv_backward<const D: usize>(
     same(name, "a gradient", grad, &output);
 }
 
-/// Checks the gradient of the input as Flex computes it, after [`conv_backward`]: a transposed convolution of the output's
-/// gradient.
+/// Checks the gradient of the input for Flex, after [`conv_backward`]. Flex computes a transposed
+/// convolution of the output's gradient.
 pub(crate) fn x_gradient<const D: usize>(
     name: &str,
     [x, weight, grad]: [&FlexTensor; 3],
@@ -153,27 +153,28 @@ pub(crate) fn x_gradient<const D: usize>(
     memory(name, &[weight, grad], &[input, &columns]);
 }
 
-/// Checks the gradient of the weights as Flex computes it, after [`conv_backward`]: a convolution of the input with the
-/// output's gradient, cut to the size of the kernel.
+/// Checks the gradient of the weights for Flex, after [`conv_backward`]. Flex convolves the input
+/// with the output's gradient and crops the result to the kernel size.
 pub(crate) fn weight_gradient<const D: usize>(
     name: &str,
     [x, weight, grad]: [&FlexTensor; 3],
     options: &ConvOptions<D>,
 ) {
-    /// Before the cut, the result may have `LARGER` times the values of the given tensors, and `FEW` more.
+    /// Limits of the result before the crop: `LARGER` times the values of the given tensors, plus
+    /// `FEW`.
     const LARGER: usize = 64;
     const FEW: usize = 1 << 22;
     strides(name, x, options);
     let [input, kernel_sizes, output] = [x, weight, grad].map(|x| x.layout().shape());
     let mut sums = kernel_sizes[..2].to_vec();
     for axis in 0..D {
-        // The stride of the convolution is the dilation of this one, and the reverse.
+        // The gradient swaps stride and dilation of the forward convolution.
         let [stride, padding, dilation] =
             [options.dilation, options.padding, options.stride].map(|sides| sides[axis]);
         let (size, kernel) = (input[2 + axis], output[2 + axis]);
         sums.push(places(size, kernel, stride, padding, dilation).unwrap_or(usize::MAX));
     }
-    // If the stride is far longer than the kernel, most of the result is cut off.
+    // If the stride is much larger than the kernel, Flex crops most of the result.
     let made = count(&sums).unwrap_or(usize::MAX);
     let given = [input, kernel_sizes, output].map(|sizes| count(sizes).unwrap_or(usize::MAX));
     let given = given.into_iter().fold(0, usize::saturating_add);
@@ -182,14 +183,14 @@ pub(crate) fn weight_gradient<const D: usize>(
         refuse(
             name,
             format_args!(
-                "expected steps of about the kernel's sizes, found {stride:?} with padding {padding:?}"
+                "expected a stride near the kernel size, found {stride:?} with padding {padding:?}"
             ),
         );
     }
     memory(name, &[x, grad], &[&sums]);
 }
 
-/// Panics if a size overflows `isize`, with which Burn's own gradient functions compute.
+/// Panics if a size overflows `isize`, the type that Burn's gradient functions use.
 fn strides<const D: usize>(name: &str, x: &FlexTensor, options: &ConvOptions<D>) {
     for axis in 0..D {
         let size = x.layout().shape()[2 + axis];
@@ -208,7 +209,7 @@ fn strides<const D: usize>(name: &str, x: &FlexTensor, options: &ConvOptions<D>)
     }
 }
 
-/// Panics unless a tensor has one value for each channel.
+/// Panics unless a tensor has one value per channel.
 pub(crate) fn vector(name: &str, what: &str, values: Option<&FlexTensor>, channels: usize) {
     if let Some(values) = values {
         same(name, what, values, &[channels]);

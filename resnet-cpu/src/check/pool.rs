@@ -1,4 +1,4 @@
-//! Checks of pools and of resizing.
+//! Checks of pools and resizing.
 
 use burn_flex::FlexTensor;
 
@@ -11,11 +11,12 @@ pub(crate) struct Pool {
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
     pub(crate) dilation: [usize; 2],
-    /// Whether a last window that reaches beyond the map counts.
+    /// Whether the output includes a last window that extends beyond the feature map.
     pub(crate) ceil: bool,
 }
 
-/// The longest side of a window that may exceed the map. Loops over the taps of a longer one would take forever.
+/// Longest side of a window that may exceed the feature map. Loops over the taps of a longer window
+/// would take too long.
 const LONG: usize = 1024;
 
 impl Pool {
@@ -23,7 +24,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If the pool is invalid, or its output does not fit into memory.
+    /// Panics if the pool is invalid or its output does not fit into memory.
     pub(crate) fn check(&self, name: &str, x: &FlexTensor) -> Vec<usize> {
         let Self {
             kernel,
@@ -57,13 +58,14 @@ impl Pool {
             })
         };
         let output = vec![input[0], input[1], side(0), side(1)];
-        // With indices of 64 bits.
+        // The indices have 64 bits.
         let places = [&output[..], &[2]].concat();
         memory(name, &[x], &[&output, &places]);
         output
     }
 
-    /// Returns the number of windows that Flex computes: with `ceil` at least one, even if none fits.
+    /// Returns the number of windows that Flex computes. With `ceil`, it is at least one, even if
+    /// no window fits.
     fn places(&self, axis: usize, size: usize) -> Option<usize> {
         let [kernel, stride, padding, dilation] =
             [self.kernel, self.stride, self.padding, self.dilation].map(|sides| sides[axis]);
@@ -76,7 +78,7 @@ impl Pool {
         };
         let last = places.saturating_sub(1).checked_mul(stride)?;
         let end = last.checked_add(spanned)?.max(padded);
-        // Flex computes positions as signed integers from the first value of the map.
+        // Flex computes positions as signed integers relative to the first value.
         (end.saturating_sub(padding) <= isize::MAX as usize).then_some(places)
     }
 
@@ -86,7 +88,7 @@ impl Pool {
     }
 }
 
-/// Checks the sizes to which a map is resized.
+/// Checks the sizes of a resize operation.
 pub(crate) fn resized(name: &str, x: &FlexTensor, size: [usize; 2]) {
     let input = sizes(name, "a map", x, 4);
     let output = [input[0], input[1], size[0], size[1]];
@@ -94,7 +96,9 @@ pub(crate) fn resized(name: &str, x: &FlexTensor, size: [usize; 2]) {
         if count(&[*from, to.saturating_add(1)]).is_none() {
             refuse(
                 name,
-                format_args!("expected sizes that can be counted, found {from} to {to} values"),
+                format_args!(
+                    "expected sizes whose product fits into a `usize`, found {from} to {to} values"
+                ),
             );
         }
     }

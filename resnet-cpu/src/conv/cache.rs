@@ -1,4 +1,4 @@
-//! Cache of packed weights. An entry lives as long as the tensor that it was packed from.
+//! The cache of packed weights. An entry lives as long as its weight tensor.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +11,7 @@ use super::packed::{Packed, Panels, Weights};
 use super::winograd::{Side, Transformed};
 use crate::simd::vectors;
 
-/// The weight tensor and the kernel that it was packed for.
+/// The identity of a weight tensor and the kernel that reads its packed weights.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     data: usize,
@@ -22,16 +22,17 @@ struct Key {
     winograd: Option<Side>,
 }
 
-/// Packed weights with a weak reference to their tensor's memory.
+/// Packed weights with a weak reference to the memory of their tensor.
 ///
-/// The weak reference keeps the allocator from reusing the address, and keeps Flex from changing the values in place, which
-/// requires that no other reference exists, weak ones included. So a tensor with this address has the values that were packed.
+/// The weak reference keeps the allocator from reusing the address. It also keeps Flex from
+/// modifying the tensor in place, because Flex does so only without other references, including
+/// weak ones. So the tensor at this address still has the packed values.
 struct Entry {
     data: Weak<Bytes>,
     prepared: Prepared,
 }
 
-/// Weights in the form that a kernel reads.
+/// Weights in the layout of a kernel.
 #[derive(Clone)]
 pub(super) enum Prepared {
     Direct(Arc<Packed>),
@@ -40,10 +41,11 @@ pub(super) enum Prepared {
 
 static PREPARED: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
 
-/// Returns the packed weights of a tensor, and packs them at the first call.
+/// Returns the packed weights of a tensor. The first call packs them.
 ///
-/// With `winograd`, they are transformed, unless a weight is a NaN or exceeds [`LARGEST`](super::winograd::LARGEST). Returns
-/// `None` if there is no kernel for the groups.
+/// `winograd` requests transformed weights. Weights with a NaN or a magnitude above
+/// [`LARGEST`](super::winograd::LARGEST) are packed for the direct kernel instead. Returns `None`
+/// if no kernel supports the groups.
 pub(super) fn prepared(
     weight: &FlexTensor,
     geometry: &Geometry,

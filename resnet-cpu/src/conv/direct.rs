@@ -1,4 +1,4 @@
-//! Direct convolution: sums of products of inputs and weights.
+//! Direct convolution.
 
 use core::array;
 use core::ops::Range;
@@ -14,20 +14,20 @@ use crate::simd::{arch, vectors};
 
 /// The [`Job`] of a direct convolution.
 pub(super) struct Direct<'a> {
-    /// `[batch, height, width, channels]` with padding.
+    /// Padded input, `[batch, height, width, channels]`.
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Packed,
     pub(super) geometry: &'a Geometry,
     pub(super) after: After,
 }
 
-/// The work that one core takes at a time.
+/// The pixels and panels that one core computes at a time.
 struct Part {
     pixels: Range<usize>,
     panels: Range<usize>,
 }
 
-// SAFETY: the parts cover all pixels and all channels without overlap, and one thread runs each.
+// SAFETY: the parts cover all pixels and channels without overlap, and one thread runs each part.
 unsafe impl Job for Direct<'_> {
     fn geometry(&self) -> &Geometry {
         self.geometry
@@ -48,7 +48,8 @@ unsafe impl Job for Direct<'_> {
 }
 
 impl Direct<'_> {
-    /// Asserts what the unsafe code below relies on, beside the invariants of [`Geometry`].
+    /// Asserts the preconditions of the unsafe code below, in addition to the invariants of
+    /// [`Geometry`].
     fn check(&self, runs: &[Run]) {
         let (geometry, lanes) = (self.geometry, vectors().lanes);
         let Panels {
@@ -57,7 +58,7 @@ impl Direct<'_> {
             depth,
             ..
         } = &self.weights.panels;
-        // `Geometry` puts every tap of every pixel inside the padded input, whose size this checks.
+        // `Geometry` guarantees that every tap is inside a padded input of this size.
         assert_eq!(self.x.len(), geometry.inputs());
         let firsts = panels.iter().flat_map(|panel| &panel.inputs);
         assert!(
@@ -79,11 +80,11 @@ impl Direct<'_> {
         );
     }
 
-    /// Splits the work by pixels or by channels, so that the cores read as little as possible.
+    /// Splits the work by pixels or by channels, to minimize the memory that the cores read.
     fn parts(&self) -> Vec<Part> {
-        /// Number of multiply-adds up to which a second core does not pay.
+        /// Number of multiply-adds up to which a second core gives no speedup.
         const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
-        /// Values of the input that fit into a core's L2 cache beside the weights.
+        /// Number of input values that fit into a core's L2 cache with the weights.
         const NEAR: usize = 128 * 1024;
         let geometry = self.geometry;
         let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
@@ -160,7 +161,7 @@ impl WithSimd for PartOfJob<'_> {
     }
 }
 
-/// The pixels of a part and one panel, computed tile by tile.
+/// The pixels of a part for one panel, computed in tiles.
 struct Tiles<'a, S> {
     simd: S,
     job: &'a Direct<'a>,
@@ -173,7 +174,7 @@ struct Tiles<'a, S> {
 }
 
 impl<S: Simd> Tiles<'_, S> {
-    /// Splits the pixels into even tiles, as large as the registers allow beside the weights.
+    /// Splits the pixels into tiles of similar size, as large as the registers allow.
     #[inline(always)]
     fn run<const VECTORS: usize, const GROUPED: bool>(self) {
         let most = if VECTORS <= 2 && S::REGISTER_COUNT >= 32 {
@@ -223,8 +224,9 @@ impl<S: Simd> Tiles<'_, S> {
         to: *mut S::f32s,
     ) {
         let (x, inputs) = (self.job.x.as_ptr(), &self.panel.inputs);
-        // SAFETY: by `Geometry`, every tap of every pixel is in the padded input. `Direct::check` has checked its length, the
-        // channels of the panels and the length of their weights.
+        // SAFETY: `Geometry` puts every tap of every pixel inside the padded input. `Direct::check`
+        // has checked the length of the input, the channels of the panels and the length of their
+        // weights.
         unsafe {
             let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
             let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);
@@ -247,8 +249,8 @@ impl<S: Simd> Tiles<'_, S> {
                 let first = panel.first + vector * S::F32_LANES;
                 let at = (self.pixel + start + pixel) * channels + first;
                 let left = panel.first + panel.channels - first;
-                // SAFETY: `at` and the channels after it are inside the output and belong to this part, which no other thread
-                // reads or writes. Scale and bias are padded to whole vectors.
+                // SAFETY: `at` and the following channels are inside the output and belong to this
+                // part. No other thread accesses them. Scale and bias are padded to whole vectors.
                 unsafe {
                     let sum = *sums.add(pixel * vectors + vector);
                     self.place.store(simd, &job.after, sum, at, first, left);

@@ -17,24 +17,28 @@ pub(super) struct Sizes {
     pub(super) out: [usize; 3],
     pub(super) kernel: [usize; 2],
     pub(super) stride: [usize; 2],
-    /// Zeros above and below, left and right.
+    /// Padding above and below, then left and right.
     pub(super) padding: [[usize; 2]; 2],
     pub(super) dilation: [usize; 2],
     pub(super) groups: usize,
 }
 
-/// Valid sizes of a convolution. The unsafe code of the kernels relies on these invariants:
+/// Valid sizes of a convolution.
 ///
-/// - no size but the padding is zero, and the groups divide the channels;
-/// - every tap of every output is inside the padded input;
-/// - the padded input, the output and the weights have at most [`MOST`] values each, so that no index overflows.
+/// The unsafe code of the kernels relies on these invariants:
+///
+/// - No size except the padding is zero, and the groups divide the channels.
+/// - Every tap of every output is inside the padded input.
+/// - The padded input, the output and the weights have at most [`MOST`] values each, so no index
+///   overflows.
 #[derive(Clone, Debug)]
 pub(super) struct Geometry(Sizes);
 
-/// More values than fit into memory, and few enough that multiplying by the size of a vector or tile does not overflow.
+/// Limit of the number of values. It exceeds any memory, and its product with the size of a vector
+/// or tile does not overflow.
 const MOST: usize = isize::MAX as usize / 1024;
 
-/// Consecutive values of the input that meet consecutive weights.
+/// Contiguous input values that are multiplied by contiguous weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     /// Offset from the first input of a pixel.
@@ -51,7 +55,10 @@ impl Deref for Geometry {
 }
 
 impl Geometry {
-    /// Returns the sizes of a convolution. `None` for empty tensors and for sizes that do not match or fit: Flex handles those.
+    /// Returns the geometry of a convolution.
+    ///
+    /// Returns `None` for empty tensors and for sizes that do not match or fit. Flex computes these
+    /// cases.
     pub(super) fn of_conv(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
         let [batch, channels, height, width] = x;
         let [out_channels, group_channels, kernel @ ..] = weight;
@@ -78,7 +85,7 @@ impl Geometry {
         (group_channels.checked_mul(groups) == Some(channels)).then(|| Self::new(sizes))?
     }
 
-    /// Returns `None` if the sizes do not match, or if the buffers of a kernel do not fit into memory.
+    /// Returns `None` if the sizes do not match or the buffers of a kernel do not fit into memory.
     pub(super) fn new(sizes: Sizes) -> Option<Self> {
         let Sizes {
             batch,
@@ -130,11 +137,11 @@ impl Geometry {
         outputs: usize,
         weights: usize,
     ) -> Option<Self> {
-        /// Limit of the size of the padded input, in multiples of input and output.
+        /// Limit of the ratio of the padded input to input and output.
         const LARGER: usize = 64;
-        /// Values that the padded input may have beyond this limit.
+        /// Number of values by which the padded input may exceed this limit.
         const FEW: usize = 1 << 22;
-        /// Limit of the growth of weights that are packed for several groups, or transformed.
+        /// Limit of the growth of weights by packing for several groups or by a transform.
         const PACKED: usize = 16;
         let much = padded > LARGER * (inputs + outputs) + FEW;
         let values = padded + outputs + PACKED * weights;
@@ -176,12 +183,12 @@ impl Geometry {
         self.batch * height * width * self.input[0]
     }
 
-    /// Returns height and width of the padded input.
+    /// Returns the height and width of the padded input.
     pub(super) fn padded(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
     }
 
-    /// Returns the index of the first input of each of `pixels` in the padded input.
+    /// Returns the index of each pixel's first input in the padded input.
     pub(super) fn first_inputs(&self, pixels: Range<usize>) -> Vec<usize> {
         let [channels, ..] = self.input;
         let [_, out_height, out_width] = self.out;
@@ -199,7 +206,7 @@ impl Geometry {
         firsts
     }
 
-    /// Returns the runs of a pixel over `channels` input channels.
+    /// Returns the contiguous runs of a pixel's inputs for `channels` input channels.
     pub(super) fn runs(&self, channels: usize) -> Vec<Run> {
         let [height, width] = self.kernel;
         let [down, right] = self.dilation;

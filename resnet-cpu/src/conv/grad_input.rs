@@ -1,7 +1,9 @@
-//! The gradient of a convolution's input: a convolution of the output's gradient with the flipped weights.
+//! The gradient of a convolution's input: a convolution of the output's gradient with the flipped
+//! weights.
 //!
-//! With stride `s`, the inputs in rows `r, r + s, r + 2 s, ...` meet only every `s`-th row of weights, and columns do the same.
-//! So the gradient consists of `s * s` convolutions of stride 1, each with a part of the weights, whose outputs interleave.
+//! With stride `s`, input rows `r, r + s, r + 2 s, ...` use only every `s`-th row of weights. The
+//! same holds for columns. So the gradient consists of `s * s` convolutions of stride 1 with
+//! interleaved outputs. Each uses a part of the weights.
 
 use burn_backend::ops::ConvOptions;
 use burn_flex::FlexTensor;
@@ -15,7 +17,7 @@ use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::vectors;
 
-/// Computes the gradient of the input. Returns `None` if there is no kernel.
+/// Computes the gradient of the input. Returns `None` if no kernel supports it.
 pub(super) fn gradient(
     x: Dims,
     weight: &FlexTensor,
@@ -26,7 +28,7 @@ pub(super) fn gradient(
     if forward.output() != layout::dims(grad) {
         return None;
     }
-    // A phase that starts beyond the input is empty.
+    // Phases that start beyond the input are empty.
     let steps = [0, 1].map(|axis| forward.stride[axis].min(forward.input[1 + axis]));
     let sides = [0, 1].map(|axis| {
         let phases = (0..steps[axis]).map(|phase| Phase::new(&forward, axis, phase));
@@ -72,20 +74,21 @@ pub(super) fn gradient(
     Some(layout::from_channels_last(values, x))
 }
 
-/// Every `stride`-th row (or column) of the input.
+/// The input rows (or columns) with the same remainder modulo `stride`.
 struct Phase {
     /// Number of these rows.
     size: usize,
-    /// First tap that meets these rows.
+    /// First tap that these rows use.
     first: usize,
-    /// Number of taps that meet these rows, `stride` apart.
+    /// Number of taps that these rows use. They are `stride` apart.
     taps: usize,
-    /// Zeros before and after the output's gradient.
+    /// Padding before and after the output's gradient.
     padding: [usize; 2],
 }
 
 impl Phase {
-    /// Returns `None` for a stride together with a dilation, and for more padding than the kernel spans.
+    /// Returns `None` for a stride together with a dilation, and for more padding than the kernel
+    /// spans.
     fn new(forward: &Geometry, axis: usize, phase: usize) -> Option<Self> {
         let [stride, dilation, kernel] =
             [forward.stride, forward.dilation, forward.kernel].map(|sides| sides[axis]);
@@ -98,7 +101,7 @@ impl Phase {
             .div_ceil(stride);
         let first = (phase + before) % stride;
         let taps = kernel.saturating_sub(first).div_ceil(stride);
-        // Input `q` of the phase meets outputs `q + last, q + last - dilation, ...`, as many as taps.
+        // Input `q` of the phase uses outputs `q + last, q + last - dilation, ...`, one per tap.
         let last = (phase + before - first) / stride;
         let spanned = taps.saturating_sub(1) * dilation;
         let end = size + last;
@@ -113,7 +116,7 @@ impl Phase {
         })
     }
 
-    /// Returns the taps that meet the output's gradient, from the last to the first.
+    /// Returns the taps of this phase, from the last to the first.
     fn taps(&self, stride: usize) -> impl Iterator<Item = usize> {
         (0..self.taps)
             .rev()
@@ -121,7 +124,7 @@ impl Phase {
     }
 }
 
-/// Computes the gradients of the inputs of one phase, `[batch, height, width, channels]`.
+/// Computes the gradient for the inputs of one phase, `[batch, height, width, channels]`.
 fn of_phase(
     forward: &Geometry,
     weight: &[f32],

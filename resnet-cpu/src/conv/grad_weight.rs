@@ -1,7 +1,8 @@
 //! The gradient of a convolution's weights.
 //!
-//! A tile is the gradient of the weights for a panel of outputs and a few adjacent inputs of a kernel row. It stays in
-//! registers while the loop goes through the pixels. Each pixel adds the products of its inputs and its outputs' gradients.
+//! A tile is the weight gradient for a panel of outputs and a few adjacent inputs of a kernel row.
+//! It stays in registers while the loop visits the pixels. Each pixel adds the products of its
+//! inputs and its output gradients.
 
 mod part;
 
@@ -19,7 +20,7 @@ use crate::parallel::{self, ranges};
 use crate::simd::vectors;
 use part::{MOST, Part};
 
-/// Computes the gradient of the weights. Returns `None` if there is no kernel.
+/// Computes the gradient of the weights. Returns `None` if no kernel supports it.
 pub(super) fn gradient(
     x: &FlexTensor,
     weight: Dims,
@@ -49,7 +50,7 @@ pub(super) fn gradient(
     ))
 }
 
-/// Adjacent inputs of a pixel, whose weights' gradients are computed together.
+/// Adjacent inputs of a pixel. The kernel computes the gradients of their weights together.
 #[derive(Clone, Copy, Debug)]
 struct Tile {
     /// Offset from the first input of the pixel.
@@ -68,7 +69,7 @@ fn tiles(runs: &[Run]) -> Vec<Tile> {
     runs.iter().flat_map(of_run).collect()
 }
 
-/// Returns the gradients of the outputs for each panel, `[pixel, channel of the panel]`.
+/// Returns the output gradients of each panel, `[pixel, channel of the panel]`.
 fn outputs<'a>(grad: &'a [f32], geometry: &Geometry, panels: &Panels) -> Vec<Cow<'a, [f32]>> {
     let channels = geometry.out[0];
     let of_panel = |panel: &Panel| {
@@ -114,9 +115,9 @@ fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
     values
 }
 
-/// The inputs of the kernel.
+/// The arguments of the kernel.
 struct GradWeight<'a> {
-    /// `[batch, height, width, channels]` with padding.
+    /// Padded input, `[batch, height, width, channels]`.
     x: &'a [f32],
     grads: Vec<Cow<'a, [f32]>>,
     tiles: Vec<Tile>,
@@ -127,7 +128,7 @@ struct GradWeight<'a> {
 }
 
 impl GradWeight<'_> {
-    /// Computes the gradients, packed as weights are.
+    /// Computes the gradients in the layout of packed weights.
     fn run(&self) -> Vec<Vec<f32>> {
         self.check();
         let zeros = |panel: &Panel| vec![0.0; self.panels.depth * self.panels.width(panel)];
@@ -136,9 +137,9 @@ impl GradWeight<'_> {
         sums
     }
 
-    /// Splits the tiles of each panel into parts, enough for all cores.
+    /// Splits the tiles of each panel into enough parts for all cores.
     fn parts<'a>(&self, sums: &'a mut [Vec<f32>]) -> Vec<Part<'a>> {
-        /// Tiles that share the cached gradients of the outputs.
+        /// Number of tiles that share the cached output gradients.
         const FEW: usize = 8;
         let wanted = (4 * parallel::cores()).div_ceil(sums.len());
         let count = wanted.min(self.tiles.len().div_ceil(FEW));
@@ -162,7 +163,8 @@ impl GradWeight<'_> {
         parts
     }
 
-    /// Asserts what the unsafe code of [`Part`] relies on, beside the invariants of [`Geometry`].
+    /// Asserts the preconditions of the unsafe code of [`Part`], in addition to the invariants of
+    /// [`Geometry`].
     fn check(&self) {
         let (geometry, lanes) = (self.geometry, vectors().lanes);
         let Panels {
@@ -171,7 +173,7 @@ impl GradWeight<'_> {
             depth,
             ..
         } = self.panels;
-        // `Geometry` puts every tap of every pixel inside the padded input, whose size this checks.
+        // `Geometry` guarantees that every tap is inside a padded input of this size.
         assert_eq!(self.x.len(), geometry.inputs());
         let firsts = panels.iter().flat_map(|panel| &panel.inputs);
         assert!(

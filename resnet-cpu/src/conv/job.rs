@@ -1,10 +1,11 @@
-//! The interface of the convolution kernels: where they write, and the epilogue on the way there.
+//! The interface of the convolution kernels: the output memory and the epilogue.
 
 use pulp::Simd;
 
 use super::geometry::Geometry;
 
-/// The epilogue as kernels read it: `relu(scale * sum + bias + residual)`, without the residual, which [`Place`] has.
+/// The epilogue in the layout of the kernels: `relu(scale * sum + bias + residual)`. The residual
+/// is in [`Place`].
 pub(super) struct After {
     /// Scale of each output channel, padded to whole vectors.
     pub(super) scale: Vec<f32>,
@@ -14,7 +15,7 @@ pub(super) struct After {
 }
 
 impl After {
-    /// Returns the epilogue that writes the sums unchanged.
+    /// Returns an epilogue that leaves the sums unchanged.
     pub(super) fn nothing(channels: usize, lanes: usize) -> Self {
         let channels = channels.next_multiple_of(lanes);
         Self {
@@ -25,24 +26,25 @@ impl After {
     }
 }
 
-/// Pointers to the output, of which every thread writes its own part, and to the residual, which may be the same memory.
+/// Pointers to the output and the residual, which may share memory. Every thread writes its own
+/// part of the output.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     to: *mut f32,
     residual: Option<*const f32>,
 }
 
-// SAFETY: in a `Job`, one thread reads and writes each value.
+// SAFETY: in a `Job`, only one thread accesses each value.
 unsafe impl Send for Place {}
-// SAFETY: as above.
+// SAFETY: see above.
 unsafe impl Sync for Place {}
 
 /// A convolution with its input and packed weights.
 ///
 /// # Safety
 ///
-/// `write` writes every output exactly once. The thread that writes an output is the only one that reads the residual at that
-/// index, and it does so before.
+/// `write` writes every output exactly once. Only the thread that writes an output reads the
+/// residual at its index, and it does so before the write.
 pub(super) unsafe trait Job {
     fn geometry(&self) -> &Geometry;
 
@@ -62,7 +64,7 @@ pub(super) unsafe trait Job {
         output
     }
 
-    /// Writes the output over the residual.
+    /// Overwrites the residual with the output.
     fn run_over(&self, residual: &mut [f32]) {
         assert_eq!(residual.len(), self.geometry().outputs());
         let to = residual.as_mut_ptr();
@@ -74,12 +76,15 @@ pub(super) unsafe trait Job {
 }
 
 impl Place {
-    /// Applies the epilogue to a vector of sums and writes the outputs. `at` is the index of the first output, `channel` its
-    /// channel. If `count` is less than a vector, only `count` outputs are written.
+    /// Applies the epilogue to a vector of sums and writes the outputs.
+    ///
+    /// `at` is the index of the first output and `channel` its channel. If `count` is less than a
+    /// vector, only `count` outputs are written.
     ///
     /// # Safety
     ///
-    /// The outputs belong to the caller's part, and `after` has scale and bias for a whole vector from `channel`.
+    /// The outputs belong to the caller's part, and `after` has scale and bias for a whole vector
+    /// from `channel`.
     #[inline(always)]
     pub(super) unsafe fn store<S: Simd>(
         self,
@@ -91,7 +96,7 @@ impl Place {
         count: usize,
     ) {
         let lowest = if after.relu { 0.0 } else { f32::NEG_INFINITY };
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let scale = after.scale.as_ptr().add(channel).cast::<S::f32s>();
             let bias = after.bias.as_ptr().add(channel).cast::<S::f32s>();
@@ -103,7 +108,7 @@ impl Place {
                     let residual = residual.cast::<S::f32s>().read_unaligned();
                     sum = simd.add_f32s(sum, residual);
                 }
-                // NaN stays: where the comparison is false, the sum is kept.
+                // Keeps NaN, because the comparison is false for NaN.
                 let low = simd.splat_f32s(lowest);
                 sum = simd.select_f32s(simd.less_than_f32s(sum, low), low, sum);
                 return to.cast::<S::f32s>().write_unaligned(sum);

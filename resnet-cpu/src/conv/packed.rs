@@ -1,4 +1,4 @@
-//! Weights of a convolution, packed in the order in which kernels read them.
+//! Convolution weights, packed in the order in which kernels read them.
 
 use core::ops::Range;
 
@@ -8,34 +8,36 @@ use super::geometry::Geometry;
 use crate::parallel;
 use crate::simd::Vectors;
 
-/// The output channels, split into panels that are computed together.
+/// The output channels, split into panels. A kernel computes the channels of a panel together.
 ///
-/// A vector that spans several groups reads the input channels of all of them, with weight zero for the channels of other groups.
+/// A vector that spans several groups reads the input channels of all of them. Weights for channels
+/// of other groups are zero.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     pub(super) panels: Vec<Panel>,
-    /// Number of input channels of each vector of outputs.
+    /// Number of input channels that each vector of outputs reads.
     pub(super) channels: usize,
-    /// Number of inputs of each vector of outputs: input channels times taps.
+    /// Number of inputs that each vector of outputs reads: input channels times taps.
     pub(super) depth: usize,
     lanes: usize,
     /// Number of groups that a vector spans.
     spanned: usize,
 }
 
-/// Output channels that are computed together.
+/// Output channels that a kernel computes together.
 #[derive(Clone, Debug)]
 pub(super) struct Panel {
     /// First output channel.
     pub(super) first: usize,
     /// Number of channels. The last vector may be partly filled.
     pub(super) channels: usize,
-    /// The first input channel of each vector.
+    /// First input channel of each vector.
     pub(super) inputs: Vec<usize>,
 }
 
 impl Panel {
-    /// Whether panels cover `channels` output channels in order, in vectors of `lanes`. Kernels write the channels of panels.
+    /// Returns whether panels cover `channels` output channels in order, in vectors of `lanes`.
+    /// Kernels write exactly the channels of the panels.
     pub(super) fn are_all(panels: &[Self], channels: usize, lanes: usize) -> bool {
         let mut next = 0;
         let follows = |panel: &Self| {
@@ -55,19 +57,19 @@ impl Panel {
         self.first..self.first + self.channels
     }
 
-    /// Whether the vectors read different input channels.
+    /// Returns whether the vectors read different input channels.
     pub(super) fn grouped(&self) -> bool {
         self.inputs.iter().any(|input| *input != self.inputs[0])
     }
 }
 
 impl Panels {
-    /// Returns `None` if the groups do not fill vectors.
+    /// Splits the output channels into panels. Returns `None` if the groups do not fill vectors.
     pub(super) fn new(geometry: &Geometry, vectors: Vectors) -> Option<Self> {
         let Vectors { lanes, beside } = vectors;
         let [all, ..] = geometry.out;
         let of_group = geometry.outputs_of_group();
-        // Groups smaller than a vector take at most four times the work.
+        // For groups smaller than a vector, the work grows at most fourfold.
         let spanned = match of_group {
             of_group if geometry.groups == 1 || of_group % lanes == 0 => 1,
             of_group if lanes % of_group == 0 && lanes <= 4 * of_group && all % lanes == 0 => {
@@ -95,7 +97,7 @@ impl Panels {
         })
     }
 
-    /// Whether a vector spans several groups.
+    /// Returns whether a vector spans several groups.
     pub(super) fn span_groups(&self) -> bool {
         self.spanned > 1
     }
@@ -137,7 +139,7 @@ struct Stretch {
 #[derive(Debug)]
 pub(super) struct Packed {
     pub(super) panels: Panels,
-    /// Values of each panel: for each input, the weights of the panel's channels.
+    /// Values of each panel: the weights of the panel's channels for each input.
     pub(super) values: Vec<AVec<f32>>,
 }
 
@@ -156,7 +158,7 @@ impl Packed {
     }
 }
 
-/// Weights of a panel for one output channel and some input channels.
+/// The weights of a panel for one output channel and some input channels.
 pub(super) struct Run {
     pub(super) group: usize,
     /// Output channel within the group.
@@ -170,7 +172,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Returns the range of these weights for a tap in the packed panel.
+    /// Returns the range of these weights in the packed panel, for a tap.
     pub(super) fn rows(&self, tap: usize, panels: &Panels, panel: &Panel) -> Range<usize> {
         let first = tap * panels.channels + self.first;
         let width = panels.width(panel);
@@ -178,7 +180,8 @@ impl Run {
     }
 }
 
-/// Splits the weights of a panel into runs, in an order that suits the caches if the weights of an output are contiguous.
+/// Splits the weights of a panel into runs. The order is cache-friendly if the weights of an output
+/// are contiguous.
 pub(super) fn runs(
     panels: &Panels,
     panel: &Panel,
@@ -206,18 +209,18 @@ pub(super) fn runs(
 #[derive(Clone, Debug)]
 pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],
-    /// Stride of groups.
+    /// Stride between groups.
     pub(super) group: usize,
-    /// Stride of the output channels of a group.
+    /// Stride between the output channels of a group.
     pub(super) output: usize,
-    /// Stride of the input channels of a group.
+    /// Stride between the input channels of a group.
     pub(super) input: usize,
     /// Offset of each tap from the first one.
     pub(super) taps: Vec<usize>,
 }
 
 impl<'a> Weights<'a> {
-    /// Describes contiguous weights, `[out, in / groups, height, width]`.
+    /// Creates weights from a contiguous slice, `[out, in / groups, height, width]`.
     pub(super) fn new(values: &'a [f32], geometry: &Geometry) -> Self {
         let (taps, inputs) = (geometry.taps(), geometry.inputs_of_group());
         Self {
@@ -229,7 +232,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Packs weights whose input channels are closer together than their output channels.
+    /// Packs weights whose input-channel stride is smaller than their output-channel stride.
     fn pack_outputs(
         &self,
         panels: &Panels,
@@ -257,7 +260,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Packs weights whose output channels are closer together than their input channels.
+    /// Packs weights whose output-channel stride is smaller than their input-channel stride.
     fn pack_inputs(&self, panels: &Panels, panel: &Panel, geometry: &Geometry, packed: &mut [f32]) {
         let width = panels.width(panel);
         for stretch in panels.stretches(panel, geometry) {

@@ -1,4 +1,4 @@
-//! Inputs of convolutions with padding, in channels-last layout.
+//! Padded inputs of convolutions, channels-last.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::borrow::Cow;
@@ -10,7 +10,8 @@ use super::packed::Panels;
 use crate::simd::arch;
 use crate::{layout, parallel};
 
-/// Returns the padded input, `[batch, height, width, channels]`. Borrows it if it is channels-last and has no padding.
+/// Returns the padded input, `[batch, height, width, channels]`. Borrows it if it is channels-last
+/// and needs no padding.
 pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32]> {
     let pass = |_: &[f32]| {};
     match unpadded(x, geometry) {
@@ -19,8 +20,10 @@ pub(super) fn padded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32
     }
 }
 
-/// Returns the padded input for a direct convolution. `None` if vectors span groups and a value is infinite or NaN: multiplied
-/// by the zero weights of another group, it would be NaN there.
+/// Returns the padded input for a direct convolution.
+///
+/// Returns `None` if vectors span groups and the input has a NaN or an infinity. Its product with
+/// the zero weights of another group would be NaN.
 pub(super) fn for_panels<'a>(
     x: &'a FlexTensor,
     geometry: &Geometry,
@@ -32,7 +35,7 @@ pub(super) fn for_panels<'a>(
     }
 }
 
-/// Returns the padded input. `None` if a magnitude exceeds `most` or a value is NaN.
+/// Returns the padded input, or `None` if it has a NaN or a magnitude above `most`.
 pub(super) fn padded_within<'a>(
     x: &'a FlexTensor,
     geometry: &Geometry,
@@ -55,9 +58,9 @@ pub(super) fn padded_within<'a>(
     within.into_inner().then_some(Cow::Owned(padded))
 }
 
-/// Whether no magnitude exceeds `most`, which is positive, and no value is NaN.
+/// Returns whether no value is NaN and no magnitude exceeds `most`, which must be positive.
 pub(super) fn are_within(values: &[f32], most: f32) -> bool {
-    // Without the sign, the bits of floats are ordered as their values, with NaN after infinity.
+    // Without the sign bit, float bits are ordered like their magnitudes, with NaN after infinity.
     let size = |value: &f32| value.to_bits() & (u32::MAX >> 1);
     let largest = arch().dispatch(
         #[inline(always)]
@@ -70,7 +73,7 @@ fn unpadded<'a>(x: &'a FlexTensor, geometry: &Geometry) -> Option<&'a [f32]> {
     layout::channels_last(x).filter(|_| geometry.padding == [[0, 0], [0, 0]])
 }
 
-/// Pads the input, and calls `see` with each of its rows.
+/// Pads the input and calls `see` with each of its rows.
 fn pad(x: &FlexTensor, geometry: &Geometry, see: impl Fn(&[f32]) + Sync) -> Vec<f32> {
     let [channels, height, width] = geometry.input;
     match layout::channels_last(x) {
@@ -94,7 +97,8 @@ fn pad(x: &FlexTensor, geometry: &Geometry, see: impl Fn(&[f32]) + Sync) -> Vec<
     }
 }
 
-/// Returns rows with zeros around them. `fill` gets an image, a row of it and the memory for the row's values.
+/// Returns rows surrounded by zeros. `fill` receives the index of the image, the index of the row
+/// and the memory of the row.
 fn pad_by(geometry: &Geometry, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let [channels, height, width] = geometry.input;
     let [[down, _], [right, _]] = geometry.padding;

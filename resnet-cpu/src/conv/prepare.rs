@@ -19,18 +19,18 @@ use crate::layout;
 pub(super) struct Ready<'a> {
     pub(super) geometry: Geometry,
     pub(super) kernel: Kernel,
-    /// `[batch, height, width, channels]` with padding.
+    /// Padded input, `[batch, height, width, channels]`.
     pub(super) x: Cow<'a, [f32]>,
 }
 
 /// A kernel with its weights.
 pub(super) enum Kernel {
     Direct(Arc<Packed>),
-    /// The geometry has its output padded to whole tiles.
+    /// The geometry pads the output to whole tiles.
     Winograd(Arc<Transformed>, Geometry),
 }
 
-/// Chooses the kernel of a convolution. Returns `None` if there is none.
+/// Chooses the kernel of a convolution. Returns `None` if no kernel supports it.
 pub(super) fn prepare<'a>(
     x: &'a FlexTensor,
     weight: &FlexTensor,

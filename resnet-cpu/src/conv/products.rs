@@ -8,12 +8,12 @@ use super::geometry::Run;
 
 /// Computes the sums of products for some pixels, whose first inputs are at `x`.
 ///
-/// The sums go to the epilogue through memory at constant offsets. If the array in which they are summed up had any other use,
-/// the compiler would keep it in memory instead of registers.
+/// The function passes the sums to the epilogue through memory at constant offsets. With any other
+/// use, the compiler would keep the array of sums in memory instead of registers.
 ///
 /// # Safety
 ///
-/// - From each pixel's first input plus each of the `groups`, the inputs of all runs can be read.
+/// - The inputs of all runs are readable from each pixel's first input plus each of `groups`.
 /// - `weights` is aligned and has `VECTORS` vectors for each of these inputs.
 /// - `to` has room for `PIXELS * VECTORS` vectors.
 #[inline(always)]
@@ -32,7 +32,7 @@ pub(super) unsafe fn products<
     to: *mut S::f32s,
 ) {
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
-    // SAFETY: as the caller promises. No pointer moves beyond the end of its values.
+    // SAFETY: the caller guarantees the bounds. No pointer moves beyond the end of its values.
     unsafe {
         for run in runs {
             let x = x.map(|x| x.add(run.offset));
@@ -64,7 +64,8 @@ pub(super) unsafe fn products<
     }
 }
 
-/// Prefetches the weights of an input some iterations ahead: a convolution reads each panel from outside the L1 cache.
+/// Prefetches the weights of an input some iterations ahead, because the L1 cache does not hold a
+/// panel.
 #[inline(always)]
 fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]

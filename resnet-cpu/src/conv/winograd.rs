@@ -1,8 +1,9 @@
-//! 3x3 convolutions of stride 1 by Winograd's algorithm (Lavin and Gray, 2016, "Fast Algorithms for Convolutional Neural
-//! Networks").
+//! 3x3 convolutions of stride 1 with Winograd's algorithm (Lavin and Gray, 2016, "Fast Algorithms
+//! for Convolutional Neural Networks").
 //!
-//! A tile of outputs is `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` for the weights `g` and the inputs `d` of the tile. Summed over the input
-//! channels, each element of the product ⊙ is one matrix product: the transformed inputs of all tiles by all weights.
+//! A tile of outputs is `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` for the weights `g` and the inputs `d` of the
+//! tile. Summed over the input channels, each element of the product ⊙ is one matrix product of the
+//! transformed inputs of all tiles and all weights.
 
 mod block;
 mod tile;
@@ -20,11 +21,13 @@ use tile::{Four, Two};
 
 pub(super) use transformed::Transformed;
 
-/// The largest magnitude of an input or a weight that is transformed. With larger ones, sums of products may overflow although
-/// the outputs do not. An infinity or a NaN would reach all outputs of its tiles.
+/// Largest magnitude of inputs and weights that Winograd's algorithm transforms.
+///
+/// Larger values could overflow intermediate sums although the outputs do not. An infinity or a NaN
+/// would reach all outputs of its tiles.
 pub(super) const LARGEST: f32 = 1e15;
 
-/// Number of outputs in a row and in a column of a tile.
+/// Number of output rows and columns of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
     Two,
@@ -32,10 +35,11 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// Returns the fastest side, and the geometry with its output padded to whole tiles. `None` if a direct convolution is
-    /// faster, or if the algorithm does not apply.
+    /// Returns the fastest tile size, and the geometry with its output padded to whole tiles.
+    ///
+    /// Returns `None` if the algorithm does not apply or a direct convolution is faster.
     pub(super) fn of(geometry: &Geometry) -> Option<(Self, Geometry)> {
-        /// Number of multiply-adds in the time that reading a weight from memory takes.
+        /// Cost of reading a weight from memory, in multiply-adds.
         const READ: usize = 36;
         let lanes = vectors().lanes;
         let [inputs, ..] = geometry.input;
@@ -66,7 +70,7 @@ impl Side {
         self.outputs() + 2
     }
 
-    /// Returns the number of tiles down and across.
+    /// Returns the number of tile rows and tile columns.
     fn tiles(self, geometry: &Geometry) -> [usize; 2] {
         let [_, height, width] = geometry.out;
         [height, width].map(|size| size.div_ceil(self.outputs()))
@@ -77,7 +81,7 @@ impl Side {
         geometry.batch * self.tiles(geometry).iter().product::<usize>()
     }
 
-    /// Pads the output to whole tiles, and the input accordingly.
+    /// Pads the output to whole tiles and extends the input to match.
     fn whole(self, geometry: &Geometry) -> Option<Geometry> {
         let mut sizes = Sizes::clone(geometry);
         for (axis, tiles) in self.tiles(geometry).into_iter().enumerate() {
@@ -91,16 +95,17 @@ impl Side {
 
 /// The [`Job`] of a convolution by Winograd's algorithm.
 pub(super) struct Winograd<'a> {
-    /// `[batch, height, width, channels]` with padding to whole tiles.
+    /// Input, padded to whole tiles, `[batch, height, width, channels]`.
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Transformed,
     pub(super) geometry: &'a Geometry,
-    /// The geometry with its output padded to whole tiles.
+    /// Geometry with its output padded to whole tiles.
     pub(super) whole: &'a Geometry,
     pub(super) after: After,
 }
 
-// SAFETY: the tiles cover all pixels without overlap, the panels cover all channels, and one thread runs each tile.
+// SAFETY: the tiles cover all pixels without overlap, the panels cover all channels, and one thread
+// runs each tile.
 unsafe impl Job for Winograd<'_> {
     fn geometry(&self) -> &Geometry {
         self.geometry
@@ -126,13 +131,16 @@ impl Winograd<'_> {
         &self.weights.weights[0].panels.panels
     }
 
-    /// Returns the distance between two elements of the transformed inputs of `tiles`. It exceeds their number by a vector,
-    /// because caches hold few addresses that are a power of two apart.
+    /// Returns the stride between elements of the transformed inputs of `tiles`.
+    ///
+    /// The stride is one vector longer than the data, because addresses a power of two apart evict
+    /// each other from caches.
     fn stride(&self, tiles: usize) -> usize {
         tiles * self.geometry.input[0] + vectors().lanes
     }
 
-    /// Returns the number of blocks: the same for each core, with transformed inputs that fit into a core's L2 cache.
+    /// Returns the number of blocks. It is a multiple of the number of cores, and the transformed
+    /// inputs of a block fit into a core's L2 cache.
     fn parts(&self, tiles: usize) -> usize {
         const NEAR: usize = 128 * 1024;
         let of_tile = self.side().inputs().pow(2) * self.geometry.input[0];
@@ -140,7 +148,8 @@ impl Winograd<'_> {
         count.next_multiple_of(parallel::cores()).min(tiles)
     }
 
-    /// Asserts what the unsafe code of [`Block`] relies on, beside the invariants of [`Geometry`].
+    /// Asserts the preconditions of the unsafe code of [`Block`], in addition to the invariants of
+    /// [`Geometry`].
     fn check(&self) {
         let (geometry, side, lanes) = (self.geometry, self.side(), vectors().lanes);
         let [inputs, outputs] = [geometry.input, geometry.out].map(|[channels, ..]| channels);

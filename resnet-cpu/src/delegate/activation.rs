@@ -1,4 +1,4 @@
-//! Activations, all delegated to Flex.
+//! Activations, computed by Flex.
 
 use burn_backend::Scalar;
 use burn_backend::ops::ActivationOps;

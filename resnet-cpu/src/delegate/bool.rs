@@ -1,4 +1,4 @@
-//! Operations on booleans, all delegated to Flex.
+//! Operations on booleans, computed by Flex.
 
 use burn_backend::ops::BoolTensorOps;
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};

@@ -1,4 +1,5 @@
-//! Operations on floats, delegated to Flex. Channels-last maps and large tensors get extra treatment.
+//! Operations on floats, computed by Flex except arithmetic on large tensors. Channels-last feature
+//! maps keep their layout.
 
 use burn_backend::ops::{FloatTensorOps, GridSampleOptions};
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};

@@ -1,4 +1,4 @@
-//! Operations on integers, all delegated to Flex.
+//! Operations on integers, computed by Flex.
 
 use core::ops::Range;
 

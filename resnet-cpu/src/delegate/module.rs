@@ -1,4 +1,5 @@
-//! Neural network operations. This crate computes convolutions, and pools of channels-last maps; Flex computes the rest.
+//! Neural network operations. This crate computes convolutions, and pools of channels-last feature
+//! maps. Flex computes the rest.
 
 use burn_backend::ops::{
     AttentionModuleOptions, ConvOptions, ConvTransposeOptions, DeformConv2dBackward,
@@ -10,7 +11,7 @@ use burn_flex::Flex;
 use crate::check::{self, Pool};
 use crate::{Cpu, conv, layout, pool};
 
-/// Convolutions that Flex computes, after checks of their sizes.
+/// Defines convolutions that check their sizes and call Flex.
 macro_rules! checked {
     ($($check:ident $options:ty: $forward:ident $(, $x_backward:ident, $weight_backward:ident)?;)*) => {
         $(

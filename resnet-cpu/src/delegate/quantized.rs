@@ -1,4 +1,4 @@
-//! Operations on quantized tensors, all delegated to Flex.
+//! Operations on quantized tensors, computed by Flex.
 
 use burn_backend::ops::QTensorOps;
 use burn_backend::quantization::{QuantScheme, QuantizationParametersPrimitive};

@@ -1,8 +1,9 @@
-//! Fused layers with their own gradients.
+//! Fused layers with gradients.
 //!
-//! Burn's autodiff computes the gradient of a batch norm in a dozen passes over its input. Here a layer, convolution to
-//! activation, is one node of the autograd graph. [`inner`] takes a layer out of the graph, for the same
-//! [`forward`] as in inference; [`Saved::gradients`] returns the gradients of its inputs.
+//! Burn's autodiff computes the gradient of a batch norm in a dozen passes over its input. Here, a
+//! whole layer is one node of the autograd graph. [`inner`] detaches a layer from the graph, so
+//! that training uses the same [`forward`] as inference. [`Saved::gradients`] returns the gradients
+//! of its inputs.
 
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
@@ -69,7 +70,7 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     }
 }
 
-/// Returns the inputs of a layer in the autograd graph. A missing one is an empty constant.
+/// Returns the inputs of a layer in the autograd graph. Missing inputs are empty constants.
 fn inputs(layer: &Layer<Train>) -> Inputs<FloatTensor<Train>> {
     fn input<const D: usize>(tensor: Option<&Tensor<Train, D>>) -> FloatTensor<Train> {
         let missing = || Tensor::empty([0; D], &Default::default());
@@ -93,7 +94,7 @@ fn inputs(layer: &Layer<Train>) -> Inputs<FloatTensor<Train>> {
     ]
 }
 
-/// Takes a layer out of the autograd graph.
+/// Detaches a layer from the autograd graph.
 fn inner(layer: Layer<Train>) -> Layer<Cpu> {
     let conv = layer.conv.map(|conv| LayerConv {
         weight: conv.weight.inner(),
@@ -124,15 +125,16 @@ fn inner(layer: Layer<Train>) -> Layer<Cpu> {
     }
 }
 
-/// What a layer keeps for its gradients. It holds no residual, whose memory the output may take.
+/// The data that a layer keeps for its backward pass. It excludes the residual, because the output
+/// may reuse the residual's memory.
 #[derive(Clone, Debug)]
 struct Saved {
     conv: Option<SavedConv>,
     /// Batch norm, with its residual and ReLU.
     normed: Option<Normed>,
-    /// Scale of a norm by the running statistics.
+    /// Scale of a norm that uses the running statistics.
     scale: Option<Tensor<Cpu, 1>>,
-    /// Output of a ReLU without a batch norm.
+    /// Output of a ReLU, for layers without a batch norm.
     relu: Option<FloatTensor<Cpu>>,
 }
 
@@ -167,7 +169,8 @@ impl Backward<Cpu, 6> for Step {
 }
 
 impl Saved {
-    /// Returns the gradients of the inputs from the gradient of the output, at least the `wanted` ones.
+    /// Returns the gradients of the inputs, at least the `wanted` ones, from the gradient of the
+    /// output.
     fn gradients(
         self,
         grad: FloatTensor<Cpu>,
@@ -191,7 +194,7 @@ impl Saved {
                 (grad, [None, None, residual])
             }
         };
-        // A norm by the running statistics multiplies what comes before by a constant.
+        // A norm that uses the running statistics scales its input by a constant.
         let scaled = |values: FloatTensor<Cpu>, shape: [i32; 4]| match &self.scale {
             Some(scale) => primitive(tensor::<4>(values) * scale.clone().reshape(shape)),
             None => values,

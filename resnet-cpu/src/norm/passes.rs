@@ -1,14 +1,16 @@
-//! The loops over all values of a map.
+//! The loops of batch norm over the values of a feature map.
 
 use crate::parallel;
 use crate::simd::arch;
 
-/// How values are split into loops and blocks. A loop covers several pixels if they have few channels.
+/// The split of the values into loops and blocks. If there are few channels, a loop covers several
+/// pixels.
 pub(super) struct Channels {
     count: usize,
-    /// Number of values in one loop, which covers whole pixels.
+    /// Number of values in a loop. A loop covers whole pixels.
     period: usize,
-    /// Values that one core takes at a time. It does not depend on the number of cores, so neither do the sums.
+    /// Number of values that one core takes at a time. It is independent of the number of cores, so
+    /// the sums are as well.
     block: usize,
 }
 
@@ -23,13 +25,13 @@ impl Channels {
         }
     }
 
-    /// Returns the value of each channel, repeated for all pixels of a loop.
+    /// Returns the values of all channels, repeated for all pixels of a loop.
     pub(super) fn repeat(&self, of: impl Fn(usize) -> f64) -> Vec<f32> {
         let pixel: Vec<_> = (0..self.count).map(|c| of(c) as f32).collect();
         pixel.repeat(self.period / self.count)
     }
 
-    /// Adds up the sums of blocks for each channel.
+    /// Adds the sums of all blocks, for each channel.
     fn add_up(&self, blocks: &[Vec<f32>]) -> Vec<f64> {
         let mut sums = vec![0.0; self.count];
         for pixel in blocks
@@ -43,7 +45,7 @@ impl Channels {
     }
 }
 
-/// `x * factor + sum`
+/// The function `x * factor + sum`.
 pub(super) struct Affine {
     pub(super) factor: Vec<f32>,
     pub(super) sum: Vec<f32>,
@@ -60,7 +62,7 @@ impl Affine {
     ) -> Vec<f32> {
         let Self { factor, sum } = self;
         let low = if relu { 0.0 } else { f32::NEG_INFINITY };
-        // NaN stays.
+        // Keeps NaN.
         let limit = |value: f32| if value < low { low } else { value };
         let mut out = vec![0.0; x.len()];
         parallel::chunks(&mut out, x.len(), channels.block, |_, start, out| {
@@ -89,7 +91,7 @@ impl Affine {
     }
 }
 
-/// `grad * of_grad + (x - mean) * of_x + sum`
+/// The gradient `grad * of_grad + (x - mean) * of_x + sum`.
 pub(super) struct Gradient {
     pub(super) of_grad: Vec<f32>,
     pub(super) mean: Vec<f32>,
@@ -98,7 +100,8 @@ pub(super) struct Gradient {
 }
 
 impl Gradient {
-    /// Writes the gradient of `x` to `out`. The gradient of the output is `grad`, or in `out` if that is `None`.
+    /// Writes the gradient of `x` to `out`. If `grad` is `None`, `out` holds the gradient of the
+    /// output.
     pub(super) fn write(
         &self,
         channels: &Channels,
@@ -140,7 +143,8 @@ impl Gradient {
 /// Returns the mean and the biased variance of each channel.
 pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
     let channels = Channels::new(channels);
-    // Sums distances to an estimate of the mean: squares of large values would leave no digits for the variance.
+    // Sums the distances to an estimate of the mean, because squares of large values would cancel
+    // the digits of the variance.
     let some = &values[..values.len().min(64 * channels.count)];
     let pixels = (some.len() / channels.count).max(1) as f64;
     let about: Vec<_> = channels
@@ -184,8 +188,8 @@ pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>
     (mean.collect(), variance.collect())
 }
 
-/// Sets gradients to zero where the output of the ReLU is zero. Returns the sums of the gradients and of the gradients times
-/// `x - mean` for each channel.
+/// Sets gradients to zero where the ReLU's output is zero. Returns two sums for each channel: the
+/// gradients, and the gradients times `x - mean`.
 pub(super) fn gradient_sums(
     grad: &mut [f32],
     x: &[f32],

@@ -8,8 +8,9 @@ use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::arch;
 
-/// Computes the gradient of a max pool's input from the indices of the maxima. Returns `None`, for Flex to compute, if the
-/// kernel does not support the map or the window.
+/// Computes the gradient of a max pool's input from the indices of the maxima.
+///
+/// Returns `None` if the kernel does not support the map or the window. Flex computes these cases.
 pub(crate) fn max_pool2d_backward(
     dims: Dims,
     grad: &FlexTensor,
@@ -29,8 +30,10 @@ pub(crate) fn max_pool2d_backward(
     })
 }
 
-/// Computes the gradient of an average pool's input. Returns `None`, for Flex to compute, if the kernel does not support the
-/// map or there is padding.
+/// Computes the gradient of an average pool's input.
+///
+/// Returns `None` if the kernel does not support the map or there is padding. Flex computes these
+/// cases.
 pub(crate) fn avg_pool2d_backward(
     dims: Dims,
     grad: &FlexTensor,
@@ -45,8 +48,10 @@ pub(crate) fn avg_pool2d_backward(
     })
 }
 
-/// Calls `add` for every pixel of the map and every window that covers it, with the index of the pixel in its map, the start of
-/// the window's values, and the gradients of the pixel.
+/// Calls `add` for every pixel of the map and every window that covers it.
+///
+/// `add` receives the index of the pixel in its map, the start of the window's values, and the
+/// gradients of the pixel.
 fn gather(
     dims: Dims,
     out: Dims,

@@ -8,14 +8,19 @@ use crate::layout::{self, Dims};
 use crate::parallel;
 use crate::simd::arch;
 
-/// Computes the maxima. Returns `None`, for Flex to compute, if the kernel does not support the map or the window.
+/// Computes a max pool.
+///
+/// Returns `None` if the kernel does not support the map or the window. Flex computes these cases.
 pub(crate) fn max_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
     let better = |value: f32, best: f32| if value > best { value } else { best };
-    // As in Flex: a NaN counts only as the first value of a window.
+    // As in Flex, a NaN counts only if it is the first value of a window.
     window.meets().then(|| pool(x, window, better, 1.0))?
 }
 
-/// Computes the means. Returns `None`, for Flex to compute, if the kernel does not support the map or there is padding.
+/// Computes an average pool.
+///
+/// Returns `None` if the kernel does not support the map or there is padding. Flex computes these
+/// cases.
 pub(crate) fn avg_pool2d(x: &FlexTensor, window: Window) -> Option<FlexTensor> {
     let taps = window.kernel[0] * window.kernel[1];
     let inside = window.padding == [0, 0];
@@ -58,7 +63,8 @@ fn pool(
     Some(layout::from_channels_last(out, [n, c, height, width]))
 }
 
-/// Computes the maxima and the index of each in its map, row times width plus column. Returns `None` as [`max_pool2d`] does.
+/// Computes a max pool and the index of each maximum in its map, row times width plus column.
+/// Returns `None` like [`max_pool2d`].
 pub(crate) fn max_pool2d_with_indices(
     x: &FlexTensor,
     window: Window,
@@ -105,7 +111,7 @@ pub(crate) fn max_pool2d_with_indices(
     Some((maxima, places))
 }
 
-/// Returns the pixels in the window at `[y, x]`, each with its index in the map.
+/// Returns the pixels of the window at `[y, x]`, each with its index in the map.
 #[inline(always)]
 fn taps(
     image: &[f32],

@@ -1,4 +1,4 @@
-//! Convolutions and their gradients against Flex.
+//! Tests of convolutions and their gradients against Flex.
 
 use burn_backend::Shape;
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
@@ -30,7 +30,7 @@ impl Case {
     }
 }
 
-/// Convolutions that Winograd's algorithm applies to.
+/// Convolutions that Winograd's algorithm supports.
 fn threes() -> impl Strategy<Value = Case> {
     let channels = (1..7_usize, 1..9_usize);
     let sizes = (1..4_usize, 3..40_usize, 3..40_usize);
@@ -107,7 +107,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_convolution_is_that_of_flex(case in cases()) {
+    fn random_convolutions_match_flex(case in cases()) {
         let (x, weight, bias) = case.tensors();
         let run = |x| Cpu::conv2d(x, weight.clone(), bias.clone(), case.options.clone());
         let given = [x.clone(), weight.clone()].into_iter().chain(bias.clone());
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn any_gradient_is_that_of_flex(case in cases()) {
+    fn random_gradients_match_flex(case in cases()) {
         let (x, weight, _) = case.tensors();
         let options = &case.options;
         let output = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_is_that_of_flex(case in prop_oneof![cases(), threes()], scaled: bool, added: bool, relu: bool, side_by_side: bool) {
+    fn epilogues_match_flex(case in prop_oneof![cases(), threes()], scaled: bool, added: bool, relu: bool, channels_last_residual: bool) {
         let (x, weight, bias) = case.tensors();
         let scale = scaled.then(|| tensor([case.out], case.seed + 4));
         let plain = Flex::conv2d(x.clone(), weight.clone(), None, case.options.clone());
@@ -161,7 +161,7 @@ proptest! {
             let y = terms.iter().cloned().fold(y, Flex::float_add);
             if relu { Flex::float_clamp_min(y, 0.0.into()) } else { y }
         });
-        let residual = residual.map(|residual| if side_by_side { channels_last(&residual) } else { residual });
+        let residual = residual.map(|residual| if channels_last_residual { channels_last(&residual) } else { residual });
         let epilogue = Epilogue { scale, bias, residual, relu };
         let shared = epilogue.clone();
         let run = |x, epilogue| conv2d_with(x, weight.clone(), case.options.clone(), epilogue, Phase::Inference);
@@ -185,9 +185,9 @@ fn plain(stride: usize, padding: usize, groups: usize) -> ConvOptions<2> {
     ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups)
 }
 
-/// Layers of ResNets, large enough for several cores and several tiles in each part.
+/// Layers of ResNets, large enough for several cores and several tiles per part.
 #[test]
-fn layers_of_residual_networks() {
+fn layers_of_resnets_match_flex() {
     for (x, out, kernel, options) in [
         ([1, 3, 64, 64], 64, 7, plain(2, 3, 1)),
         ([2, 64, 56, 56], 64, 3, plain(1, 1, 1)),
@@ -236,7 +236,7 @@ fn layers_of_residual_networks() {
 }
 
 #[test]
-fn no_image_gives_no_output() {
+fn an_empty_batch_gives_an_empty_output() {
     for (channels, phase) in [
         (3, Phase::Inference),
         (16, Phase::Inference),
@@ -261,22 +261,22 @@ fn no_image_gives_no_output() {
 }
 
 #[test]
-fn what_has_no_kernel_is_flexs() {
+fn unsupported_convolutions_use_flex() {
     let options = plain(1, 1, 1);
     let (x, weight) = (tensor([1, 3, 8, 8], 1), tensor([4, 3, 3, 3], 2));
     let double = |x: &FlexTensor| Flex::float_cast(x.clone(), burn_backend::FloatDType::F64);
     let found = Cpu::conv2d(double(&x), double(&weight), None, options.clone());
     assert_eq!(found.dtype(), burn_backend::DType::F64);
-    // Depthwise.
+    // A depthwise convolution.
     let (x, weight) = (tensor([1, 32, 8, 8], 1), tensor([32, 1, 3, 3], 2));
     let options = plain(1, 1, 32);
     let expected = Flex::conv2d(x.clone(), weight.clone(), None, options.clone());
     assert!(difference(Cpu::conv2d(x, weight, None, options), expected) < 1e-5);
 }
 
-/// Weights are packed once. A tensor with other values is packed again, even at the same address.
+/// The cache packs a tensor with other values again, even at the same address.
 #[test]
-fn changed_weights_are_seen() {
+fn changed_weights_are_packed_again() {
     let x = tensor([1, 16, 8, 8], 1);
     let mut weight = tensor([32, 16, 3, 3], 2);
     for step in 0..20 {
@@ -284,7 +284,7 @@ fn changed_weights_are_seen() {
         let expected = Flex::conv2d(x.clone(), weight.clone(), None, plain(1, 1, 1));
         assert!(difference(found, expected) < 1e-5, "{step}");
         weight = match step % 3 {
-            // In place if Flex can.
+            // Flex modifies the tensor in place if it can.
             0 => Flex::float_mul_scalar(weight, 1.5.into()),
             1 => {
                 let mut weight = weight;
@@ -299,9 +299,10 @@ fn changed_weights_are_seen() {
     }
 }
 
-/// A NaN reaches the outputs that cover it and no others, with each kernel and with Winograd's algorithm.
+/// A NaN reaches only the outputs whose window covers it, with the direct kernel and in cases for
+/// Winograd's algorithm.
 #[test]
-fn not_a_number_stays() {
+fn nan_reaches_only_outputs_of_its_window() {
     for (size, kernel) in [(4, 1), (24, 3)] {
         let mut x = channels_last(&tensor([1, 16, size, size], 1));
         let middle = size / 2 * (size + 1);

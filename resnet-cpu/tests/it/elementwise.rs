@@ -1,4 +1,4 @@
-//! Elementwise operations and layouts against Flex.
+//! Tests of elementwise operations and layouts against Flex.
 
 use burn_backend::ops::{ActivationOps, FloatTensorOps};
 use burn_backend::{Scalar, TensorData};
@@ -8,7 +8,7 @@ use resnet_cpu::Cpu;
 use crate::{channels_last, difference, tensor};
 
 #[test]
-fn channels_stay_side_by_side() {
+fn channels_last_maps_keep_their_layout() {
     let x = tensor([2, 5, 4, 3], 1);
     let y = tensor([2, 5, 4, 3], 2);
     type Unary = fn(FlexTensor) -> FlexTensor;
@@ -51,7 +51,7 @@ fn channels_stay_side_by_side() {
 
 /// Slices, broadcasts and shared values give the same results as in Flex.
 #[test]
-fn views_are_seen_as_such() {
+fn views_and_shared_tensors_match_flex() {
     let x = channels_last(&tensor([3, 5, 4, 3], 1));
     let part = Flex::float_slice(
         x.clone(),
@@ -72,7 +72,7 @@ fn views_are_seen_as_such() {
     assert_eq!(crate::values(x), before);
 }
 
-/// Arithmetic on all cores equals Flex's bit by bit, and leaves tensors that share the values unchanged.
+/// Parallel arithmetic equals Flex bit by bit and leaves shared tensors unchanged.
 #[test]
 fn large_arithmetic_is_exact() {
     type Binary = fn(FlexTensor, FlexTensor) -> FlexTensor;
@@ -89,7 +89,7 @@ fn large_arithmetic_is_exact() {
         [Cpu::float_mul_scalar, Flex::float_mul_scalar],
         [Cpu::float_div_scalar, Flex::float_div_scalar],
     ];
-    // More than a block, and not a multiple of one.
+    // More than a block, and not a multiple of a block.
     let shape = [3, 7, 61, 53];
     let special = |seed| {
         let mut values = crate::values(tensor(shape, seed));

@@ -1,5 +1,5 @@
-//! Sizes that no program means: each call gives the right numbers, or panics with a message; never undefined behavior, an
-//! abort or an allocation that no machine has.
+//! Tests of extreme sizes. Each call returns the right values or panics with a message. It never
+//! causes undefined behavior, an abort or an impossible allocation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,23 +12,24 @@ use resnet_cpu::{Cpu, Epilogue, Phase, conv2d_with};
 use crate::reference::{Case, at, index, sums, values64};
 use crate::{channels_last, forms, tensor, values};
 
-/// Sizes as far as the test can compute them.
+/// Largest number of values that the test computes.
 const SMALL: i128 = 1 << 14;
-/// Sizes that no machine has memory for.
+/// Number of values that exceeds the memory of every machine.
 const LARGE: i128 = 1 << 44;
 
-/// What a call must give.
+/// The expected result of a call.
 enum Expected {
-    /// The sizes and values of the output.
+    /// An output of these sizes and values.
     Values([usize; 4], Vec<f64>),
-    /// There is no output, or no memory for it.
+    /// A panic, because the call has no valid output or not enough memory.
     Panic,
-    /// It may be had or not: not tried.
+    /// Any result. The test skips the call, because it could take too long.
     TooLong,
 }
 
 impl Expected {
-    /// From the sizes of an output, if they can be computed, and each of its values.
+    /// Creates the expectation from the sizes of the output, if they exist, and a function for its
+    /// values.
     fn of(sizes: Option<[i128; 4]>, value: impl Fn([i128; 4]) -> f64) -> Self {
         let Some(sizes) = sizes.filter(|sizes| sizes.iter().all(|size| *size >= 0)) else {
             return Self::Panic;
@@ -46,8 +47,8 @@ impl Expected {
         }
     }
 
-    /// Compares it with what the call does. Of sizes in human measure it gives the values.
-    fn check(self, human: bool, call: impl FnOnce() -> FlexTensor) -> Result<(), TestCaseError> {
+    /// Compares the expectation with the result of a call. If the sizes are `usual`, a panic fails.
+    fn check(self, usual: bool, call: impl FnOnce() -> FlexTensor) -> Result<(), TestCaseError> {
         if let Self::TooLong = self {
             return Ok(());
         }
@@ -66,7 +67,7 @@ impl Expected {
                 }
             }
             (Self::Values(..), Err(panic)) => {
-                prop_assert!(!human, "{}", message(&*panic));
+                prop_assert!(!usual, "{}", message(&*panic));
                 prop_assert!(is_checked(&*panic), "{}", message(&*panic));
             }
             (_, Ok(found)) => prop_assert!(false, "expected a panic, found {found:?}"),
@@ -82,7 +83,8 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_default()
 }
 
-/// A message of ours, or of Flex's arithmetic where it is built with checks.
+/// Returns whether the message comes from a check of this crate, or from an overflow check of Flex
+/// in a debug build.
 fn is_checked(panic: &(dyn std::any::Any + Send)) -> bool {
     let message = message(panic);
     message.contains("expected") || cfg!(debug_assertions) && message.contains("overflow")
@@ -112,7 +114,7 @@ fn extremes() -> impl Strategy<Value = [usize; 2]> {
     ]
 }
 
-/// Channels of input and output for each group, and groups.
+/// Input channels per group, output channels per group, and groups.
 fn channels() -> impl Strategy<Value = [usize; 3]> {
     prop_oneof![
         (1..4_usize, 1..4_usize, 1..3_usize)
@@ -126,7 +128,7 @@ fn channels() -> impl Strategy<Value = [usize; 3]> {
 fn cases() -> impl Strategy<Value = Case> {
     let sizes = (0..3_usize, 1..6_usize, 1..6_usize);
     let kernel = (1..4_usize, 1..4_usize);
-    // Groups that are not those of the channels now and then.
+    // Sometimes the groups do not match the channels.
     let groups = prop_oneof![20 => Just(None), 1 => extreme().prop_map(Some)];
     let options = (extremes(), extremes(), extremes(), groups);
     (channels(), sizes, kernel, options).prop_map(
@@ -144,7 +146,7 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn is_human(&self) -> bool {
+    fn is_usual(&self) -> bool {
         let ConvOptions {
             stride,
             padding,
@@ -161,7 +163,7 @@ fn is_small(sizes: [i128; 4]) -> bool {
     around(sizes).is_some_and(|around| around <= SMALL)
 }
 
-/// Values of a tensor, or of one that is empty for one of its sizes only.
+/// Returns the number of values of a tensor, counting sizes of zero as one.
 fn around(sizes: [i128; 4]) -> Option<i128> {
     let product = |product: i128, size: &i128| product.checked_mul(*size.max(&1));
     sizes.iter().try_fold(1, product)
@@ -191,18 +193,18 @@ proptest! {
         });
         let x = forms(&x)[form].clone();
         let options = case.options.clone();
-        expected().check(case.is_human(), || {
+        expected().check(case.is_usual(), || {
             let epilogue = Epilogue { bias: bias.clone(), ..Epilogue::default() };
             conv2d_with(x.clone(), weight.clone(), options.clone(), epilogue, phase)
         })?;
-        expected().check(case.is_human(), || Cpu::conv2d(x, weight, bias, options))?;
+        expected().check(case.is_usual(), || Cpu::conv2d(x, weight, bias, options))?;
     }
 
     #[test]
     fn gradients(case in cases(), form in 0..2_usize) {
         let output = case.output();
         let Some(output) = output.filter(|sizes| is_small(*sizes)) else {
-            // There is no gradient of an output that there is not.
+            // Without a valid output there is no gradient.
             let grad = tensor([case.x[0], case.weight[0], 2, 2], 3);
             let (x, weight) = (tensor(case.x, 1), tensor(case.weight, 2));
             let gradient = |gradient: crate::conv::Gradient| gradient(x.clone(), weight.clone(), grad.clone(), case.options.clone());
@@ -220,17 +222,17 @@ proptest! {
         });
         let [x, weight, grad] = [x, weight, grad].map(|x| forms(&x)[form].clone());
         let options = case.options.clone();
-        Expected::Values(case.x, of_x).check(case.is_human(), || {
+        Expected::Values(case.x, of_x).check(case.is_usual(), || {
             Cpu::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone())
         })?;
-        Expected::Values(case.weight, of_weight).check(case.is_human(), || {
+        Expected::Values(case.weight, of_weight).check(case.is_usual(), || {
             Cpu::conv2d_weight_backward(x, weight, grad, options)
         })?;
     }
 
     #[test]
     fn transposed_convolutions(case in cases(), more in extremes()) {
-        // The input has the channels of the other's output.
+        // The input has the output channels of the convolution.
         let [n, _, h, w] = case.x;
         let input = [n, case.weight[0], h, w];
         let (x, weight) = (tensor(input, 1), tensor(case.weight, 2));
@@ -245,7 +247,7 @@ proptest! {
         let out = case.weight[1] as i128 * groups as i128;
         let fits = groups > 0 && input[1].is_multiple_of(groups) && groups <= input[1] && !stride.contains(&0) && !dilation.contains(&0);
         let output = fits.then(|| [n as i128, out, side(0), side(1)]);
-        // What Burn cannot count on the way.
+        // Burn cannot count some intermediate sizes.
         let counted = output.filter(|_| (0..2).all(|axis| side(axis) + 2 * padding[axis] as i128 <= usize::MAX as i128));
         let small = counted.filter(|sizes| sizes.iter().all(|size| *size >= 0) && is_small(*sizes));
         let sums = small.map(|output| {
@@ -255,23 +257,23 @@ proptest! {
                 (index(case.x, to), at(&xs, input.map(|size| size as usize), place) * at(&weights, case.weight, weight))
             })
         });
-        let human = case.is_human() && more.iter().all(|side| *side < 8);
+        let usual = case.is_usual() && more.iter().all(|side| *side < 8);
         Expected::of(counted, |place| sums.as_ref().unwrap()[index(small.unwrap().map(|size| size as usize), place).unwrap()])
-            .check(human, || Cpu::conv_transpose2d(x, weight, None, options))?;
+            .check(usual, || Cpu::conv_transpose2d(x, weight, None, options))?;
     }
 
     #[test]
     fn pools(
         sizes in (0..3_usize, prop_oneof![1..4_usize, Just(16)], 1..6_usize, 1..6_usize),
-        kernel in extremes(), stride in extremes(), padding in extremes(), dilation in extremes(), ceil: bool, include: bool, side_by_side: bool,
+        kernel in extremes(), stride in extremes(), padding in extremes(), dilation in extremes(), ceil: bool, include: bool, channels_last_input: bool,
     ) {
         let (n, c, h, w) = sizes;
         let sizes = [n, c, h, w];
         let x = tensor(sizes, 1);
         let xs = values64(&x);
-        let given = if side_by_side { channels_last(&x) } else { x.clone() };
+        let given = if channels_last_input { channels_last(&x) } else { x.clone() };
         let all = [kernel, stride, padding, dilation];
-        let human = all.iter().all(|sides| sides.iter().all(|side| *side < 8));
+        let usual = all.iter().all(|sides| sides.iter().all(|side| *side < 8));
         let output = |dilation: [usize; 2]| {
             let side = |axis: usize| {
                 let [size, kernel, stride, padding, dilation] =
@@ -288,7 +290,8 @@ proptest! {
             };
             Some([n as i128, c as i128, side(0)?, side(1)?])
         };
-        // Those of the map under a window, and how many places of the padded map there are.
+        // Returns the positions of the map under a window, and the number of positions including
+        // padding.
         let under = |[n, c, y, x]: [i128; 4], dilation: [usize; 2]| {
             let axis = |axis: usize, at: i128| {
                 let [size, kernel, stride, padding, dilation] =
@@ -310,9 +313,9 @@ proptest! {
             let values = under(place, dilation).0.into_iter().map(|place| at(&xs, sizes, place));
             values.fold(f64::NEG_INFINITY, f64::max)
         });
-        max().check(human, || Cpu::max_pool2d(given.clone(), kernel, stride, padding, dilation, ceil))?;
+        max().check(usual, || Cpu::max_pool2d(given.clone(), kernel, stride, padding, dilation, ceil))?;
         let mut indices = None;
-        max().check(human, || {
+        max().check(usual, || {
             let found = Cpu::max_pool2d_with_indices(given.clone(), kernel, stride, padding, dilation, ceil);
             indices = Some(found.indices);
             found.output
@@ -321,8 +324,8 @@ proptest! {
             let (places, all) = under(place, [1, 1]);
             let count = if include { all as f64 } else { places.len().max(1) as f64 };
             places.into_iter().map(|place| at(&xs, sizes, place)).sum::<f64>() / count
-        }).check(human, || Cpu::avg_pool2d(given.clone(), kernel, stride, padding, include, ceil))?;
-        // Each gradient goes to where the maximum was, or is shared.
+        }).check(usual, || Cpu::avg_pool2d(given.clone(), kernel, stride, padding, include, ceil))?;
+        // The gradient of a max pool goes to the maximum; an average pool distributes it.
         if let (Some(indices), Some(output)) = (indices, output(dilation)) {
             let grad = tensor(output.map(|size| size as usize), 2);
             let total: f64 = values64(&grad).into_iter().zip(indices.clone().into_data().to_vec::<i64>().unwrap())
@@ -330,7 +333,7 @@ proptest! {
             let found = catch_unwind(AssertUnwindSafe(|| {
                 Cpu::max_pool2d_with_indices_backward(given.clone(), kernel, stride, padding, dilation, ceil, grad, indices).x_grad
             }));
-            prop_assert!(found.is_ok() || !human);
+            prop_assert!(found.is_ok() || !usual);
             if let Ok(found) = found {
                 prop_assert!((values64(&found).into_iter().sum::<f64>() - total).abs() < 1e-3);
             }
@@ -348,16 +351,16 @@ proptest! {
                     shared[index(sizes, place).unwrap()] += grad / count;
                 }
             }
-            Expected::Values(sizes, shared).check(human, || {
+            Expected::Values(sizes, shared).check(usual, || {
                 Cpu::avg_pool2d_backward(given, grad, kernel, stride, padding, include, ceil)
             })?;
         }
     }
 }
 
-/// As Flex has it: all of the input is under the middle output.
+/// As in Flex, the window of the middle output covers the whole input.
 #[test]
-fn padding_and_strides_that_nobody_means() {
+fn huge_padding_and_strides() {
     let ones = |sizes| FlexTensor::from_data(TensorData::ones::<f32, [usize; 4]>(sizes));
     for (stride, padding, side) in [
         (1 << 60, 1 << 61, 5),
@@ -367,7 +370,8 @@ fn padding_and_strides_that_nobody_means() {
     ] {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
         for channels in [1, 16] {
-            // Flex computes these with signed sizes, where overflow is an error or has no effect.
+            // Flex computes these with signed sizes. Overflow panics in debug builds and is
+            // harmless in release builds.
             if cfg!(debug_assertions) && channels == 16 && padding == 1 << 62 {
                 continue;
             }
@@ -381,9 +385,9 @@ fn padding_and_strides_that_nobody_means() {
     }
 }
 
-/// Flex multiplies matrices of whatever sizes it is told.
+/// Flex trusts the sizes of the matrices that it multiplies.
 #[test]
-fn shapes_that_do_not_go_together() {
+fn mismatched_shapes_panic() {
     let options = || ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
     let (x, weight) = (tensor([1, 4, 5, 5], 1), tensor([8, 4, 3, 3], 2));
     let panics = |call: &dyn Fn() -> FlexTensor| {
@@ -392,7 +396,7 @@ fn shapes_that_do_not_go_together() {
         assert!(message.contains("expected"), "{message}");
         message
     };
-    // More channels than there are, in every path of Flex's: the last one reads far behind the input.
+    // Wrong channel counts for every code path of Flex. Without a check, it reads past the input.
     for (channels, kernel) in [(5, 3), (3, 3), (4096, 1), (0, 3)] {
         panics(&|| {
             Cpu::conv2d(
@@ -447,7 +451,7 @@ fn shapes_that_do_not_go_together() {
             Cpu::avg_pool2d_backward(x.clone(), grad.clone(), [3, 3], [1, 1], [0, 0], true, false)
         });
     }
-    // Three times the first groups are one, in the arithmetic of 64 bits.
+    // Three times these groups wraps around to one in 64 bits.
     let wrapping = ConvOptions {
         groups: 0xaaaa_aaaa_aaaa_aaab,
         ..options()
@@ -489,9 +493,9 @@ fn shapes_that_do_not_go_together() {
     panics(&|| Cpu::adaptive_avg_pool2d(x.clone(), [usize::MAX, 2]));
 }
 
-/// Tensors that stand for more values than they hold.
+/// Expanded tensors have more values than their storage.
 #[test]
-fn one_value_as_many() {
+fn expanded_tensors_panic() {
     let options = || ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
     for sizes in [
         [1_usize, 1, 1 << 32, 1 << 32],

@@ -1,4 +1,4 @@
-//! Fused layers: their registration, and their outputs and gradients against Burn's operations.
+//! Tests of fused layers: registration, and outputs and gradients against Burn's operations.
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -16,10 +16,10 @@ fn the_first_tensor_registers_the_fused_layers() {
     assert!(FusedLayers::<Autodiff<Cpu>>::registered().is_some());
 }
 
-/// Which parts a layer has.
+/// The parts that a layer has.
 #[derive(Clone, Copy, Debug)]
 struct Form {
-    /// Whether the convolution has a bias, if there is one.
+    /// Whether the optional convolution has a bias.
     conv: Option<bool>,
     norm: Norm,
     residual: bool,
@@ -82,7 +82,7 @@ fn layer<B: Backend>(form: Form) -> Layer<B> {
     }
 }
 
-/// The output, and the batch's mean and biased variance, by Burn's operations.
+/// Computes the output, and the mean and biased variance of the batch, with Burn's operations.
 fn by_operations<B: Backend>(layer: Layer<B>) -> (Tensor<B, 4>, Option<[Tensor<B, 4>; 2]>) {
     let channels = |values: Tensor<B, 1>| values.reshape([1, -1, 1, 1]);
     let x = match layer.conv {
@@ -118,7 +118,7 @@ fn gradient<B: AutodiffBackend, const D: usize>(
     Some(gradient.into_data().to_vec().unwrap())
 }
 
-/// The gradients of `x`, weight, bias, scale, shift and residual.
+/// Returns the gradients of `x`, weight, bias, scale, shift and residual.
 fn gradients<B: AutodiffBackend>(layer: &Layer<B>, output: &Tensor<B, 4>) -> [Option<Vec<f32>>; 6] {
     let loss = output.clone() * constant(output.dims(), 7);
     let found = loss.sum().backward();
@@ -146,7 +146,10 @@ fn assert_near(found: &[f32], expected: &[f32], what: &str) {
         .fold(1.0_f32, |most, value| most.max(value.abs()));
     for (found, expected) in found.iter().zip(expected) {
         let error = (found - expected).abs();
-        assert!(error <= 2e-5 * largest, "{what}: {found} for {expected}");
+        assert!(
+            error <= 2e-5 * largest,
+            "{what}: expected {expected}, found {found}"
+        );
     }
 }
 
@@ -155,7 +158,7 @@ fn list<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 }
 
 #[test]
-fn training_gives_the_outputs_and_gradients_of_burns_operations() {
+fn training_matches_burns_operations() {
     for form in forms() {
         let (ours, burns) = (layer::<Autodiff<Cpu>>(form), layer::<Autodiff<Flex>>(form));
         let fused = FusedLayers::<Autodiff<Cpu>>::registered().unwrap();
@@ -187,7 +190,7 @@ fn training_gives_the_outputs_and_gradients_of_burns_operations() {
 }
 
 #[test]
-fn inference_gives_the_outputs_of_burns_operations() {
+fn inference_matches_burns_operations() {
     for form in forms().filter(|form| !matches!(form.norm, Norm::Batch)) {
         let layer_of_cpu = layer::<Cpu>(form);
         let fused = FusedLayers::<Cpu>::registered().unwrap();

@@ -1,4 +1,4 @@
-//! Every kernel against Flex.
+//! Tests of every kernel against Flex.
 
 mod conv;
 mod elementwise;
@@ -14,7 +14,7 @@ use burn_backend::ops::FloatTensorOps;
 use burn_backend::{Bytes, DType, FloatDType, Shape, Slice, TensorData};
 use burn_flex::{Flex, FlexTensor, Layout};
 
-/// Values between -1 and 1 that depend on the seed.
+/// Returns a tensor of pseudo-random values between -1 and 1.
 fn tensor(shape: impl Into<Vec<usize>>, seed: u64) -> FlexTensor {
     let shape = shape.into();
     let count = shape.iter().product::<usize>();
@@ -28,7 +28,7 @@ fn tensor(shape: impl Into<Vec<usize>>, seed: u64) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape))
 }
 
-/// The same values with the channels side by side in memory.
+/// Returns the same values in channels-last layout.
 fn channels_last(x: &FlexTensor) -> FlexTensor {
     let shape = x.layout().shape().to_vec();
     let [n, c, h, w]: [usize; 4] = shape.clone().try_into().unwrap();
@@ -44,8 +44,8 @@ fn channels_last(x: &FlexTensor) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// The same values in all ways in which they may lie in memory: in order, with channels side by side, with rows and columns exchanged, and as
-/// a part of a larger tensor.
+/// Returns the same values in four memory layouts: contiguous, channels-last, with rows and columns
+/// swapped, and as a slice of a larger tensor.
 fn forms(x: &FlexTensor) -> [FlexTensor; 4] {
     let turn = |x| Flex::float_swap_dims(x, 2, 3);
     let shape = x.layout().shape().to_vec();
@@ -65,7 +65,7 @@ fn values(x: FlexTensor) -> Vec<f32> {
     x.into_data().to_vec().unwrap()
 }
 
-/// The largest difference as a share of the largest value.
+/// Returns the largest difference, relative to the largest value.
 fn difference(found: FlexTensor, expected: FlexTensor) -> f32 {
     assert_eq!(found.layout().shape(), expected.layout().shape());
     let (found, expected) = (values(found), values(expected));
@@ -76,8 +76,9 @@ fn difference(found: FlexTensor, expected: FlexTensor) -> f32 {
     pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest.max(1e-6)
 }
 
-/// Sums of products in double precision, and the sums of the products' magnitudes: what rounding may do to a sum is a share
-/// of these, however small the sum itself turns out.
+/// Sums of products in double precision, and the sums of the magnitudes of the products.
+///
+/// Rounding errors are relative to the sum of magnitudes, even if the sum itself is small.
 struct Sums {
     values: Vec<f64>,
     magnitudes: Vec<f64>,
@@ -97,7 +98,7 @@ impl Sums {
         Self { values, magnitudes }
     }
 
-    /// The largest error as a share of its sum of magnitudes.
+    /// Returns the largest error, relative to its sum of magnitudes.
     fn error(&self, found: FlexTensor) -> f64 {
         let found = values(found);
         assert_eq!(found.len(), self.values.len());
@@ -115,7 +116,7 @@ impl Sums {
     }
 }
 
-/// All of these tests again, on processors with less.
+/// Runs all of these tests again with narrower vectors.
 #[test]
 fn narrower_vectors() {
     const LIMIT: &str = "RESNET_CPU_SIMD";
@@ -135,16 +136,19 @@ fn narrower_vectors() {
             .unwrap();
         let report = String::from_utf8_lossy(&tests.stdout);
         assert!(tests.status.success(), "{limit}:\n{report}");
-        assert!(report.contains("test narrower_vectors ... ok"), "{limit}:\n{report}");
+        assert!(
+            report.contains("test narrower_vectors ... ok"),
+            "{limit}:\n{report}"
+        );
     }
 }
 
-/// Where the system refuses some of the threads, those that it has granted do the work.
+/// If the system refuses some threads, the granted ones do the work.
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(asan, ignore = "a sanitizer needs all of the address space")]
 fn fewer_threads() {
-    // Address space for the stacks of some of them.
+    // Leaves address space for the stacks of only some threads.
     let script = "ulimit -v 1500000; exec \"$0\" \"$@\"";
     let tests = std::process::Command::new("sh")
         .args(["-c", script])

@@ -1,4 +1,4 @@
-//! NaN and infinities reach the outputs that depend on them, and no others.
+//! Tests that a NaN or an infinity reaches only the outputs that depend on it.
 
 use burn_backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
@@ -9,7 +9,7 @@ use crate::{channels_last, tensor, values};
 
 const ODD: [f32; 4] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30];
 
-/// The same with one value of the kind at a place.
+/// Returns a copy with one value replaced.
 fn with(x: &FlexTensor, place: [usize; 4], value: f32) -> FlexTensor {
     let mut x = x.clone();
     let [_, c, h, w]: [usize; 4] = x.layout().shape().to_vec().try_into().unwrap();
@@ -18,7 +18,7 @@ fn with(x: &FlexTensor, place: [usize; 4], value: f32) -> FlexTensor {
     x
 }
 
-/// The same with zeros for a channel.
+/// Returns a copy with one channel set to zero.
 fn without(x: FlexTensor, channel: usize) -> FlexTensor {
     let [n, c, h, w]: [usize; 4] = x.layout().shape().to_vec().try_into().unwrap();
     let place = [0..n, channel..channel + 1, 0..h, 0..w].map(burn_backend::Slice::from);
@@ -27,17 +27,21 @@ fn without(x: FlexTensor, channel: usize) -> FlexTensor {
     Flex::float_slice_assign(x, &place, zeros)
 }
 
-/// NaN where it is expected and nowhere else, and all other values near.
+/// Asserts that the same values are NaN and all other values are close.
 fn assert_alike(found: FlexTensor, expected: FlexTensor, case: &str) {
     assert_eq!(found.layout().shape(), expected.layout().shape());
     for (index, (found, expected)) in values(found).into_iter().zip(values(expected)).enumerate() {
         let near = (found - expected).abs() <= 1e-4 * (1.0 + expected.abs());
         let alike = near || found == expected || found.is_nan() && expected.is_nan();
-        assert!(alike, "{case}: {found} for {expected} at {index}");
+        assert!(
+            alike,
+            "{case}: expected {expected}, found {found} at {index}"
+        );
     }
 }
 
-/// Sizes of the input, output channels, kernel, stride and groups: all kernels, with vectors of four, eight and 16 values.
+/// Sizes of the input, output channels, kernel, stride and groups. They cover all kernels, with
+/// vectors of 4, 8 and 16 values.
 const LAYERS: [([usize; 4], usize, usize, usize, usize); 9] = [
     ([2, 32, 9, 9], 32, 3, 1, 8),
     ([2, 32, 9, 9], 32, 3, 2, 4),
@@ -55,7 +59,7 @@ fn options(kernel: usize, stride: usize, groups: usize) -> ConvOptions<2> {
 }
 
 #[test]
-fn convolutions_keep_nan_in_its_group_and_near_its_place() {
+fn convolutions_spread_nan_only_within_group_and_window() {
     for (sizes, out, kernel, stride, groups) in LAYERS {
         let options = || options(kernel, stride, groups);
         let (x, weight) = (
@@ -64,7 +68,8 @@ fn convolutions_keep_nan_in_its_group_and_near_its_place() {
         );
         for odd in ODD {
             let place = [0, sizes[1] / 2 + 1, sizes[2] / 2, sizes[3] / 3];
-            // In the middle: whether others are multiplied by the zeros of the padding is not the same for all of Flex's loops.
+            // The weight in the middle of the kernel, because the loops of Flex differ in
+            // whether they multiply weights by the zeros of the padding.
             let odd_weight = with(&weight, [out / 2 + 1, 0, kernel / 2, kernel / 2], odd);
             for (x, weight) in [
                 (with(&x, place, odd), weight.clone()),
@@ -90,7 +95,7 @@ fn convolutions_keep_nan_in_its_group_and_near_its_place() {
 }
 
 #[test]
-fn gradients_keep_nan_in_its_group_and_near_its_place() {
+fn gradients_spread_nan_only_within_group_and_window() {
     for (sizes, out, kernel, stride, groups) in LAYERS {
         let options = || options(kernel, stride, groups);
         let (x, weight) = (
@@ -103,7 +108,8 @@ fn gradients_keep_nan_in_its_group_and_near_its_place() {
             let odd_x = with(&x, [1, sizes[1] / 2 + 1, sizes[2] / 2, sizes[3] / 3], odd);
             let odd_grad = with(&grad, [0, out / 3, 2, 1], odd);
             let odd_weight = with(&weight, [out / 2 + 1, 0, kernel / 2, 0], odd);
-            // Odd weights times zeros beyond the gradient's edge are in the same channel alone, which has them everywhere else.
+            // An odd weight affects only one channel of the input gradient. The test does not
+            // compare this channel, because the kernels differ in products with the padding.
             let of_weight = (out / 2 + 1) / (out / groups) * (sizes[1] / groups);
             for (x, weight, grad, but) in [
                 (odd_x, weight.clone(), grad.clone(), None),
@@ -131,7 +137,7 @@ fn gradients_keep_nan_in_its_group_and_near_its_place() {
 }
 
 #[test]
-fn pools_keep_nan_in_its_channel_and_near_its_place() {
+fn pools_spread_nan_only_within_channel_and_window() {
     let x = tensor([2, 19, 9, 9], 1);
     let window = ([3, 3], [2, 2], [1, 1], [1, 1]);
     let (kernel, stride, padding, dilation) = window;
@@ -179,7 +185,7 @@ fn pools_keep_nan_in_its_channel_and_near_its_place() {
 }
 
 #[test]
-fn batch_norms_keep_nan_in_its_channel() {
+fn batch_norms_spread_nan_only_within_channel() {
     let sizes = [2, 19, 9, 9];
     let norm = || BatchNormPass {
         scale: tensor([19], 2),
@@ -211,9 +217,9 @@ fn batch_norms_keep_nan_in_its_channel() {
     }
 }
 
-/// What follows a convolution is per channel as well.
+/// The epilogue of a convolution works per channel.
 #[test]
-fn epilogues_keep_nan_in_its_channel() {
+fn epilogues_spread_nan_only_within_channel() {
     let (x, weight) = (tensor([1, 32, 9, 9], 1), tensor([32, 4, 3, 3], 2));
     for odd in ODD {
         let mut scale = tensor([32], 3);

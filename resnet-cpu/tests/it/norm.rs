@@ -1,4 +1,4 @@
-//! Batch norms against Burn's operations in double precision.
+//! Tests of batch norms against Burn's operations in double precision.
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorPrimitive, activation};
@@ -19,8 +19,11 @@ fn single<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
     x.cast(DType::F32).into_primitive().tensor()
 }
 
-/// Computes the output and the gradients of `x`, scale, shift and residual with Burn's operations in double precision. The gradient
-/// of the ReLU is where `found` is positive, because a value near zero may have the other sign in double precision.
+/// Computes the output and the gradients of `x`, scale, shift and residual with Burn's operations
+/// in double precision.
+///
+/// The ReLU passes gradients where `found` is positive, because a value near zero may have the
+/// other sign in double precision.
 fn expected(
     x: &FlexTensor,
     norm: &BatchNormPass,
@@ -66,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_batch_norm_is_that_of_burn(
+    fn random_batch_norms_match_burn(
         n in 1..5_usize, c in prop_oneof![1..40_usize, Just(600)], h in 4..17_usize, w in 3..17_usize,
         added: bool, relu: bool, form in 0..4_usize, offset in -3.0..3.0_f32, seed in 0..1000_u64,
     ) {
@@ -93,7 +96,7 @@ proptest! {
             prop_assert_eq!(found.len(), expected.len());
             let pairs = found.into_iter().zip(expected);
             let error = pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()));
-            // Sums of many values, none far above one.
+            // Sums of many values of magnitude one or less.
             prop_assert!(error / ((n * h * w) as f32) < 1e-6);
         }
         prop_assert_eq!(found.residual.is_some(), added);
@@ -104,9 +107,9 @@ proptest! {
     }
 }
 
-/// The variance of values far from zero keeps its digits.
+/// The variance is accurate for values far from zero.
 #[test]
-fn large_means_leave_the_variance_its_digits() {
+fn variance_is_accurate_for_large_means() {
     let mut x = tensor([8, 16, 32, 32], 1);
     let near = x.clone();
     x.storage_mut::<f32>()
@@ -127,9 +130,9 @@ fn large_means_leave_the_variance_its_digits() {
     assert!(difference(far, near) < 1e-5);
 }
 
-/// The sums of the gradients over all cores are the same in every run.
+/// The sums of gradients are the same in every run, regardless of the threads.
 #[test]
-fn runs_give_the_same_numbers() {
+fn results_are_deterministic() {
     let run = || {
         let norm = BatchNormPass {
             scale: tensor([64], 2),

@@ -1,4 +1,4 @@
-//! Pools and their gradients against Flex.
+//! Tests of pools and their gradients against Flex.
 
 use burn_backend::ops::ModuleOps;
 use burn_flex::{Flex, FlexTensor};
@@ -7,7 +7,7 @@ use resnet_cpu::Cpu;
 
 use crate::{channels_last, difference, forms, tensor};
 
-/// A map and the seed of its values.
+/// A feature map and the seed of its values.
 fn maps() -> impl Strategy<Value = (FlexTensor, u64)> {
     let sizes = (1..3_usize, 1..40_usize, 4..17_usize, 0..5_usize);
     (sizes, 0..1000_u64)
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_pool_is_that_of_flex(
+    fn random_pools_match_flex(
         (x, _) in maps(), [kernel, stride, padding, dilation] in windows(), ceil: bool, include: bool,
     ) {
         for given in forms(&x) {
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn any_pools_gradient_is_that_of_flex(
+    fn gradients_of_random_pools_match_flex(
         (x, seed) in maps(), [kernel, stride, padding, dilation] in windows(), ceil: bool, include: bool,
     ) {
         let max = Flex::max_pool2d_with_indices(x.clone(), kernel, stride, padding, dilation, ceil);
@@ -73,7 +73,7 @@ type Sides = [usize; 2];
 type MaxPool = fn(FlexTensor, Sides, Sides, Sides, Sides, bool) -> FlexTensor;
 
 #[test]
-fn no_image_has_no_maxima() {
+fn an_empty_batch_gives_an_empty_output() {
     for x in forms(&tensor([0, 16, 8, 8], 1)) {
         let found = Cpu::max_pool2d(x.clone(), [3, 3], [2, 2], [1, 1], [1, 1], false);
         assert_eq!(found.layout().shape().to_vec(), [0, 16, 4, 4]);
@@ -82,9 +82,9 @@ fn no_image_has_no_maxima() {
     }
 }
 
-/// Every tap of these windows lies in the padding.
+/// Every tap of some windows is in the padding.
 #[test]
-fn windows_without_a_value_are_flexs() {
+fn windows_without_a_value_match_flex() {
     let x = tensor([1, 2, 1, 3], 1);
     let pool = |run: MaxPool, x: &FlexTensor| {
         crate::values(run(x.clone(), [2, 2], [1, 1], [1, 1], [2, 2], false))

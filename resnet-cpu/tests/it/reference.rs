@@ -1,4 +1,5 @@
-//! Convolutions as sums over every weight of every output, in signed sizes of 128 bits and double precision.
+//! Reference convolutions: loops over all outputs and weights, with sizes in `i128` and values in
+//! `f64`.
 
 use burn_backend::ops::ConvOptions;
 use burn_flex::FlexTensor;
@@ -9,7 +10,7 @@ pub(crate) fn values64(x: &FlexTensor) -> Vec<f64> {
     values(x.clone()).into_iter().map(f64::from).collect()
 }
 
-/// The value at a place, zero outside.
+/// Returns the value at a position, or zero outside.
 pub(crate) fn at(x: &[f64], sizes: [usize; 4], place: [i128; 4]) -> f64 {
     let mut index = 0;
     for (size, place) in sizes.into_iter().zip(place) {
@@ -29,7 +30,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Options as Burn has them.
+    /// Returns whether Burn accepts the options.
     pub(crate) fn is_allowed(&self) -> bool {
         let ConvOptions {
             stride,
@@ -62,7 +63,8 @@ impl Case {
             .then(|| Some([n, out, side(0)?, side(1)?]))?
     }
 
-    /// For every output and every weight that it has: the places of output, input and weight.
+    /// Calls `see` with the positions of output, input and weight, for every output and each of its
+    /// weights.
     pub(crate) fn each(
         &self,
         output: [i128; 4],
@@ -95,7 +97,7 @@ impl Case {
     }
 }
 
-/// The place in order, if it is inside.
+/// Returns the index of a position, or `None` outside.
 pub(crate) fn index(sizes: [usize; 4], place: [i128; 4]) -> Option<usize> {
     let mut pairs = sizes.into_iter().zip(place);
     pairs.try_fold(0, |index, (size, place)| {
@@ -104,7 +106,7 @@ pub(crate) fn index(sizes: [usize; 4], place: [i128; 4]) -> Option<usize> {
     })
 }
 
-/// Sums of products of two tensors, for places of a third one of such sizes.
+/// Returns sums of products for every position of a tensor with these sizes.
 pub(crate) fn sums(
     case: &Case,
     output: [i128; 4],

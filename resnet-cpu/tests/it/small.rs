@@ -1,4 +1,4 @@
-//! Every kernel on few values: what an interpreter like Miri gets through.
+//! Tests of every kernel on few values, small enough for Miri.
 
 use burn_backend::ops::{ConvOptions, ModuleOps};
 use burn_flex::FlexTensor;
@@ -9,18 +9,18 @@ use crate::{channels_last, tensor, values};
 
 /// Input, output channels, kernel, stride, padding, dilation and groups.
 const CASES: [([usize; 4], [usize; 6]); 11] = [
-    // Part of a vector, more than all vectors of a panel, more pixels than a tile.
+    // A partly filled vector, more channels than a panel, more pixels than a tile.
     ([1, 2, 3, 4], [3, 2, 1, 1, 1, 1]),
     ([2, 3, 3, 3], [21, 1, 1, 0, 1, 1]),
     ([1, 2, 5, 6], [9, 3, 2, 1, 1, 1]),
     ([1, 2, 5, 5], [8, 2, 1, 2, 2, 1]),
     ([1, 1, 4, 4], [1, 3, 1, 3, 1, 1]),
-    // Groups of a vector, and of a half and a quarter of one.
+    // Groups of one vector, half a vector and a quarter of a vector.
     ([1, 4, 3, 3], [16, 3, 1, 1, 1, 2]),
     ([1, 16, 3, 3], [16, 2, 2, 1, 1, 4]),
     ([1, 8, 3, 3], [16, 1, 1, 0, 1, 4]),
     ([1, 16, 3, 3], [32, 3, 1, 1, 1, 2]),
-    // Winograd's algorithm, tiles of two and of four.
+    // Winograd's algorithm with tiles of 2x2 and 4x4 outputs.
     ([1, 8, 5, 5], [8, 3, 1, 1, 1, 1]),
     ([1, 16, 12, 13], [16, 3, 1, 1, 1, 1]),
 ];
@@ -31,7 +31,7 @@ fn assert_near(found: FlexTensor, expected: &[f64], case: &str) {
     for (found, expected) in found.into_iter().zip(expected) {
         assert!(
             (found - expected).abs() < 1e-4,
-            "{case}: {found} for {expected}"
+            "{case}: expected {expected}, found {found}"
         );
     }
 }
@@ -72,7 +72,7 @@ fn convolutions_and_gradients() {
                     (sum * scales[channel] + biases[channel] + residual).max(0.0)
                 })
                 .collect();
-            // A residual that is in order, and one whose memory becomes the output's.
+            // A channels-first residual, and a channels-last one whose memory the output reuses.
             for residual in [residual.clone(), channels_last(&residual)] {
                 let epilogue = Epilogue {
                     scale: Some(scale.clone()),
@@ -98,7 +98,7 @@ fn convolutions_and_gradients() {
             let product = at(&grads, sizes, place) * at(&xs, case.x, input);
             (index(case.weight, weight), product)
         });
-        // What has no kernel is Flex's, by instructions that Miri does not know.
+        // Without a kernel, Flex computes the gradient with instructions that Miri lacks.
         if cfg!(miri) && stride > 1 && dilation > 1 || padding >= kernel * dilation {
             continue;
         }

@@ -1,15 +1,15 @@
-//! What Pillow does to the colors of an image, to the byte.
+//! Color operations that match Pillow byte for byte.
 
 use image::RgbImage;
 
-/// Pillow's `Image.blend(degenerate, image, factor)` for one value.
+/// Computes Pillow's `Image.blend(degenerate, image, factor)` for one value.
 fn blend(degenerate: u8, value: u8, factor: f32) -> u8 {
     let (from, to) = (f32::from(degenerate), f32::from(value));
-    // A cast to `u8` cuts towards 0 and stops at 0 and 255, as Pillow does.
+    // Like Pillow's conversion, `as u8` rounds toward 0 and saturates at 0 and 255.
     (from + factor * (to - from)) as u8
 }
 
-/// Every value by a table of its channel.
+/// Maps every value through the table of its channel.
 fn look_up(image: &mut RgbImage, tables: &[[u8; 256]; 3]) {
     for pixel in image.pixels_mut() {
         for (value, table) in pixel.0.iter_mut().zip(tables) {
@@ -22,8 +22,8 @@ fn table(value: impl Fn(u8) -> u8) -> [u8; 256] {
     std::array::from_fn(|i| value(i as u8))
 }
 
-/// Pillow's conversion to one grey channel (ITU-R 601-2).
-fn grey([r, g, b]: [u8; 3]) -> u8 {
+/// Converts to gray as Pillow does (ITU-R 601-2).
+fn gray([r, g, b]: [u8; 3]) -> u8 {
     let [r, g, b] = [r, g, b].map(u32::from);
     ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }
@@ -33,7 +33,7 @@ pub(super) fn brightness(image: &mut RgbImage, factor: f32) {
 }
 
 pub(super) fn contrast(image: &mut RgbImage, factor: f32) {
-    let sum: u64 = image.pixels().map(|pixel| u64::from(grey(pixel.0))).sum();
+    let sum: u64 = image.pixels().map(|pixel| u64::from(gray(pixel.0))).sum();
     let count = u64::from(image.width()) * u64::from(image.height());
     let mean = (sum as f64 / count.max(1) as f64 + 0.5) as u8;
     look_up(image, &[table(|value| blend(mean, value, factor)); 3]);
@@ -41,12 +41,12 @@ pub(super) fn contrast(image: &mut RgbImage, factor: f32) {
 
 pub(super) fn saturation(image: &mut RgbImage, factor: f32) {
     for pixel in image.pixels_mut() {
-        let grey = grey(pixel.0);
-        pixel.0 = pixel.0.map(|value| blend(grey, value, factor));
+        let gray = gray(pixel.0);
+        pixel.0 = pixel.0.map(|value| blend(gray, value, factor));
     }
 }
 
-/// Turns the hue by `turn` of the circle, -0.5 to 0.5, as torchvision does on Pillow's images.
+/// Rotates the hue by `turn` of the circle, -0.5 to 0.5, as torchvision does on Pillow images.
 pub(super) fn hue(image: &mut RgbImage, turn: f32) {
     let turn = (f64::from(turn) * 255.0) as i32 as u8;
     for pixel in image.pixels_mut() {
@@ -98,7 +98,7 @@ fn from_hsv([h, s, v]: [u8; 3]) -> [u8; 3] {
     }
 }
 
-/// Blends with the image smoothed by `[1 1 1; 1 5 1; 1 1 1] / 13`, whose border stays as it is.
+/// Blends with the image smoothed by `[1 1 1; 1 5 1; 1 1 1] / 13`. The border is not smoothed.
 pub(super) fn sharpness(image: &mut RgbImage, factor: f32) {
     let (width, height) = image.dimensions();
     let source = image.clone();
@@ -125,7 +125,7 @@ pub(super) fn posterize(image: &mut RgbImage, bits: u32) {
     look_up(image, &[table(|value| value & mask); 3]);
 }
 
-/// Inverts the values from `threshold` on.
+/// Inverts the values at or above `threshold`.
 pub(super) fn solarize(image: &mut RgbImage, threshold: f32) {
     let solarized = |value: u8| match f32::from(value) < threshold {
         true => value,
@@ -144,7 +144,7 @@ fn histograms(image: &RgbImage) -> [[u32; 256]; 3] {
     histograms
 }
 
-/// Stretches each channel so that its darkest value becomes 0 and its lightest 255.
+/// Stretches each channel so that its darkest value becomes 0 and its lightest value 255.
 pub(super) fn auto_contrast(image: &mut RgbImage) {
     let tables = histograms(image).map(|histogram| {
         let low = histogram.iter().position(|&count| count > 0).unwrap_or(0);
@@ -159,7 +159,7 @@ pub(super) fn auto_contrast(image: &mut RgbImage) {
     look_up(image, &tables);
 }
 
-/// Spreads each channel so that every value is as frequent.
+/// Equalizes the histogram of each channel.
 pub(super) fn equalize(image: &mut RgbImage) {
     let tables = histograms(image).map(|histogram| {
         let last = histogram

@@ -1,4 +1,4 @@
-//! Which part of an image is seen.
+//! Random crops.
 
 use image::RgbImage;
 use image::imageops::{crop_imm, replace};
@@ -8,33 +8,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 
-/// Which part of an image is seen in training.
+/// The crop of an image in training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Crop {
-    /// A rectangle of random area, form and place, resized to a square: torchvision's `RandomResizedCrop`, with its ratio
-    /// of sides from 3/4 to 4/3.
+    /// A rectangle of random area, aspect ratio and position, resized to a square: torchvision's
+    /// `RandomResizedCrop` with aspect ratios from 3/4 to 4/3.
     RandomResized {
-        /// Sides of the square.
+        /// The side of the square.
         size: u32,
-        /// The least and the largest share of the area.
+        /// The minimum and the maximum share of the area.
         scale: [f64; 2],
-        /// The filter of the resize.
+        /// The resize filter.
         #[serde(default)]
         filter: Filter,
     },
-    /// A random square of the image with black around it: torchvision's `RandomCrop`.
+    /// A random square of the image with black padding: torchvision's `RandomCrop`.
     Padded {
-        /// Sides of the square.
+        /// The side of the square.
         size: u32,
-        /// Black pixels on each side.
+        /// The number of black pixels on each side.
         padding: u32,
     },
-    /// What the network sees in evaluation.
+    /// The crop of the preprocessing, as in evaluation.
     Preprocessing,
 }
 
-/// The ratios of width to height of a random rectangle.
+/// The range of the aspect ratio (width to height) of a random rectangle.
 const RATIOS: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 
 /// A rectangle: left, top, width, height.
@@ -52,7 +52,7 @@ pub(super) fn random_resized(
     resize(&part, size, size, filter)
 }
 
-/// Ten tries, then the middle.
+/// Draws the rectangle of a random resized crop. Tries ten times, then takes the center.
 fn rectangle((width, height): (u32, u32), scale: [f64; 2], random: &mut Random) -> Rectangle {
     for _ in 0..10 {
         let [w, h] = random_sides(width, height, scale, RATIOS, random);
@@ -83,7 +83,8 @@ fn rectangle((width, height): (u32, u32), scale: [f64; 2], random: &mut Random) 
     [(width - w) / 2, (height - h) / 2, w, h]
 }
 
-/// Width and height of a rectangle of random area and form; the form is uniform in its logarithm.
+/// Draws the width and height of a rectangle with random area and aspect ratio. The logarithm of
+/// the aspect ratio is uniform.
 pub(super) fn random_sides(
     width: u32,
     height: u32,
@@ -96,8 +97,8 @@ pub(super) fn random_sides(
     [area * ratio, area / ratio].map(|square| square.sqrt().round_ties_even() as u32)
 }
 
-/// Where the image with its padding is smaller than the crop, what it lacks is added on both sides, as torchvision's
-/// `pad_if_needed` does.
+/// Crops a padded image. If the padded image is smaller than the crop, adds the missing pixels on
+/// both sides, as torchvision's `pad_if_needed` does.
 pub(super) fn padded(image: &RgbImage, size: u32, padding: u32, random: &mut Random) -> RgbImage {
     let mut place = |side: u32| {
         let [side, size, padding] = [side, size, padding].map(i64::from);
@@ -117,7 +118,7 @@ mod tests {
     use crate::random::{For, random};
 
     #[test]
-    fn rectangles_have_the_asked_area_and_form() {
+    fn rectangles_have_the_requested_area_and_aspect_ratio() {
         let mut random = random(1, For::Sample, [0, 0]);
         let mut areas = Vec::new();
         for _ in 0..2000 {
@@ -129,20 +130,21 @@ mod tests {
         }
         assert!(areas.iter().all(|area| (0.245..=0.755).contains(area)));
         let mean = areas.iter().sum::<f64>() / 2000.0;
-        // Uniform from 1/4 to 3/4, less what is too wide or too high to fit.
+        // Uniform from 1/4 to 3/4, minus rectangles that are too wide or too high to fit.
         assert!((0.46..0.51).contains(&mean), "{mean}");
     }
 
     #[test]
-    fn a_strip_gives_its_middle() {
+    fn a_strip_falls_back_to_its_center() {
         let mut random = random(1, For::Sample, [0, 0]);
-        // Never as wide as 1 pixel by 100: the middle 1 x 1.33, rounded.
+        // No rectangle fits in 1x100 pixels. The fallback is the central 1 x 1.33, rounded.
         assert_eq!(rectangle((1, 100), [0.9, 1.0], &mut random), [0, 49, 1, 1]);
     }
 
     #[test]
-    fn a_small_image_is_padded_by_what_it_lacks_on_both_sides() {
-        // 4 pixels and 1 of padding on each side lack 4 of 10: 5 on each side, so that the crop has 5 places.
+    fn a_small_image_is_padded_on_both_sides() {
+        // 4 pixels plus 1 of padding per side are 4 short of 10. With 5 per side, the crop has 5
+        // positions.
         let image = RgbImage::from_pixel(4, 4, image::Rgb([255; 3]));
         let mut random = random(1, For::Sample, [0, 0]);
         let mut corners = std::collections::BTreeSet::new();
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn padded_crops_move_by_the_padding_at_most() {
+    fn padded_crops_move_at_most_by_the_padding() {
         let image = RgbImage::from_pixel(8, 8, image::Rgb([255; 3]));
         let mut random = random(1, For::Sample, [0, 0]);
         let mut seen = std::collections::BTreeSet::new();
@@ -173,7 +175,7 @@ mod tests {
             let count = crop.pixels().filter(|pixel| pixel.0[0] == 255).count();
             seen.insert((first, count));
         }
-        // 5 places in each direction; two that show the same corner differ in what is cut off.
+        // 5 positions in each direction; two with the same first corner differ in what is cut off.
         assert!(seen.len() > 16);
     }
 }

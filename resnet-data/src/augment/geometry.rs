@@ -1,21 +1,21 @@
-//! What Pillow does to the places of an image's pixels, to the byte: the nearest pixel, black where there is none.
+//! Geometric operations that match Pillow byte for byte: nearest neighbor, black outside the image.
 
 use image::{Rgb, RgbImage};
 
-/// The place in the source of each pixel: `x' = m0 x + m1 y + m2`, `y' = m3 x + m4 y + m5`.
+/// The source position of each pixel: `x' = m0 x + m1 y + m2`, `y' = m3 x + m4 y + m5`.
 type Matrix = [f64; 6];
 
-/// Moves each row by `slope` of its distance from the top.
+/// Moves each row by `slope` times its distance from the top.
 pub(super) fn shear_x(image: &mut RgbImage, slope: f64) {
     transform(image, sheared(slope.atan().to_degrees(), 0.0));
 }
 
-/// Moves each column by `slope` of its distance from the left.
+/// Moves each column by `slope` times its distance from the left.
 pub(super) fn shear_y(image: &mut RgbImage, slope: f64) {
     transform(image, sheared(0.0, slope.atan().to_degrees()));
 }
 
-/// torchvision's `_get_inverse_affine_matrix` for a shear about the origin.
+/// Computes torchvision's `_get_inverse_affine_matrix` for a shear about the origin.
 fn sheared(x: f64, y: f64) -> Matrix {
     let (x, y) = (x.to_radians(), y.to_radians());
     let a = (-y).cos() / y.cos();
@@ -25,7 +25,7 @@ fn sheared(x: f64, y: f64) -> Matrix {
     [d, -b, 0.0, -c, a, 0.0]
 }
 
-/// Moves by whole pixels, to the right and down.
+/// Moves the image by whole pixels, to the right and down.
 pub(super) fn translate(image: &mut RgbImage, [right, down]: [i32; 2]) {
     transform(
         image,
@@ -33,7 +33,7 @@ pub(super) fn translate(image: &mut RgbImage, [right, down]: [i32; 2]) {
     );
 }
 
-/// Turns about the middle, counter-clockwise.
+/// Rotates the image counterclockwise about its center.
 pub(super) fn rotate(image: &mut RgbImage, degrees: f64) {
     let angle = -(degrees.rem_euclid(360.0)).to_radians();
     // Pillow rounds to 15 digits, so that right angles are exact.
@@ -53,7 +53,7 @@ pub(super) fn rotate(image: &mut RgbImage, degrees: f64) {
     );
 }
 
-/// Pillow's `Image.transform` with `AFFINE` and `NEAREST`.
+/// Applies Pillow's `Image.transform` with `AFFINE` and `NEAREST`.
 fn transform(image: &mut RgbImage, matrix: Matrix) {
     let source = image.clone();
     let at = |x: i64, y: i64| match (u32::try_from(x), u32::try_from(y)) {
@@ -77,7 +77,7 @@ fn transform(image: &mut RgbImage, matrix: Matrix) {
         }
         return;
     }
-    // 16 bits after the point.
+    // Fixed-point numbers with 16 fractional bits.
     let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
     let [x_step, y_step] = [[m0, m1], [m3, m4]].map(|row| row.map(fixed));
     let start = [

@@ -1,4 +1,4 @@
-//! Images of a batch mixed with each other.
+//! Mixup and CutMix.
 
 use rand::RngExt;
 use rand_distr::{Beta, Distribution};
@@ -8,30 +8,32 @@ use serde::{Deserialize, Serialize};
 use super::{AugmentError, check};
 use crate::random::Random;
 
-/// Every image of a batch is mixed with the one before it, and so are their targets; where both kinds are asked for, each
-/// batch gets one of them.
+/// Mixup and CutMix, which mix every image of a batch, and its target, with the image before it. If
+/// both are enabled, each batch gets one of them at random.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mix {
-    /// Mixup (Zhang et al. 2017): all pixels blended, by a share drawn from `Beta(mixup, mixup)`; 0 for none.
+    /// The parameter of mixup (Zhang et al. 2017), which blends all pixels with a weight from
+    /// `Beta(mixup, mixup)`; 0 disables mixup.
     pub mixup: f64,
-    /// CutMix (Yun et al. 2019): a rectangle pasted over, of an area drawn from `Beta(cutmix, cutmix)`; 0 for none.
+    /// The parameter of CutMix (Yun et al. 2019), which pastes a rectangle with an area from
+    /// `Beta(cutmix, cutmix)`; 0 disables CutMix.
     pub cutmix: f64,
 }
 
 impl Mix {
-    /// Checks what the types cannot.
+    /// Checks that every number is in its range.
     ///
     /// # Errors
     ///
-    /// If a number is out of its range.
+    /// Returns an error if a number is out of its range.
     pub fn validate(&self) -> Result<(), AugmentError> {
         check("mixup", self.mixup, 0.0, 1000.0)?;
         check("cutmix", self.cutmix, 0.0, 1000.0)
     }
 
-    /// Mixes targets, and for CutMix images. For mixup gives the share of its own that each image is to keep, to be
-    /// blended once the pixels are numbers.
+    /// Mixes the targets, and for CutMix the images. For mixup, returns the weight that each image
+    /// keeps, as the pixels are blended only after normalization.
     pub(crate) fn apply(
         &self,
         images: &mut [Pixels],
@@ -53,11 +55,11 @@ impl Mix {
             return Some(share as f32);
         }
         let (width, height) = images[0].dimensions();
-        let centre = [
+        let center = [
             random.random_range(0..width),
             random.random_range(0..height),
         ];
-        let [x, y, w, h] = rectangle([width, height], centre, share);
+        let [x, y, w, h] = rectangle([width, height], center, share);
         if w > 0 && h > 0 {
             let old = images.to_vec();
             for (image, other) in images.iter_mut().zip(before(&old)) {
@@ -70,7 +72,8 @@ impl Mix {
     }
 }
 
-/// Replaces a rectangle by that of another image of the same size; a batch of several sizes is refused later.
+/// Replaces a rectangle by the same rectangle of another image of equal size. Leaves images of
+/// different sizes alone, as a later check reports them.
 fn paste(image: &mut Pixels, other: &Pixels, [x, y, w, h]: [u32; 4]) {
     if image.dimensions() != other.dimensions() {
         return;
@@ -84,7 +87,7 @@ fn paste(image: &mut Pixels, other: &Pixels, [x, y, w, h]: [u32; 4]) {
     }
 }
 
-/// What stands one place before each, the last before the first.
+/// Iterates over the item before each item; the last item comes before the first.
 fn before<T>(items: &[T]) -> impl Iterator<Item = &T> {
     items.iter().cycle().skip(items.len() - 1)
 }
@@ -98,17 +101,18 @@ fn mix_targets(targets: &mut [Vec<f32>], share: f32) {
     }
 }
 
-/// torchvision's `CutMix.make_params`: left, top, width and height of a rectangle about a place, cut off at the border.
-fn rectangle(sides: [u32; 2], centre: [u32; 2], share: f64) -> [u32; 4] {
+/// Computes the rectangle of torchvision's `CutMix.make_params`: left, top, width and height around
+/// a center, clipped at the border.
+fn rectangle(sides: [u32; 2], center: [u32; 2], share: f64) -> [u32; 4] {
     let reach = 0.5 * (1.0 - share).max(0.0).sqrt();
-    let span = |side: u32, centre: u32| {
+    let span = |side: u32, center: u32| {
         let half = (reach * f64::from(side)) as u32;
-        let start = centre.saturating_sub(half);
-        let end = (centre + half).min(side);
+        let start = center.saturating_sub(half);
+        let end = (center + half).min(side);
         (start, end - start)
     };
-    let (x, width) = span(sides[0], centre[0]);
-    let (y, height) = span(sides[1], centre[1]);
+    let (x, width) = span(sides[0], center[0]);
+    let (y, height) = span(sides[1], center[1]);
     [x, y, width, height]
 }
 
@@ -118,7 +122,7 @@ mod tests {
     use crate::random::{For, random};
     use image::{Rgb, RgbImage};
 
-    /// Four images of one grey each, and as many classes.
+    /// Four images of one gray each, in four classes.
     fn batch() -> (Vec<Pixels>, Vec<Vec<f32>>) {
         let image = |i: u8| RgbImage::from_pixel(8, 6, Rgb([10 * i; 3])).into();
         let target = |i: usize| {
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn cutmix_pastes_as_much_as_the_targets_say() {
+    fn cutmix_targets_match_the_pasted_area() {
         let mix = Mix {
             cutmix: 1.0,
             ..Mix::default()
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn mixup_blends_the_targets_and_leaves_the_pixels_for_later() {
+    fn mixup_blends_targets_but_not_pixels() {
         let mix = Mix {
             mixup: 0.2,
             ..Mix::default()
@@ -168,8 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn rectangles_are_those_of_torchvision() {
-        // r = 0.5 sqrt(0.36) = 0.3: half a width of int(3.0) = 3 and half a height of int(1.8) = 1.
+    fn rectangles_match_torchvision() {
+        // r = 0.5 sqrt(0.36) = 0.3: half the width is int(3.0) = 3, half the height is int(1.8) =
+        // 1.
         assert_eq!(rectangle([10, 6], [5, 3], 0.64), [2, 2, 6, 2]);
         assert_eq!(rectangle([10, 6], [9, 0], 0.64), [6, 0, 4, 1]);
         assert_eq!(rectangle([10, 6], [5, 3], 1.0), [5, 3, 0, 0]);

@@ -6,10 +6,10 @@ use rand::RngExt;
 use super::{color, geometry};
 use crate::random::Random;
 
-/// Strengths are counted in this many steps, 0 the weakest.
+/// The number of magnitude bins; 0 is the weakest.
 const BINS: u32 = 31;
 
-/// One change of an image. Those with a strength are named in the documentation of torchvision's `AutoAugment`.
+/// An operation on an image. torchvision's `AutoAugment` documents the operations with a magnitude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Identity,
@@ -45,15 +45,15 @@ const OPS: [Op; 14] = [
     Op::Equalize,
 ];
 
-/// How strong the strongest change of a policy is.
+/// The maximum magnitude of each operation of a policy.
 #[derive(Clone, Copy)]
 struct Space {
     shear: f64,
-    /// Pixels, or a share of the side.
+    /// The maximum translation, in pixels or as a share of the side.
     translate: Translate,
     rotate: f64,
     enhance: f64,
-    /// Bits that posterising takes off.
+    /// The number of bits that posterize removes.
     posterize: f64,
 }
 
@@ -79,15 +79,16 @@ const TRIVIAL_AUGMENT: Space = Space {
     posterize: 6.0,
 };
 
-/// `ops` changes in turn, drawn with replacement, of strength `magnitude` of 30 (Cubuk et al. 2019): torchvision's
-/// `RandAugment`.
+/// Applies `ops` random operations, drawn with replacement, with `magnitude` of 30 (Cubuk et al.
+/// 2019), as torchvision's `RandAugment` does.
 pub(super) fn rand_augment(image: &mut RgbImage, ops: u32, magnitude: u32, random: &mut Random) {
     for _ in 0..ops {
         draw(image, RAND_AUGMENT, Some(magnitude), random);
     }
 }
 
-/// One change of any strength (Müller & Hutter 2021): torchvision's `TrivialAugmentWide`.
+/// Applies one operation with a random magnitude (Müller & Hutter 2021), as torchvision's
+/// `TrivialAugmentWide` does.
 pub(super) fn trivial_augment(image: &mut RgbImage, random: &mut Random) {
     draw(image, TRIVIAL_AUGMENT, None, random);
 }
@@ -102,7 +103,7 @@ fn draw(image: &mut RgbImage, space: Space, magnitude: Option<u32>, random: &mut
 }
 
 impl Space {
-    /// What torchvision's `_augmentation_space` has at this step.
+    /// Returns the magnitude in torchvision's `_augmentation_space` for a bin.
     fn strength(&self, op: Op, bin: u32, [width, height]: [u32; 2]) -> f64 {
         let share = f64::from(bin.min(BINS - 1)) / f64::from(BINS - 1);
         let pixels = |side: u32| match self.translate {
@@ -130,7 +131,7 @@ impl Op {
         )
     }
 
-    /// torchvision's `_apply_op` on an image of Pillow.
+    /// Applies the operation as torchvision's `_apply_op` does to a Pillow image.
     pub(super) fn apply(self, image: &mut RgbImage, strength: f64) {
         let factor = (1.0 + strength) as f32;
         match self {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_is_torchvisions_to_the_byte() {
+    fn every_operation_matches_torchvision_byte_for_byte() {
         let input = resnet_image::open(fixture("input.png")).unwrap();
         let sheet = resnet_image::open(fixture("expected.png")).unwrap();
         let (width, height) = input.dimensions();
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn strengths_are_torchvisions() {
+    fn magnitudes_match_torchvision() {
         let cases = cases();
         for (name, space) in [("rand", RAND_AUGMENT), ("trivial", TRIVIAL_AUGMENT)] {
             let table = cases["strengths"][name].as_object().unwrap();

@@ -1,4 +1,4 @@
-//! Changes of images that are the user's own.
+//! Your own image transforms.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use resnet_image::Pixels;
 
 use crate::random::{For, random};
 
-/// A change of an image of your own, such as a blur or a library's augmentation: see
-/// [`DataLoader::with_transform`](crate::DataLoader::with_transform). Every function of an image and a seed is one.
+/// Your own change of an image, such as a blur or an augmentation of another library. Pass it to
+/// [`DataLoader::with_transform`](crate::DataLoader::with_transform). Every function of an image
+/// and a seed implements this trait.
 ///
 /// ```
 /// use resnet_data::{Augment, DataLoader, Dataset, Transform};
 /// use resnet_image::{Pixels, Preprocessing};
 ///
-/// /// Turns every second image upside down.
+/// Turns half of the images upside down.
 /// struct UpsideDown;
 ///
 /// impl Transform for UpsideDown {
@@ -36,10 +37,11 @@ use crate::random::{For, random};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Transform: Send + Sync {
-    /// Changes an image, which has the channels that the network takes. Everything random must come from `seed`, which is
-    /// another for each image, epoch and transform, so that a batch depends on the seed of the loader alone.
+    /// Changes an image that has the channels of the network. Derive all randomness from `seed`,
+    /// which differs for each image, epoch and transform. Then a batch depends only on the seed of
+    /// the loader.
     ///
-    /// All images of a batch must keep one size. Other channels are converted back.
+    /// All images of a batch must have the same size. The loader converts other channels back.
     fn apply(&self, image: Pixels, seed: u64) -> Pixels;
 }
 
@@ -49,7 +51,7 @@ impl<F: Fn(Pixels, u64) -> Pixels + Send + Sync> Transform for F {
     }
 }
 
-/// Transforms, in their order.
+/// Transforms in the order of their application.
 #[derive(Clone, Default)]
 pub(crate) struct Transforms(Vec<Arc<dyn Transform>>);
 
@@ -58,11 +60,11 @@ impl Transforms {
         self.0.push(Arc::new(transform));
     }
 
-    /// Applies all of them to the image at a place: an epoch, a sample of it.
+    /// Applies all transforms to the image at a place: an epoch and a sample index.
     ///
     /// # Errors
     ///
-    /// Returns an error in words if one of them leaves no pixels.
+    /// Returns an error message if a transform leaves no pixels.
     pub(crate) fn apply(
         &self,
         image: Pixels,

@@ -1,4 +1,4 @@
-//! The order of classes, where names do not tell it.
+//! The order of classes if the names of the network do not decide.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{listed, unknown};
 use crate::ParseOptionError;
 use crate::dataset::DataError;
 
-/// How a network numbered its classes, where its weights do not name them.
+/// The order in which a network numbers its classes if its weights have no class names.
 ///
 /// ```
 /// use resnet_data::ClassOrder;
@@ -20,11 +20,11 @@ use crate::dataset::DataError;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassOrder {
-    /// As texts, `10` before `2`: torchvision's `ImageFolder`, and `resnet-train`.
+    /// Sorted as text, `10` before `2`, as in torchvision's `ImageFolder` and `resnet-train`.
     Lexical,
-    /// Numbers in names by their values, letters without regard to case: timm.
+    /// Sorted with numbers by value and without regard to case, as in timm.
     Numeric,
-    /// Each name is the number of its class, from 0.
+    /// By number: each name is the number of its class, counted from 0.
     Index,
 }
 
@@ -54,26 +54,27 @@ impl FromStr for ClassOrder {
     }
 }
 
-/// Where the classes of a dataset stand among the classes of a network, in each customary reading of their names.
+/// The places of a dataset's classes among the classes of a network, in each common order.
 pub(super) struct Readings {
-    /// The names as class numbers.
+    /// The class numbers, if all names are numbers.
     index: Option<Vec<usize>>,
     lexical: Option<Reading>,
     numeric: Option<Reading>,
-    /// Whether the names are some of all numbers without 0, so that all of them may begin with 0 or 1.
+    /// Whether the names are only some of the numbers and not `0`, so that the dataset may count
+    /// from 0 or from 1.
     may_begin_at_1: bool,
     count: usize,
 }
 
-/// One reading.
+/// The places of the classes in one order.
 struct Reading {
     places: Vec<usize>,
-    /// All names in its order.
+    /// All names in this order.
     names: Vec<String>,
 }
 
 impl Readings {
-    /// Reads `own` as the names of `count` classes, or of some of them.
+    /// Interprets `own` as the names of `count` classes, or of some of them.
     pub(super) fn new(own: &[String], count: usize) -> Self {
         let index = numbers(own).filter(|numbers| numbers.iter().all(|&number| number < count));
         let may_begin_at_1 = index
@@ -109,7 +110,8 @@ impl Readings {
         }
     }
 
-    /// The places: those of the order asked for, or else the only ones. `names` are the network's, where they are known.
+    /// Returns the places in the requested order, or else the unambiguous places. `names` are the
+    /// network's class names, if known.
     pub(super) fn settle(
         self,
         order: Option<ClassOrder>,
@@ -118,7 +120,8 @@ impl Readings {
         origin: &Path,
     ) -> Result<Vec<usize>, DataError> {
         let count = self.count;
-        // The folder `03` is class 3 where that is called `3`, and is not where it is called `4`.
+        // If the network names a class `3`, the folder `03` is class 3 only if this class has the
+        // number 3.
         let number = |&class: &usize| names.and_then(|names| names.get(class)?.parse().ok());
         let is_possible = |class: &usize| number(class).is_none_or(|name: usize| name == *class);
         let is_told = |index: &Vec<usize>| index.iter().all(|class| number(class).is_some());
@@ -168,7 +171,7 @@ impl Reading {
         let numbered = names.iter().enumerate();
         let numbered: HashMap<&String, usize> =
             numbered.map(|(place, name)| (name, place)).collect();
-        // Every name is among all of them.
+        // `names` contains every name of `own`.
         let places = own
             .iter()
             .filter_map(|name| numbered.get(name).copied())
@@ -177,12 +180,12 @@ impl Reading {
     }
 }
 
-/// The names of all classes in the order of a reading; none where there is no such order.
+/// Returns the names of all classes in an order, or nothing if there is no such order.
 fn names_of(reading: Option<Reading>) -> Vec<String> {
     reading.map_or_else(Vec::new, |reading| reading.names)
 }
 
-/// The names as numbers, if all are and no two are the same.
+/// Returns the names as numbers if all of them are numbers and no two are equal.
 fn numbers(own: &[String]) -> Option<Vec<usize>> {
     let number = |name: &String| {
         let digits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
@@ -193,7 +196,8 @@ fn numbers(own: &[String]) -> Option<Vec<usize>> {
     (distinct.len() == numbers.len()).then_some(numbers)
 }
 
-/// The names of all classes where some are called by their numbers, with zeros before them or without.
+/// Returns the names of all classes if some have their numbers as names, with or without leading
+/// zeros.
 fn all_numbers(own: &[String], index: &[usize], count: usize) -> Option<Vec<String>> {
     let padded = own
         .iter()
@@ -208,7 +212,7 @@ fn all_numbers(own: &[String], index: &[usize], count: usize) -> Option<Vec<Stri
     own.iter().zip(index).all(alike).then(all)
 }
 
-/// timm's key to sort by: texts in lower case and numbers in turn.
+/// Computes timm's sort key: lowercase text and numbers in alternation.
 fn natural_key(name: &str) -> Vec<(String, usize, String)> {
     let name = name.to_lowercase();
     let mut rest = name.as_str();
@@ -242,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn all_folders_are_placed_by_their_order() {
-        // As torchvision and timm order them.
+    fn all_folders_follow_their_order() {
+        // The orders of torchvision and timm.
         let [lexical, numeric] = places(&["class_1", "class_10", "class_2"], 3);
         assert_eq!(
             (lexical, numeric),
@@ -256,13 +260,13 @@ mod tests {
         );
         let [lexical, numeric] = places(&["01", "02", "10"], 3);
         assert_eq!((&lexical, &numeric), (&Some(vec![0, 1, 2]), &lexical));
-        // Two names of one number have no numeric order.
+        // Two names for one number have no numeric order.
         let [lexical, numeric] = places(&["1", "01"], 2);
         assert_eq!((lexical, numeric), (Some(vec![1, 0]), None));
     }
 
     #[test]
-    fn some_folders_are_placed_among_all_numbers() {
+    fn some_folders_are_located_among_all_numbers() {
         // 0, 1, 10, 11, 2, …: `2` is the fifth.
         assert_eq!(
             places(&["10", "2"], 12),
@@ -273,7 +277,7 @@ mod tests {
             places(&["03", "10"], 12),
             [Some(vec![3, 10]), Some(vec![3, 10])]
         );
-        // Padded as well as not: a number by its value alone.
+        // With padded and unpadded numbers, only the value counts.
         assert_eq!(places(&["03", "1"], 12), [None, Some(vec![3, 1])]);
         assert_eq!(places(&["12"], 12), [None, None]);
         assert_eq!(places(&["cat"], 12), [None, None]);
@@ -281,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_timms() {
+    fn sort_keys_match_timm() {
         let mut names = ["a10b2", "a2", "a10b", "A1", "a", "007", "7x", "b"];
         names.sort_by_key(|name| natural_key(name));
         assert_eq!(names, ["007", "7x", "a", "A1", "a2", "a10b", "a10b2", "b"]);

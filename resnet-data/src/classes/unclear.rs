@@ -1,11 +1,11 @@
-//! Errors where names can be read in two ways.
+//! Errors for ambiguous class names.
 
 use std::path::Path;
 
 use super::listed;
 use crate::dataset::DataError;
 
-/// Some of the numbers of all classes, which may begin with 0 or 1.
+/// Returns the error for some of the class numbers, which may count from 0 or from 1.
 pub(super) fn two_starts(
     origin: &Path,
     own: &[String],
@@ -19,7 +19,7 @@ pub(super) fn two_starts(
         None => format!("class {class}"),
     };
     let advice = match names {
-        Some(_) => "call the folders as the network calls its classes",
+        Some(_) => "name the folders like the network's classes",
         None => "name all classes of the network in their order with `NetworkClasses::named`",
     };
     DataError::Unclear {
@@ -27,7 +27,7 @@ pub(super) fn two_starts(
         expected: match names {
             Some(_) => format!("names of the network's {count} classes, or all of their numbers"),
             None => format!(
-                "one reading of the numbers, as the weights do not name their {count} classes"
+                "unambiguous class numbers, as the weights do not name their {count} classes"
             ),
         },
         found: format!(
@@ -40,9 +40,9 @@ pub(super) fn two_starts(
     }
 }
 
-/// All names in two orders that differ.
+/// Returns the error for class names whose two orders differ.
 pub(super) fn two_orders(origin: &Path, lexical: Vec<String>, numeric: Vec<String>) -> DataError {
-    // Up to where they differ, or around it.
+    // Shows the names up to the first difference, or around it.
     let pairs = lexical.iter().zip(&numeric);
     let differ = pairs.take_while(|(a, b)| a == b).count();
     let shown = |names: &[String]| match names {
@@ -51,9 +51,9 @@ pub(super) fn two_orders(origin: &Path, lexical: Vec<String>, numeric: Vec<Strin
     };
     DataError::Unclear {
         path: origin.into(),
-        expected: "one order of the classes, as the weights do not name theirs".into(),
+        expected: "one order of the classes, as the weights have no class names".into(),
         found: format!(
-            "two customary ones: lexical, as in torchvision ({}), and numeric, as in timm ({})",
+            "two common ones: lexical, as in torchvision ({}), and numeric, as in timm ({})",
             shown(&lexical),
             shown(&numeric)
         ),
@@ -61,7 +61,7 @@ pub(super) fn two_orders(origin: &Path, lexical: Vec<String>, numeric: Vec<Strin
     }
 }
 
-/// A few names around a place.
+/// Formats a few names around a place.
 fn excerpt(names: &[String], place: usize) -> String {
     const SHOWN: usize = 5;
     let first = if place < SHOWN { 0 } else { place - 1 };
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_are_shown_where_they_differ() {
+    fn orders_are_shown_around_their_first_difference() {
         let names: Vec<String> = (0..12).map(|number| format!("x{number}")).collect();
         assert_eq!(excerpt(&names, 2), "`x0`, `x1`, `x2`, `x3`, `x4`, …");
         assert_eq!(excerpt(&names, 9), "…, `x8`, `x9`, `x10`, `x11`");

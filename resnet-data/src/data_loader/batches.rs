@@ -1,4 +1,4 @@
-//! The batches of an epoch, prepared ahead by threads.
+//! The batches of an epoch, which worker threads prepare ahead of time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use super::LoaderError;
 use super::plan::Plan;
 use crate::Batch;
 
-/// The batches of an epoch, in their order.
+/// An iterator over the batches of an epoch, in order.
 #[derive(Debug)]
 pub struct Batches {
     shared: Arc<Shared>,
@@ -20,10 +20,10 @@ struct Shared {
     plan: Arc<Plan>,
     order: Vec<usize>,
     epoch: u64,
-    /// The first batch that is asked for.
+    /// The first batch to prepare.
     first: usize,
     total: usize,
-    /// How many batches may wait to be taken: what bounds the memory.
+    /// The maximum number of batches waiting to be taken, which limits the memory.
     ahead: usize,
     state: Mutex<State>,
     changed: Condvar,
@@ -31,18 +31,18 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The next batch that nobody works on.
+    /// The next batch that no worker has started.
     next: usize,
-    /// The next batch that is to be handed out.
+    /// The next batch to return.
     taken: usize,
     ready: BTreeMap<usize, Batch>,
     stopped: bool,
-    /// A worker panicked: its batch will never come.
+    /// Whether a worker panicked, so that its batch never arrives.
     broken: bool,
 }
 
 impl Batches {
-    /// Starts the threads for the batches of an epoch, from one of them on.
+    /// Starts the worker threads for the batches of an epoch from `first` on.
     pub(super) fn start(
         plan: &Arc<Plan>,
         workers: usize,
@@ -122,7 +122,7 @@ impl Shared {
     }
 }
 
-/// Tells the others when a worker panics.
+/// Notifies the other threads when a worker panics.
 struct Alarm<'a>(&'a Shared);
 
 impl Drop for Alarm<'_> {
@@ -139,7 +139,7 @@ impl Iterator for Batches {
 
     /// # Panics
     ///
-    /// If a worker panicked.
+    /// Panics if a worker panicked.
     fn next(&mut self) -> Option<Batch> {
         let mut state = self.shared.state();
         if state.taken >= self.shared.total {
@@ -170,7 +170,7 @@ impl Drop for Batches {
         self.shared.state().stopped = true;
         self.shared.changed.notify_all();
         for worker in self.workers.drain(..) {
-            // It panicked: `next` has said so.
+            // The worker panicked: `next` has reported it.
             let _ = worker.join();
         }
     }

@@ -1,4 +1,4 @@
-//! From the place of a batch to its images.
+//! The images of each batch.
 
 use resnet_image::{Pixels, Preprocessing};
 
@@ -6,7 +6,7 @@ use crate::augment::{Erase, Transforms};
 use crate::random::{For, random};
 use crate::{Augment, BadImage, Batch, Dataset, Mix, Sampling};
 
-/// What the batches of a loader are.
+/// The settings of a data loader.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) dataset: Dataset,
@@ -17,17 +17,18 @@ pub(super) struct Plan {
     pub(super) sampling: Sampling,
     pub(super) batch_size: usize,
     pub(super) seed: u64,
-    /// The place of this share of every batch, and how many shares there are.
+    /// The index of this share of every batch, and the number of shares.
     pub(super) share: [usize; 2],
 }
 
 impl Plan {
-    /// Whether an epoch leaves out the images that do not fill a batch: in training, if that leaves a batch.
+    /// Returns whether an epoch drops an incomplete last batch. It does in training, unless no
+    /// other batch is left.
     fn drop_last(&self) -> bool {
         self.augment.is_some() && self.dataset.len() > self.batch_size
     }
 
-    /// The number of batches of an epoch.
+    /// Returns the number of batches per epoch.
     pub(super) fn len(&self) -> usize {
         match self.drop_last() {
             true => self.dataset.len() / self.batch_size,
@@ -35,7 +36,7 @@ impl Plan {
         }
     }
 
-    /// The images of the smallest batch of an epoch, or of its smallest share.
+    /// Returns the number of images in the smallest batch of an epoch, or in its smallest share.
     pub(super) fn smallest_batch(&self) -> usize {
         let (images, size) = (self.dataset.len(), self.batch_size);
         let last = match (images % size, self.drop_last()) {
@@ -85,7 +86,7 @@ impl Plan {
         let image = image.map_err(|error| with_causes(&error))?;
         let mut random = random(self.seed, For::Sample, place);
         let image = match &self.augment {
-            // Gray has equal colors, and every change leaves them equal.
+            // Gray images have three equal channels, and every augmentation keeps them equal.
             Some(augment) => augment
                 .apply(image.into_rgb(), &self.preprocessing, &mut random)
                 .map(|image| Pixels::from(image).convert(channels)),
@@ -102,7 +103,7 @@ impl Plan {
     }
 }
 
-/// An error with its causes, in one line.
+/// Formats an error with its causes on one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes

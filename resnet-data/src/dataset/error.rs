@@ -1,66 +1,66 @@
-//! Why a dataset cannot be used.
+//! The errors of a dataset.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a dataset is of no use.
+/// The error of a dataset that cannot be opened, created or split.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A file or a folder cannot be read.
+    /// An unreadable file or folder.
     #[error("`{}`: expected {expected}", .path.display())]
     Io {
-        /// It.
+        /// The path.
         path: PathBuf,
-        /// What should be there.
+        /// The expected content.
         expected: &'static str,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A folder or a file has another form.
+    /// A folder or file in another format.
     #[error("`{}`: expected {expected}, found {found}", .path.display())]
     Form {
-        /// It.
+        /// The path.
         path: PathBuf,
-        /// What should be there.
+        /// The expected content.
         expected: String,
-        /// What is.
+        /// The content found.
         found: String,
     },
-    /// What is there can be taken in several ways, or in none.
+    /// An ambiguous or unsuitable folder or file.
     #[error("`{}`: expected {expected}, found {found}; {advice}", .path.display())]
     Unclear {
-        /// The folder or the file.
+        /// The path.
         path: PathBuf,
-        /// What should be there.
+        /// The expected content.
         expected: String,
-        /// What is.
+        /// The content found.
         found: String,
-        /// What to do.
+        /// The advice to the user.
         advice: String,
     },
-    /// There are too few images.
+    /// Too few images.
     #[error("expected {expected}, found {found}")]
     TooFew {
-        /// What is needed.
+        /// The expected number.
         expected: String,
-        /// What is there.
+        /// The number found.
         found: String,
     },
-    /// A label is not the number of a class.
+    /// A label that is not the index of a class.
     #[error("`{name}`: expected a class below {classes}, found {label}")]
     Label {
-        /// The image.
+        /// The name of the image.
         name: String,
         /// The label.
         label: usize,
         /// The number of classes.
         classes: usize,
     },
-    /// A dataset cannot be split so.
+    /// A share that cannot be split off.
     #[error("expected a share between 0 and 1 to split off, found {found}")]
     Share {
-        /// The share asked for.
+        /// The requested share.
         found: f64,
     },
 }

@@ -1,4 +1,4 @@
-//! One labeled image.
+//! Labeled images and their sources.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -18,29 +18,29 @@ pub struct Sample {
     pub(crate) labels: SampleLabels,
 }
 
-/// Where an image is.
+/// The source of an image.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     File(PathBuf),
-    /// Planes of red, green and blue, from a place of a file in memory on.
+    /// Planes of red, green and blue in a file held in memory, from `start` on.
     Planes {
         file: Arc<(PathBuf, Vec<u8>)>,
         start: usize,
         side: u32,
     },
-    /// Drawn anew each time.
+    /// A shape that is drawn anew each time.
     Shape {
         class: usize,
         seed: u64,
     },
-    /// An image of a source that is the user's own.
+    /// An image of your own source.
     Custom {
         images: SharedSource,
         index: usize,
     },
 }
 
-/// The classes of an image: one, or any number of them in a dataset of several labels per image.
+/// The labels of an image: one class, or any number of classes in a multi-label dataset.
 ///
 /// ```
 /// use resnet_data::SampleLabels;
@@ -52,12 +52,12 @@ pub(crate) enum Source {
 pub enum SampleLabels {
     /// Exactly one class.
     One(usize),
-    /// Any number of classes, or none.
+    /// Any number of classes, including none.
     Several(Vec<usize>),
 }
 
 impl SampleLabels {
-    /// Returns the numbers of the classes.
+    /// Returns the indices of the classes.
     pub fn as_slice(&self) -> &[usize] {
         match self {
             Self::One(label) => std::slice::from_ref(label),
@@ -90,22 +90,22 @@ impl From<&[usize]> for SampleLabels {
     }
 }
 
-/// Why the image of a sample is missing.
+/// The error of a sample without a readable image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// The file cannot be read or decoded.
+    /// A file that cannot be read or decoded.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// An [`ImageSource`](crate::ImageSource) has no such image.
+    /// An image that its [`ImageSource`](crate::ImageSource) cannot return.
     #[error(transparent)]
     Source(Box<dyn Error + Send + Sync>),
-    /// The image has no pixels.
+    /// An image without pixels.
     #[error("expected an image of one pixel or more, found {width}x{height}")]
     Empty {
-        /// Columns of the image.
+        /// The width of the image.
         width: u32,
-        /// Rows of the image.
+        /// The height of the image.
         height: u32,
     },
 }
@@ -129,11 +129,12 @@ impl Sample {
         }
     }
 
-    /// Reads the image, with these channels.
+    /// Reads the image and converts it to these channels.
     ///
     /// # Errors
     ///
-    /// Returns an error if its file cannot be read or decoded, or its source does not have it.
+    /// Returns an error if the file cannot be read or decoded, or if the source does not return the
+    /// image.
     pub fn image(&self, channels: Channels) -> Result<Pixels, ImageError> {
         let image = match &self.source {
             Source::File(path) => return Ok(resnet_image::open_as(path, channels)?),
@@ -166,7 +167,7 @@ impl Sample {
     ///
     /// # Errors
     ///
-    /// As for [`image`](Self::image).
+    /// Returns an error in the same cases as [`image`](Self::image).
     pub fn rgb(&self) -> Result<RgbImage, ImageError> {
         Ok(self.image(Channels::Rgb)?.into_rgb())
     }

@@ -1,13 +1,14 @@
-//! What errors show of a folder, and what they advise.
+//! Descriptions of folders, and advice, for errors.
 
 use std::path::{Path, PathBuf};
 
 use super::listing::{Folder, Listing, Part, below, folders, has_image};
 
-/// Folders shown of each folder.
+/// The number of subfolders to show per folder.
 const SHOWN: usize = 3;
 
-/// The folders with what is in them: ``` `data/` (2 folders: `train/` (3 folders), `val/` (3 folders)) ```.
+/// Describes folders and their contents: ``` `data/` (2 folders: `train/` (3 folders), `val/` (3
+/// folders)) ```.
 pub(super) fn excerpt(listing: &Listing) -> String {
     shown(&listing.folders, 1)
 }
@@ -39,7 +40,7 @@ fn inside(folder: &Path, depth: usize) -> String {
     }
 }
 
-/// ``1 image``, ``2 images``.
+/// Formats a count with its noun: `1 image`, `2 images`.
 pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
@@ -47,7 +48,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// Names in backticks, the first few of them.
+/// Formats the first few names in backticks.
 pub(super) fn named(folders: &[&Folder]) -> String {
     let names = folders.iter().take(2 * SHOWN);
     let names: Vec<String> = names.map(|folder| format!("`{}`", folder.name)).collect();
@@ -57,7 +58,8 @@ pub(super) fn named(folders: &[&Folder]) -> String {
     }
 }
 
-/// The paths that hold a dataset below a folder, as advice; none where nothing is found.
+/// Returns the advice to pass one of the paths below a folder that hold a dataset, if there are
+/// any.
 pub(super) fn paths(folder: &Path) -> Option<String> {
     let mut found: Vec<PathBuf> = Vec::new();
     for candidate in below(folder, 4) {
@@ -76,7 +78,7 @@ pub(super) fn paths(folder: &Path) -> Option<String> {
     }
 }
 
-/// The table to pass, if there are any: the one to train from.
+/// Returns the advice to pass a table, if there are any. Prefers the training table.
 pub(super) fn table(tables: &[PathBuf]) -> Option<String> {
     let is_train = |table: &&PathBuf| {
         let stem = table.file_stem().unwrap_or_default().to_string_lossy();
@@ -86,7 +88,7 @@ pub(super) fn table(tables: &[PathBuf]) -> Option<String> {
     Some(format!("pass the table `{}`", table.display()))
 }
 
-/// Whether a folder looks as a path that can be opened.
+/// Returns whether a folder looks like a dataset.
 fn is_dataset(folder: &Path) -> bool {
     if super::is_cifar(folder) {
         return true;
@@ -99,7 +101,8 @@ fn is_dataset(folder: &Path) -> bool {
     }
 }
 
-/// Whether at least two of a few folders have images, and none is named after a part.
+/// Returns whether at least two of the first folders have images, and no folder has the name of a
+/// split.
 fn are_classes(folders: &[Folder]) -> bool {
     let few = folders.iter().take(20);
     let with_images = few.filter(|folder| has_image(&folder.path)).count();

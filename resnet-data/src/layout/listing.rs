@@ -1,4 +1,4 @@
-//! What lies directly in a folder.
+//! The contents of a folder.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -9,23 +9,23 @@ use resnet_image::has_image_ending;
 
 use crate::search::{is_hidden, leads_above};
 
-/// What lies directly in a folder, sorted by name, without what is hidden.
+/// The direct contents of a folder, sorted by name, without hidden entries.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) folders: Vec<Folder>,
     pub(super) images: usize,
-    /// Files that may be tables.
+    /// The files that may be tables.
     pub(super) tables: Vec<PathBuf>,
 }
 
-/// A folder inside another.
+/// A subfolder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Folder {
     pub(super) name: String,
     pub(super) path: PathBuf,
 }
 
-/// What a folder with images is for, by its name.
+/// A split, as the name of its folder says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Train,
@@ -34,7 +34,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// The part that a folder is named after, in any case.
+    /// Returns the split with this name, in any case.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
@@ -44,7 +44,8 @@ impl Part {
         }
     }
 
-    /// Whether a name begins as that of a part: `train_set`, `test2017`, `ValidationData`.
+    /// Returns whether a name starts like the name of a split: `train_set`, `test2017`,
+    /// `ValidationData`.
     pub(super) fn is_hinted(name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let end = name.find(|c: char| !c.is_ascii_alphabetic());
@@ -72,7 +73,7 @@ impl Listing {
                 continue;
             }
             let path = entry.path();
-            // Links are followed; what leads nowhere is told when images are looked for.
+            // Follows links. The image search reports broken links later.
             let kind = match entry.file_type() {
                 Ok(kind) if kind.is_symlink() => {
                     fs::metadata(&path).map(|metadata| metadata.file_type())
@@ -97,7 +98,7 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The folders that are named after a part.
+    /// Returns the folders with the name of a split.
     pub(super) fn parts(&self, part: Part) -> Vec<&Folder> {
         let folders = self.folders.iter();
         folders
@@ -113,24 +114,25 @@ fn is_table(path: &Path) -> bool {
         .any(|table| ending.eq_ignore_ascii_case(table))
 }
 
-/// The folders directly in a folder; none where it cannot be read.
+/// Returns the subfolders of a folder, or nothing if the folder is unreadable.
 pub(super) fn folders(folder: &Path) -> Vec<Folder> {
     Listing::of(folder).map_or_else(|_| Vec::new(), |listing| listing.folders)
 }
 
-/// Whether an image lies directly in a folder.
+/// Returns whether a folder directly contains an image.
 pub(super) fn has_image(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files = entries.filter(|entry| !is_hidden(&entry.file_name()));
     files.any(|entry| has_image_ending(entry.file_name()) && !entry.path().is_dir())
 }
 
-/// Whether an image lies in a folder inside a folder, a few folders down.
+/// Returns whether a subfolder contains an image, down to four levels.
 pub(super) fn has_image_inside(folder: &Path) -> bool {
     below(folder, 4).any(|folder| has_image(&folder.path))
 }
 
-/// The folders in a folder down to a depth, the upper ones first. Not many, so that a large disk is not searched.
+/// Iterates over the folders below a folder down to a depth, upper levels first. Stops after 500,
+/// so that it does not search a whole disk.
 pub(super) fn below(folder: &Path, depth: usize) -> impl Iterator<Item = Folder> {
     const MOST: usize = 500;
     let first = folders(folder).into_iter().map(|folder| (folder, 1));

@@ -1,4 +1,4 @@
-//! Items of another dataset, such as one of Burn's.
+//! Items of another dataset, such as a Burn dataset.
 
 use std::error::Error;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use resnet_image::{Channels, Pixels};
 use super::ImageSource;
 use crate::dataset::{DataError, Dataset, SampleLabels};
 
-/// Items by index, with their labels and a function that makes images of them.
+/// Items by index, with their labels and a function that converts an item to an image.
 struct Items<I, G, F> {
     labels: Vec<SampleLabels>,
     get: G,
@@ -40,15 +40,15 @@ where
 }
 
 impl Dataset {
-    /// Makes a dataset of the items of another one, of which `get` returns the item at an index: `labels` gives the class
-    /// or the classes of an item, `image` its pixels. Each item is read once for its label, and again for each batch that
-    /// has it.
+    /// Creates a dataset from the items of another one. `get` returns the item at an index,
+    /// `labels` returns the class or classes of an item, and `image` returns its pixels. Calls
+    /// `get` once per item for its label, and again for each batch with the item.
     ///
-    /// With the feature `burn-dataset`, `from_burn` takes a dataset of Burn.
+    /// With the feature `burn-dataset`, `from_burn` takes a Burn dataset.
     ///
     /// # Errors
     ///
-    /// Returns an error if an item is missing, or a label is not the number of a class.
+    /// Returns an error if an item is missing, or if a label is not the index of a class.
     ///
     /// ```
     /// use resnet_data::Dataset;
@@ -88,11 +88,12 @@ impl Dataset {
         Self::from_source(classes, items)
     }
 
-    /// Makes a dataset of a dataset of Burn: `labels` gives the class or the classes of an item, `image` its pixels.
+    /// Creates a dataset from a Burn dataset. `labels` returns the class or classes of an item, and
+    /// `image` returns its pixels.
     ///
     /// # Errors
     ///
-    /// As [`from_items`](Self::from_items).
+    /// Returns an error in the same cases as [`from_items`](Self::from_items).
     ///
     /// ```
     /// use burn::data::dataset::InMemDataset;

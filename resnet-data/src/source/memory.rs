@@ -25,12 +25,12 @@ impl ImageSource for Memory {
 }
 
 impl Dataset {
-    /// Makes a dataset of images in memory, each with the number of its class: of these classes, by their places. Pass a
-    /// `Vec` or an array of numbers where an image may have several classes.
+    /// Creates a dataset from images in memory, each with the index of its class in `classes`. If
+    /// an image may have several classes, pass a `Vec` or an array of indices.
     ///
     /// # Errors
     ///
-    /// Returns an error if a label is not the number of a class.
+    /// Returns an error if a label is not the index of a class.
     ///
     /// ```
     /// use resnet_data::Dataset;

@@ -1,4 +1,4 @@
-//! Which column of a table has the paths, and which the labels.
+//! Finds the columns of a table that hold the paths and the labels.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::dataset::DataError;
 
 const OPTIONS: &str = "set `DataOptions::path_column` and `DataOptions::label_column`";
 
-/// Columns that errors show.
+/// The maximum number of columns to show in an error.
 const SHOWN: usize = 12;
 
-/// How columns with paths are called, in lower case and with `_` between words.
+/// Common names of path columns, in lower case and with `_` between words.
 const PATHS: [&str; 24] = [
     "path",
     "paths",
@@ -43,7 +43,7 @@ const PATHS: [&str; 24] = [
     "photo",
 ];
 
-/// How columns with labels are called.
+/// Common names of label columns.
 const LABELS: [&str; 14] = [
     "label",
     "labels",
@@ -61,16 +61,16 @@ const LABELS: [&str; 14] = [
     "tags",
 ];
 
-/// The columns that are read.
+/// The path and label columns of a table.
 pub(super) struct Columns {
     pub(super) path: usize,
     pub(super) label: usize,
-    /// Whether the first row has names.
+    /// Whether the first row is a header.
     pub(super) header: bool,
     pub(super) note: Option<String>,
 }
 
-/// A table whose columns are looked for.
+/// The search for the columns of a table.
 pub(super) struct Search<'a> {
     pub(super) path: &'a Path,
     pub(super) folder: &'a Path,
@@ -79,7 +79,8 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Finds the columns: those that are named, or else by the names in the header, or else by what is in them.
+    /// Finds the columns by the options, or else by the names in the header, or else by their
+    /// contents.
     pub(super) fn find(&self, options: &DataOptions) -> Result<Columns, DataError> {
         let wanted = [&options.path_column, &options.label_column];
         let wanted = [
@@ -133,7 +134,7 @@ impl Search<'_> {
         })
     }
 
-    /// A column by its name, or else by its number, and whether it was its name.
+    /// Finds a column by its name, or else by its number. Also returns whether the name matched.
     fn wanted(&self, name: Option<&str>) -> Result<Option<(usize, bool)>, DataError> {
         let Some(name) = name else { return Ok(None) };
         let cells = || (0..self.columns).map(|column| self.rows[0].cell(column));
@@ -152,7 +153,8 @@ impl Search<'_> {
         }
     }
 
-    /// The one column of two whose last cell ends as the name of an image, though no such file is there.
+    /// Returns the column with an image file extension in its last cell, if exactly one of two
+    /// columns has it. The file need not exist.
     fn by_ending(&self) -> Option<usize> {
         let last = self.rows.last().filter(|_| self.columns == 2)?;
         let is_image = [0, 1].map(|column| has_image_ending(last.cell(column)));
@@ -163,14 +165,14 @@ impl Search<'_> {
         }
     }
 
-    /// The columns whose names in the first row are among some.
+    /// Returns the columns whose names in the first row are among `names`.
     fn called(&self, names: &[&str]) -> Vec<usize> {
         let is_called =
             |&column: &usize| names.contains(&normal(self.rows[0].cell(column)).as_str());
         (0..self.columns).filter(is_called).collect()
     }
 
-    /// The one column that can be one of labels: some values, each for several images.
+    /// Returns the only column with values that may be labels: words, each for several images.
     fn label_by_content(&self, others: &[usize]) -> Result<usize, DataError> {
         let body = &self.rows[self.rows.len().min(1)..];
         let one_hot: Vec<usize> = others
@@ -200,7 +202,8 @@ impl Search<'_> {
         }
     }
 
-    /// Whether the first row has names: it names no file, and one of the names is known, or its label stands nowhere else.
+    /// Returns whether the first row is a header. A header names no file, and its columns have
+    /// known names or its label occurs nowhere else.
     fn is_header(&self, path: usize, label: usize, named: bool, called: bool) -> bool {
         let first = &self.rows[0];
         let cell = first.cell(path);
@@ -233,7 +236,7 @@ impl Search<'_> {
         ))
     }
 
-    /// No cell of some columns names a file.
+    /// Returns the error for columns in which no cell names a file.
     pub(super) fn no_files(&self, columns: &[usize]) -> DataError {
         let body = &self.rows[usize::from(self.rows.len() > 1)..];
         let cells = |row: &Row| {
@@ -250,7 +253,7 @@ impl Search<'_> {
             .unwrap_or_else(|| format!("correct the paths, or {OPTIONS}"));
         DataError::Unclear {
             path: self.path.into(),
-            expected: "paths of files, from the folder of the table on".into(),
+            expected: "file paths relative to the table's folder".into(),
             found: format!("none{}", found.unwrap_or_default()),
             advice,
         }
@@ -259,7 +262,7 @@ impl Search<'_> {
     fn unclear(&self, what: &str) -> DataError {
         DataError::Unclear {
             path: self.path.into(),
-            expected: format!("one column that can be the one with the {what}"),
+            expected: format!("exactly one column that may hold the {what}"),
             found: format!("the columns {}", self.listed()),
             advice: OPTIONS.into(),
         }
@@ -289,7 +292,7 @@ fn is_mark(cell: &str) -> bool {
     ["0", "1", "0.0", "1.0", "true", "false"].contains(&cell.to_lowercase().as_str())
 }
 
-/// Whether the values of a column are some words, and half of them at least repetitions.
+/// Returns whether the values of a column are words, and at least half of them are repetitions.
 fn is_label(body: &[Row], column: usize) -> bool {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for row in body {

@@ -1,4 +1,4 @@
-//! The images that the rows of a table list.
+//! The images in the rows of a table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Reads a row of `table` with its path and its labels in these columns.
+    /// Reads a row of `table`, with the path and the labels in these columns.
     pub(super) fn new(
         table: &Path,
         row: &'a Row,
@@ -50,14 +50,15 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Keeps the first of the rows that list the same image with the same labels, and returns a note where there are any.
+/// Removes duplicate rows that list the same image with the same labels. Returns a note if there
+/// are any.
 pub(super) fn merge(
     table: &Path,
     entries: &mut Vec<Entry>,
     several: bool,
 ) -> Result<Option<String>, DataError> {
     let folder = table.parent().unwrap_or(Path::new(""));
-    // Paths may be absolute beside relative ones.
+    // A table may mix absolute and relative paths.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
     let mut known: HashMap<PathBuf, usize> = HashMap::new();
     let mut is_first = vec![true; entries.len()];
@@ -80,9 +81,9 @@ pub(super) fn merge(
     let again = is_first.iter().filter(|is_first| !**is_first).count();
     let mut is_first = is_first.into_iter();
     entries.retain(|_| is_first.next().unwrap_or(true));
-    let rows = if again == 1 { "row lists" } else { "rows list" };
+    let rows = if again == 1 { "row is" } else { "rows are" };
     Ok(Some(format!(
-        "`{}`: {again} {rows} an image again, and it counts once: `{image}` in lines {first} and {second}",
+        "`{}`: {again} duplicate {rows} ignored: `{image}` in lines {first} and {second}",
         table.display()
     )))
 }

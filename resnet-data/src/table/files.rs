@@ -1,4 +1,4 @@
-//! Which cells of a table name files.
+//! Finds the cells of a table that name files.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use resnet_image::IMAGE_ENDINGS;
 
 use super::rows::Row;
 
-/// Questions that are asked of the file system to find a column.
+/// The maximum number of file system lookups to find a column.
 const QUESTIONS: usize = 200_000;
 
-/// Rows that are asked for at most.
+/// The maximum number of rows to look up.
 const MOST_ROWS: usize = 10_000;
 
-/// Whether a cell names a file, or a link to one that is gone.
+/// Returns whether a cell names a file or a broken link.
 pub(super) fn is_file(folder: &Path, cell: &str) -> bool {
     !cell.is_empty()
         && folder
@@ -21,7 +21,7 @@ pub(super) fn is_file(folder: &Path, cell: &str) -> bool {
             .is_ok_and(|found| found.is_symlink() || !found.is_dir())
 }
 
-/// The columns in which any row names a file.
+/// Returns the columns in which any row names a file.
 pub(super) fn columns(folder: &Path, rows: &[Row], columns: usize) -> Vec<usize> {
     let most = (QUESTIONS / columns.max(1)).clamp(1, MOST_ROWS);
     let has_files = |&column: &usize| {
@@ -31,13 +31,14 @@ pub(super) fn columns(folder: &Path, rows: &[Row], columns: usize) -> Vec<usize>
     (0..columns).filter(has_files).collect()
 }
 
-/// Whether any row names a file in a column.
+/// Returns whether any row names a file in a column.
 pub(super) fn has_any(folder: &Path, rows: &[Row], column: usize) -> bool {
     let mut rows = rows.iter().take(MOST_ROWS);
     rows.any(|row| is_file(folder, row.cell(column)))
 }
 
-/// What the first cells of some columns lack to be paths of files, as advice; none where nothing is found.
+/// Returns advice on how to turn the first cells of some columns into paths of existing files, if
+/// possible.
 pub(super) fn near_miss(folder: &Path, rows: &[Row], columns: &[usize]) -> Option<String> {
     let rows = rows.iter().take(3);
     let mut cells = rows.flat_map(|row| columns.iter().map(|&column| row.cell(column)));
@@ -69,7 +70,7 @@ fn near(folder: &Path, cell: &str) -> Option<String> {
             .map(|ending| format!("{path}.{ending}"));
         if let Some(path) = endings.find(|path| is_file(folder, path)) {
             return Some(format!(
-                "write `{path}` in place of `{cell}`: paths need their endings"
+                "write `{path}` in place of `{cell}`: paths need their file extensions"
             ));
         }
     }

@@ -1,26 +1,26 @@
-//! Quotes that open a cell and swallow other rows.
+//! Unclosed quotes, which swallow the following rows.
 
 use std::path::Path;
 
 use crate::dataset::DataError;
 
-/// Where in a cell a character is.
+/// The position of a character in a cell.
 #[derive(Clone, Copy)]
 enum Place {
     /// Before the first character.
     Start,
     /// In a cell without quotes.
     Plain,
-    /// Behind the quote that opens the cell.
+    /// After the opening quote of a cell.
     Quoted,
-    /// Behind the next quote: it closes the cell, unless another one follows.
+    /// After the next quote, which closes the cell unless another quote follows.
     Closed,
-    /// Spaces behind the cell.
+    /// In the spaces after a quoted cell.
     After,
 }
 
-/// Returns the line of the first quote that opens a cell and is not closed: there is none up to the end of the table, or
-/// the next one is in another row, with text behind it.
+/// Returns the line of the first opening quote that is not closed: no other quote follows, or the
+/// next one is in another row and has text after it.
 pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
     use Place as P;
     let (mut line, mut opened) = (1, 0);
@@ -46,7 +46,7 @@ pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
     matches!(place, P::Quoted).then_some(opened)
 }
 
-/// Whether a cell has what looks as rows of its own: a quote in another row closed it.
+/// Returns whether a cell seems to contain whole rows, because a quote in a later row closed it.
 pub(super) fn has_rows(cell: &str, separator: u8) -> bool {
     let mut lines = cell.split(['\n', '\r']).skip(1);
     lines.any(|line| line.contains(char::from(separator)))
@@ -55,7 +55,7 @@ pub(super) fn has_rows(cell: &str, separator: u8) -> bool {
 pub(super) fn error(path: &Path, line: u64) -> DataError {
     DataError::Unclear {
         path: path.into(),
-        expected: format!("a closing quote (`\"`) for the cell that one opens in line {line}"),
+        expected: format!("a closing quote (`\"`) for the quoted cell in line {line}"),
         found: "none in that row".into(),
         advice:
             "close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_that_swallow_rows_are_found() {
+    fn unclosed_quotes_are_found() {
         for (text, line) in [
             ("a,b\n1,\"x\n2,y\n", Some(2)),
             ("a,b\n1,\"x\n2,y\n3,\"z\n", Some(2)),
@@ -77,7 +77,7 @@ mod tests {
             ("a,b\r\n1,\"\"\"\r\n2,y\r\n", Some(2)),
             ("a,b\r1,\"x\r2,\"y\"\r", Some(2)),
             ("a,b\r\n1,\"x\r\n2,\"y\"\r\n", Some(2)),
-            // Closed, doubled, with lines inside, or in the middle of a cell.
+            // Closed, doubled, with line breaks inside, or in the middle of a cell.
             ("a,\"b\"\n1,\"x \"\"y\"\"\"\n", None),
             ("a,\"b\nc\" ,d\n1,\"\",x\n", None),
             ("a,5\" disk\n1,\"x\"y\n2,z", None),

@@ -1,4 +1,4 @@
-//! The text of a table, and its rows.
+//! Reads a table into rows.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,13 @@ use std::path::Path;
 use super::quotes;
 use crate::dataset::DataError;
 
-/// The most that is read of a table: fourteen million rows take half of it.
+/// The limit on the size of a table. Fourteen million rows take half of it.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Rows that are looked at to find what stands between columns.
+/// The number of rows to inspect for the column separator.
 const LOOKED_AT: usize = 200;
 
-/// What may stand between columns, in the order in which it is tried.
+/// The supported column separators, in the order of the attempts.
 const SEPARATORS: [(u8, &str); 4] = [
     (b',', "commas"),
     (b'\t', "tabs"),
@@ -33,14 +33,14 @@ impl Row {
     }
 }
 
-/// The rows of a table, all with as many cells, two or more.
+/// The rows of a table, all with the same number of cells, at least two.
 pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
-    /// How many columns there are.
+    /// The number of columns.
     pub(super) columns: usize,
-    /// What stands between the columns.
+    /// The column separator.
     pub(super) separator: u8,
-    /// What stands between the columns, where that is not what the file's name says.
+    /// A note about the column separator, if it is not the one that the file extension suggests.
     pub(super) note: Option<String>,
 }
 
@@ -92,7 +92,7 @@ fn malformed(path: &Path, line: u64, columns: usize, found: String) -> DataError
     }
 }
 
-/// The text of a file, without a byte order mark.
+/// Reads the text of a file, without a byte order mark.
 fn text(path: &Path) -> Result<String, DataError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
@@ -146,15 +146,16 @@ fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// Whether the name of a table says that tabs stand between its columns.
+/// Returns whether the file extension of a table implies tabs.
 fn has_tabs(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default();
     let mut tabs = ["tsv", "tab"].iter();
     tabs.any(|tabs| ending.eq_ignore_ascii_case(tabs))
 }
 
-/// What stands between the columns: the first that cuts every row into as many cells, or else the first row at all. Tabs
-/// come before all others where the file's name says so.
+/// Returns the column separator: the first one that gives every row the same number of cells, or
+/// else the first one that splits the first row. Tries tabs first if the file extension implies
+/// them.
 fn separator(path: &Path, text: &str) -> (u8, &'static str) {
     let lengths = |separator: u8| {
         let rows = reader(text, separator).into_records().take(LOOKED_AT);

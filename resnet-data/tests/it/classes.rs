@@ -1,10 +1,10 @@
-//! Which classes of a network those of a dataset are.
+//! `Dataset::matched`: the classes of a dataset among the classes of a network.
 
 use resnet_data::{ClassOrder, Dataset, NetworkClasses};
 
 use crate::files;
 
-/// A dataset with one image for each of these folders.
+/// Creates a dataset with one image in each of these folders.
 fn folders(names: &[&str]) -> Dataset {
     let folder = tempfile::tempdir().unwrap();
     let images: Vec<String> = names.iter().map(|name| format!("{name}/1.png")).collect();
@@ -13,7 +13,7 @@ fn folders(names: &[&str]) -> Dataset {
     Dataset::folder(folder.path()).unwrap()
 }
 
-/// The class of each folder, in the order of their names.
+/// Returns the class of each folder, in the order of the folder names.
 fn classes(data: &Dataset, network: &NetworkClasses) -> Result<Vec<usize>, String> {
     let matched = data
         .matched(network, "here")
@@ -30,7 +30,7 @@ fn named(names: &[&str]) -> NetworkClasses {
 }
 
 #[test]
-fn classes_are_told_by_name_or_else_by_number() {
+fn classes_match_by_name_or_else_by_number() {
     let four = named(&["a", "b", "c", "d"]);
     assert_eq!(classes(&folders(&["0", "3"]), &four).unwrap(), [0, 3]);
     let data = folders(&["1", "3"]);
@@ -43,12 +43,12 @@ fn classes_are_told_by_name_or_else_by_number() {
             "`here`: expected classes among `a`, `b`, `c`, found `1`, `3`"
         );
     }
-    // Names that are numbers are names first.
+    // Names that are numbers are first looked up as names.
     assert_eq!(classes(&data, &named(&["3", "1"])).unwrap(), [1, 0]);
 }
 
 #[test]
-fn numbers_are_refused_where_two_orders_differ() {
+fn numbers_with_two_different_orders_are_an_error() {
     let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let data = folders(&names);
@@ -63,13 +63,13 @@ fn numbers_are_refused_where_two_orders_differ() {
         assert!(message.contains(part), "{message}");
     }
     let ordered = |order| classes(&data, &twelve.clone().with_order(Some(order))).unwrap();
-    // Folders come as texts: 0, 1, 10, 11, 2, ….
+    // Folders are sorted as text: 0, 1, 10, 11, 2, ….
     assert_eq!(ordered(ClassOrder::Lexical), (0..12).collect::<Vec<_>>());
     assert_eq!(
         ordered(ClassOrder::Numeric),
         [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
     );
-    // Where they are the same, or names tell, nothing is asked.
+    // Equal orders, or the names of the network, leave nothing unclear.
     assert_eq!(
         classes(&folders(&names[..10]), &NetworkClasses::unnamed(10)).unwrap(),
         (0..10).collect::<Vec<_>>()
@@ -80,7 +80,7 @@ fn numbers_are_refused_where_two_orders_differ() {
         classes(&data, &named(&stored)).unwrap(),
         (0..12).collect::<Vec<_>>()
     );
-    // Some of a hundred are as unclear; classes with other names are counted by their numbers.
+    // Some of a hundred are just as unclear. With other class names, the numbers decide.
     assert!(classes(&folders(&["0", "3", "10"]), &NetworkClasses::unnamed(100)).is_err());
     let words: Vec<String> = (0..100).map(|class| format!("word {class}")).collect();
     let words = NetworkClasses::named(words);
@@ -91,11 +91,11 @@ fn numbers_are_refused_where_two_orders_differ() {
 }
 
 #[test]
-fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
+fn some_numbers_without_0_are_an_error_as_they_may_start_at_1() {
     let nine = NetworkClasses::unnamed(9);
     let names: Vec<String> = (1..=9).map(|number| number.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    // All of them have an order.
+    // If all folders exist, their order decides.
     assert_eq!(
         classes(&folders(&names), &nine).unwrap(),
         (0..9).collect::<Vec<_>>()
@@ -108,14 +108,14 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
     ] {
         assert!(message.contains(part), "{message}");
     }
-    // An order of all folders does not tell whether `0` is one of them.
+    // Sorting does not tell whether `0` is among the classes.
     let some = folders(&["03", "05"]);
     let ordered = |data: &Dataset, order| classes(data, &nine.clone().with_order(Some(order)));
     for order in [ClassOrder::Lexical, ClassOrder::Numeric] {
         assert!(ordered(&some, order).is_err(), "{order}");
     }
     assert_eq!(ordered(&some, ClassOrder::Index), Ok(vec![3, 5]));
-    // Names that are numbers tell which is meant.
+    // If the class names are numbers, they decide.
     assert_eq!(
         classes(&some, &named(&["0", "1", "2", "3", "4", "5"])),
         Ok(vec![3, 5])
@@ -125,7 +125,7 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
         let message = classes(&some, &counted_from_1.clone().with_order(order)).unwrap_err();
         assert!(message.ends_with("found `03`, `05`"), "{message}");
     }
-    // Names that are words do not.
+    // If the class names are words, they do not decide.
     let words = [
         "ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis",
     ];
@@ -139,12 +139,12 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
     }
     let index = named(&words).with_order(Some(ClassOrder::Index));
     assert_eq!(classes(&some, &index), Ok(vec![3, 5]));
-    // All of them, with an order.
+    // If all folders exist, their order decides.
     let lexical = named(&words).with_order(Some(ClassOrder::Lexical));
     assert_eq!(classes(&folders(&names), &lexical), Ok((0..9).collect()));
-    // With 0, the number is the class in every reading.
+    // With 0 among them, every order gives the same numbers.
     assert_eq!(classes(&folders(&["0", "2"]), &nine).unwrap(), [0, 2]);
-    // No number of a class.
+    // Not a class number.
     for names in [&["3", "9"][..], &["3", "bee"]] {
         let message = ordered(&folders(names), ClassOrder::Index).unwrap_err();
         assert!(
@@ -155,7 +155,7 @@ fn some_numbers_without_0_are_refused_as_they_may_begin_with_1() {
 }
 
 #[test]
-fn names_without_labels_go_by_an_order_that_is_the_only_one() {
+fn names_without_labels_use_the_only_possible_order() {
     let three = NetworkClasses::unnamed(3);
     let matched = folders(&["ant", "bee", "cat"])
         .matched(&three, "here")
@@ -165,7 +165,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
         matched.notes(),
         ["the weights name no classes: `ant` is class 0, `bee` is class 1, `cat` is class 2"]
     );
-    // timm has 2 before 10, and `bee` before `Cat`.
+    // timm sorts 2 before 10, and `bee` before `Cat`.
     for names in [
         ["class_1", "class_10", "class_2"],
         ["Ant", "Cat", "bee"],
@@ -173,7 +173,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
     ] {
         assert!(classes(&folders(&names), &three).is_err(), "{names:?}");
     }
-    // From 1 on, but below 10.
+    // Starts at 1, but all numbers are below 10.
     assert_eq!(
         classes(&folders(&["1", "2", "3"]), &three).unwrap(),
         [0, 1, 2]
@@ -184,7 +184,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
         message.contains("expected 3 classes, as many as the network has, or class numbers below 3, found 2: `ant`, `bee`; name the classes of the network with `NetworkClasses::named`"),
         "{message}"
     );
-    // Classes that the dataset itself numbers.
+    // A dataset that defines its class numbers.
     let shapes = Dataset::shapes(6);
     assert_eq!(
         classes(&shapes, &NetworkClasses::unnamed(6)).unwrap(),
@@ -194,7 +194,7 @@ fn names_without_labels_go_by_an_order_that_is_the_only_one() {
 }
 
 #[test]
-fn names_match_as_people_write_them() {
+fn names_match_regardless_of_case_and_separators() {
     let network = named(&[
         "tench",
         "English springer",
@@ -206,7 +206,7 @@ fn names_match_as_people_write_them() {
     let matched = data.matched(&network, "here").unwrap();
     assert_eq!(matched.counts(), [1, 1, 0, 0, 1]);
     assert!(matched.notes()[0].contains("`English_Springer` to `English springer`"));
-    // Two classes, or one class twice.
+    // Two matching classes, or one class twice.
     for names in [&["CRANE"][..], &["tench", "Tench"]] {
         assert!(classes(&folders(names), &network).is_err(), "{names:?}");
     }
@@ -219,14 +219,14 @@ fn names_match_as_people_write_them() {
 fn wordnet_ids_are_classes_of_imagenet() {
     let words: Vec<String> = (0..1000).map(|class| format!("word {class}")).collect();
     let imagenet = NetworkClasses::named(words.clone()).with_imagenet();
-    // Three of imagenette, one of Stanford's dogs.
+    // Three classes of imagenette, one of Stanford Dogs.
     let data = folders(&["n01440764", "n02102040", "n03888257", "n02085620-Chihuahua"]);
     assert_eq!(classes(&data, &imagenet).unwrap(), [0, 151, 217, 701]);
     assert_eq!(
         classes(&data, &NetworkClasses::unnamed(1000)).unwrap(),
         [0, 151, 217, 701]
     );
-    // A network with other classes, ids of others, and names beside ids.
+    // Other networks, unknown ids, and names mixed with ids.
     assert!(classes(&data, &NetworkClasses::named(words)).is_err());
     assert!(classes(&data, &NetworkClasses::unnamed(10)).is_err());
     let message = classes(&folders(&["n01440764", "n00000001"]), &imagenet).unwrap_err();
@@ -234,7 +234,7 @@ fn wordnet_ids_are_classes_of_imagenet() {
         message,
         "`here`: expected WordNet ids of ImageNet-1k's 1000 classes, found `n00000001`"
     );
-    // Four classes trained from such folders.
+    // A network of four classes, trained on these folders.
     assert_eq!(
         classes(&data, &NetworkClasses::unnamed(4)).unwrap(),
         [0, 1, 2, 3]

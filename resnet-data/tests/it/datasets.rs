@@ -1,4 +1,4 @@
-//! What is read, and what is refused.
+//! Opening and splitting of datasets.
 
 use std::fs;
 use std::path::Path;
@@ -8,22 +8,22 @@ use resnet_data::{Dataset, SplitOptions};
 use crate::{files, halves, save, share};
 
 #[test]
-fn a_folder_has_its_classes_and_images_by_name() {
+fn a_folder_lists_classes_and_images_sorted_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    for (path, grey) in [
+    for (path, gray) in [
         ("dog/b.png", 2),
         ("dog/a.PNG", 1),
         ("cat/deep/er/c.png", 3),
         ("cat/.hidden.png", 4),
         (".git/x.png", 5),
     ] {
-        save(&folder.path().join(path), grey);
+        save(&folder.path().join(path), gray);
     }
     fs::write(folder.path().join("dog/notes.txt"), "no image").unwrap();
     fs::write(folder.path().join("labels.txt"), "no class").unwrap();
     let data = Dataset::folder(folder.path()).unwrap();
     assert_eq!(data.classes(), ["cat", "dog"]);
-    let greys: Vec<(usize, u8)> = data
+    let grays: Vec<(usize, u8)> = data
         .samples()
         .iter()
         .map(|sample| {
@@ -33,19 +33,19 @@ fn a_folder_has_its_classes_and_images_by_name() {
             )
         })
         .collect();
-    assert_eq!(greys, [(0, 3), (1, 1), (1, 2)]);
+    assert_eq!(grays, [(0, 3), (1, 1), (1, 2)]);
     assert_eq!(data.counts(), [1, 2]);
     // 3 images, 2 classes: 3 / (2 * 1) and 3 / (2 * 2).
     assert_eq!(data.class_weights(), [1.5, 0.75]);
 }
 
 #[test]
-fn folders_without_classes_or_images_are_refused_by_their_names() {
+fn errors_name_folders_without_classes_or_images() {
     let folder = tempfile::tempdir().unwrap();
     let message = |path: &Path| Dataset::folder(path).unwrap_err().to_string();
     assert!(
         message(folder.path())
-            .ends_with("expected one folder of images a class, found no folder inside")
+            .ends_with("expected one folder of images per class, found no folder inside")
     );
     fs::create_dir(folder.path().join("empty")).unwrap();
     let text = message(folder.path());
@@ -60,7 +60,7 @@ fn folders_without_classes_or_images_are_refused_by_their_names() {
     );
 }
 
-/// A record: labels, then planes of red, green and blue.
+/// Creates a record: labels, then planes of red, green and blue.
 fn record(labels: &[u8], red: u8) -> Vec<u8> {
     let planes = [red, red + 1, red + 2]
         .map(|value| vec![value; 1024])
@@ -69,7 +69,7 @@ fn record(labels: &[u8], red: u8) -> Vec<u8> {
 }
 
 #[test]
-fn cifars_binary_files_are_read_and_checked() {
+fn cifar_binary_files_are_read_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     let names: String = (0..10).map(|class| format!("class{class}\n")).collect();
@@ -113,7 +113,7 @@ fn cifars_binary_files_are_read_and_checked() {
         "expected the names of 10 classes, one per line, found 1 lines",
     );
 
-    // CIFAR-100: a coarse label, then the fine one.
+    // CIFAR-100: a coarse label, then the fine label.
     let names: String = (0..100).map(|class| format!("fine{class}\n")).collect();
     write("fine_label_names.txt", names.as_bytes());
     write("train.bin", &record(&[3, 77], 8));
@@ -123,7 +123,7 @@ fn cifars_binary_files_are_read_and_checked() {
 }
 
 #[test]
-fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
+fn splits_are_stratified_and_depend_on_the_seed() {
     let data = Dataset::shapes(600);
     let [train, valid] = data
         .split(SplitOptions {
@@ -162,7 +162,7 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
         names(&valid)
     );
     assert_eq!(data.take_per_class(3).counts(), [3; 6]);
-    // However small or large the share, no part is without a class.
+    // Even with an extreme share, both parts have every class.
     for (share, train, valid) in [(1e-9, 99, 1), (1.0 - 1e-9, 1, 99)] {
         let [a, b] = data.split(SplitOptions { share, seed: 7 }).unwrap();
         assert_eq!((a.counts(), b.counts()), (vec![train; 6], vec![valid; 6]));
@@ -180,11 +180,11 @@ fn splits_keep_the_shares_of_the_classes_and_part_by_the_seed() {
 }
 
 #[test]
-fn a_path_is_opened_by_what_lies_there() {
+fn open_detects_the_format_of_a_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let open = |path: &Path| halves().open(path);
-    // One folder a class: split.
+    // One folder per class: split at random.
     files(
         path,
         &[
@@ -197,7 +197,7 @@ fn a_path_is_opened_by_what_lies_there() {
     let [train, valid] = open(&path.join("plain")).unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![1, 1]));
     assert_eq!(Dataset::open_held_out(path.join("plain")).unwrap().len(), 4);
-    // Kept apart, with a class less to validate with: classes go by their names.
+    // A separate validation split lacks one class: the classes match by name.
     files(
         path,
         &[
@@ -212,7 +212,7 @@ fn a_path_is_opened_by_what_lies_there() {
         Dataset::open_held_out(path.join("parts")).unwrap().counts(),
         [1]
     );
-    // Nothing kept apart.
+    // No separate validation split.
     files(
         path,
         &[
@@ -226,7 +226,7 @@ fn a_path_is_opened_by_what_lies_there() {
         open(&path.join("one")).unwrap().map(|part| part.len()),
         [2, 2]
     );
-    // A class that nothing was trained for.
+    // A validation class without training images.
     files(path, &["parts/val/c/1.png"]);
     let error = open(&path.join("parts")).unwrap_err().to_string();
     assert!(

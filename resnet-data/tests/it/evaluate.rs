@@ -1,4 +1,4 @@
-//! Outputs of a network, one row for each image.
+//! Evaluation, and outputs with one row per image.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ fn loader(batch_size: usize) -> DataLoader {
     DataLoader::new(Dataset::shapes(7), Preprocessing::cifar()).with_batch_size(batch_size)
 }
 
-/// The mean of each channel.
+/// Returns the mean of each channel.
 fn means(images: Tensor<Flex, 4>) -> Tensor<Flex, 2> {
     let [batch, channels, _, _] = images.dims();
     images.mean_dim(3).mean_dim(2).reshape([batch, channels])
@@ -37,7 +37,7 @@ fn rows(batch_size: usize) -> Vec<(usize, Vec<usize>, Vec<f32>)> {
 }
 
 #[test]
-fn each_image_gets_its_row_whatever_the_batches() {
+fn each_image_gets_its_row_for_any_batch_size() {
     let alone = rows(1);
     let data = Dataset::shapes(7);
     assert_eq!(alone.len(), 7);
@@ -60,7 +60,7 @@ fn refused(config: &ResNetConfig, limit: u64) -> EvaluateError {
 }
 
 #[test]
-fn what_cannot_pass_the_network_is_refused_before_it_runs() {
+fn unsuitable_images_are_an_error_before_the_network_runs() {
     let error = refused(&config(), 1 << 20);
     assert!(
         matches!(error, EvaluateError::TooLarge { batch: 4, .. }),
@@ -76,7 +76,7 @@ fn what_cannot_pass_the_network_is_refused_before_it_runs() {
 }
 
 #[test]
-fn an_output_that_is_not_finite_names_its_image() {
+fn the_error_of_a_non_finite_output_names_the_image() {
     let (mut seen, device) = (0, Default::default());
     let error = for_each_output::<Flex>(
         &config(),

@@ -1,4 +1,4 @@
-//! Which folders are classes, which are parts, and which are refused.
+//! The layout of folders: classes, splits and errors.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::{files, halves};
 
-/// A folder with two images for each of these classes.
+/// Creates a folder with two images for each of these classes.
 fn tree(classes: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for class in classes {
@@ -22,7 +22,7 @@ fn open(folder: &Path) -> Result<[Dataset; 2], String> {
     halves().open(folder).map_err(|error| error.to_string())
 }
 
-/// What is found where training is refused; the folder's own path is cut out.
+/// Returns the error of opening the folder for training. `ROOT` replaces the folder's path.
 #[track_caller]
 fn refused(classes: &[&str]) -> String {
     let folder = tree(classes);
@@ -31,7 +31,7 @@ fn refused(classes: &[&str]) -> String {
 }
 
 #[test]
-fn parts_are_known_in_every_spelling() {
+fn split_names_are_recognized_in_every_spelling() {
     for (train, valid) in [
         ("train", "val"),
         ("Train", "VAL"),
@@ -45,7 +45,7 @@ fn parts_are_known_in_every_spelling() {
         let names = [train, valid].map(|part| ["a", "b"].map(|class| format!("{part}/{class}")));
         let names: Vec<&str> = names.as_flattened().iter().map(String::as_str).collect();
         let folder = tree(&names);
-        // The third image tells the part.
+        // The third image identifies the training split.
         files(&folder.path().join(train), &["a/3.png"]);
         let [a, b] = open(folder.path()).unwrap();
         assert_eq!(
@@ -61,7 +61,7 @@ fn parts_are_known_in_every_spelling() {
 }
 
 #[test]
-fn images_to_validate_come_before_those_to_test() {
+fn a_validation_split_takes_priority_over_a_test_split() {
     let folder = tree(&["train/a", "train/b", "dev/a", "test/a", "test/b"]);
     let [_, valid] = open(folder.path()).unwrap();
     assert_eq!(valid.counts(), [2, 0]);
@@ -73,14 +73,14 @@ fn images_to_validate_come_before_those_to_test() {
     let held_out = Dataset::open_held_out(folder.path()).unwrap();
     assert_eq!(held_out.classes(), ["a"]);
     assert!(held_out.notes()[0].contains("test` for the other images"));
-    // None kept apart: told where the images to train from are evaluated.
+    // Without a separate split, a note says that the training images are evaluated.
     let folder = tree(&["Train/a", "Train/b"]);
     let held_out = Dataset::open_held_out(folder.path()).unwrap();
-    assert!(held_out.notes()[0].contains("Train`, as no others are there"));
+    assert!(held_out.notes()[0].contains("Train`, as there are no others"));
 }
 
 #[test]
-fn two_folders_of_one_part_are_refused() {
+fn two_folders_for_one_split_are_an_error() {
     let message = refused(&["train/a", "train/b", "Training/a", "Training/b"]);
     assert!(
         message.starts_with("`ROOT`: expected one folder to train from, found `Training`, `train`: `Training/` (2 folders: "),
@@ -94,7 +94,7 @@ fn two_folders_of_one_part_are_refused() {
 }
 
 #[test]
-fn a_folder_too_high_is_refused_with_the_path_to_pass() {
+fn the_error_for_a_parent_folder_names_the_path_to_pass() {
     let inner = ["train/red", "train/blue", "val/red", "val/blue"];
     let above = |place: &str| inner.map(|class| format!("{place}/{class}"));
     for place in ["data", "some/where/data"] {
@@ -137,19 +137,19 @@ fn a_folder_too_high_is_refused_with_the_path_to_pass() {
         message.contains("pass one of `ROOT/2023`, `ROOT/2024`, or add `Layout::Classes`"),
         "{message}"
     );
-    // One of the classes is enough.
+    // One nested class is enough.
     let message = refused(&["cat", "dog/poodle", "dog/husky"]);
     assert!(
         message.contains("found folders of folders in `dog`: "),
         "{message}"
     );
-    // For evaluation as well.
+    // The same for evaluation.
     let folder = tree(&above("data").each_ref().map(String::as_str));
     assert!(Dataset::open_held_out(folder.path()).is_err());
 }
 
 #[test]
-fn classes_named_after_parts_are_refused() {
+fn classes_named_like_splits_are_an_error() {
     for classes in [
         &["train", "test"][..],
         &["Train", "Val", "Test"],
@@ -173,7 +173,7 @@ fn classes_named_after_parts_are_refused() {
         names.dedup();
         assert_eq!(train.classes(), names);
     }
-    // Nothing to train from.
+    // No training split.
     let message = refused(&["val/a", "val/b"]);
     assert!(
         message.contains("expected a folder `train`") && message.contains("pass `ROOT/val`"),
@@ -187,7 +187,7 @@ fn classes_named_after_parts_are_refused() {
 }
 
 #[test]
-fn one_class_is_refused() {
+fn one_class_is_an_error() {
     for classes in [
         &["cat"][..],
         &["train/cat", "val/cat"],
@@ -199,10 +199,10 @@ fn one_class_is_refused() {
             "{message}"
         );
     }
-    // One of the classes can be evaluated.
+    // One class is enough for evaluation.
     let folder = tree(&["cat"]);
     assert_eq!(Dataset::open_held_out(folder.path()).unwrap().counts(), [2]);
-    // A folder of one class, passed itself.
+    // The folder of one class.
     let message = open(&folder.path().join("cat")).unwrap_err();
     let above = folder.path().display();
     assert!(
@@ -220,9 +220,9 @@ fn unsorted_images_are_explained() {
     let [train, valid] = open(folder.path()).unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![1, 1]));
     assert!(
-        train.notes()[0].ends_with("test`: left out, as its 2 images are in no folder of a class")
+        train.notes()[0].ends_with("test`: left out, as its 2 images are not in class folders")
     );
-    // As competitions hand them out.
+    // The layout of competitions.
     let folder = tempfile::tempdir().unwrap();
     files(folder.path(), &["train/1.png", "test/2.png"]);
     for table in ["sample.csv", "train.csv"] {
@@ -257,11 +257,11 @@ fn folders_inside_classes_are_searched() {
     );
     assert_eq!(
         train.skipped().to_string(),
-        "6 files skipped: 2 .txt, 1 without an ending, 1 .csv, 1 .heic, 1 image beside the class folders \
+        "6 files skipped: 2 .txt, 1 without an extension, 1 .csv, 1 .heic, 1 image beside the class folders \
          (HEIC images are not supported; convert them to PNG or JPEG)"
     );
     assert!(valid.skipped().is_empty());
-    // A class with nothing but such files.
+    // A class that has only skipped files.
     fs::create_dir(folder.path().join("fox")).unwrap();
     fs::write(folder.path().join("fox/1.heic"), "no image").unwrap();
     let message = open(folder.path()).unwrap_err();
@@ -272,7 +272,7 @@ fn folders_inside_classes_are_searched() {
 }
 
 #[test]
-fn images_beside_the_folder_to_train_from_are_told() {
+fn images_beside_the_training_folder_are_reported() {
     let folder = tree(&["Train/cat", "Train/dog", "other/cat", "other/dog/indoors"]);
     fs::create_dir(folder.path().join("notes")).unwrap();
     fs::write(folder.path().join("notes/a.txt"), "no image").unwrap();
@@ -304,7 +304,7 @@ fn images_beside_the_folder_to_train_from_are_told() {
 }
 
 #[test]
-fn folders_to_validate_with_match_those_to_train_from_as_people_write_them() {
+fn validation_folders_match_regardless_of_case_and_separators() {
     let folder = tree(&["train/Big Cat", "train/Dog", "val/big_cat", "val/dog"]);
     let [train, valid] = open(folder.path()).unwrap();
     assert_eq!(train.classes(), ["Big Cat", "Dog"]);
@@ -314,7 +314,7 @@ fn folders_to_validate_with_match_those_to_train_from_as_people_write_them() {
         valid.notes(),
         ["classes are matched without regard to case, `_` and `-`: `big_cat` to `Big Cat`"]
     );
-    // Another class, and one class twice.
+    // An unknown class, and one class twice.
     for (name, words) in [
         (
             "val/fox",

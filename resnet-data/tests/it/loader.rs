@@ -1,4 +1,4 @@
-//! Batches: the same whatever the number of threads.
+//! Batches of the data loader.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
         assert!(same(&epoch(workers, 3), &one), "{workers}");
     }
     assert!(!same(&epoch(1, 4), &one));
-    // In the middle of the epoch.
+    // From the middle of the epoch.
     let rest: Vec<Batch> = loader()
         .with_mix(mix)
         .unwrap()
@@ -72,7 +72,7 @@ fn batches_depend_on_the_seed_and_the_epoch_and_not_on_the_threads() {
 }
 
 #[test]
-fn an_image_is_changed_otherwise_in_every_epoch() {
+fn augmentation_differs_in_every_epoch() {
     let loader = loader().with_sampling(Sampling::Sequential);
     let images = |epoch: u64| {
         let batch = loader.epoch(epoch).unwrap().next().unwrap();
@@ -86,7 +86,7 @@ fn an_image_is_changed_otherwise_in_every_epoch() {
 }
 
 #[test]
-fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
+fn an_evaluation_epoch_has_every_image_once_in_order() {
     let loader = DataLoader::new(Dataset::shapes(10), Preprocessing::cifar()).with_batch_size(4);
     let batches: Vec<Batch> = loader.epoch(0).unwrap().collect();
     let numbers: Vec<Vec<usize>> = batches.iter().map(|batch| batch.indices.clone()).collect();
@@ -96,7 +96,7 @@ fn an_epoch_of_evaluation_has_every_image_once_and_in_order() {
 }
 
 #[test]
-fn an_epoch_of_training_has_no_image_twice() {
+fn a_training_epoch_repeats_no_image() {
     let mut numbers: Vec<usize> = loader()
         .epoch(0)
         .unwrap()
@@ -109,7 +109,7 @@ fn an_epoch_of_training_has_no_image_twice() {
 }
 
 #[test]
-fn balanced_epochs_see_rare_classes_as_often() {
+fn balanced_sampling_draws_every_class_equally_often() {
     let shapes = Dataset::shapes(90);
     let folder = tempfile::tempdir().unwrap();
     for (class, count) in [("many", 90), ("few", 6)] {
@@ -133,12 +133,12 @@ fn balanced_epochs_see_rare_classes_as_often() {
         .flat_map(|batch| batch.targets)
         .collect();
     let few = targets.iter().filter(|target| target[0] == 1.0).count();
-    // Half of 480, give or take five deviations of 11.
+    // Half of 480, plus or minus five standard deviations of 11.
     assert!((185..=295).contains(&few), "{few}");
 }
 
 #[test]
-fn a_bad_image_is_told_and_left_out() {
+fn an_unreadable_image_is_reported_and_left_out() {
     let folder = tempfile::tempdir().unwrap();
     for class in ["a", "b"] {
         fs::create_dir(folder.path().join(class)).unwrap();
@@ -168,8 +168,8 @@ fn a_bad_image_is_told_and_left_out() {
 }
 
 #[test]
-fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
-    // To prepare all of a million images would take minutes.
+fn few_batches_are_prefetched_and_an_iterator_can_be_dropped_early() {
+    // Preparing all of the million images would take minutes.
     let loader = DataLoader::new(Dataset::shapes(1_000_000), Preprocessing::cifar())
         .with_batch_size(64)
         .with_workers(2);
@@ -180,7 +180,7 @@ fn few_batches_wait_and_an_iterator_can_be_dropped_early() {
 }
 
 #[test]
-fn numbers_out_of_range_are_refused_by_their_names() {
+fn errors_name_numbers_out_of_range() {
     let jitter = |hue: f64, contrast: f64| Jitter {
         hue,
         contrast,
@@ -293,7 +293,7 @@ fn numbers_out_of_range_are_refused_by_their_names() {
 }
 
 #[test]
-fn the_wildest_augmentation_that_is_allowed_runs() {
+fn the_strongest_allowed_augmentation_runs() {
     let augment = Augment {
         crop: Crop::RandomResized {
             size: 1,
@@ -342,7 +342,7 @@ fn the_wildest_augmentation_that_is_allowed_runs() {
 }
 
 #[test]
-fn images_without_a_class_need_no_balance() {
+fn balanced_sampling_accepts_images_without_a_class() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("labels.csv");
     fs::write(&file, "a.png,cat\nb.png,\nc.png,\nd.png,cat\n").unwrap();
@@ -355,7 +355,7 @@ fn images_without_a_class_need_no_balance() {
 }
 
 #[test]
-fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
+fn repeated_images_are_adjacent_and_epochs_differ() {
     let loader = loader().with_sampling(Sampling::Repeated { times: 4 });
     let numbers = |epoch: u64| -> Vec<usize> {
         loader
@@ -365,7 +365,7 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
             .collect()
     };
     let first = numbers(0);
-    // Batches of 8 of 100 images, the last four left over.
+    // 100 images in batches of 8; the last four are dropped.
     assert_eq!(first.len(), 96);
     for four in first.chunks(4) {
         assert!(four.iter().all(|number| *number == four[0]), "{four:?}");
@@ -373,13 +373,13 @@ fn repeated_images_come_in_a_row_and_others_in_other_epochs() {
     let distinct: std::collections::BTreeSet<_> = first.iter().collect();
     assert_eq!(distinct.len(), 24);
     assert_ne!(numbers(1), first);
-    // Each time changed in another way.
+    // Each repetition has its own augmentation.
     let batch = loader.epoch(0).unwrap().next().unwrap();
     assert_ne!(batch.images[0], batch.images[1]);
 }
 
 #[test]
-fn gray_preprocessing_makes_gray_batches() {
+fn gray_preprocessing_gives_gray_batches() {
     let preprocessing = Preprocessing {
         mean: [0.5].into(),
         std: [0.5].into(),
@@ -454,7 +454,7 @@ fn gray_preprocessing_makes_gray_batches() {
 }
 
 #[test]
-fn shares_of_a_batch_are_the_batch() {
+fn the_shares_of_a_batch_form_the_whole_batch() {
     let whole: Vec<Batch> = loader().epoch(2).unwrap().collect();
     let shares: Vec<Vec<Batch>> = (0..3)
         .map(|place| loader().with_share(place, 3).epoch(2).unwrap().collect())

@@ -1,4 +1,4 @@
-//! Datasets, the loader and scores, against the file system and PyTorch.
+//! Tests of datasets, the data loader and metrics on files.
 
 mod classes;
 mod datasets;
@@ -17,22 +17,22 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use resnet_data::{DataOptions, SplitOptions};
 
-/// Writes a grey image, and the folders above it.
-fn save(path: &Path, grey: u8) {
+/// Writes a gray image and creates its folders.
+fn save(path: &Path, gray: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+    RgbImage::from_pixel(4, 4, Rgb([gray; 3]))
         .save(path)
         .unwrap();
 }
 
-/// Writes images of these names.
+/// Writes images with these names.
 fn files(folder: &Path, names: &[&str]) {
     for name in names {
         save(&folder.join(name), 9);
     }
 }
 
-/// A split with the seed 1.
+/// Returns a split with the default seed, 1.
 fn share(share: f64) -> SplitOptions {
     SplitOptions {
         share,
@@ -40,7 +40,7 @@ fn share(share: f64) -> SplitOptions {
     }
 }
 
-/// Half of the images to train from.
+/// Splits off half of the images for validation.
 fn halves() -> DataOptions {
     DataOptions {
         split: share(0.5),

@@ -1,4 +1,4 @@
-//! Images of sources that are the user's own: in memory, by a trait, of other datasets.
+//! Your own sources: images in memory, the trait `ImageSource`, and items of other datasets.
 
 use std::error::Error;
 
@@ -16,7 +16,7 @@ fn gray(value: u8) -> RgbImage {
     RgbImage::from_pixel(32, 32, Rgb([value; 3]))
 }
 
-/// Grays of rising value, of two classes in turn; every tenth is missing.
+/// Grays of rising value, in two alternating classes; every tenth image is missing.
 struct Grays(usize);
 
 impl ImageSource for Grays {
@@ -45,7 +45,7 @@ fn grays(count: usize) -> Dataset {
 }
 
 #[test]
-fn a_source_gives_the_batches_of_files_and_tells_what_is_missing() {
+fn a_source_gives_batches_and_reports_missing_images() {
     let data = grays(20);
     assert_eq!(
         (data.classes(), data.counts()),
@@ -72,7 +72,7 @@ fn a_source_gives_the_batches_of_files_and_tells_what_is_missing() {
 }
 
 #[test]
-fn batches_of_a_source_depend_on_the_seed_alone() {
+fn batches_of_a_source_depend_only_on_the_seed() {
     let epoch = |seed: u64, workers: usize| -> Vec<Batch> {
         let loader = DataLoader::new(grays(64), Preprocessing::cifar())
             .with_batch_size(16)
@@ -104,7 +104,7 @@ fn batches_of_a_source_depend_on_the_seed_alone() {
 }
 
 #[test]
-fn datasets_of_images_are_split_and_balanced_as_folders_are() {
+fn datasets_in_memory_can_be_split_and_balanced() {
     let [train, valid] = grays(40).split(share(0.25)).unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![15; 2], vec![5; 2]));
     assert_eq!(train.take_per_class(3).counts(), [3; 2]);
@@ -136,7 +136,7 @@ fn images_in_memory_take_the_channels_of_the_preprocessing() {
 }
 
 #[test]
-fn one_image_with_several_labels_makes_all_of_them_several() {
+fn one_image_with_several_labels_makes_a_dataset_multi_label() {
     let images = [
         (gray(1), SampleLabels::One(0)),
         (gray(2), SampleLabels::from([0, 2])),
@@ -154,7 +154,7 @@ fn one_image_with_several_labels_makes_all_of_them_several() {
 }
 
 #[test]
-fn labels_without_a_class_are_refused() {
+fn labels_without_a_class_are_an_error() {
     let error = Dataset::from_images(["a", "b"], [(gray(0), 1), (gray(0), 2)]).unwrap_err();
     assert!(
         matches!(
@@ -174,7 +174,7 @@ fn labels_without_a_class_are_refused() {
 }
 
 #[test]
-fn an_image_without_pixels_is_bad_and_panics_nowhere() {
+fn an_image_without_pixels_is_reported_without_a_panic() {
     let images = [(RgbImage::new(0, 9), 0), (gray(1), 0), (gray(2), 1)];
     let data = Dataset::from_images(["a", "b"], images).unwrap();
     let loader = DataLoader::new(data, Preprocessing::cifar());
@@ -195,7 +195,7 @@ fn an_image_without_pixels_is_bad_and_panics_nowhere() {
     );
 }
 
-/// As Burn's: `burn::data::dataset::Dataset` has these two functions.
+/// Has the two functions of `burn::data::dataset::Dataset`.
 trait Items<I>: Send + Sync {
     fn get(&self, index: usize) -> Option<I>;
     fn len(&self) -> usize;

@@ -35,7 +35,7 @@ fn csv_files_have_one_label_or_several() {
     assert!(data.is_multi_label());
     assert_eq!(labels(&data), [vec![1, 0], vec![]]);
 
-    // A mark at the beginning, as spreadsheets write it; a label twice.
+    // A byte order mark, as spreadsheets write it, and a repeated label.
     let data = read("\u{feff}path,label\na.png,dog;dog\n").unwrap();
     assert_eq!(
         (data.classes(), labels(&data)),
@@ -52,8 +52,8 @@ fn csv_files_have_one_label_or_several() {
             "expected a path and a label in line 2, found 1 columns",
         ),
         ("a.png,dog\n,cat\n", "in line 2, found an empty path"),
-        ("path,label\n", "expected labelled images, found none"),
-        ("", "expected labelled images, found none"),
+        ("path,label\n", "expected labeled images, found none"),
+        ("", "expected labeled images, found none"),
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(
@@ -63,7 +63,7 @@ fn csv_files_have_one_label_or_several() {
     }
 }
 
-/// A folder with four images, and a function that opens a table beside them.
+/// A folder with four images, which opens tables beside them.
 struct Tables(TempDir);
 
 impl Tables {
@@ -96,7 +96,7 @@ impl Tables {
     }
 }
 
-/// That the table has the images a, b, c and d with the classes x, x, y and y.
+/// Checks that the table has the images a, b, c and d with the classes x, x, y and y.
 #[track_caller]
 fn is_usual(data: &Dataset) {
     let stems = data.samples().iter().map(|sample| {
@@ -120,7 +120,7 @@ fn is_usual(data: &Dataset) {
 }
 
 #[test]
-fn headers_of_other_words_are_read_with_a_note() {
+fn unusual_headers_give_a_note() {
     let tables = Tables::new();
     let rows = "a.png,x\nb.png,x\nc.png,y\nd.png,y\n";
     for header in [
@@ -145,23 +145,23 @@ fn headers_of_other_words_are_read_with_a_note() {
         let note = format!("table.csv`: paths from column `{path}`, labels from column `{label}`");
         assert!(data.notes()[0].ends_with(&note), "{:?}", data.notes());
     }
-    // Labels first, with a header and without.
+    // Labels in the first column, with and without a header.
     for header in ["label,path\n", "kind,photo of it\n", ""] {
         let data = tables
             .open(&format!("{header}x,a.png\nx,b.png\ny,c.png\ny,d.png\n"))
             .unwrap();
         is_usual(&data);
     }
-    // A missing file in the first row is no header.
+    // A missing file in the first row is not a header.
     let data = tables.open(&format!("gone.png,z\n{rows}")).unwrap();
     assert_eq!((data.len(), data.classes().len()), (5, 3));
 }
 
 #[test]
-fn more_columns_are_told_apart_by_names_then_by_files() {
+fn several_columns_are_identified_by_name_then_by_files() {
     let tables = Tables::new();
     let rows = "0,a.png,masks/a.png,x,3.5\n1,b.png,masks/a.png,x,3.25\n2,c.png,masks/a.png,y,1.5\n3,d.png,masks/a.png,y,3.5\n";
-    // Both name files: the name decides.
+    // Both columns name files: the column name decides.
     let data = tables
         .open(&format!(",image,mask,label,weight\n{rows}"))
         .unwrap();
@@ -180,7 +180,7 @@ fn more_columns_are_told_apart_by_names_then_by_files() {
         ),
         "{message}"
     );
-    // One column of files, and one of words that repeat.
+    // One column of files, and one column of repeated words.
     let data = tables
         .open("id,foto,kind,width\n1,a.png,x,3.5\n2,b.png,x,3.1\n3,c.png,y,0.5\n4,d.png,y,3.1\n")
         .unwrap();
@@ -229,7 +229,7 @@ fn columns_can_be_named() {
     let two = "kind,one\nx,a.png\nx,b.png\ny,c.png\ny,d.png\n";
     is_usual(&open(two, None, Some("kind")).unwrap());
     is_usual(&open(two, Some("one"), None).unwrap());
-    // They are of no use for folders.
+    // Column names do not apply to folders.
     let options = DataOptions {
         path_column: Some("one".into()),
         ..DataOptions::default()
@@ -242,7 +242,7 @@ fn columns_can_be_named() {
 }
 
 #[test]
-fn other_separators_are_told() {
+fn other_separators_give_a_note() {
     let tables = Tables::new();
     let text = "path;label\na.png;x\nb.png;x\nc.png;y\nd.png;y\n";
     let data = tables.open(text).unwrap();
@@ -256,7 +256,7 @@ fn other_separators_are_told() {
             .open_with("table.TSV", tabs.as_bytes(), &DataOptions::default())
             .unwrap(),
     );
-    // Labels with `;` between them stay labels.
+    // Labels joined by `;` stay labels.
     let data = tables.open("a.png,x;y\nb.png,y;z\n").unwrap();
     assert_eq!((data.classes().len(), data.is_multi_label()), (3, true));
     let data = tables.open("a.png\tx;y\nb.png\ty;z\n").unwrap();
@@ -271,7 +271,7 @@ fn other_separators_are_told() {
 }
 
 #[test]
-fn labels_that_are_missing_are_told_by_their_lines() {
+fn errors_name_the_lines_of_missing_labels() {
     let tables = Tables::new();
     let message = tables.message("path,label\na.png,x\nb.png,\nc.png,y\nd.png,y\n");
     assert!(
@@ -283,11 +283,11 @@ fn labels_that_are_missing_are_told_by_their_lines() {
         message.contains("found none there and in 1 other lines"),
         "{message}"
     );
-    // Of one class, images may have it or not.
+    // With a single class, images may have it or not.
     let data = tables.open("a.png,x\nb.png,\nc.png,\nd.png,x\n").unwrap();
     assert!(data.is_multi_label());
-    assert!(data.notes()[0].ends_with("images without a label are taken for those without `x`"));
-    // Where any image has several, or may have, others may have none.
+    assert!(data.notes()[0].ends_with("images without a label count as images without `x`"));
+    // In a multi-label table, images may have no label.
     for text in [
         "a.png,x;y\nb.png,\nc.png,y\n",
         "a.png,x;\nb.png,\nc.png,y\n",
@@ -298,7 +298,7 @@ fn labels_that_are_missing_are_told_by_their_lines() {
 }
 
 #[test]
-fn tables_of_another_form_are_explained() {
+fn malformed_tables_give_advice() {
     let tables = Tables::new();
     for (text, expected) in [
         (
@@ -307,7 +307,7 @@ fn tables_of_another_form_are_explained() {
         ),
         (
             "id,breed\na,x\nb,x\n",
-            "write `a.png` in place of `a`: paths need their endings",
+            "write `a.png` in place of `a`: paths need their file extensions",
         ),
         (
             "path,label\nother/a.png,x\nother/b.png,y\n",
@@ -317,7 +317,7 @@ fn tables_of_another_form_are_explained() {
             "path,label\n.\\a.png,x\n.\\b.png,y\n",
             "write `./a.png` in place of `.\\a.png`",
         ),
-        ("zero.png,x\n", "expected paths of files"),
+        ("zero.png,x\n", "expected file paths"),
         (
             "zero,x\n",
             "found none, beginning with `zero`, `x` in line 1",
@@ -362,7 +362,7 @@ fn tables_of_another_form_are_explained() {
 }
 
 #[test]
-fn an_image_that_is_listed_twice_counts_once() {
+fn duplicate_rows_count_once() {
     let tables = Tables::new();
     let data = tables
         .open("a.png,x\nb.png,x\nc.png,y\n./a.png,x\nd.png,y\na.png,x\n")
@@ -370,16 +370,14 @@ fn an_image_that_is_listed_twice_counts_once() {
     is_usual(&data);
     let note = &data.notes()[0];
     assert!(
-        note.ends_with(
-            "table.csv`: 2 rows list an image again, and it counts once: `./a.png` in lines 1 and 4"
-        ),
+        note.ends_with("table.csv`: 2 duplicate rows are ignored: `./a.png` in lines 1 and 4"),
         "{note}"
     );
-    // An absolute path is the same as a relative one.
+    // An absolute path equals a relative one.
     let folder = tables.0.path().display();
     let data = tables.open(&format!("a.png,x\nb.png,y\n{folder}/a.png,x\n"));
     assert_eq!(data.unwrap().len(), 2);
-    // The same labels in another order; a label twice.
+    // The same labels in another order, and a repeated label.
     let data = tables.open("a.png,x;y\nb.png,y\na.png,y;x\nb.png,y;y\n");
     assert_eq!(data.unwrap().len(), 2);
     for (text, end) in [
@@ -402,7 +400,7 @@ fn an_image_that_is_listed_twice_counts_once() {
 }
 
 #[test]
-fn a_quote_that_is_not_closed_is_told_with_its_line() {
+fn the_error_of_an_unclosed_quote_names_its_line() {
     let tables = Tables::new();
     for text in [
         "path,label\na.png,x\nb.png,\"x\nc.png,y\nd.png,y\n",
@@ -412,7 +410,7 @@ fn a_quote_that_is_not_closed_is_told_with_its_line() {
     ] {
         let message = tables.message(text);
         assert!(
-            message.ends_with("table.csv`: expected a closing quote (`\"`) for the cell that one opens in line 3, found none in that row; close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"),
+            message.ends_with("table.csv`: expected a closing quote (`\"`) for the quoted cell in line 3, found none in that row; close the cell, or write `\"\"` in a quoted cell for a quote that belongs to its text"),
             "{message}"
         );
     }
@@ -421,7 +419,7 @@ fn a_quote_that_is_not_closed_is_told_with_its_line() {
 }
 
 #[test]
-fn tables_with_a_name_for_tabs_may_have_other_separators() {
+fn tsv_files_may_have_other_separators() {
     let tables = Tables::new();
     let open = |text: &str| {
         let options = DataOptions::default();
@@ -437,13 +435,13 @@ fn tables_with_a_name_for_tabs_may_have_other_separators() {
         "{notes:?}"
     );
     is_usual(&open("path;label\na.png;x\nb.png;x\nc.png;y\nd.png;y\n"));
-    // Tabs come first: here, commas cut rows as evenly.
+    // Tabs take priority, although commas split the rows just as evenly.
     let data = open("path\tlabel, of one\na.png\tx, 1\nb.png\ty, 2\n");
     assert_eq!(data.classes(), ["x, 1", "y, 2"]);
 }
 
 #[test]
-fn a_class_weight_counts_images_not_labels() {
+fn class_weights_count_images_not_labels() {
     let tables = Tables::new();
     let data = tables
         .open("a.png,x;y\nb.png,x;y\nc.png,x\nd.png,\n")
@@ -455,7 +453,7 @@ fn a_class_weight_counts_images_not_labels() {
 }
 
 #[test]
-fn an_error_of_a_split_names_the_table() {
+fn the_error_of_a_split_names_the_table() {
     let tables = Tables::new();
     let path = tables.0.path().join("few.csv");
     fs::write(&path, "a.png,x\nb.png,x\nc.png,y\n").unwrap();
@@ -467,7 +465,7 @@ fn an_error_of_a_split_names_the_table() {
 }
 
 #[test]
-fn one_class_is_nothing_to_train() {
+fn a_table_with_one_class_is_an_error() {
     let tables = Tables::new();
     let path = tables.0.path().join("one.csv");
     fs::write(&path, "a.png,x\nb.png,x\n").unwrap();
@@ -477,7 +475,7 @@ fn one_class_is_nothing_to_train() {
         "{message}"
     );
     assert_eq!(Dataset::open_held_out(&path).unwrap().len(), 2);
-    // Whether an image has a class or not is something to tell.
+    // With a single class, an image has it or not.
     fs::write(&path, "a.png,x;\nb.png,x\nc.png,\nd.png,\n").unwrap();
     assert!(halves().open(&path).is_ok());
 }

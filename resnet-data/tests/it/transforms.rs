@@ -1,4 +1,4 @@
-//! Changes of images that are the user's own.
+//! Your own image transforms.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use resnet_data::{Augment, Batch, Crop, DataLoader, Dataset, Transform};
 use resnet_image::{Channels, Pixels, Preprocessing};
 use resnet_testing::pairs;
 
-/// Inverts the colors of every second image.
+/// Inverts the colors of half of the images.
 struct Negative;
 
 impl Transform for Negative {
@@ -46,7 +46,7 @@ fn images(batches: &[Batch]) -> Vec<Pixels> {
 }
 
 #[test]
-fn a_transform_comes_after_torchvisions_changes_and_changes_none_of_them() {
+fn a_transform_runs_after_the_augmentation_and_leaves_it_unchanged() {
     let plain = batches(&loader(), 0);
     let changed = batches(&loader().with_transform(Negative), 0);
     let negative = |mut image: Pixels| {
@@ -63,7 +63,7 @@ fn a_transform_comes_after_torchvisions_changes_and_changes_none_of_them() {
             negatives += 1;
         }
     }
-    // Half of 48, give or take four deviations of 3.5.
+    // Half of 48, plus or minus four standard deviations of 3.5.
     assert!((10..=38).contains(&negatives), "{negatives}");
     for (before, after) in pairs(&plain, &changed) {
         assert_eq!(before.erased, after.erased);
@@ -78,7 +78,7 @@ fn a_transform_comes_after_torchvisions_changes_and_changes_none_of_them() {
 }
 
 #[test]
-fn seeds_of_transforms_depend_on_the_seed_the_epoch_and_the_place_alone() {
+fn transform_seeds_depend_only_on_seed_epoch_and_image() {
     let seeds = |seed: u64, epoch: u64, workers: usize| {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let [first, second] = [Arc::clone(&seen), Arc::clone(&seen)];
@@ -131,7 +131,7 @@ fn transforms_run_in_their_order_on_the_channels_of_the_network() {
                 image.as_raw_mut().fill(20);
                 image
             })
-            // Other channels are converted back.
+            // The loader converts other channels back.
             .with_transform(|mut image: Pixels, _| {
                 image.as_raw_mut().iter_mut().for_each(|value| *value += 1);
                 image.into_rgb().into()
@@ -143,7 +143,7 @@ fn transforms_run_in_their_order_on_the_channels_of_the_network() {
 }
 
 #[test]
-fn a_transform_that_leaves_no_pixels_makes_bad_images() {
+fn images_without_pixels_after_a_transform_are_reported() {
     let loader = loader().with_transform(|_, _| RgbImage::new(0, 3).into());
     let batch = loader.epoch(0).unwrap().next().unwrap();
     assert_eq!((batch.images.len(), batch.bad.len()), (0, 16));

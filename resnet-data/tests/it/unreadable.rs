@@ -1,4 +1,4 @@
-//! Links to nothing, links in circles, pipes, and files that are gone.
+//! Broken links, link cycles, pipes and deleted files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Two classes, and in the first all that cannot be read.
+/// Creates two classes; the first one has every kind of unreadable file.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path(), &["a/1.png", "a/2.png", "b/1.png", "b/2.png"]);
@@ -27,14 +27,14 @@ fn folder() -> TempDir {
     symlink("..", a.join("circle")).unwrap();
     symlink("/dev/zero", a.join("zeros.png")).unwrap();
     pipe(&a.join("pipe.png"));
-    // These are passed over as the files would be.
+    // Skipped, like regular files with these names.
     symlink("gone.txt", a.join("notes.txt")).unwrap();
     symlink("gone.png", a.join(".hidden.png")).unwrap();
     pipe(&a.join("pipe"));
     folder
 }
 
-/// What is told of each, by the names of the files.
+/// Returns the file name and the reason of each unreadable file.
 fn told(bad: &[BadImage]) -> Vec<(String, String)> {
     let name = |image: &BadImage| {
         let name = Path::new(&image.name).file_name().unwrap();
@@ -44,9 +44,9 @@ fn told(bad: &[BadImage]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_left_out() {
+fn unreadable_files_are_reported_and_left_out() {
     let folder = folder();
-    // Not even as a class.
+    // A link cycle among the classes.
     symlink("..", folder.path().join("above")).unwrap();
     let [train, valid] = halves().open(folder.path()).unwrap();
     assert_eq!((train.counts(), valid.counts()), (vec![1, 1], vec![1, 1]));
@@ -79,9 +79,9 @@ fn what_cannot_be_read_is_told_and_left_out() {
     }
     assert_eq!(
         train.skipped().to_string(),
-        "2 files skipped: 1 without an ending, 1 .txt"
+        "2 files skipped: 1 without an extension, 1 .txt"
     );
-    // The loader tells them once an epoch, with whatever batch comes first.
+    // The loader reports them once per epoch, with the first batch.
     let loader = DataLoader::new(train, Preprocessing::cifar()).with_batch_size(1);
     for (first, batches) in [(0, 2), (1, 1)] {
         let bad: Vec<usize> = loader
@@ -103,7 +103,7 @@ fn what_cannot_be_read_is_told_and_left_out() {
 }
 
 #[test]
-fn a_class_without_a_readable_image_is_refused() {
+fn a_class_without_a_readable_image_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path(), &["a/1.png", "a/2.png"]);
     fs::create_dir(folder.path().join("b")).unwrap();
@@ -114,7 +114,7 @@ fn a_class_without_a_readable_image_is_refused() {
             && message.contains("none that can be read: `"),
         "{message}"
     );
-    // For evaluation it is an image that cannot be read.
+    // For evaluation, the image is only unreadable.
     let data = Dataset::open_held_out(folder.path()).unwrap();
     assert_eq!((data.counts(), data.unreadable().len()), (vec![2, 0], 1));
     let message = Dataset::open_held_out(folder.path().join("b")).unwrap_err();
@@ -132,7 +132,7 @@ fn a_class_without_a_readable_image_is_refused() {
         message.contains("expected images that can be read, found none: `"),
         "{message}"
     );
-    // A link to nothing in place of a class is told.
+    // A broken link beside the classes is reported.
     fs::remove_dir_all(folder.path().join("b")).unwrap();
     files(folder.path(), &["b/1.png", "b/2.png"]);
     symlink("gone", folder.path().join("c")).unwrap();
@@ -145,7 +145,7 @@ fn a_class_without_a_readable_image_is_refused() {
 #[test]
 fn only_regular_files_are_opened() {
     let folder = folder();
-    // A pipe in a table is an image that cannot be read.
+    // A pipe in a table is an unreadable image.
     fs::write(
         folder.path().join("table.csv"),
         "a/1.png,x\na/pipe.png,y\na/dead.png,y\nb/1.png,y\n",
@@ -167,7 +167,7 @@ fn only_regular_files_are_opened() {
 }
 
 #[test]
-fn files_that_vanish_are_told() {
+fn deleted_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path(), &["a/1.png", "b/1.png"]);
     let data = Dataset::open_held_out(folder.path()).unwrap();
@@ -182,7 +182,7 @@ fn files_that_vanish_are_told() {
 }
 
 #[test]
-fn a_search_keeps_the_order_of_names() {
+fn a_search_sorts_by_name() {
     let folder = folder();
     let files = ImageFiles::below(folder.path());
     let name = |file: &Result<std::path::PathBuf, BadImage>| match file {
@@ -192,7 +192,7 @@ fn a_search_keeps_the_order_of_names() {
     let names: Vec<_> = files.found.iter().map(name).collect();
     assert!(names.is_sorted(), "{names:?}");
     assert_eq!(files.found.iter().filter(|file| file.is_ok()).count(), 4);
-    // A folder that is not there.
+    // A missing folder.
     let files = ImageFiles::below(folder.path().join("nowhere"));
     assert!(matches!(files.found.as_slice(), [Err(_)]));
 }

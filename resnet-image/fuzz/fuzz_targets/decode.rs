@@ -1,4 +1,4 @@
-//! Decodes any bytes to one, three and four channels, and resizes what comes out of it.
+//! Decodes arbitrary bytes to one, three and four channels, and preprocesses the images.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Decodes JPEGs, and checks of those that are decoded that they are whole: less of them is none.
+//! Decodes JPEGs and checks that a decoded image is complete: without its last scan, the file must
+//! not decode to another image.
 
 #![no_main]
 
@@ -15,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(image) = decoder.decode(bytes) else {
         return;
     };
-    // Cut inside the last scan, before its last byte of data, and closed.
+    // Removes the last scan and closes the image.
     let scan = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xDA]);
     let end = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xD9]);
     let (Some(scan), Some(end)) = (scan, end) else {
@@ -23,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let cut = [&bytes[..scan.min(end)], &[0xFF, 0xD9]].concat();
     match decoder.decode(&cut) {
-        // What followed the end of the image, such as another one, does not matter.
+        // The data after the end of the image, such as a second image, does not matter.
         Ok(same) => assert_eq!(same, image),
         Err(DecodeError::Truncated { .. } | DecodeError::Malformed { .. }) => {}
         Err(other) => panic!("{other:?}"),

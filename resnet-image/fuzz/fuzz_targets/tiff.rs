@@ -1,4 +1,4 @@
-//! Decodes TIFFs, whose directories claim much.
+//! Decodes TIFFs, whose directories may claim anything.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Decodes BMP.
+//! BMP decoder.
 
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder};
@@ -12,7 +12,7 @@ const FORMAT: &str = "BMP";
 
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let failed = |source| DecodeError::malformed(FORMAT, source);
-    // What may be missing of the padding of the last row.
+    // The file may lack padding bytes of its last row.
     let padding = &[0; 3][..missing_padding(bytes)];
     let decoder = BmpDecoder::new(Parts::new([bytes, padding])).map_err(failed)?;
     let (width, height) = decoder.dimensions();
@@ -39,9 +39,10 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     canvas.ok_or(DecodeError::Truncated { format: FORMAT })
 }
 
-/// Whether run-length encoded data goes up to the end of the bitmap: the decoder leaves the rest black.
+/// Returns whether run-length encoded data covers the whole bitmap. The decoder would leave the
+/// rest black.
 ///
-/// Of other data it tells itself.
+/// For other data, the decoder itself reports an error.
 fn is_whole(bytes: &[u8], width: u32, height: u32) -> bool {
     const RLE8: u8 = 1;
     const RLE4: u8 = 2;
@@ -96,7 +97,8 @@ fn is_whole(bytes: &[u8], width: u32, height: u32) -> bool {
     true
 }
 
-/// How many bytes a file without compression lacks, if they are only padding, which Pillow does not read.
+/// Returns how many bytes an uncompressed file lacks, if these are only padding. Pillow does not
+/// read padding.
 fn missing_padding(bytes: &[u8]) -> usize {
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let missing = || -> Option<u64> {
@@ -121,9 +123,9 @@ fn missing_padding(bytes: &[u8]) -> usize {
     missing().unwrap_or(0) as usize
 }
 
-/// Brings the 5- and 6-bit channels of a 16-bit BMP to Pillow's 8 bits.
+/// Converts the 5- and 6-bit channels of a 16-bit BMP to 8 bits as Pillow does.
 ///
-/// Pillow truncates `v * 255 / 31`, the decoder rounds it.
+/// Pillow truncates `v * 255 / 31`; the decoder rounds it.
 fn scale_as_pillow(bytes: &[u8], samples: &mut [u8], channels: usize) {
     const BITFIELDS: u32 = 3;
     let word = |at: usize| {
@@ -156,7 +158,7 @@ fn scale_as_pillow(bytes: &[u8], samples: &mut [u8], channels: usize) {
 mod tests {
     use super::*;
 
-    /// Four pixels by three, in runs and literally.
+    /// Creates a bitmap of four by three pixels with run-length encoded data.
     fn runs(data: &[u8]) -> Vec<u8> {
         let mut bytes = b"BM".to_vec();
         for word in [
@@ -186,7 +188,7 @@ mod tests {
     fn runs_are_followed_to_their_end() {
         let whole = runs(&[4, 0, 0, 0, 0, 3, 1, 0, 1, 0, 1, 1, 0, 0, 2, 1, 2, 0, 0, 1]);
         assert!(is_whole(&whole, 4, 3));
-        // The marker of the end is not needed, once all pixels are there.
+        // The end marker is optional once all pixels are present.
         assert!(is_whole(&whole[..whole.len() - 2], 4, 3));
         for end in 54..whole.len() - 3 {
             assert!(!is_whole(&whole[..end], 4, 3), "{end}");

@@ -1,4 +1,4 @@
-//! The memory that all decoders of the process share.
+//! The memory limit that all decoders of the process share.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,14 @@ use crate::memory::default_memory_limit;
 
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_memory_limit()));
 
-/// Sets the bytes that all decoders of this process may hold at one time, together.
+/// Sets the memory limit of all decoders in this process together, in bytes.
 ///
-/// Before a decoder takes memory, it reserves what the header of its image asks for: the pixels,
-/// the working memory of the format and, if the image comes from a path, the file. If the rest of the limit does not
-/// suffice, the decoder waits until others have finished. An image that would exceed the limit alone is an
-/// error, [`DecodeError::Memory`](crate::DecodeError::Memory). Decoded images that you keep do not count.
+/// A decoder reserves its memory before it allocates: the pixels, the working memory of the format,
+/// and the file if the image comes from a path. If too little memory is free, the decoder waits for
+/// other decoders to finish.
+///
+/// An image that exceeds the limit on its own is an error,
+/// [`DecodeError::Memory`](crate::DecodeError::Memory). Decoded images that you keep do not count.
 ///
 /// The default is [`default_memory_limit`].
 ///
@@ -27,7 +29,7 @@ pub fn set_memory_limit(bytes: u64) {
     BUDGET.changed.notify_all();
 }
 
-/// Returns the bytes that all decoders of this process may hold at one time, together.
+/// Returns the memory limit of all decoders in this process together, in bytes.
 ///
 /// See [`set_memory_limit`].
 pub fn memory_limit() -> u64 {
@@ -42,7 +44,7 @@ struct Budget {
 struct State {
     limit: u64,
     used: u64,
-    /// Who waits, first come first served, so that small images cannot keep a large one waiting for ever.
+    /// The waiting decoders in order of arrival, so that small images cannot starve a large one.
     queue: VecDeque<u64>,
     next: u64,
 }
@@ -66,25 +68,25 @@ impl Budget {
     }
 }
 
-/// Why a decoder gets no memory.
+/// The reason why a decoder gets no memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
-    /// More than the limit, which is given.
+    /// The request exceeds the limit, which the variant contains.
     Never(u64),
-    /// As much as the limit allows, but not while other decoders hold what they have.
+    /// The request fits the limit, but other decoders hold the memory now.
     NotNow,
 }
 
-/// What one decoder has reserved; given back when dropped.
+/// The reservation of one decoder, released on drop.
 ///
-/// Only a share of nothing waits. One that holds memory never does, so that no two can wait for each other.
+/// Only an empty share waits. A share that holds memory never waits, so that no deadlock can occur.
 #[derive(Default)]
 pub(super) struct Share {
     bytes: u64,
 }
 
 impl Share {
-    /// Reserves so many bytes more, after a wait if need be and nothing is held.
+    /// Reserves more bytes. Waits for free memory only if this share is empty.
     pub(super) fn reserve(&mut self, bytes: u64) -> Result<(), Refusal> {
         let mut state = BUDGET.lock();
         let wanted = self.bytes.saturating_add(bytes);

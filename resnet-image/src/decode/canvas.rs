@@ -1,4 +1,4 @@
-//! The samples of a decoder, converted to the channels that were asked for.
+//! Conversion of decoded samples to the requested channels.
 
 use image::{GrayImage, RgbImage, RgbaImage};
 
@@ -6,7 +6,7 @@ use crate::channels::Channels;
 use crate::convert::{self, luma, map};
 use crate::pixels::Pixels;
 
-/// What the samples of a decoder mean, 8 bits each.
+/// The meaning of 8-bit samples from a decoder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Layout {
     Gray,
@@ -38,7 +38,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// Takes memory for the pixels, all of them zero.
+    /// Allocates an image of zeros.
     pub(super) fn new(width: u32, height: u32, channels: Channels) -> Self {
         let bytes = width as usize * height as usize * channels.count();
         Self {
@@ -49,7 +49,7 @@ impl Canvas {
         }
     }
 
-    /// Converts a whole image; `None` if the samples are not as many as the size asks for.
+    /// Converts a whole image. Returns `None` if the number of samples does not match the size.
     pub(super) fn from_samples(
         (width, height): (u32, u32),
         mut samples: Vec<u8>,
@@ -85,7 +85,7 @@ impl Canvas {
         })
     }
 
-    /// Converts the pixels of `line` and writes them from column `x` of row `y` on.
+    /// Converts the pixels of `line` and writes them to row `y`, from column `x` on.
     pub(super) fn put_row(&mut self, y: usize, x: usize, line: &[u8], layout: Layout) {
         let start = (y * self.width as usize + x) * self.channels.count();
         let bytes = line.len() / layout.samples() * self.channels.count();
@@ -93,7 +93,7 @@ impl Canvas {
         convert(line, layout, target, self.channels);
     }
 
-    /// Writes the pixels of `line` to every `step`th column of row `y` from column `x` on.
+    /// Writes the pixels of `line` to every `step`th column of row `y`, from column `x` on.
     pub(super) fn put_spread(
         &mut self,
         y: usize,
@@ -110,7 +110,7 @@ impl Canvas {
         }
     }
 
-    /// Makes the pixels of a color transparent, where there is alpha.
+    /// Makes all pixels of a color transparent if the image has alpha.
     pub(super) fn hide(&mut self, color: [u8; 3]) {
         if self.channels == Channels::Rgba {
             for [r, g, b, alpha] in self.samples.as_chunks_mut().0 {
@@ -151,7 +151,8 @@ fn convert(source: &[u8], layout: Layout, target: &mut [u8], channels: Channels)
     }
 }
 
-/// Pillow's `cmyk2rgb`: what is left of the white after black, less the ink's share of it.
+/// Converts CMYK to RGB as Pillow's `cmyk2rgb` does: black sets the white, and ink removes a share
+/// of it.
 fn cmyk_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     let white = u32::from(255 - k);
     [c, m, y].map(|ink| {

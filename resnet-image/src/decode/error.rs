@@ -1,18 +1,18 @@
-//! Why an image cannot be decoded or opened.
+//! The errors of decoding and opening an image.
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use super::budget::Refusal;
 
-/// Why bytes could not be decoded.
+/// The error of bytes that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// There are no bytes.
+    /// No bytes.
     #[error("the file is empty: expected an image, found 0 bytes")]
     Empty,
-    /// The first bytes belong to none of the formats.
+    /// An unknown format.
     #[error(
         "not a known image: expected PNG, JPEG, WebP, BMP, GIF, TIFF or PNM, found bytes `{found}`"
     )]
@@ -20,61 +20,61 @@ pub enum DecodeError {
         /// The first bytes, escaped.
         found: String,
     },
-    /// The image is of a format that cannot be decoded here.
+    /// A known image format that is not supported.
     #[error(
         "expected PNG, JPEG, WebP, BMP, GIF, TIFF or PNM, found {format}; convert it to PNG first"
     )]
     ForeignFormat {
-        /// Name of the format.
+        /// The name of the format.
         format: &'static str,
     },
-    /// The header announces more pixels than are allowed.
+    /// A header that claims more pixels than allowed.
     #[error(
         "the image is too large: expected at most {max_pixels} pixels, found {width}x{height}; \
-         raise the limit if the file is to be trusted"
+         raise the limit if you trust the file"
     )]
     TooManyPixels {
-        /// Columns in the header.
+        /// The width in the header.
         width: u32,
-        /// Rows in the header.
+        /// The height in the header.
         height: u32,
-        /// The limit in force.
+        /// The current limit.
         max_pixels: u64,
     },
-    /// The image needs more memory than all decoders together may hold.
+    /// An image that needs more memory than the limit.
     #[error(
         "the image needs too much memory: expected at most {limit} bytes, found {needed}; \
          make it smaller or raise the memory limit"
     )]
     Memory {
-        /// The bytes that decoding takes, the file included where it is read from a path.
+        /// The bytes that decoding takes, including the file if the image comes from a path.
         needed: u64,
-        /// The [limit](crate::set_memory_limit) in force.
+        /// The current [limit](crate::set_memory_limit).
         limit: u64,
     },
-    /// The data ends before the image does.
+    /// Data that ends before the image does.
     #[error(
         "the {format} data is cut short: expected the whole image, found the end of the data \
          before it; fetch the file again"
     )]
     Truncated {
-        /// Name of the format.
+        /// The name of the format.
         format: &'static str,
     },
-    /// The image uses something of its format that is not supported.
+    /// An unsupported feature of a supported format.
     #[error("unsupported {format} image: found {what}; convert it to 8-bit RGB first")]
     Unsupported {
-        /// Name of the format.
+        /// The name of the format.
         format: &'static str,
-        /// What is not supported.
+        /// The unsupported feature.
         what: String,
     },
-    /// The data breaks the rules of its format.
+    /// Data that is invalid for its format.
     #[error("cannot decode the {format} data: expected a whole, valid image")]
     Malformed {
-        /// Name of the format.
+        /// The name of the format.
         format: &'static str,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -95,7 +95,7 @@ impl DecodeError {
         }
     }
 
-    /// Keeps the innermost cause: the wrappers around it repeat its text.
+    /// Keeps only the innermost cause, as the wrappers repeat its text.
     pub(super) fn malformed(format: &'static str, source: impl Error) -> Self {
         let mut cause: &dyn Error = &source;
         while let Some(inner) = cause.source() {
@@ -123,25 +123,25 @@ impl DecodeError {
     }
 }
 
-/// Why the image at a path could not be opened.
+/// The error of an image file that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file could not be read.
+    /// A file that cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
-        /// The path given.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The file was read, but is no image that can be used.
+    /// A file that cannot be decoded.
     #[error("cannot use `{}` as an image", path.display())]
     Decode {
-        /// The path given.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: DecodeError,
     },

@@ -1,4 +1,4 @@
-//! Images of files, whose bytes count for the memory limit as well.
+//! Decoding of files, whose bytes count toward the memory limit.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -20,10 +20,10 @@ pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<
         path: path.to_owned(),
         source: by_name(path, source),
     };
-    // Asked before the file is opened: a pipe would block until someone writes.
+    // Checks the file type before opening, as opening a pipe would block until someone writes.
     let mut size = regular(&fs::metadata(path).map_err(unreadable)?).map_err(unreadable)?;
     let mut more = 0;
-    // Twice at most, unless the file changes in between.
+    // Takes at most two rounds unless the file changes meanwhile.
     for _ in 0..8 {
         let mut share = Share::default();
         let wanted = size.saturating_add(more);
@@ -39,7 +39,7 @@ pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<
         let mut job = Job::new(channels, decoder.max_pixels, share, size);
         let result = run(&mut job, &bytes);
         match job.postponed {
-            // All at once, when others have finished; nothing is held meanwhile.
+            // Waits until all of the memory is free; holds nothing meanwhile.
             Some(bytes) => more = bytes,
             None => return result.map_err(unusable),
         }
@@ -64,7 +64,7 @@ pub(super) fn too_large(limit: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
-/// The bytes of a regular file; nothing else ends for sure.
+/// Returns the size of a regular file. Other files may never end.
 fn regular(metadata: &fs::Metadata) -> io::Result<u64> {
     if metadata.is_file() {
         return Ok(metadata.len());
@@ -94,7 +94,7 @@ fn kind(found: FileType) -> &'static str {
     }
 }
 
-/// The error for a file of this name: an empty one still tells what it was meant to be.
+/// Improves the error of a file whose extension names an unsupported format.
 fn by_name(path: &Path, error: DecodeError) -> DecodeError {
     match (error, foreign_image_ending(path)) {
         (DecodeError::Empty | DecodeError::UnknownFormat { .. }, Some(format)) => {

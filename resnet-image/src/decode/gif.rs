@@ -1,4 +1,4 @@
-//! Decodes GIF.
+//! GIF decoder.
 
 use std::io::{Cursor, Read};
 
@@ -11,8 +11,8 @@ use super::job::Job;
 const FORMAT: &str = "GIF";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
-/// The first frame on its canvas: a canvas that the frame overruns grows, and what the frame does
-/// not cover has the transparent color, or the first of the palette, as in Pillow.
+/// Decodes the first frame on its canvas, as Pillow does. A canvas that is too small for the frame
+/// grows. The area around the frame has the transparent color, or the first color of the palette.
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let failed = |source| DecodeError::malformed(FORMAT, source);
     let FirstFrame {
@@ -42,7 +42,8 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     let is_gray = (0..=255).zip(palette).all(|(i, color)| *color == [i; 3]);
     let colors: [[u8; 4]; 256] = std::array::from_fn(|index| {
         let byte = index as u8;
-        // A palette of all grays is none for Pillow, which has no end of it then.
+        // Pillow ignores a palette of consecutive grays, so indices past its end are grays and not
+        // black.
         let missing = if is_gray { [byte; 3] } else { [0; 3] };
         let [r, g, b] = palette.get(index).copied().unwrap_or(missing);
         [r, g, b, if transparent == Some(byte) { 0 } else { 255 }]
@@ -68,17 +69,17 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
 }
 
 struct FirstFrame<'a> {
-    /// Width and height, and where the blocks begin.
+    /// The width and height, and the position of the first block.
     screen: (usize, usize, usize),
-    /// The last control block before the frame.
+    /// The last graphic control extension before the frame.
     control: &'a [u8],
-    /// From its descriptor on.
+    /// The frame, from its descriptor on.
     frame: &'a [u8],
     /// Left, top, width and height.
     size: [usize; 4],
 }
 
-/// Finds the first frame, past comments and whatever else an application has put before it.
+/// Finds the first frame after comments and application extensions.
 fn first_frame(bytes: &[u8]) -> Option<FirstFrame<'_>> {
     const EXTENSION: u8 = 0x21;
     const CONTROL: u8 = 0xF9;
@@ -119,7 +120,7 @@ fn first_frame(bytes: &[u8]) -> Option<FirstFrame<'_>> {
                     control = bytes.get(start..at)?;
                 }
             }
-            // The end of the file, or no block.
+            // The end of the file, or an invalid block.
             _ => return None,
         }
     }

@@ -1,17 +1,18 @@
-//! A panic of a decoder is an error of its image, not the end of the process.
+//! Conversion of decoder panics to errors.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::DecodeError;
 
-/// Runs a decoder, and turns its panic into [`DecodeError::Malformed`].
+/// Runs a decoder and converts a panic to [`DecodeError::Malformed`].
 ///
-/// Causes that are known are fixed or refused before this point. The panic hook still writes its message to standard
-/// error: hooks belong to the whole process, so replacing one for a call would also silence other threads.
+/// Known causes of panics are fixed or rejected earlier. The panic hook still writes its message to
+/// standard error. Hooks belong to the whole process, so a temporary replacement would also silence
+/// other threads.
 ///
-/// Nothing that a panic leaves half done is used again: decoders own their state, and the memory that a job has
-/// reserved is given back when the job is dropped.
+/// No state is reused after a panic: decoders own their state, and dropping a job releases its
+/// reserved memory.
 pub(super) fn guard<T>(
     format: &'static str,
     decode: impl FnOnce() -> Result<T, DecodeError>,
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panics_are_errors_of_the_image() {
+    fn panics_become_errors_of_the_image() {
         let error = guard::<()>("GIF", || panic!("index {} is out of range", 7)).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert_eq!(source, "the decoder failed: index 7 is out of range");

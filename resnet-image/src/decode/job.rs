@@ -1,24 +1,24 @@
-//! The limits of one decoding job, and the memory that it reserves.
+//! The limits and the memory reservation of one decoding job.
 
 use super::DecodeError;
 use super::budget::{Refusal, Share};
 use crate::channels::Channels;
 
-/// What the decoder of a format is told, and the memory that it has reserved.
+/// The settings of a decoder and the memory that it has reserved.
 pub(super) struct Job {
     pub(super) channels: Channels,
     max_pixels: u64,
     share: Share,
-    /// What of the share is taken.
+    /// The bytes of the share in use.
     taken: u64,
-    /// What was asked for in vain, while other decoders held their memory.
+    /// The bytes of a request that failed because other decoders held the memory.
     pub(super) postponed: Option<u64>,
     /// Whether another job has reserved the memory.
     is_paid: bool,
 }
 
 impl Job {
-    /// A job whose file takes `taken` bytes of the share.
+    /// Creates a job whose file uses `taken` bytes of the share.
     pub(super) fn new(channels: Channels, max_pixels: u64, share: Share, taken: u64) -> Self {
         Self {
             channels,
@@ -30,7 +30,7 @@ impl Job {
         }
     }
 
-    /// A job for a part of an image, whose memory the job for the whole image has reserved.
+    /// Creates a job for a part of an image. The job of the whole image has reserved its memory.
     pub(super) fn for_part(&self) -> Self {
         Self {
             is_paid: true,
@@ -38,7 +38,7 @@ impl Job {
         }
     }
 
-    /// Refuses more pixels than are allowed.
+    /// Returns an error if the image has more pixels than allowed.
     pub(super) fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(DecodeError::TooManyPixels {
@@ -50,16 +50,16 @@ impl Job {
         Ok(())
     }
 
-    /// Reserves `working` bytes for each pixel, besides those of the result and `fixed` bytes in all.
+    /// Reserves the memory of the result, `working` bytes per pixel, and `fixed` bytes in total.
     ///
-    /// To be called once, before anything of the size of the image is allocated.
+    /// Call this once, before any allocation of the size of the image.
     pub(super) fn reserve(
         &mut self,
         (width, height): (u32, u32),
         working: u64,
         fixed: u64,
     ) -> Result<(), DecodeError> {
-        /// Tables, buffers of rows, and what else does not grow with the image.
+        /// Tables, row buffers, and everything else that does not grow with the image.
         const OVERHEAD: u64 = 1 << 19;
         if self.is_paid {
             return Ok(());

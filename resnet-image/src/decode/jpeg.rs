@@ -1,4 +1,4 @@
-//! Decodes JPEG.
+//! JPEG decoder.
 
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -22,7 +22,7 @@ mod tables;
 
 const FORMAT: &str = "JPEG";
 
-/// The most scans of an image, which each may take the time of the whole image and few bytes.
+/// The maximum number of scans. A scan has few bytes but may take as long as the whole image.
 const MAX_SCANS: usize = 100;
 
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
@@ -41,14 +41,14 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     canvas.ok_or(DecodeError::Truncated { format: FORMAT })
 }
 
-/// The samples of a strip or tile of a TIFF, in pixels of as many samples as `color` has.
+/// The samples of a TIFF strip or tile, with as many samples per pixel as `color` has.
 pub(super) struct Samples {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) samples: Vec<u8>,
 }
 
-/// Decodes a strip or tile of a TIFF, which alone tells what the components are.
+/// Decodes a TIFF strip or tile. Only the TIFF defines the meaning of its components.
 pub(super) fn decode_part(job: &Job, bytes: &[u8], color: Color) -> Result<Samples, DecodeError> {
     let mut stream = Stream::read(&mut job.for_part(), bytes, Some(color))?;
     let (width, height) = (stream.frame.width.into(), stream.frame.height.into());
@@ -67,7 +67,7 @@ pub(super) fn decode_part(job: &Job, bytes: &[u8], color: Color) -> Result<Sampl
     })
 }
 
-/// Leaves the image to the decoder.
+/// Decodes an image with `zune-jpeg`.
 fn decode_stream(stream: Stream) -> Result<Vec<u8>, DecodeError> {
     let Stream {
         data, frame, color, ..
@@ -95,13 +95,13 @@ fn decode_stream(stream: Stream) -> Result<Vec<u8>, DecodeError> {
     Ok(samples)
 }
 
-/// Width and height of the frame, as the header has them.
+/// Returns the width and height in the frame header.
 pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     source::frame_header(bytes)
         .map(|[_, h1, h0, w1, w0]| (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0])))
 }
 
-/// What libjpeg and Pillow do with the samples of pixels, where the decoder has not done it.
+/// Converts samples as libjpeg and Pillow do, where `zune-jpeg` does not.
 fn convert_line(samples: &mut [u8], color: Color) {
     match color {
         Color::Gray | Color::Rgb | Color::GrayAlpha | Color::Inks => {}
@@ -110,12 +110,12 @@ fn convert_line(samples: &mut [u8], color: Color) {
                 *pixel = to_rgb(*pixel);
             }
         }
-        // Pillow takes four components for inverted, with an Adobe marker or without.
+        // Pillow treats four components as inverted, with or without an Adobe marker.
         Color::Cmyk => samples
             .iter_mut()
             .for_each(|sample| *sample = 255 - *sample),
         Color::Ycck => {
-            // libjpeg inverts RGB for ink, and Pillow inverts once more.
+            // libjpeg converts to RGB and inverts it to CMY; Pillow inverts again.
             for [y, cb, cr, black] in samples.as_chunks_mut().0 {
                 [*y, *cb, *cr] = to_rgb([*y, *cb, *cr]);
                 *black = 255 - *black;
@@ -124,9 +124,9 @@ fn convert_line(samples: &mut [u8], color: Color) {
     }
 }
 
-/// libjpeg's `ycc_rgb_convert`.
+/// Converts YCbCr to RGB as libjpeg's `ycc_rgb_convert` does.
 fn to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    // Factors of 16 bits after the point: 1.402, 0.34414, 0.71414 and 1.772.
+    // Fixed-point factors with 16 fractional bits: 1.402, 0.34414, 0.71414 and 1.772.
     let half = 1 << 15;
     let [y, cb, cr] = [y.into(), i32::from(cb) - 128, i32::from(cr) - 128];
     let red = y + ((91881 * cr + half) >> 16);

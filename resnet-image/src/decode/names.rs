@@ -1,10 +1,10 @@
-//! Formats by the first bytes of files and by the endings of their names.
+//! Image formats by their first bytes and by file extension.
 
 use std::path::Path;
 
 use super::pnm;
 
-/// A format that can be decoded.
+/// A supported format.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Format {
     Bmp,
@@ -57,13 +57,14 @@ impl Format {
     }
 }
 
-/// The endings of image files, in lower case. A file may have any other name: its content tells the format.
+/// The file extensions of supported images, in lower case. A file may have any other name, as the
+/// content decides the format.
 pub const IMAGE_ENDINGS: [&str; 15] = [
     "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "jpe", "jfif", "apng", "ppm", "pgm",
     "pbm", "pnm",
 ];
 
-/// The endings of images that cannot be decoded, and the names of their formats.
+/// The file extensions of unsupported images, and the names of their formats.
 const FOREIGN_ENDINGS: [(&str, &str); 45] = [
     ("avif", "AVIF"),
     ("avifs", "AVIF"),
@@ -116,7 +117,8 @@ fn ending(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Returns whether a file of this name is likely an image that can be decoded: for folders with other files in them.
+/// Returns whether a file has an image file extension. Use it to find the images in a folder with
+/// other files.
 ///
 /// ```
 /// use resnet_image::has_image_ending;
@@ -127,7 +129,7 @@ pub fn has_image_ending(path: impl AsRef<Path>) -> bool {
     ending(path.as_ref()).is_some_and(|ending| IMAGE_ENDINGS.contains(&ending.as_str()))
 }
 
-/// Returns the format of a file whose name ends as images do that cannot be decoded here.
+/// Returns the image format of a file extension if the format is not supported.
 ///
 /// ```
 /// use resnet_image::foreign_image_ending;
@@ -144,7 +146,7 @@ pub fn foreign_image_ending(path: impl AsRef<Path>) -> Option<&'static str> {
         .map(|&(_, format)| format)
 }
 
-/// The format of an image that cannot be decoded, by its first bytes.
+/// Returns the name of an unsupported image format by the first bytes.
 pub(super) fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     const FORMATS: [(&[u8], &str); 22] = [
         (b"II\x2B\0", "BigTIFF"),
@@ -179,7 +181,8 @@ pub(super) fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
         .map(|&(_, format)| format)
 }
 
-/// The format by the brands of an ISO base media file: the major one, then those it is compatible with.
+/// Returns the format of an ISO base media file by its brands: the major brand, then the compatible
+/// ones.
 fn base_media_format(bytes: &[u8]) -> Option<&'static str> {
     let size = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     let brands = bytes

@@ -1,8 +1,8 @@
-//! A file in parts, so that a decoder can be given a changed file without a copy of it.
+//! A reader over several slices, so that a decoder can read a modified file without a copy.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-/// Parts that are read as one file.
+/// Slices that are read as one file.
 pub(super) struct Parts<'a, const N: usize> {
     parts: [&'a [u8]; N],
     at: u64,
@@ -13,7 +13,7 @@ impl<'a, const N: usize> Parts<'a, N> {
         Self { parts, at: 0 }
     }
 
-    /// What of the part that holds the place is still to be read.
+    /// Returns the unread bytes of the current slice.
     fn rest(&self) -> &'a [u8] {
         let mut at = self.at;
         for part in self.parts {

@@ -1,4 +1,4 @@
-//! Decodes PNG.
+//! PNG decoder.
 
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 
@@ -11,7 +11,8 @@ use super::job::Job;
 const FORMAT: &str = "PNG";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
-/// Columns and rows of the passes of an interlaced image: the first, and the distance to the next.
+/// The columns and rows of each pass of an interlaced image: the first one, and the step to the
+/// next.
 const PASSES: [[(u32, u32); 2]; 7] = [
     [(0, 8), (0, 8)],
     [(4, 8), (0, 8)],
@@ -24,7 +25,8 @@ const PASSES: [[(u32, u32); 2]; 7] = [
 
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let mut options = DecodeOptions::default();
-    // Those of the chunks that count are checked already; that of the pixels counts as well.
+    // `Pieces::read` has checked the CRCs that matter. The Adler-32 of the image data matters as
+    // well.
     options.set_ignore_crc(true);
     options.set_ignore_adler32(false);
     let pieces = Pieces::read(bytes)?;
@@ -41,7 +43,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
         (info.width, info.height, info.interlaced)
     };
     job.check(width, height)?;
-    // The buffers of the decoder, some rows of up to 16 bits and four channels, and the list of chunks.
+    // Row buffers of up to 16 bits and four channels, and the list of chunks.
     job.reserve((width, height), 0, 8 * 8 * u64::from(width) + listed)?;
     let mut reader = decoder.read_info().map_err(failed)?;
     let (color, depth) = reader.output_color_type();
@@ -63,7 +65,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             Ok(())
         }
     };
-    // No further than the last row: as in Pillow, what follows it may be missing.
+    // Stops after the last row: like Pillow, accepts files that lack the data after it.
     if !is_interlaced {
         for y in 0..height as usize {
             read(&mut line).map_err(failed)?;
@@ -94,14 +96,14 @@ fn failed(error: DecodingError) -> DecodeError {
     }
 }
 
-/// The colors of an indexed image, which the decoder does not see: it panics if bytes are left over after the last
-/// color, and drops transparency that precedes the palette.
+/// The colors of an indexed image, hidden from the `png` decoder. The decoder panics if bytes
+/// follow the last color, and drops transparency that precedes the palette.
 #[derive(Clone, Copy)]
 struct Palette([[u8; 4]; 256]);
 
 impl Palette {
-    /// As in Pillow, colors that are missing are black, bytes left over are dropped, and the order of the two does
-    /// not matter.
+    /// Creates a palette as Pillow does: missing colors are black, extra bytes are dropped, and the
+    /// two chunks may come in any order.
     fn new(colors: &[u8], alphas: &[u8]) -> Self {
         let mut palette = [[0, 0, 0, 255]; 256];
         for (entry, color) in palette.iter_mut().zip(colors.as_chunks::<3>().0) {
@@ -113,7 +115,7 @@ impl Palette {
         Self(palette)
     }
 
-    /// Looks up indices of 1, 2, 4 or 8 bits, the first in the high bits.
+    /// Looks up indices of 1, 2, 4 or 8 bits, the first one in the high bits.
     fn expand(&self, packed: &[u8], depth: u8, line: &mut [u8]) {
         let depth = usize::from(depth);
         let per_byte = 8 / depth;
@@ -125,21 +127,21 @@ impl Palette {
     }
 }
 
-/// The parts of a PNG that decide its pixels: everything else is passed over, whatever it holds.
+/// The parts of a PNG that determine its pixels. All other parts are skipped unread.
 struct Pieces<'a> {
-    /// Last piece first, so that it can be popped when it is read.
+    /// The remaining pieces in reverse order, so that a read piece can be popped.
     rest: Vec<&'a [u8]>,
-    /// The colors of an indexed image.
+    /// The palette of an indexed image.
     palette: Option<Palette>,
-    /// The color that is transparent, of images without a palette.
+    /// The transparent color of an image without a palette.
     key: Option<[u8; 3]>,
 }
 
 impl<'a> Pieces<'a> {
     /// Finds the header, the palette, the transparency and the image data.
     ///
-    /// As in Pillow, the checksums of all chunks before the image data count, and no others. Of chunks that are there
-    /// twice, the last counts.
+    /// As in Pillow, only the checksums of chunks before the image data count. If a chunk occurs
+    /// twice, the last one counts.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (signature, mut rest) = bytes.split_at_checked(8).ok_or(TRUNCATED)?;
         let (mut header, mut colors, mut transparency): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
@@ -159,7 +161,7 @@ impl<'a> Pieces<'a> {
             let (chunk, after) = rest.split_at_checked(length).ok_or(TRUNCATED)?;
             let (data, sum) = chunk[4..].split_at(length - 8);
             if checksum(data).to_be_bytes() != sum {
-                let what = format!("the checksum of chunk `{name}` does not fit its data");
+                let what = format!("the checksum of chunk `{name}` does not match its data");
                 return Err(DecodeError::broken(FORMAT, what));
             }
             match kind {
@@ -170,18 +172,18 @@ impl<'a> Pieces<'a> {
             }
             rest = after;
         }
-        // Length and name, width and height, then what decides the meaning of the samples.
+        // Length, name, width and height come first, then the bit depth and the color type.
         let (depth, color) = (header.get(16).copied(), header.get(17).copied());
         if color == Some(3) && colors.len() / 3 > 256 {
             let what = "the palette has more than 256 colors";
             return Err(DecodeError::broken(FORMAT, what));
         }
-        // A palette is a mere suggestion for images that have colors.
+        // In other color types, a palette is only a suggestion.
         let palette = (color == Some(3)).then(|| Palette::new(colors, transparency));
         let key = transparent_color(transparency, depth, color);
         let mut pieces = vec![signature, header];
         while let Some((b"IDAT", length)) = next(rest) {
-            // A chunk without data says nothing, however many there are.
+            // Empty chunks mean nothing, regardless of their number.
             if length > 12 {
                 pieces.push(&rest[..length.min(rest.len())]);
             }
@@ -197,10 +199,11 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// The color that Pillow hides: it compares 8 bits of it with the samples that it has brought to 8 bits.
+/// Returns the color that Pillow makes transparent: it compares 8 bits of the key with the 8-bit
+/// samples.
 ///
-/// So a key of 2 or 4 bits hits other samples than meant, if any, and one of 16 bits counts with its low byte. In
-/// gray of 16 bits Pillow hides nothing.
+/// So a key of 2 or 4 bits matches unintended samples, if any, and a 16-bit key counts with its low
+/// byte. In 16-bit gray, Pillow makes nothing transparent.
 fn transparent_color(data: &[u8], depth: Option<u8>, color: Option<u8>) -> Option<[u8; 3]> {
     match (color, depth, data) {
         (Some(0), Some(1), [high, low, ..]) => {
@@ -213,7 +216,8 @@ fn transparent_color(data: &[u8], depth: Option<u8>, color: Option<u8>) -> Optio
     }
 }
 
-/// The name of the chunk that begins here, and its length with name, length and checksum.
+/// Returns the name of the chunk at the start of `bytes`, and its total length with length field,
+/// name and checksum.
 fn next(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = u32::from_be_bytes(*length) as usize;
@@ -225,7 +229,8 @@ fn is_name(kind: &[u8; 4]) -> bool {
         .all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
-/// Refuses chunks after the image data that are cut short, as Pillow does, up to the end or another frame.
+/// Returns an error for truncated chunks after the image data, up to the end chunk or the next
+/// frame, as Pillow does.
 fn check_rest(mut bytes: &[u8]) -> Result<(), DecodeError> {
     while let Some((kind, length)) = next(bytes) {
         if !is_name(kind) || matches!(kind, b"IEND" | b"fcTL") {
@@ -268,7 +273,7 @@ impl Seek for Pieces<'_> {
     }
 }
 
-/// The checksum of chunks, ISO 3309's with the polynomial 0xEDB88320.
+/// Computes the checksum of a chunk (ISO 3309, polynomial 0xEDB88320).
 fn checksum(data: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
@@ -298,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksum_is_that_of_the_standard() {
+    fn checksum_matches_the_standard() {
         assert_eq!(checksum(b"123456789"), 0xCBF4_3926);
         assert_eq!(checksum(b"IEND"), 0xAE42_6082);
     }

@@ -1,4 +1,4 @@
-//! Decodes PNM: portable bitmaps, graymaps and pixmaps.
+//! PNM decoder: portable bitmaps, graymaps and pixmaps.
 
 use super::DecodeError;
 use super::canvas::{Canvas, Layout};
@@ -7,12 +7,12 @@ use super::job::Job;
 const FORMAT: &str = "PNM";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
-/// Whether the bytes begin as a portable bitmap, graymap or pixmap, plain or raw.
+/// Returns whether the bytes start like a portable bitmap, graymap or pixmap, plain or raw.
 pub(super) fn is_pnm(bytes: &[u8]) -> bool {
     matches!(bytes, [b'P', b'1'..=b'6', space, ..] if is_space(*space))
 }
 
-/// Python's white space.
+/// Returns whether a byte is white space in Python.
 fn is_space(byte: u8) -> bool {
     matches!(byte, 9..=13 | 32)
 }
@@ -21,9 +21,10 @@ fn broken(what: impl Into<String>) -> DecodeError {
     DecodeError::broken(FORMAT, what)
 }
 
-/// The first image of the file, with the arithmetic of Pillow's `PpmImagePlugin`.
+/// Decodes the first image of the file with the arithmetic of Pillow's `PpmImagePlugin`.
 ///
-/// Gray of more than 8 bits is scaled to 16 as there, of which the high byte is taken as everywhere here.
+/// Like Pillow, scales gray of more than 8 bits to 16 bits. Like the other decoders of this crate,
+/// takes the high byte.
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let kind = bytes.get(1).ok_or(TRUNCATED)? - b'0';
     let mut text = Text { bytes, at: 3 };
@@ -49,7 +50,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
         Layout::Gray
     };
     let scale: Vec<u8> = match kind {
-        // One is black.
+        // A one is black.
         1 | 4 => vec![255, 0],
         _ => scale(largest, layout),
     };
@@ -104,7 +105,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     Ok(canvas)
 }
 
-/// Writes every row after it was read.
+/// Reads every row and writes it to the canvas.
 fn fill<'a>(
     canvas: &mut Canvas,
     height: u32,
@@ -120,12 +121,12 @@ fn fill<'a>(
     Ok(())
 }
 
-/// By sample: what it is of 8 bits, when the largest is this.
+/// Returns the 8-bit value of each sample for this maximum value.
 fn scale(largest: u32, layout: Layout) -> Vec<u8> {
     let is_wide_gray = largest > 255 && layout == Layout::Gray;
     let most = if is_wide_gray { 65535.0 } else { 255.0 };
     let sample = |value: u32| {
-        // Python rounds halves to even.
+        // Python rounds half to even.
         let scaled = (f64::from(value) / f64::from(largest) * most).round_ties_even() as u32;
         if is_wide_gray {
             (scaled >> 8) as u8
@@ -136,14 +137,14 @@ fn scale(largest: u32, layout: Layout) -> Vec<u8> {
     (0..=largest).map(sample).collect()
 }
 
-/// The part of a file that is text.
+/// The text part of a file.
 struct Text<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl Text<'_> {
-    /// The next byte that is no comment.
+    /// Returns the next byte outside comments.
     fn next(&mut self) -> Option<u8> {
         loop {
             let byte = *self.bytes.get(self.at)?;
@@ -158,7 +159,7 @@ impl Text<'_> {
         }
     }
 
-    /// The next number, with the one byte of white space that ends it.
+    /// Reads the next number and the white space byte that ends it.
     fn number(&mut self) -> Result<u32, DecodeError> {
         const MOST_DIGITS: usize = 10;
         let mut digits = 0;
@@ -184,7 +185,7 @@ impl Text<'_> {
         }
     }
 
-    /// The next digit of a plain bitmap, which needs no white space.
+    /// Reads the next digit of a plain bitmap. White space between digits is optional.
     fn bit(&mut self) -> Result<u32, DecodeError> {
         loop {
             match self.next().ok_or(TRUNCATED)? {

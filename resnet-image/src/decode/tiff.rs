@@ -1,4 +1,4 @@
-//! Decodes TIFF.
+//! TIFF decoder.
 
 use image::DynamicImage;
 use image::metadata::Orientation;
@@ -19,7 +19,7 @@ mod view;
 const FORMAT: &str = "TIFF";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
-/// The first image, turned by its orientation tag: Pillow does so for TIFF, and only for TIFF.
+/// Decodes the first image and applies its orientation tag. Pillow does this only for TIFF.
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Pixels, DecodeError> {
     let directory = Directory::read(bytes)?;
     let (width, height) = (directory.width, directory.height);
@@ -64,7 +64,7 @@ fn turn(pixels: Pixels, orientation: Orientation) -> Pixels {
     }
 }
 
-/// The rule for 16-bit channels, gray ones too: the high byte, as Pillow reads 16-bit RGB.
+/// Returns the high byte of a 16-bit channel, as Pillow does for 16-bit RGB. Applies to gray too.
 fn high_byte(word: u16) -> u8 {
     (word >> 8) as u8
 }

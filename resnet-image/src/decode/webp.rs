@@ -1,4 +1,4 @@
-//! Decodes WebP.
+//! WebP decoder.
 
 use image_webp::WebPDecoder;
 
@@ -10,7 +10,8 @@ use super::parts::Parts;
 const FORMAT: &str = "WebP";
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: FORMAT };
 
-/// The image, or the first frame of an animation on its canvas, black and transparent around it.
+/// Decodes the image, or the first frame of an animation on its canvas. The canvas around the frame
+/// is black and transparent.
 pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError> {
     let failed = |source| DecodeError::malformed(FORMAT, source);
     let still = Still::find(bytes)?;
@@ -23,7 +24,8 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
             "the first frame overruns the canvas",
         ));
     }
-    // Lossless: four bytes a pixel and the transforms. Lossy: the planes, and with alpha as for lossless besides.
+    // Lossless: four bytes per pixel and the transforms. Lossy: the planes; with alpha, the memory
+    // of a lossless image as well.
     let working = if still.alpha.is_some() { 12 } else { 6 };
     job.reserve((canvas_width, canvas_height), working, 0)?;
 
@@ -45,7 +47,7 @@ pub(super) fn decode(job: &mut Job, bytes: &[u8]) -> Result<Canvas, DecodeError>
     if decoder.output_buffer_size() != Some(samples.len()) {
         return Err(DecodeError::broken(
             FORMAT,
-            "the image has another size than its header says",
+            "the size of the image differs from its header",
         ));
     }
     decoder.read_image(&mut samples).map_err(failed)?;
@@ -77,7 +79,7 @@ struct Still<'a> {
     place: [u32; 4],
     alpha: Option<&'a [u8]>,
     is_lossless: bool,
-    /// Whether the alpha that a lossless image is decoded to means nothing.
+    /// Whether to ignore the alpha of a decoded lossless image.
     is_opaque: bool,
     data: &'a [u8],
 }
@@ -121,7 +123,7 @@ impl<'a> Still<'a> {
         Err(TRUNCATED)
     }
 
-    /// The image among the chunks, which must have the size that was announced for it.
+    /// Finds the image among the chunks. It must have the announced size.
     fn image(mut chunks: &'a [u8], announced: Option<(u32, u32)>) -> Result<Self, DecodeError> {
         let mut alpha = None;
         while let Some((kind, data, rest)) = next_chunk(chunks)? {
@@ -152,7 +154,7 @@ impl<'a> Still<'a> {
             };
             let (width, height) = size.ok_or(TRUNCATED)?;
             if width == 0 || height == 0 || announced.is_some_and(|size| size != (width, height)) {
-                let what = "the image has another size than its header says";
+                let what = "the size of the image differs from its header";
                 return Err(DecodeError::broken(FORMAT, what));
             }
             return Ok(Self {
@@ -167,9 +169,10 @@ impl<'a> Still<'a> {
         Err(TRUNCATED)
     }
 
-    /// What precedes the alpha, and what precedes the image, in a file of the image alone: no metadata is read.
+    /// Returns the bytes before the alpha and before the image, for a file with only this image and
+    /// no metadata.
     ///
-    /// Lossless images announce alpha, with which the decoder needs no second copy of the pixels.
+    /// Lossless images claim to have alpha, as the decoder then needs no second copy of the pixels.
     fn heads(&self) -> [Vec<u8>; 2] {
         const ALPHA: u8 = 0x10;
         let kind: &[u8; 4] = if self.is_lossless { b"VP8L" } else { b"VP8 " };
@@ -199,7 +202,7 @@ impl<'a> Still<'a> {
 
 type Chunk<'a> = (&'a [u8; 4], &'a [u8], &'a [u8]);
 
-/// The next chunk: its kind, its data, and what follows it. `None` at the end.
+/// Returns the next chunk: its kind, its data, and the bytes after it. `None` means the end.
 fn next_chunk(bytes: &[u8]) -> Result<Option<Chunk<'_>>, DecodeError> {
     let Some((kind, rest)) = bytes.split_first_chunk::<4>() else {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! Pillow's premultiplied modes `RGBa` and `La`, in which images with alpha are resized.
+//! Premultiplied alpha, as in Pillow's modes `RGBa` and `La`, for resizing images with alpha.
 
-/// Multiplies the color of each pixel by its alpha: Pillow's `rgbA2rgba`.
+/// Multiplies the color of each pixel by its alpha, as Pillow's `rgbA2rgba` does.
 pub(super) fn multiply(samples: &mut [u8], channels: usize) {
     for pixel in samples.chunks_exact_mut(channels) {
         if let Some((&mut alpha, color)) = pixel.split_last_mut() {
@@ -12,7 +12,8 @@ pub(super) fn multiply(samples: &mut [u8], channels: usize) {
     }
 }
 
-/// Divides the color of each pixel by its alpha: Pillow's `rgba2rgbA`, which leaves invisible pixels as they are.
+/// Divides the color of each pixel by its alpha, as Pillow's `rgba2rgbA` does. Leaves invisible
+/// pixels unchanged.
 pub(super) fn divide(samples: &mut [u8], channels: usize) {
     for pixel in samples.chunks_exact_mut(channels) {
         if let Some((&mut alpha @ 1..=254, color)) = pixel.split_last_mut() {

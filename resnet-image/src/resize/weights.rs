@@ -1,16 +1,16 @@
-//! Pillow's fixed-point resampling coefficients.
+//! Pillow's fixed-point resampling weights.
 
 use crate::filter::Filter;
 
-/// Bits after the point of a quantized weight: 32, less 8 for the pixel and 2 for the overshoot of
-/// a cubic, as Pillow's `PRECISION_BITS`.
+/// The fractional bits of a quantized weight: 32, minus 8 for the pixel and 2 for the overshoot of
+/// a cubic. Equals Pillow's `PRECISION_BITS`.
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;
 pub(super) const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// The quantized weights of the output positions `first..first + count` along one axis: Pillow's
-/// `precompute_coeffs` and `normalize_coeffs_8bpc`.
+/// The quantized weights of the output positions `first..first + count` along one axis, as in
+/// Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc`.
 pub(super) struct Weights {
-    /// First source position, and the end of this position's taps in `taps`.
+    /// For each output position, the first source position and the end of its weights in `taps`.
     bounds: Vec<(u32, u32)>,
     taps: Vec<i32>,
 }
@@ -32,7 +32,7 @@ impl Weights {
                 weights.extend(
                     (start..end).map(|x| filter.weight((x as f64 - center + 0.5) * inverse)),
                 );
-                // Left to right, as Pillow adds them: the order decides the last bit.
+                // Adds from left to right like Pillow, as the order determines the last bit.
                 let sum = weights.iter().fold(0.0, |sum, weight| sum + weight);
                 taps.extend(
                     weights
@@ -55,7 +55,7 @@ impl Weights {
         (start as usize, &self.taps[begin as usize..end as usize])
     }
 
-    /// The source positions that any of the outputs reads.
+    /// Returns the range of source positions that the outputs read.
     pub(super) fn source_range(&self) -> std::ops::Range<usize> {
         let (start, _) = self.at(0);
         let (last, taps) = self.at(self.bounds.len() - 1);
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn halving_a_row_bilinear_weighs_eighths() {
         let weights = Weights::new(8, 4, 0, 4, Filter::Bilinear);
-        // Position 1 has its centre at 3.0 and support 2: pixels 1 to 4 weigh 1/8 3/8 3/8 1/8.
+        // Position 1 has its center at 3.0 and support 2: pixels 1 to 4 have the weights 1/8 3/8
+        // 3/8 1/8.
         let one = 1 << PRECISION_BITS;
         assert_eq!(
             weights.at(1),

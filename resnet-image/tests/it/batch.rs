@@ -28,9 +28,10 @@ fn values_are_planes_of_scaled_pixels() {
     assert_eq!(plane(0, 2), [normal(255.0, 2); 6]);
 }
 
-/// `(torch.tensor([0, 1, 127, 255], dtype=torch.uint8).float().div(255) - 0.485) / 0.229`, in bits.
+/// The bits of `(torch.tensor([0, 1, 127, 255], dtype=torch.uint8).float().div(255) - 0.485) /
+/// 0.229`.
 #[test]
-fn bits_are_those_of_torch() {
+fn bits_match_torch() {
     let image = RgbImage::from_fn(4, 1, |x, _| image::Rgb([[0, 1, 127, 255][x as usize]; 3]));
     let values: Vec<f32> = batch(&[image]).unwrap().into_data().to_vec().unwrap();
     let bits: Vec<u32> = values[..4].iter().map(|value| value.to_bits()).collect();
@@ -40,7 +41,7 @@ fn bits_are_those_of_torch() {
 const TORCH_BITS: [u32; 4] = [0xC007_8BBD, 0xC006_732B, 0x3D69_39A6, 0x400F_EE1D];
 
 #[test]
-fn unequal_empty_and_impossible_batches_are_errors() {
+fn empty_or_invalid_batches_and_different_sizes_are_errors() {
     assert_eq!(batch(&[]).unwrap_err(), BatchError::Empty);
     let error = batch(&[
         RgbImage::new(4, 3),

@@ -1,4 +1,4 @@
-//! Files of the kinds that users have complained about elsewhere.
+//! Files with problems that users of other programs have reported.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ fn check(name: &str, image: &RgbImage, tolerance: u8) {
 }
 
 #[test]
-fn jpeg_with_two_markers_of_color_keeps_its_colors() {
+fn jpeg_with_two_color_markers_keeps_its_colors() {
     let folder = fixtures("cases");
     let found = open(folder.join("jfif_and_adobe_0.jpg")).unwrap();
     check("expected_03.json", &found, 4);
@@ -51,7 +51,7 @@ fn jpeg_with_two_markers_of_color_keeps_its_colors() {
 }
 
 #[test]
-fn jpeg_closed_too_early_is_refused() {
+fn jpeg_with_an_early_end_marker_is_an_error() {
     for name in ["baseline.jpg", "progressive.jpg"] {
         let bytes = std::fs::read(fixtures("cases").join(name)).unwrap();
         let error = decode(&bytes).unwrap_err();
@@ -67,7 +67,7 @@ fn jpeg_closed_too_early_is_refused() {
 }
 
 #[test]
-fn png_with_a_wrong_checksum_of_its_pixels_is_read() {
+fn png_with_a_wrong_checksum_of_its_image_data_is_decoded() {
     check(
         "expected_19.json",
         &open(fixtures("cases").join("wrong_checksum.png")).unwrap(),

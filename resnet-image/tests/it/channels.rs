@@ -1,4 +1,4 @@
-//! One and four channels: Pillow's modes `L` and `RGBA`.
+//! Images with one and four channels: Pillow's modes `L` and `RGBA`.
 
 use burn::backend::{Flex, flex::FlexDevice};
 use resnet_image::{
@@ -64,7 +64,7 @@ struct Case {
 }
 
 #[test]
-fn preprocessing_of_one_and_four_channels_equal_torchvision_in_every_byte() {
+fn preprocessing_with_one_and_four_channels_matches_torchvision_byte_for_byte() {
     let folder = fixtures("channels");
     let json = std::fs::read_to_string(folder.join("recipes.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_str(&json).unwrap();
@@ -95,7 +95,7 @@ fn preprocessing_of_one_and_four_channels_equal_torchvision_in_every_byte() {
 }
 
 #[test]
-fn batches_have_as_many_planes_as_means() {
+fn batches_have_one_plane_per_mean() {
     let gray = Pixels::Gray(image::GrayImage::from_fn(3, 2, |x, y| {
         image::Luma([(x + 3 * y) as u8])
     }));

@@ -11,7 +11,7 @@ fn image(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn empty_and_text_files_are_no_images() {
+fn empty_and_text_files_are_not_images() {
     assert!(matches!(decode(b""), Err(DecodeError::Empty)));
     let error = decode(b"label,path\n").unwrap_err();
     assert!(matches!(error, DecodeError::UnknownFormat { .. }));
@@ -22,7 +22,7 @@ fn empty_and_text_files_are_no_images() {
 }
 
 #[test]
-fn folder_and_missing_file_are_named() {
+fn errors_name_folders_and_missing_files() {
     for path in [fixtures("formats"), fixtures("missing.png")] {
         let error = open(&path).unwrap_err();
         assert!(matches!(error, OpenError::Read { .. }));
@@ -54,7 +54,7 @@ fn half_a_file_is_an_error_in_every_format() {
 }
 
 #[test]
-fn formats_of_others_are_named() {
+fn errors_name_unsupported_formats() {
     let contents: [(&[u8], &str); 6] = [
         (b"\0\0\0\x1Cftypavif\0\0\0\0mif1miafrest", "AVIF"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heicrest", "HEIC"),
@@ -69,7 +69,7 @@ fn formats_of_others_are_named() {
         let text = format!("found {format}; convert it to PNG first");
         assert!(error.to_string().contains(&text), "{error}");
     }
-    // A download that failed is told by its name.
+    // The file name identifies the format of a failed download.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("IMG_0001.HEIC");
     std::fs::write(&path, b"").unwrap();
@@ -89,7 +89,7 @@ fn formats_of_others_are_named() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_and_devices_are_no_images() {
+fn pipes_and_devices_are_not_images() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.png");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -113,7 +113,7 @@ fn pipes_and_devices_are_no_images() {
     }
 }
 
-/// Every byte in turn: a wrong image is as good as an error, a panic is not.
+/// Flips every byte in turn. A wrong image or an error is acceptable, a panic is not.
 #[test]
 fn flipped_bytes_never_panic() {
     let limit = Decoder {
@@ -151,8 +151,8 @@ fn pixels_are_limited_in_every_format() {
 }
 
 #[test]
-fn bomb_is_refused_by_its_header() {
-    // 30000 x 30000 in the header of a file of a few hundred bytes.
+fn a_decompression_bomb_is_rejected_by_its_header() {
+    // 30000 x 30000 pixels in the header of a file of a few hundred bytes.
     let mut bmp = image("rgb.bmp");
     bmp[18..22].copy_from_slice(&30_000u32.to_le_bytes());
     bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());

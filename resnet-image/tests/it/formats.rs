@@ -1,10 +1,10 @@
-//! Formats against Pillow's pixels.
+//! Comparison of all formats with Pillow's pixels.
 
 use resnet_image::{IMAGE_ENDINGS, has_image_ending, open};
 
 use crate::{assert_same, difference, files, fixtures};
 
-/// Lossless sources are exact; the lossy ones pass through other decoders than Pillow's.
+/// Lossless images match exactly. Lossy images differ slightly, as Pillow uses other decoders.
 #[test]
 fn every_format_depth_and_layout_decodes_as_in_pillow() {
     let root = fixtures("formats");
@@ -26,9 +26,9 @@ fn every_format_depth_and_layout_decodes_as_in_pillow() {
     }
 }
 
-/// What a search of a folder finds can be decoded, and there is no ending for which this was not tried.
+/// Checks that every image file extension belongs to a format that the tests decode.
 #[test]
-fn endings_are_those_of_images_that_are_decoded() {
+fn image_extensions_are_those_of_decoded_formats() {
     let names = files(&fixtures("formats").join("images"));
     assert!(names.iter().all(has_image_ending));
     for ending in IMAGE_ENDINGS {

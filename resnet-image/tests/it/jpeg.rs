@@ -1,4 +1,4 @@
-//! JPEG files against Pillow's pixels.
+//! Comparison of JPEG files with Pillow's pixels.
 
 use resnet_image::{DecodeError, RgbImage, decode};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use crate::{assert_same, difference, files, fixtures};
 
 const EXPECTED: &str = "a sound file";
 
-/// Segments up to and with the first scan header: marker, start, end.
+/// Returns the segments up to and including the first scan header: marker, start, end.
 fn segments(bytes: &[u8]) -> Vec<(u8, usize, usize)> {
     let mut at = 2;
     let mut found = Vec::new();
@@ -52,7 +52,8 @@ struct Variant {
 }
 
 impl Variant {
-    /// The base with the markers after its first two bytes, and with other component ids.
+    /// Inserts the markers after the first two bytes of the base file, and replaces the component
+    /// ids.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = read("color", &self.base);
         let frame = segments(&bytes);
@@ -78,9 +79,9 @@ impl Variant {
     }
 }
 
-/// The case "jfif and adobe markers" and all its kind: libjpeg's rule tells what the components are.
+/// JFIF and Adobe markers in all combinations: libjpeg's rules determine the colors.
 #[test]
-fn colors_are_told_as_by_libjpeg() {
+fn colors_follow_libjpeg() {
     let json = std::fs::read_to_string(fixtures("jpeg").join("color.json")).unwrap();
     let variants: Vec<Variant> = serde_json::from_str(&json).unwrap();
     assert_eq!(variants.len(), 492);
@@ -93,7 +94,7 @@ fn colors_are_told_as_by_libjpeg() {
 }
 
 #[test]
-fn components_in_several_scans_and_other_sound_forms_are_those_of_pillow() {
+fn components_in_several_scans_and_other_valid_forms_match_pillow() {
     let mut compared = 0;
     for path in files(&fixtures("jpeg").join("scans")) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -117,9 +118,9 @@ fn components_in_several_scans_and_other_sound_forms_are_those_of_pillow() {
     assert_eq!(compared, 54);
 }
 
-/// Bytes that a file may have around its pixels without a difference to them.
+/// Inserts bytes that must not affect the pixels.
 #[test]
-fn what_is_no_pixel_does_not_matter() {
+fn data_outside_the_pixels_does_not_matter() {
     for (folder, name) in sound() {
         let whole = read(folder, name);
         let expected = decode(&whole).expect(EXPECTED);
@@ -194,9 +195,9 @@ fn sound() -> [(&'static str, &'static str); 12] {
     ]
 }
 
-/// The case "jpeg closed too early" and all its kind: no image has pixels that its file does not hold.
+/// Cuts files at every byte: a truncated image is always an error.
 #[test]
-fn no_cut_is_filled_with_pixels() {
+fn truncated_files_are_errors() {
     for (folder, name) in sound() {
         let whole = read(folder, name);
         decode(&whole).expect(EXPECTED);
@@ -213,9 +214,10 @@ fn no_cut_is_filled_with_pixels() {
     }
 }
 
-/// Restart markers let a decoder go on after a gap; the gap would be filled all the same.
+/// After a gap, a decoder could resume at a restart marker, but the missing pixels would be made
+/// up.
 #[test]
-fn gaps_between_restarts_are_refused() {
+fn gaps_between_restarts_are_errors() {
     for name in [
         "420_restarts.jpg",
         "422_progressive_restarts.jpg",
@@ -246,7 +248,7 @@ fn gaps_between_restarts_are_refused() {
 }
 
 #[test]
-fn missing_scans_are_refused() {
+fn missing_scans_are_errors() {
     for name in [
         "420_bits.jpg",
         "444_alone.jpg",
@@ -266,7 +268,7 @@ fn missing_scans_are_refused() {
 }
 
 #[test]
-fn features_that_no_decoder_here_knows_are_named() {
+fn errors_name_unsupported_features() {
     let whole = read("color", "444.jpg");
     let (_, at, _) = *segments(&whole)
         .iter()
@@ -283,7 +285,7 @@ fn features_that_no_decoder_here_knows_are_named() {
     );
     assert!(changed(at + 1, 0xC3).contains("found lossless"), "SOF3");
     assert!(
-        changed(at + 4, 12).contains("found 12 bits a sample"),
+        changed(at + 4, 12).contains("found 12 bits per sample"),
         "12 bits"
     );
     assert!(

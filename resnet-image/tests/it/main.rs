@@ -1,8 +1,8 @@
-//! Parity with Pillow and torchvision, and what happens to bad input.
+//! Comparison with Pillow and torchvision, and tests of invalid input.
 
 #![expect(
     clippy::print_stdout,
-    reason = "the differences of lossy images are worth seeing"
+    reason = "prints the differences of lossy images"
 )]
 
 mod batch;
@@ -26,7 +26,7 @@ fn fixtures(case: &str) -> PathBuf {
         .join(case)
 }
 
-/// The files of a folder by name, which must not be empty.
+/// Returns the files of a folder, sorted by name. Panics if there are none.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = folder
         .read_dir()
@@ -37,7 +37,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Mean and largest difference of two images of one size.
+/// Returns the mean and the maximum difference of two images of one size.
 fn difference(left: &RgbImage, right: &RgbImage) -> (f64, u8) {
     assert_eq!(left.dimensions(), right.dimensions());
     let bytes = left.as_raw().iter().zip(right.as_raw());
@@ -49,7 +49,7 @@ fn difference(left: &RgbImage, right: &RgbImage) -> (f64, u8) {
     )
 }
 
-/// Fails with the first differing pixel.
+/// Panics at the first differing pixel.
 fn assert_same(label: &str, found: &RgbImage, expected: &RgbImage) {
     assert_eq!(found.dimensions(), expected.dimensions(), "{label}: size");
     let pairs = found.enumerate_pixels().zip(expected.pixels());

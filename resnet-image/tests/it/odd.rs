@@ -1,4 +1,4 @@
-//! Unusual but sound files, and those that are refused by name.
+//! Unusual but valid files, and unsupported files.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use resnet_image::{Channels, DecodeError, Decoder, decode, open_as};
 use crate::{files, fixtures};
 
 #[test]
-fn unusual_files_have_the_pixels_of_pillow() {
+fn unusual_files_match_pillow() {
     let mut wrong = Vec::new();
     for path in files(&fixtures("odd").join("images")) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -45,7 +45,7 @@ fn unusual_files_have_the_pixels_of_pillow() {
 }
 
 #[test]
-fn what_is_not_supported_is_named() {
+fn errors_name_unsupported_features() {
     let cases = [
         ("bits12.tif", "unsigned samples of 12 bits"),
         ("bits32.tif", "unsigned samples of 32 bits"),
@@ -73,9 +73,10 @@ fn what_is_not_supported_is_named() {
     }
 }
 
-/// Bytes changed at random: an error or any pixels, but no decoder panics, not even where that becomes an error.
+/// Changes random bytes. The result may be an error or any image, but no decoder may panic, even if
+/// the panic becomes an error.
 #[test]
-fn changed_bytes_are_no_panic() {
+fn changed_bytes_never_panic() {
     let limit = Decoder {
         max_pixels: 1 << 16,
     };

@@ -1,4 +1,4 @@
-//! PNG files against Pillow's pixels.
+//! Comparison of PNG files with Pillow's pixels.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,17 @@ use resnet_image::decode;
 
 use crate::fixtures;
 
-/// Wrong checksums, missing ends and odd chunks: the same files are read as by Pillow, and have the same pixels.
+/// Decodes exactly the files that Pillow decodes, with the same pixels: wrong checksums, missing
+/// ends and unusual chunks.
 #[test]
-fn damaged_files_are_read_or_refused_as_by_pillow() {
+fn damaged_files_behave_as_in_pillow() {
     let folder = fixtures("png");
     let json = std::fs::read_to_string(folder.join("seen.json")).unwrap();
     let seen: BTreeMap<String, Option<[f64; 3]>> = serde_json::from_str(&json).unwrap();
     assert_eq!(seen.len(), 78);
     for (name, expected) in seen {
         let result = decode(&std::fs::read(folder.join(format!("{name}.png"))).unwrap());
-        // Pillow leaves the last row black, if the data stops short of it by whole rows.
+        // If whole rows are missing at the end, Pillow leaves the last row black.
         let expected = expected.filter(|_| name != "fewer_rows");
         match (result, expected) {
             (Ok(image), Some(expected)) => {
@@ -38,7 +39,7 @@ fn damaged_files_are_read_or_refused_as_by_pillow() {
 }
 
 #[test]
-fn refusals_say_why_on_one_line() {
+fn errors_give_the_reason_on_one_line() {
     let chain = |name: &str| {
         let bytes = std::fs::read(fixtures("png").join(name)).unwrap();
         let error = decode(&bytes).unwrap_err();
@@ -52,7 +53,7 @@ fn refusals_say_why_on_one_line() {
     assert_eq!(
         chain("bad_gAMA_before.png"),
         "cannot decode the PNG data: expected a whole, valid image: the checksum of chunk `gAMA` \
-         does not fit its data"
+         does not match its data"
     );
     assert!(chain("cut_24.png").starts_with("the PNG data is cut short"));
     assert!(chain("no_data.png").ends_with("there is no image data"));

@@ -1,4 +1,4 @@
-//! Preprocessing against torchvision's pixels.
+//! Comparison of the preprocessing with torchvision's pixels.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,8 @@ struct Geometry {
     filter: Filter,
 }
 
-/// What each preprocessing makes of every image with this extension: preprocessing, file, found, expected.
+/// Calls `visit` for each preprocessing and each image with this extension: preprocessing, file,
+/// found image, expected image.
 fn every_preprocessing(extension: &str, mut visit: impl FnMut(&str, &Path, RgbImage, RgbImage)) {
     let root = fixtures("preprocess");
     let json = std::fs::read_to_string(root.join("recipes.json")).unwrap();
@@ -48,7 +49,7 @@ fn every_preprocessing(extension: &str, mut visit: impl FnMut(&str, &Path, RgbIm
 }
 
 #[test]
-fn png_sources_equal_torchvision_in_every_byte() {
+fn png_sources_match_torchvision_byte_for_byte() {
     let mut compared = 0;
     every_preprocessing("png", |preprocessing, path, found, expected| {
         assert_same(
@@ -62,7 +63,7 @@ fn png_sources_equal_torchvision_in_every_byte() {
 }
 
 #[test]
-fn jpeg_sources_differ_by_less_than_the_decoders_may() {
+fn jpeg_sources_differ_only_slightly() {
     let mut compared = 0;
     every_preprocessing("jpg", |preprocessing, path, found, expected| {
         let name = path.file_name().unwrap().display();

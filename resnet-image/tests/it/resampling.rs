@@ -1,4 +1,4 @@
-//! Resizing against Pillow's pixels.
+//! Comparison of resizing with Pillow's pixels.
 
 use proptest::prelude::*;
 use resnet_image::{
@@ -6,8 +6,8 @@ use resnet_image::{
     resize_shorter_side,
 };
 
-/// One pass along x by the words of Pillow's documentation, with 64-bit sums and every source
-/// pixel visited for every output.
+/// Runs one pass along x as Pillow's documentation describes it, with 64-bit sums. Visits every
+/// source pixel for every output.
 fn slow_pass(image: &RgbImage, width: u32, filter: Filter) -> RgbImage {
     if width == image.width() {
         return image.clone();
@@ -72,7 +72,7 @@ fn filters() -> impl Strategy<Value = Filter> {
 
 proptest! {
     #[test]
-    fn resize_equals_the_slow_one(
+    fn resize_equals_the_slow_resize(
         image in images(), width in 1u32..60, height in 1u32..60, filter in filters(),
     ) {
         let expected = slow_resize(&image, width, height, filter);
@@ -98,7 +98,7 @@ proptest! {
 }
 
 #[test]
-fn long_strips_neither_overflow_nor_fill_the_memory() {
+fn long_strips_neither_overflow_nor_exhaust_the_memory() {
     let strip = |width, height| RgbImage::from_pixel(width, height, image::Rgb([9, 8, 7]));
     let expected = strip(224, 224);
     for image in [strip(1, 4_000_000), strip(4_000_000, 1)] {
@@ -114,7 +114,7 @@ fn long_strips_neither_overflow_nor_fill_the_memory() {
         };
         assert_eq!(preprocessing.apply(image), Ok(expected.clone()));
     }
-    // The result is small, but between the passes it would be 500000 x 4000000.
+    // The result is small, but the image between the passes would have 500000 x 4000000 pixels.
     let error = resize(&strip(1, 4_000_000), 500_000, 1, Filter::Bilinear).unwrap_err();
     assert_eq!(
         error,

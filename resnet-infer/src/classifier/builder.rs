@@ -1,4 +1,4 @@
-//! A classifier with other labels or preprocessing than its source.
+//! A builder that overrides the labels and the preprocessing of a model source.
 
 use burn::tensor::backend::Backend;
 use resnet_image::Preprocessing;
@@ -6,12 +6,12 @@ use resnet_weights::{Classes, Fetch, Labels, ModelSource};
 
 use super::{BuildError, Classifier};
 
-/// Loads a [`Classifier`] from a [`ModelSource`]; its options override the source.
+/// A builder that loads a [`Classifier`] from a [`ModelSource`]. Its options override the source.
 ///
 /// | option | set by |
 /// |---|---|
-/// | architecture, one of several networks in a file | [`ModelSource::with_arch`], [`ModelSource::with_state`] |
-/// | progress and cancellation of a download, cache, offline | [`with_fetch`](Self::with_fetch) |
+/// | architecture, one of several state dicts in a file | [`ModelSource::with_arch`], [`ModelSource::with_state`] |
+/// | progress and cancellation of a download, cache, offline mode | [`with_fetch`](Self::with_fetch) |
 /// | labels, preprocessing | [`with_labels`](Self::with_labels), [`with_preprocessing`](Self::with_preprocessing) |
 /// | float type, batch size, memory limit, activation, top-k | `with_` methods of the loaded [`Classifier`] |
 ///
@@ -28,7 +28,8 @@ use super::{BuildError, Classifier};
 /// # Ok::<(), resnet_infer::BuildError>(())
 /// ```
 ///
-/// Show the progress of a download your own way. [`Progress::is_canceled`](crate::Progress::is_canceled) stops it:
+/// To show the progress of a download yourself, implement [`Progress`](crate::Progress). Its method
+/// `is_canceled` can stop the download:
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -65,7 +66,7 @@ pub struct ClassifierBuilder {
 }
 
 impl ClassifierBuilder {
-    /// Creates a builder for the network of this source.
+    /// Creates a builder for the network of a source.
     pub fn new(source: ModelSource) -> Self {
         Self {
             source,
@@ -74,7 +75,8 @@ impl ClassifierBuilder {
         }
     }
 
-    /// Sets how weights are downloaded: progress, cache, mirror, retries. The default is [`Fetch::from_env`].
+    /// Sets the download options: progress, cache, mirror and retries. The default is
+    /// [`Fetch::from_env`].
     pub fn with_fetch(self, fetch: Fetch) -> Self {
         Self {
             source: self.source.with_fetch(fetch),
@@ -90,9 +92,10 @@ impl ClassifierBuilder {
         }
     }
 
-    /// Sets the names of the classes. The default is the labels of the source.
+    /// Sets the class names. The default is the labels of the source.
     ///
-    /// Labels imply custom classes: the checkpoint gives their number, even if the architecture is named.
+    /// Labels imply custom classes: the checkpoint gives their number, even if the source names an
+    /// architecture.
     pub fn with_labels(self, labels: Labels) -> Self {
         Self {
             source: self.source.with_classes(Classes::FromFile),
@@ -101,11 +104,12 @@ impl ClassifierBuilder {
         }
     }
 
-    /// Finds, reads and builds the network.
+    /// Finds and reads the weights, and builds the classifier.
     ///
     /// # Errors
     ///
-    /// If the source gives no network, the network has no classifier, or the labels or the preprocessing do not fit it.
+    /// Returns an error if the source cannot be loaded, the network has no classifier, or the
+    /// labels or the preprocessing do not fit it.
     pub fn load<B: Backend>(self, device: &B::Device) -> Result<Classifier<B>, BuildError> {
         let resolved = self.source.resolve()?;
         let (model, report) = resolved.load(device)?;

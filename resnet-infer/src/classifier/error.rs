@@ -1,4 +1,4 @@
-//! Why a classifier could not be made, and why an image could not be classified.
+//! Errors of building a classifier and of classifying images.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use resnet_image::{
 };
 use resnet_weights::{LabelsError, SourceError};
 
-/// Why a classifier could not be made.
+/// An error of building a classifier.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The source gives no network.
+    /// The model source cannot be loaded.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The network has no classifier.
@@ -32,35 +32,35 @@ pub enum BuildError {
     Preprocessing(#[from] PreprocessingError),
 }
 
-/// Why an image cannot become the network's input.
+/// An error of converting an image to the input of the network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
     /// The file cannot be read or decoded.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The encoded bytes are no image.
+    /// The encoded bytes cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The number of raw bytes does not match the size.
     #[error("expected {expected} bytes for {width}x{height} RGB pixels, found {found}")]
     Bytes {
-        /// Columns.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// Bytes of so many pixels, 3 for each.
+        /// Expected number of bytes, 3 per pixel.
         expected: u64,
-        /// Bytes found.
+        /// Number of bytes found.
         found: usize,
     },
     /// The samples of a `DynamicImage` are not integers.
     #[error("expected 8 or 16 bits per channel, found {found:?}; convert the image to RGB first")]
     Samples {
-        /// Format of the image.
+        /// Color type of the image.
         found: image::ColorType,
     },
-    /// The image has other channels than the preprocessing.
+    /// The channels of the image differ from the preprocessing.
     #[error(
         "expected {expected} pixels, found {found}; open images with `open_as`, or convert them"
     )]
@@ -83,9 +83,9 @@ pub enum PrepareError {
         ByteSize(*.needed), ByteSize(*.limit)
     )]
     TooLarge {
-        /// Columns.
+        /// Width in pixels, after resize and crop.
         width: u32,
-        /// Rows.
+        /// Height in pixels, after resize and crop.
         height: u32,
         /// Estimated bytes of the feature maps.
         needed: u64,
@@ -94,30 +94,30 @@ pub enum PrepareError {
     },
 }
 
-/// Why one image of several could not be classified.
+/// An error of classifying one of several images.
 #[derive(Debug, thiserror::Error)]
 #[error("image {index}{}", in_parentheses(.path.as_deref()))]
 #[non_exhaustive]
 pub struct ClassifyError {
     /// Position of the image in the input, from 0.
     pub index: usize,
-    /// The file, if the image is one.
+    /// Path of the image, if it is a file.
     pub path: Option<PathBuf>,
-    /// What is wrong with it.
+    /// The cause.
     pub source: ImageFailure,
 }
 
-/// What is wrong with an image.
+/// The cause of a [`ClassifyError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageFailure {
-    /// The image cannot become the network's input.
+    /// The image cannot be converted to the input of the network.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The prepared images do not make a batch.
+    /// The prepared images do not form a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// The network's output is not finite.
+    /// The output of the network contains infinities or NaN.
     #[error(
         "the network's output holds infinities or NaN: its weights are damaged or of another network"
     )]

@@ -1,4 +1,4 @@
-//! The forms in which programs have images.
+//! The input types of a classifier.
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +7,12 @@ use resnet_image::{Channels, Decoder, Pixels};
 
 use super::PrepareError;
 
-/// An image in one of the forms in which programs have it.
+/// An input image: a file, encoded bytes or decoded pixels.
 ///
-/// The methods of [`Classifier`](crate::Classifier) take anything that converts into it, by value or by reference:
+/// The methods of [`Classifier`](crate::Classifier) accept any type that converts into
+/// `ImageInput`, by value or by reference:
 ///
-/// | you have | it converts from |
+/// | you have | types that convert |
 /// |---|---|
 /// | a file | `&str`, `String`, `&Path`, `PathBuf` |
 /// | the bytes of a file, such as an upload | `&[u8]`, `Vec<u8>`, `[u8; N]` |
@@ -23,7 +24,7 @@ use super::PrepareError;
 /// use std::path::Path;
 /// use resnet_infer::ImageInput;
 ///
-/// // Images of several forms in one call: a list of `ImageInput`.
+/// // To mix types in one call, pass a list of `ImageInput`.
 /// let images: [ImageInput; 3] = [
 ///     "photo.jpg".into(),
 ///     image::RgbImage::new(32, 32).into(),
@@ -34,23 +35,26 @@ use super::PrepareError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ImageInput {
-    /// A file. [`resnet_image::open_as`] decodes it into the channels of the network.
+    /// A file, which [`resnet_image::open_as`] decodes into the channels of the network.
     Path(PathBuf),
-    /// The content of an image file. [`Decoder::decode_as`] decodes it into the channels of the network.
+    /// The content of an image file, which [`Decoder::decode_as`] decodes into the channels of the
+    /// network.
     Encoded(Vec<u8>),
-    /// An image that the crate `image` decoded. It is converted to the channels of the network as a file is: alpha is
-    /// dropped, and the high byte is taken of 16 bits. Floating-point samples are an error.
+    /// An image that the crate `image` decoded.
     ///
-    /// `image` decodes some files to other values than Pillow does, above all JPEG. Pass the path or the bytes for
-    /// Pillow's values.
+    /// It is converted to the channels of the network like a file: alpha is dropped for other
+    /// channels, and 16-bit samples keep the high byte. Floating-point samples are an error.
+    ///
+    /// `image` decodes some files, above all JPEG, to other values than Pillow. Pass the path or
+    /// the bytes to get Pillow's values.
     Dynamic(DynamicImage),
     /// Pixels in the channels of the network.
     Pixels(Pixels),
     /// RGB samples, pixel by pixel and row by row, for a network with three channels.
     Rgb {
-        /// Columns.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
         /// The samples, `3 * width * height` bytes.
         samples: Vec<u8>,
@@ -66,7 +70,8 @@ impl ImageInput {
         }
     }
 
-    /// Decodes the image. Files and dynamic images get these channels; others must have them.
+    /// Decodes the image. Files and dynamic images are converted to `channels`; other inputs must
+    /// already have them.
     pub(super) fn into_pixels(self, channels: Channels) -> Result<Pixels, PrepareError> {
         let pixels = match self {
             Self::Path(path) => resnet_image::open_as(path, channels)?,
@@ -103,7 +108,8 @@ fn rgb(width: u32, height: u32, samples: Vec<u8>) -> Result<Pixels, PrepareError
     })
 }
 
-/// Takes the high byte of 16 bits, as `resnet_image` does for files. `DynamicImage::to_rgb8` rounds instead.
+/// Converts 16-bit samples to their high byte, as `resnet_image` does for files.
+/// `DynamicImage::to_rgb8` rounds instead.
 fn eight_bits(image: DynamicImage) -> Result<Pixels, PrepareError> {
     let high = |sample: u16| (sample >> 8) as u8;
     Ok(match image {
@@ -136,7 +142,7 @@ fn map<P: Pixel, Q: Pixel>(
     ImageBuffer::from_fn(width, height, |x, y| convert(image.get_pixel(x, y)))
 }
 
-/// A reference is cloned, so that the caller keeps the image.
+/// Clones the image, so that the caller keeps it.
 impl<T: Clone> From<&T> for ImageInput
 where
     Self: From<T>,

@@ -1,15 +1,15 @@
-//! From logits to named classes.
+//! Conversion of logits to named classes.
 
 use burn::tensor::backend::Backend;
 use serde::Serialize;
 
 use super::Classifier;
 
-/// What a network sees in an image.
+/// The prediction for an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The most probable classes, the first most. A network with a single logit has two outcomes:
-    /// class 1, whose probability is the sigmoid of the logit, and class 0.
+    /// The most probable classes in descending order. A network with a single logit has two
+    /// outcomes: class 1, whose probability is the sigmoid of the logit, and class 0.
     pub top: Vec<ClassScore>,
 }
 
@@ -20,12 +20,13 @@ pub struct ClassScore {
     pub class: usize,
     /// Name of the class.
     pub label: String,
-    /// Softmax over all classes, or sigmoid of each: see [`OutputActivation`](crate::OutputActivation). 0 to 1.
+    /// Probability from 0 to 1: the softmax over all classes, or the sigmoid of each. See
+    /// [`OutputActivation`](crate::OutputActivation).
     pub probability: f32,
 }
 
 impl<B: Backend> Classifier<B> {
-    /// Names the classes of one image from its logits, which are finite.
+    /// Converts the finite logits of one image to a prediction.
     pub(super) fn prediction(&self, logits: &[f32]) -> Prediction {
         let probabilities = self.activation.probabilities(logits);
         let score = |class: usize| ClassScore {
@@ -44,7 +45,7 @@ impl<B: Backend> Classifier<B> {
         Prediction { top: scores }
     }
 
-    /// The two outcomes of a network with a single logit, whose sigmoid is `probability`.
+    /// Returns the two outcomes of a network with a single logit, whose sigmoid is `probability`.
     fn outcomes(&self, probability: f32) -> [ClassScore; 2] {
         let [no, yes] = match self.labels.len() {
             2 => [self.labels.get(0).into(), self.labels.get(1).into()],

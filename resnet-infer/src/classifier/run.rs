@@ -1,4 +1,4 @@
-//! From images to predictions, logits and embeddings.
+//! Inference: predictions, logits and embeddings of images.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,15 @@ use resnet_image::{Pixels, to_tensor};
 
 use super::{Classifier, ClassifyError, ImageFailure, ImageInput, Prediction, PrepareError};
 
-/// What the network computes of a batch: one row per image.
+/// The forward pass over a batch, with one output row per image.
 type Pass<B> = fn(&ResNet<B>, Tensor<B, 4>) -> Tensor<B, 2>;
 
 impl<B: Backend> Classifier<B> {
     /// Classifies images: one prediction per image, in their order.
     ///
-    /// The images may have any form that [`ImageInput`] lists. Files, encoded bytes and `DynamicImage`s are converted to
-    /// the [channels](resnet_image::Preprocessing::channels) of the network; pixels must have them.
+    /// [`ImageInput`] lists the accepted types. Files, encoded bytes and `DynamicImage`s are
+    /// converted to the [channels](resnet_image::Preprocessing::channels) of the network; pixels
+    /// must already have them.
     ///
     /// # Errors
     ///
@@ -46,22 +47,23 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     pub fn classify_one(&self, image: impl Into<ImageInput>) -> Result<Prediction, ClassifyError> {
         let mut logits = self.outputs(vec![image.into()], 0, ResNet::forward);
         Ok(self.prediction(&logits.remove(0)?))
     }
 
-    /// Classifies images one batch at a time, and yields one result per image in their order.
+    /// Classifies images one batch at a time. Yields one result per image, in their order.
     ///
-    /// The iterator is lazy: it takes the images of a batch, prepares them on all cores, and runs the network when you ask
-    /// for the first result of the batch. Count the results for progress; drop the iterator to cancel. An image that fails
-    /// does not stop the others.
+    /// The iterator is lazy. When you request the first result of a batch, it takes the images of
+    /// the batch, prepares them on all cores, and runs the network. Count the results to show
+    /// progress; drop the iterator to cancel. A failed image does not stop the others.
     ///
     /// # Errors
     ///
-    /// An image is an error if it cannot be read or decoded, has other channels than the network, is too small or too large
-    /// for it, or if the network's output is not finite.
+    /// Yields an error for an image that cannot be read or decoded, has other channels than the
+    /// network, or is too small or too large for it, and if the output of the network is not
+    /// finite.
     ///
     /// ```
     /// use resnet_cpu::Cpu;
@@ -83,11 +85,12 @@ impl<B: Backend> Classifier<B> {
             .map(move |logits| Ok(self.prediction(&logits?)))
     }
 
-    /// Computes the scores of the classes before softmax or sigmoid: one vector of `num_classes` values per image.
+    /// Computes the logits, before softmax or sigmoid: one vector of `num_classes` values per
+    /// image.
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     pub fn logits(
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
@@ -95,15 +98,16 @@ impl<B: Backend> Classifier<B> {
         self.each_output(images, ResNet::forward).collect()
     }
 
-    /// Computes embeddings: one vector of [`num_features`](resnet_core::ResNetConfig::num_features) values per image, the
-    /// pooled features that the last layer receives. Similar images have a large cosine similarity.
+    /// Computes embeddings: one vector of [`num_features`](resnet_core::ResNetConfig::num_features)
+    /// values per image. They are the pooled features, the input of the classifier layer. Similar
+    /// images have a large cosine similarity.
     ///
     /// For tensors or feature maps, or for a network without a classifier, see
     /// [`ResNet::forward_embedding`] and [`ResNet::forward_pyramid`].
     ///
     /// # Errors
     ///
-    /// As [`classify`](Self::classify).
+    /// Returns the errors of [`classify`](Self::classify).
     ///
     /// ```
     /// use resnet_cpu::Cpu;
@@ -122,13 +126,13 @@ impl<B: Backend> Classifier<B> {
             .collect()
     }
 
-    /// Decodes, resizes and crops an image to the network's input. Normalization follows in
-    /// [`classify_prepared`](Self::classify_prepared).
+    /// Decodes, resizes and crops an image for the network.
+    /// [`classify_prepared`](Self::classify_prepared) normalizes it.
     ///
     /// # Errors
     ///
-    /// If the image cannot be read or decoded, has other channels than the network, cannot be resized, or is too small or
-    /// too large for the network.
+    /// Returns an error if the image cannot be read or decoded, has other channels than the
+    /// network, cannot be resized, or is too small or too large for the network.
     pub fn prepare(&self, image: impl Into<ImageInput>) -> Result<Pixels, PrepareError> {
         let image = image.into().into_pixels(self.preprocessing.channels())?;
         let image = self.preprocessing.apply_to(image)?;
@@ -147,18 +151,18 @@ impl<B: Backend> Classifier<B> {
         Ok(image)
     }
 
-    /// Classifies images that [`prepare`](Self::prepare) made: one result per image, in their order.
+    /// Classifies the output of [`prepare`](Self::prepare): one result per image, in their order.
     ///
     /// # Errors
     ///
-    /// An image is an error if the network's output is not finite.
+    /// The result of an image is an error if the output of the network is not finite.
     pub fn classify_prepared(&self, images: &[Pixels]) -> Vec<Result<Prediction, ImageFailure>> {
         let outputs = self.run(images, ResNet::forward);
         let predict = |logits: Result<Vec<f32>, _>| Ok(self.prediction(&logits?));
         outputs.into_iter().map(predict).collect()
     }
 
-    /// Takes the images batch by batch, and yields the network's output for each.
+    /// Runs the network batch by batch, lazily, and yields one output per image.
     fn each_output(
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
@@ -178,7 +182,8 @@ impl<B: Backend> Classifier<B> {
         batches.flatten()
     }
 
-    /// The output for each image of a batch whose first image has the index `first`.
+    /// Prepares a batch and runs the network. Returns one output per image; `first` is the index of
+    /// the first image.
     fn outputs(
         &self,
         batch: Vec<ImageInput>,
@@ -210,10 +215,12 @@ impl<B: Backend> Classifier<B> {
         prepared.into_iter().enumerate().map(output).collect()
     }
 
-    /// The network's output for each prepared image.
+    /// Runs the network on prepared images, in batches within the memory limit. Returns one output
+    /// per image.
     fn run(&self, images: &[Pixels], pass: Pass<B>) -> Vec<Result<Vec<f32>, ImageFailure>> {
         let mut outputs = Vec::with_capacity(images.len());
-        // A batch has one size; without a crop, sizes may change from image to image.
+        // All images of a batch have the same size; without a crop, sizes may differ between
+        // images.
         for same_size in images.chunk_by(|a, b| a.dimensions() == b.dimensions()) {
             let fits = |batch: &usize| self.bytes(*batch, &same_size[0]) <= self.memory_limit;
             let sizes = std::iter::successors(Some(self.batch_size), |size| Some(size / 2));
@@ -225,7 +232,7 @@ impl<B: Backend> Classifier<B> {
         outputs
     }
 
-    /// The network's output for each image of one batch.
+    /// Runs the network on one batch. Returns one output per image.
     fn run_batch(&self, batch: &[Pixels], pass: Pass<B>) -> Vec<Result<Vec<f32>, ImageFailure>> {
         let (mean, std) = (self.preprocessing.mean, self.preprocessing.std);
         let x = match to_tensor::<B>(batch, mean, std, &self.device) {

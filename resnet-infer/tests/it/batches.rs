@@ -1,4 +1,4 @@
-//! How far predictions depend on the images that are in the same batch: the figures of the page "Backends".
+//! Dependence of logits on the batch size: the figures of the page "Backends".
 
 use burn::tensor::Tensor;
 use resnet_core::{Arch, Network, ResNet};
@@ -6,10 +6,11 @@ use resnet_cpu::Cpu;
 use resnet_testing::{data, keyed, pairs};
 use resnet_weights::{Checkpoint, Load};
 
-/// A share of the largest logit.
-const MOST: f32 = 2e-6;
+/// Tolerance relative to the largest logit.
+const TOLERANCE: f32 = 2e-6;
 
-/// The largest difference of the logits of 16 images one by one to those in batches of 8 and 16, over the largest logit.
+/// Computes the logits of 16 images at batch sizes 1, 8 and 16. Returns the largest difference to
+/// batch size 1, relative to the largest logit.
 fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
     let model = model.fuse();
     let images = keyed::images::<Cpu>(7, [16, 3, side, side], &Default::default());
@@ -34,7 +35,7 @@ fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
 }
 
 #[test]
-fn logits_depend_on_the_batch_in_the_last_bits_only() {
+fn logits_depend_on_the_batch_size_only_in_the_last_bits() {
     for (arch, side) in [
         (Arch::ResNet18, 96),
         (Arch::ResNet50, 64),
@@ -48,18 +49,18 @@ fn logits_depend_on_the_batch_in_the_last_bits_only() {
         let model = keyed::fill(arch.config().init(&Default::default()), 7);
         let difference = difference(model, side);
         println!("{arch:?} {side}: {difference:.1e}");
-        assert!(difference <= MOST, "{arch:?}: {difference:.1e}");
+        assert!(difference <= TOLERANCE, "{arch:?}: {difference:.1e}");
     }
 }
 
 fn check_trained(model: ResNet<Cpu>) {
     let difference = difference(model, 32);
     println!("trained: {difference:.1e}");
-    assert!(difference <= MOST, "{difference:.1e}");
+    assert!(difference <= TOLERANCE, "{difference:.1e}");
 }
 
 #[test]
-fn those_of_our_trained_network_too() {
+fn logits_of_the_embedded_network_depend_on_the_batch_size_only_in_the_last_bits() {
     let name = "cifar_resnet20.resnet_zoo_c10";
     let ours = resnet_weights::pretrained::<Cpu>(name, &Default::default());
     check_trained(ours.unwrap().model);
@@ -67,7 +68,7 @@ fn those_of_our_trained_network_too() {
 
 #[test]
 #[ignore = "needs RESNET_TEST_DATA"]
-fn those_of_networks_that_others_trained_too() {
+fn logits_of_third_party_networks_depend_on_the_batch_size_only_in_the_last_bits() {
     for file in ["resnet20-12fca82f.th", "resnet56-4bfd9763.th"] {
         let checkpoint = Checkpoint::open(data(&format!("cifar10-resnet/{file}"))).unwrap();
         let config = checkpoint.infer().unwrap().config;

@@ -1,4 +1,4 @@
-//! Files of real users, through the command.
+//! Checkpoints from users' reports, through the command.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ fn case(name: &str) -> String {
     path.to_str().unwrap().to_string()
 }
 
-/// `classify` of a small image with a file of the cases, and more flags.
+/// Runs `classify` on a small image with a checkpoint of the cases and more flags.
 fn classify(name: &str, flags: &[&str]) -> assert_cmd::assert::Assert {
     let (file, image) = (case(name), image("tiny_33x20.png"));
     let args = ["classify", &image, "--weights", &file, "--backend", "cpu"];
@@ -149,13 +149,13 @@ fn options_of_the_network_are_set_by_flags() {
 }
 
 #[test]
-fn inspect_lists_what_keys_do_not_tell() {
+fn inspect_lists_assumptions() {
     let text = stdout(&run(["inspect", &case("stride_in_the_1x1.safetensors")]).success());
     for option in [
         "stride_placement=conv3x3",
         "norm_eps=1e-5",
         "softmax of the logits",
-        "names of the classes",
+        "no class names",
     ] {
         assert!(text.contains(option), "{option} in {text}");
     }
@@ -179,7 +179,7 @@ fn inspect_lists_what_keys_do_not_tell() {
 }
 
 #[test]
-fn maps_beyond_the_limit_are_refused_before_the_network_runs() {
+fn feature_maps_beyond_the_memory_limit_are_an_error() {
     let text = stderr(&classify("large_maps.safetensors", &[]).code(2));
     for part in ["large_maps.safetensors", "4096x4096", "--memory-limit"] {
         assert!(text.contains(part), "{text}");

@@ -1,4 +1,4 @@
-//! Networks for gray and RGBA images.
+//! Networks for grayscale and RGBA images.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,7 +69,7 @@ fn gray_and_rgba_images_are_classified_as_pytorch_does_with_pillow() {
 }
 
 #[test]
-fn as_many_means_as_channels_are_asked_for() {
+fn the_number_of_means_must_match_the_channels() {
     let image = picture("grey.bmp");
     for (mode, flags, expected) in [
         (
@@ -121,14 +121,14 @@ fn gray_images_are_evaluated() {
     let sizes = ["--resize", "32", "--crop", "32"];
     let found = run(args.iter().chain(&GRAY).chain(&sizes)).success();
     let report: Value = serde_json::from_str(&stdout(&found)).unwrap();
-    // Class 1 is the most probable of each image.
+    // The network predicts class 1 for each image.
     assert_eq!(report["images"], 3);
     let top1 = report["top1"].as_f64().unwrap();
     assert!((top1 - 2.0 / 3.0).abs() < 1e-6, "{report}");
 }
 
 #[test]
-fn a_classifier_takes_the_images_of_its_recipe() {
+fn a_classifier_requires_the_channels_of_its_preprocessing() {
     let device = Default::default();
     let checkpoint = Checkpoint::open(network("L")).unwrap();
     let inferred = checkpoint.infer().unwrap();

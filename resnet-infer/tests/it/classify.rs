@@ -13,10 +13,10 @@ fn lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Networks that others trained, on images that they got right: 20 of 20, ResNet-32 at least 19.
+/// Third-party CIFAR-10 networks classify 20 images correctly, ResNet-32 at least 19 of them.
 #[test]
 #[ignore = "needs RESNET_TEST_DATA"]
-fn real_networks_name_real_images() {
+fn trained_networks_classify_real_images() {
     let mut images: Vec<PathBuf> = std::fs::read_dir(data("photos"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -58,7 +58,7 @@ fn real_networks_name_real_images() {
     }
 }
 
-/// Whether the first guess is the class that ends the file's name.
+/// Returns whether the top prediction is the true class, which ends the file name.
 fn is_right(line: &Value) -> bool {
     let path = line["path"].as_str().unwrap();
     let class = path.trim_end_matches(".png").rsplit('_').next().unwrap();
@@ -199,7 +199,7 @@ fn the_table_is_aligned() {
 }
 
 #[test]
-fn labels_of_ones_own_are_used_and_counted() {
+fn custom_labels_are_used_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let labels = folder.path().join("labels.txt");
     let weights = checkpoint("good/zip.pth");
@@ -231,7 +231,7 @@ fn labels_of_ones_own_are_used_and_counted() {
 }
 
 #[test]
-fn what_stops_the_command_is_one_line_and_status_2() {
+fn a_fatal_error_is_one_line_and_status_2() {
     let path = image("tiny_33x20.png");
     let good = checkpoint("good/zip.pth");
     let cases: [(&[&str], &str); 9] = [
@@ -324,7 +324,7 @@ fn a_named_network_has_its_own_classes_unless_labels_say_otherwise() {
 }
 
 #[test]
-fn a_guess_that_keys_cannot_decide_is_said_aloud() {
+fn an_ambiguous_architecture_is_noted() {
     let folder = tempfile::tempdir().unwrap();
     let weights = folder.path().join("aa.safetensors");
     let model: resnet_core::ResNet<burn::backend::Flex> = resnet_core::Arch::ResNetAa50
@@ -343,20 +343,20 @@ fn a_guess_that_keys_cannot_decide_is_said_aloud() {
         "--crop",
         "64",
     ];
-    // A file of ours says what it is, all but the names of its classes.
-    let numbers = "note: neither the file nor the catalogue names the classes: shows their numbers; name them with \
-                   --labels FILE\n";
-    assert_eq!(stderr(&run(args).success()), numbers);
+    // A file of this crate's `save` contains its architecture, but no class names here.
+    let indices = "note: the weights do not name the classes: predictions show class indices; pass --labels FILE to name \
+                   them\n";
+    assert_eq!(stderr(&run(args).success()), indices);
     let mut bytes = std::fs::read(&weights).unwrap();
     let key = b"resnet_config";
     let at = bytes.windows(key.len()).position(|window| window == key);
     bytes[at.unwrap()] = b'R';
     std::fs::write(&weights, bytes).unwrap();
     let text = stderr(&run(args).success());
-    let note = "note: taken for resnet50; the keys do not tell stride_placement=conv3x3 (else `--set \
+    let note = "note: resnet50: assumes stride_placement=conv3x3 (else `--set \
                 stride_placement=conv1x1` (v1, as in Caffe and detection code)), anti_alias=none (else `--arch \
-                resnetaa50` or `--arch resnetblur50`)\n";
-    assert_eq!(text, format!("{note}{numbers}"));
+                resnetaa50` or `--arch resnetblur50`), which the keys do not show\n";
+    assert_eq!(text, format!("{note}{indices}"));
 }
 
 #[cfg(unix)]
@@ -377,7 +377,7 @@ fn links_in_folders_are_images_too() {
 
 #[cfg(unix)]
 #[test]
-fn folders_are_searched_as_those_to_train_from() {
+fn folders_are_searched_as_for_training() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for name in ["a.png", ".hidden.png", "z.PNG"] {
@@ -416,7 +416,7 @@ fn folders_are_searched_as_those_to_train_from() {
         stderr(&assert),
         "note: 2 files skipped: 1 .avif, 1 .txt (AVIF images are not supported; convert them to PNG or JPEG)\n"
     );
-    // Named itself, a pipe is not waited for either, but one that a shell has opened is read.
+    // A named pipe as an argument is an error too, but an open stream is read.
     let pipe = format!("{folder}/pipe.png");
     let args = ["classify", &pipe, "--weights", &weights, "--json"];
     let text = stdout(&run(args).code(1));
@@ -430,7 +430,7 @@ fn folders_are_searched_as_those_to_train_from() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     use std::io::Read;
     use std::process::{Command, Stdio};
 

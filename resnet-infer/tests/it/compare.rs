@@ -151,7 +151,7 @@ fn forward_takes_an_output_stride() {
         ];
         assert!(
             stderr(&run(args).code(2))
-                .contains("expected a file of its own, found one that is read")
+                .contains("expected an output other than the input, found the same file")
         );
         assert!(std::fs::read(read).unwrap() == before);
     }

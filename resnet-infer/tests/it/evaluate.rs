@@ -1,4 +1,4 @@
-//! `evaluate`, and the network that is in the program.
+//! `evaluate`, and the embedded network.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{fixture, run, stderr, stdout};
 
-/// A folder with the cat in a class of this name.
+/// Creates a dataset folder with the cat image in the given class.
 fn cat_as(folder: &Path, class: &str) -> String {
     let class = folder.join(class);
     fs::create_dir_all(&class).unwrap();
@@ -36,7 +36,7 @@ fn evaluate(data: &str, more: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn classes_are_counted_by_their_names_or_numbers() {
+fn classes_are_matched_by_name_or_index() {
     for (class, more) in [("cat", &[][..]), ("3", &["--class-order", "index"])] {
         let folder = tempfile::tempdir().unwrap();
         let data = cat_as(folder.path(), class);
@@ -70,7 +70,7 @@ fn classes_are_counted_by_their_names_or_numbers() {
 }
 
 #[test]
-fn a_table_has_a_line_a_class_and_bad_images_are_told() {
+fn the_table_has_one_line_per_class_and_bad_images_are_noted() {
     let folder = tempfile::tempdir().unwrap();
     let data = cat_as(folder.path(), "cat");
     fs::create_dir(folder.path().join("dog")).unwrap();
@@ -90,7 +90,7 @@ fn a_table_has_a_line_a_class_and_bad_images_are_told() {
 }
 
 #[test]
-fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
+fn an_unknown_class_is_an_error_that_lists_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let data = cat_as(folder.path(), "lion");
     let message = stderr(&run(evaluate(&data, &[])).code(2));
@@ -102,7 +102,7 @@ fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
 }
 
 #[test]
-fn a_single_logit_tells_two_folders_apart() {
+fn a_single_logit_separates_two_classes() {
     let folder = tempfile::tempdir().unwrap();
     cat_as(folder.path(), "cat");
     let data = cat_as(folder.path(), "dog");
@@ -118,7 +118,7 @@ fn a_single_logit_tells_two_folders_apart() {
     ];
     let assert = run(args).success();
     let report: Value = serde_json::from_str(&stdout(&assert)).unwrap();
-    // One image in both folders: right once.
+    // Both folders contain the same image, so exactly one prediction is correct.
     assert_eq!(
         (&report["images"], &report["top1"]),
         (&2.into(), &0.5.into())
@@ -128,13 +128,13 @@ fn a_single_logit_tells_two_folders_apart() {
         "{}",
         stderr(&assert)
     );
-    // Three folders are too many.
+    // Three classes are too many for a single logit.
     cat_as(folder.path(), "fox");
     assert!(stderr(&run(args).code(2)).contains("expected 2 classes"));
 }
 
 #[test]
-fn a_sigmoid_decides_each_class_by_itself() {
+fn sigmoid_changes_the_loss() {
     let folder = tempfile::tempdir().unwrap();
     let data = cat_as(folder.path(), "cat");
     let loss = |more: &[&str]| {
@@ -143,17 +143,19 @@ fn a_sigmoid_decides_each_class_by_itself() {
             .as_f64()
             .unwrap()
     };
-    // The mean over ten classes is less than the cross-entropy of one.
+    // The sigmoid loss is the mean of ten binary cross-entropies, the softmax loss is one
+    // cross-entropy.
     assert!((loss(&["--activation", "sigmoid"]) - loss(&[])).abs() > 1e-3);
 }
 
-/// The network of 12 colors that PyTorch trained on folders `0` to `11`, and such folders.
+/// Creates image folders `0` to `11`, one color each, and returns them with the network that
+/// PyTorch trained on them.
 fn twelve_colors() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     for class in 0..12_u32 {
         let path = folder.path().join(class.to_string());
         fs::create_dir_all(&path).unwrap();
-        // Hue by hue, at a value of 0.9.
+        // The hue depends on the class; the value is 0.9.
         let channel = |offset: f32| {
             let k = (offset + class as f32 / 2.0) % 6.0;
             (0.9 * (1.0 - k.min(4.0 - k).clamp(0.0, 1.0)) * 255.0) as u8
@@ -168,7 +170,7 @@ fn twelve_colors() -> (tempfile::TempDir, String) {
 }
 
 #[test]
-fn the_order_of_numbered_folders_is_asked_for() {
+fn ambiguous_numbered_folders_require_a_class_order() {
     let (folder, weights) = twelve_colors();
     let data = folder.path().to_str().unwrap();
     let args = |more: &[&'static str]| {
@@ -200,7 +202,7 @@ fn the_order_of_numbered_folders_is_asked_for() {
         assert_eq!(report["images"], 12);
         (report["top1"].as_f64().unwrap() * 12.0).round()
     };
-    // torchvision's order gives all, timm's `0` and `1`.
+    // With torchvision's order all 12 are correct, with timm's only `0` and `1`.
     assert_eq!(top1(&["--class-order", "lexical"]), 12.0);
     assert_eq!(top1(&["--class-order", "numeric"]), 2.0);
     let labels = folder.path().join("labels.txt");
@@ -218,7 +220,7 @@ fn the_order_of_numbered_folders_is_asked_for() {
 }
 
 #[test]
-fn folders_named_by_wordnet_ids_are_classes_of_imagenet() {
+fn wordnet_ids_match_imagenet_classes() {
     let folder = tempfile::tempdir().unwrap();
     let model: resnet_core::ResNet<burn::backend::Flex> =
         resnet_core::ResNetConfig::named("cifar_resnet8_b")
@@ -269,7 +271,7 @@ fn folders_named_by_wordnet_ids_are_classes_of_imagenet() {
 }
 
 #[test]
-fn the_network_in_the_program_needs_no_file() {
+fn the_embedded_network_needs_no_file() {
     let photo = fixture("resnet-infer/sample/chelsea.png");
     let args = [
         "classify",
@@ -284,7 +286,7 @@ fn the_network_in_the_program_needs_no_file() {
     assert!(stdout(&assert).ends_with("cat\n"));
     let message = stderr(&run(["weights", "path", "cifar_resnet20"]).code(2));
     assert!(
-        message.contains("has no file, as it is in programs"),
+        message.contains("has no file, because the feature"),
         "{message}"
     );
     let list = stdout(&run(["weights", "list", "cifar*"]).success());

@@ -1,4 +1,4 @@
-//! The library: images in every form, logits, embeddings, and results as they come.
+//! The library: input types, logits, embeddings and lazy results.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn classifier() -> Classifier<Cpu> {
     Classifier::pretrained("cifar_resnet20.resnet_zoo_c10", &Default::default()).unwrap()
 }
 
-/// A classifier of gray or RGBA images that need no resize.
+/// Creates an untrained classifier for the given channels, without resize and crop.
 fn untrained(channels: Channels) -> Classifier<Cpu> {
     let config = resnet_core::Arch::CifarResNet20.config();
     let model: ResNet<Cpu> = config
@@ -71,7 +71,8 @@ fn all_forms_of_an_image_give_the_same_prediction() {
     assert_eq!(found, vec![expected; 12]);
 }
 
-/// A pixel of every column is different, and the high byte differs from the rounded one.
+/// Creates an image whose columns differ. For 16 bits, the high byte differs from the rounded
+/// value.
 fn filled<P: Pixel>(sample: impl Fn(u32) -> P::Subpixel) -> ImageBuffer<P, Vec<P::Subpixel>> {
     let channels = u32::from(P::CHANNEL_COUNT);
     ImageBuffer::from_fn(33, 32, |x, y| {
@@ -111,7 +112,7 @@ fn dynamic_images_are_converted_as_files_are() {
 }
 
 #[test]
-fn inputs_that_are_no_images_name_themselves() {
+fn invalid_inputs_are_named_in_errors() {
     let classifier = classifier();
     let float = DynamicImage::new_rgb32f(32, 32);
     let error = classifier.prepare(float).unwrap_err();
@@ -196,7 +197,7 @@ fn a_dropped_iterator_stops_the_work() {
 }
 
 #[test]
-fn an_image_that_fails_does_not_end_the_others() {
+fn a_failed_image_does_not_stop_the_others() {
     let photo = photo();
     let images = [
         photo.as_str(),
@@ -232,7 +233,7 @@ impl<B: Backend> ModuleMapper<B> for Overflow {
 }
 
 #[test]
-fn output_that_is_not_finite_is_an_error_of_each_image() {
+fn a_non_finite_output_is_an_error_of_each_image() {
     let config = resnet_core::Arch::CifarResNet20.config();
     let model: ResNet<Cpu> = config.init(&Default::default());
     let labels = Labels::named("cifar10").unwrap();
@@ -269,7 +270,7 @@ fn a_builder_overrides_labels_and_preprocessing() {
 }
 
 #[test]
-fn a_checkpoint_in_memory_is_the_file() {
+fn a_checkpoint_in_memory_equals_the_file() {
     let file = fixture("weights/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
     let bytes = std::fs::read(&file).unwrap();
     let device = Default::default();

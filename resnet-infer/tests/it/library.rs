@@ -1,4 +1,4 @@
-//! The library without the command.
+//! The library, without the command.
 
 use resnet_core::{Arch, ResNet};
 use resnet_cpu::Cpu;
@@ -48,7 +48,7 @@ fn batches_do_not_change_predictions() {
 }
 
 #[test]
-fn parts_that_do_not_fit_are_refused() {
+fn mismatched_parts_are_an_error() {
     let refusal =
         |config: resnet_core::ResNetConfig, labels: Labels, preprocessing: Preprocessing| {
             let model: ResNet<Cpu> = config.init(&Default::default());
@@ -62,12 +62,12 @@ fn parts_that_do_not_fit_are_refused() {
         Preprocessing::cifar(),
     );
     assert!(matches!(headless, BuildError::NoClasses));
-    let grey = refusal(
+    let gray = refusal(
         config.clone().with_in_channels(1),
         ten(),
         Preprocessing::cifar(),
     );
-    assert!(matches!(grey, BuildError::Channels(_)));
+    assert!(matches!(gray, BuildError::Channels(_)));
     let few = refusal(
         config.clone(),
         ["a", "b"].into_iter().collect(),

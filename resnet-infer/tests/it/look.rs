@@ -1,4 +1,4 @@
-//! `models` and `inspect`.
+//! The commands `models` and `inspect`.
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn models_takes_a_pattern_and_gives_json() {
 }
 
 #[test]
-fn inspect_tells_container_tensors_and_architecture() {
+fn inspect_shows_format_tensors_and_architecture() {
     let text = stdout(
         &run([
             "inspect",
@@ -80,7 +80,7 @@ fn inspect_tells_container_tensors_and_architecture() {
 }
 
 #[test]
-fn inspect_tells_what_is_wrong_with_a_file() {
+fn inspect_explains_unusable_files() {
     let error = stderr(&run(["inspect", &checkpoint("bad/web_page.pth")]).code(2));
     assert!(error.contains("is a web page, not a checkpoint"), "{error}");
     let expected = crate::fixture("resnet-core/tests/fixtures/parity/expected.safetensors");

@@ -1,6 +1,9 @@
-//! The command and the library as a user meets them.
+//! Integration tests of the command and the library.
 
-#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
+#![allow(
+    clippy::print_stdout,
+    reason = "measured values, shown with `--nocapture`"
+)]
 
 mod batches;
 mod cases;
@@ -20,7 +23,7 @@ use assert_cmd::assert::Assert;
 // A file of any crate's fixtures.
 use resnet_testing::workspace as fixture;
 
-/// `resnet-infer ARGS`, without the environment of whoever runs the tests.
+/// Runs `resnet-infer ARGS` without `RESNET_BACKEND` from the environment.
 fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Assert {
     let mut command = Command::cargo_bin("resnet-infer").unwrap();
     command.env_remove("RESNET_BACKEND").args(args).assert()

@@ -1,4 +1,4 @@
-//! On what it runs, in which precision, and how fast.
+//! Backends, float types, `bench` and the thread pool.
 
 use burn::backend::Flex;
 use resnet_testing::{keyed, relative_error, suite};
@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::{checkpoint, image, run, stderr, stdout};
 
 #[test]
-fn backends_lists_what_is_built_in_and_the_machine() {
+fn backends_lists_built_in_backends_and_devices() {
     let text = stdout(&run(["backends"]).success());
-    // Only `cpu` and `ndarray` are for certain built into the program that is tested.
+    // The tests build the program with at least `cpu` and `ndarray`.
     assert!(
         text.contains("\ncpu          resnet-cpu 0.1.0, burn-flex 0.21.0"),
         "{text}"
@@ -44,7 +44,7 @@ fn backends_lists_what_is_built_in_and_the_machine() {
 }
 
 #[test]
-fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
+fn an_unavailable_backend_is_a_one_line_error() {
     let weights = checkpoint("good/legacy.pth");
     let image = image("tiny_33x20.png");
     let cases = [
@@ -54,11 +54,11 @@ fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
         ),
         (
             "cpu:1",
-            "`cpu:1`: expected no device: this backend has one only, all cores",
+            "`cpu:1`: expected no device: this backend always uses all CPU cores",
         ),
         (
             "rocm:0",
-            "backend `rocm` is not in this program: build it with `--features rocm`",
+            "backend `rocm` is not built in: build the program with `--features rocm`",
         ),
     ];
     for (backend, message) in cases {
@@ -76,8 +76,8 @@ fn a_backend_that_cannot_be_had_is_one_line_and_nothing_runs() {
     }
 }
 
-/// The logits of the reference network by `forward` with these flags, and the largest difference to PyTorch's over the
-/// largest logit.
+/// Computes the logits of the reference network by `forward` with these flags. Returns the largest
+/// difference to PyTorch's logits relative to the largest logit.
 fn error_of(flags: &[&str]) -> f32 {
     let folder = tempfile::tempdir().unwrap();
     let [input, output] =
@@ -107,8 +107,8 @@ fn error_of(flags: &[&str]) -> f32 {
 }
 
 #[test]
-fn sixteen_bits_cost_digits_and_no_more() {
-    // 11 and 8 significant bits, through 9 convolutions.
+fn half_precision_has_the_expected_error() {
+    // f16 has 11 significant bits and bf16 has 8; the network has 9 convolutions.
     for (dtype, least, most) in [
         ("f32", 0.0, 1e-5),
         ("f16", 1e-5, 5e-3),
@@ -121,7 +121,7 @@ fn sixteen_bits_cost_digits_and_no_more() {
 }
 
 #[test]
-fn a_float_type_that_a_backend_lacks_is_refused() {
+fn an_unsupported_float_type_is_an_error() {
     let (weights, image) = (checkpoint("good/legacy.pth"), image("tiny_33x20.png"));
     let args = [
         "classify",
@@ -190,7 +190,7 @@ fn bench_measures_every_network_at_every_batch_size() {
         #[cfg(target_os = "linux")]
         assert!(number("peak_mb") > 1.0, "{row}");
     }
-    // 40,813,184 multiply-accumulates: torchvision's way of counting gives 40.8 million for ResNet-20 (He et al. 2015).
+    // ResNet-20 (He et al. 2015) has 40,813,184 multiply-accumulates, counted as torchvision does.
     let of_one = rows[0]["gflop_per_second"].as_f64().unwrap()
         / rows[0]["images_per_second"].as_f64().unwrap();
     assert!((of_one - 0.0816).abs() < 0.001, "{of_one}");
@@ -250,7 +250,7 @@ fn bench_writes_tables() {
 }
 
 #[test]
-fn bench_refuses_what_it_cannot_run() {
+fn bench_rejects_invalid_arguments() {
     let weights = checkpoint("good/legacy.pth");
     let cases: [(&[&str], &str); 6] = [
         (&["resnet51"], "unknown architecture `resnet51`; nearest: "),
@@ -265,7 +265,7 @@ fn bench_refuses_what_it_cannot_run() {
         ),
         (
             &["resnet18", "resnet34", "--weights", &weights],
-            "expected one network that the file is of",
+            "expected at most one architecture",
         ),
         (&["resnet18", "--weights", "none.pth"], "`none.pth`"),
     ];
@@ -280,13 +280,13 @@ fn bench_refuses_what_it_cannot_run() {
     }
 }
 
-/// Threads that cannot be had are one line, before anything else is done.
+/// An error of the thread pool is one line, before any other work.
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_have_a_limit_and_may_be_refused() {
+fn the_number_of_threads_is_limited() {
     let program = assert_cmd::cargo::cargo_bin("resnet-infer");
     let classify = |limit: &str, threads: &str| {
-        // Stacks of so many threads are more than the address space.
+        // The stacks of that many threads exceed the limit of the address space.
         let script = format!("{limit}; exec \"$0\" \"$@\"");
         let mut command = assert_cmd::Command::new("sh");
         command.args(["-c", &script]).arg(&program);

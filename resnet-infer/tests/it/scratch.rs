@@ -1,4 +1,4 @@
-//! A crate of somebody else, made of what the page "Backends" says.
+//! An external crate, built from the snippets of the page "Backends".
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,15 @@ use std::process::Command;
 
 use crate::fixture;
 
-/// The first fenced block of a language after a heading.
+/// Returns the first fenced block of a language after a heading.
 fn block<'a>(page: &'a str, heading: &str, language: &str) -> &'a str {
     let section = page.split_once(heading).unwrap().1;
     let block = section.split_once(&format!("```{language}\n")).unwrap().1;
     block.split_once("```").unwrap().0
 }
 
-/// `cargo check` with the dependencies of the page, ours from this checkout and all in the releases of our lock file.
+/// Runs `cargo check` with the dependencies of the page: this workspace's crates from the checkout,
+/// all others at the versions of the lock file.
 #[test]
 fn the_snippets_make_a_crate_that_compiles() {
     let page = fs::read_to_string(fixture("docs/src/backends.md")).unwrap();
@@ -52,7 +53,7 @@ fn the_snippets_make_a_crate_that_compiles() {
     );
 }
 
-/// The folder of this build, so that a second run is quick.
+/// Returns the target folder of this build, which caches the scratch build.
 fn target() -> &'static Path {
     let program = Path::new(env!("CARGO_BIN_EXE_resnet-infer"));
     program.ancestors().nth(2).unwrap()

@@ -1,4 +1,4 @@
-//! `weights`, and networks from the catalogue, against a server on this machine.
+//! `weights`, and pretrained networks, against a local server.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn sha256(content: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A hub that has the smallest network of the catalogue.
+/// A local Hugging Face hub that serves the smallest pretrained network.
 fn hub() -> Server {
     let content = content();
     Server::new(move |request: &Request, reply: &mut Reply| {
@@ -50,7 +50,8 @@ fn hub() -> Server {
     })
 }
 
-/// `resnet-infer ARGS` with a cache of its own and a hub; nothing of the environment of whoever runs the tests.
+/// Runs `resnet-infer ARGS` with the given cache and hub, without the environment of the test
+/// process.
 fn run(cache: &Path, hub: &str, args: &[&str]) -> Assert {
     let mut command = Command::cargo_bin("resnet-infer").unwrap();
     command
@@ -79,7 +80,7 @@ fn a_name_is_enough_to_classify() {
         stderr(&assert).contains("note: downloading test_resnet.r160_in1k.safetensors (1.81 MiB)")
     );
 
-    // With the preprocessing and the labels of the catalogue.
+    // The preprocessing and the labels come from the catalog.
     let weights = Weights::named("test_resnet").unwrap();
     let pixels = weights
         .preprocessing
@@ -92,7 +93,7 @@ fn a_name_is_enough_to_classify() {
     assert_eq!(guess["class"], best);
     assert_eq!(guess["label"], weights.labels().get(best as usize));
 
-    // From the cache the second time, whatever happens to the network.
+    // The second run reads the cache and needs no network.
     let args = [&args[..], &["--offline"]].concat();
     let again = run(cache.path(), "http://127.0.0.1:1", &args).success();
     assert_eq!(stdout(&again), stdout(&assert));
@@ -101,7 +102,7 @@ fn a_name_is_enough_to_classify() {
 }
 
 #[test]
-fn without_a_network_one_line_says_what_to_do() {
+fn offline_errors_are_one_line_with_advice() {
     let (cache, hub) = (cache(), hub());
     let photo = image("tiny_33x20.png");
     for args in [
@@ -185,7 +186,7 @@ fn the_cache_is_filled_checked_and_emptied() {
 }
 
 #[test]
-fn what_is_read_is_not_written_over() {
+fn an_output_does_not_overwrite_the_input() {
     let (cache, hub) = (cache(), hub());
     let run = |args: &[&str]| run(cache.path(), &hub.url, args);
     run(&["weights", "download", "test_resnet"]).success();
@@ -203,12 +204,12 @@ fn what_is_read_is_not_written_over() {
     ];
     let error = stderr(&run(&args).code(2));
     assert!(
-        error.contains("expected a file of its own, found one that is read"),
+        error.contains("expected an output other than the input, found the same file"),
         "{error}"
     );
     run(&["weights", "verify", "test_resnet"]).success();
 
-    // A folder in the place of a file does not stop the check of the others.
+    // A folder in place of a file does not stop the verification of the others.
     std::fs::create_dir(cache.path().join("resnet10t.c3_in1k.safetensors")).unwrap();
     let assert = run(&["weights", "verify"]).code(1);
     assert!(stdout(&assert).starts_with("right    test_resnet.r160_in1k"));
@@ -216,7 +217,7 @@ fn what_is_read_is_not_written_over() {
 }
 
 #[test]
-fn nothing_is_downloaded_for_an_image_that_is_not_there() {
+fn a_missing_input_is_reported_before_the_download() {
     let (cache, hub) = (cache(), hub());
     for args in [
         &["classify", "none.png", "--model", "test_resnet"][..],
@@ -247,7 +248,7 @@ fn nothing_is_downloaded_for_an_image_that_is_not_there() {
 }
 
 #[test]
-fn one_that_cannot_be_had_does_not_stop_the_others() {
+fn a_failed_download_does_not_stop_the_others() {
     let (cache, hub) = (cache(), hub());
     let args = ["weights", "download", "resnet18.a1_in1k", "test_resnet"];
     let assert = run(cache.path(), &hub.url, &args).code(1);
@@ -261,7 +262,7 @@ fn one_that_cannot_be_had_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_restricted_license_is_said_before_the_download() {
+fn a_restricted_license_is_noted_before_the_download() {
     let (cache, hub) = (cache(), hub());
     let args = ["weights", "download", "resnet18.fb_swsl_ig1b_ft_in1k"];
     let error = stderr(&run(cache.path(), &hub.url, &args).code(2));
@@ -280,7 +281,7 @@ fn a_restricted_license_is_said_before_the_download() {
 }
 
 #[test]
-fn a_restricted_license_is_said_although_the_download_fails() {
+fn a_restricted_license_is_noted_when_the_download_fails() {
     let (cache, hub) = (cache(), hub());
     let photo = image("tiny_33x20.png");
     let model = "resnet18.fb_swsl_ig1b_ft_in1k";
@@ -296,7 +297,7 @@ fn a_restricted_license_is_said_although_the_download_fails() {
 }
 
 #[test]
-fn a_file_of_ones_own_goes_with_a_name_of_the_catalogue() {
+fn a_local_file_replaces_the_download_of_a_named_model() {
     let (cache, hub) = (cache(), hub());
     let file = cache.path().join("mine.safetensors");
     std::fs::write(&file, content()).unwrap();
@@ -356,10 +357,7 @@ fn checkpoints_are_converted() {
         ];
         let assert = crate::run(args).success();
         assert_eq!(stdout(&assert), "");
-        assert_eq!(
-            stderr(&assert),
-            "note: leaves out `optimizer` (29 tensors)\n"
-        );
+        assert_eq!(stderr(&assert), "note: ignores `optimizer` (29 tensors)\n");
         let length = std::fs::metadata(&output).unwrap().len();
         assert!(
             (bytes * 9 / 10..bytes * 12 / 10).contains(&length),
@@ -385,7 +383,7 @@ fn checkpoints_are_converted() {
             converted.to_str().unwrap(),
             converted.to_str().unwrap(),
             "f32",
-            "a file of its own",
+            "an output other than the input",
         ),
         (
             &checkpoint("bad/not_a_checkpoint.pth"),
@@ -469,5 +467,5 @@ fn the_list_shows_every_set_and_the_book_has_it() {
     assert_eq!(rows.len(), 6);
     assert_eq!(&rows[0], Weights::named("resnet50d").unwrap());
     let error = stderr(&crate::run(["weights", "list", "vgg*"]).code(2));
-    assert!(error.contains("found none that does"), "{error}");
+    assert!(error.contains("found no match"), "{error}");
 }

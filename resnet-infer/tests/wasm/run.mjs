@@ -1,4 +1,4 @@
-// Computes the logits of an image in a WebAssembly module, and compares them with the native ones:
+// Computes the logits of an image in a WebAssembly module and compares them with the native logits:
 // node run.mjs MODULE IMAGE NATIVE_LOGITS
 import { readFileSync } from "node:fs";
 
@@ -6,7 +6,7 @@ const [file, photo, native] = process.argv.slice(2);
 const module = new WebAssembly.Module(readFileSync(file));
 let memory;
 
-// wasm-bindgen writes these functions for a web page. The module needs random numbers only, if anything.
+// wasm-bindgen would generate these imports for a web page. The module needs at most random numbers.
 const imports = {};
 for (const { module: from, name } of WebAssembly.Module.imports(module)) {
   imports[from] ??= {};

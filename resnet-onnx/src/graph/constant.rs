@@ -1,4 +1,4 @@
-//! Tensors that the file holds: initializers and constants.
+//! Tensors in the file: initializers and constants.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,15 @@ use super::element::{self, BOOL};
 use super::external::External;
 use crate::OnnxError;
 
-/// A tensor of the file.
+/// A tensor in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Constant {
     pub(crate) name: String,
-    /// None for elements that have no counterpart here, such as 4-bit numbers.
+    /// `None` for unsupported element types, such as 4-bit integers.
     pub(crate) dtype: Option<DType>,
     pub(crate) shape: Vec<usize>,
     bytes: Bytes,
-    /// Whether `shape` is that of a matrix whose values are stored column by column.
+    /// Whether the matrix of this `shape` is stored column by column.
     transposed: bool,
 }
 
@@ -100,12 +100,12 @@ impl Constant {
         self.dtype.is_some_and(|dtype| dtype.is_float())
     }
 
-    /// Whether it is the truth value `false`.
+    /// Returns whether it is the boolean `false`.
     pub(crate) fn is_false(&self) -> bool {
         self.dtype == Some(BOOL) && self.bytes.iter().all(|byte| *byte == 0)
     }
 
-    /// The same values in another shape of as many elements.
+    /// Returns the same values with another shape of the same size.
     pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
         let elements = shape
             .iter()
@@ -117,7 +117,7 @@ impl Constant {
         })
     }
 
-    /// The transposed matrix.
+    /// Returns the transposed matrix.
     pub(crate) fn transpose(&self) -> Option<Self> {
         let &[rows, columns] = &self.shape[..] else {
             return None;
@@ -129,7 +129,7 @@ impl Constant {
         })
     }
 
-    /// The values in row-major order, little-endian.
+    /// Returns the values in row-major order, as little-endian bytes.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         let (true, &[rows, columns], Some(dtype)) = (self.transposed, &self.shape[..], self.dtype)
         else {
@@ -146,7 +146,7 @@ impl Constant {
         Cow::Owned(bytes)
     }
 
-    /// The values of a tensor of floats.
+    /// Returns the values of a float tensor.
     pub(crate) fn floats(&self) -> Vec<f64> {
         let bytes = self.bytes();
         match self.dtype {
@@ -158,7 +158,7 @@ impl Constant {
         }
     }
 
-    /// The values of a tensor of a few integers, as shapes and axes are.
+    /// Returns the values of a small integer tensor, such as a shape or a list of axes.
     pub(super) fn ints(&self) -> Option<Vec<i64>> {
         const MOST: usize = 32;
         let dtype = self.dtype?;
@@ -196,7 +196,7 @@ fn inline(tensor: &TensorProto, dtype: DType) -> Bytes {
         DType::F16 | DType::BF16 | DType::I16 | DType::U16 => {
             little_endian(ints, |v| (v as u16).to_le_bytes())
         }
-        // One byte an element: `element::of_number` gives no others.
+        // One byte per element: `element::of_number` returns no other types.
         _ => little_endian(ints, |v| [v as u8]),
     }
 }

@@ -1,11 +1,12 @@
-//! Element types, by ONNX's numbers and PyTorch's names.
+//! Element types, from ONNX's numbers to PyTorch's names.
 
 use burn::tensor::{BoolStore, DType, Element, TensorData, bf16, f16};
 
-/// The boolean, as one byte.
+/// The boolean type, stored as one byte.
 pub(super) const BOOL: DType = DType::Bool(BoolStore::Native);
 
-/// `DataType` of `onnx.proto`; none for elements that have no counterpart here, such as 4-bit numbers.
+/// Returns the element type for a `DataType` of `onnx.proto`. Returns `None` for unsupported types,
+/// such as 4-bit integers.
 pub(super) fn of_number(number: i32) -> Option<DType> {
     Some(match number {
         1 => DType::F32,
@@ -25,7 +26,7 @@ pub(super) fn of_number(number: i32) -> Option<DType> {
     })
 }
 
-/// The name PyTorch gives the type, without `torch.`.
+/// Returns PyTorch's name of the type, without `torch.`.
 pub(super) fn torch_name(dtype: DType) -> &'static str {
     match dtype {
         DType::F64 => "float64",
@@ -41,12 +42,12 @@ pub(super) fn torch_name(dtype: DType) -> &'static str {
         DType::U16 => "uint16",
         DType::U8 => "uint8",
         DType::Bool(_) => "bool",
-        // `of_number` gives no others.
+        // `of_number` returns no other types.
         DType::Flex32 | DType::QFloat(_) => "another type",
     }
 }
 
-/// Copies the little-endian `bytes` of a tensor of floats.
+/// Creates a float tensor from little-endian `bytes`, which are copied.
 pub(crate) fn decode(dtype: DType, bytes: &[u8], shape: &[usize]) -> TensorData {
     match dtype {
         DType::F64 => collect(bytes, shape, f64::from_le_bytes),

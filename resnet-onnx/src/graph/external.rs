@@ -1,4 +1,5 @@
-//! Tensors in files beside the ONNX file, as PyTorch's exporter writes by default.
+//! External data: tensors in files beside the ONNX file, as PyTorch's exporter writes them by
+//! default.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,9 +10,9 @@ use bytes::Bytes;
 
 use crate::OnnxError;
 
-/// The files beside the ONNX file, each opened once.
+/// The external data files, each opened once.
 pub(crate) struct External<'a> {
-    /// None for a file in memory.
+    /// `None` for an ONNX file in memory.
     folder: Option<&'a Path>,
     read_file: &'a dyn Fn(File) -> io::Result<Bytes>,
     files: BTreeMap<String, Bytes>,
@@ -29,7 +30,7 @@ impl<'a> External<'a> {
         }
     }
 
-    /// The `size` bytes that the entries `location`, `offset` and `length` point to.
+    /// Returns the `size` bytes that the entries `location`, `offset` and `length` refer to.
     pub(super) fn read(
         &mut self,
         entries: &BTreeMap<&str, &str>,
@@ -44,11 +45,11 @@ impl<'a> External<'a> {
                 .transpose()
         };
         let (Ok(offset), Ok(length)) = (number("offset"), number("length")) else {
-            return Err(refuse("at a place that is no number"));
+            return Err(refuse("whose offset or length is not a number"));
         };
         let offset = offset.unwrap_or(0);
         if length.is_some_and(|length| length != size) {
-            return Err(refuse("of another length than their shape has"));
+            return Err(refuse("whose length does not match their shape"));
         }
         let content = match self.files.get(data) {
             Some(content) => content.clone(),
@@ -82,7 +83,7 @@ impl<'a> External<'a> {
         };
         let metadata = std::fs::metadata(&path).map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(refused(data, "which is no file"));
+            return Err(refused(data, "which is not a file"));
         }
         File::open(&path)
             .and_then(self.read_file)

@@ -1,4 +1,4 @@
-//! Nodes that compute nothing at run time: they hand a value on, or rearrange constants.
+//! Constant folding, and removal of nodes that only forward their input.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,17 @@ use super::node::{Attribute, Node};
 
 type Constants = HashMap<String, Constant>;
 
-/// The value that a node only hands on.
-pub(super) fn handed_on(node: &Node, constants: &Constants) -> Option<String> {
+/// Returns the value that a node forwards unchanged.
+pub(super) fn forwarded(node: &Node, constants: &Constants) -> Option<String> {
     let input = node.inputs.first().filter(|input| !input.is_empty())?;
-    let hands_on = match node.op.as_str() {
+    let forwards = match node.op.as_str() {
         "Identity" => true,
-        // The third input asks for the dropout of training.
+        // The third input enables dropout as in training.
         "Dropout" => node.inputs.get(2).is_none_or(|training| {
             training.is_empty() || constants.get(training).is_some_and(Constant::is_false)
         }),
-        // `DataType`: float, float16, double, bfloat16. A value that was no float is none of an image.
+        // `DataType` float, float16, double or bfloat16. A cast of non-float values to float is not
+        // part of an image network.
         "Cast" => {
             matches!(
                 node.attributes.get("to"),
@@ -25,10 +26,11 @@ pub(super) fn handed_on(node: &Node, constants: &Constants) -> Option<String> {
         }
         _ => false,
     };
-    hands_on.then(|| input.clone())
+    forwards.then(|| input.clone())
 }
 
-/// The tensor that a node of constants alone gives, for the nodes that rearrange weights.
+/// Returns the result of a node whose inputs are all constants, for operators that rearrange
+/// weights.
 pub(super) fn folded(node: &Node, constants: &Constants) -> Option<Constant> {
     if node.op == "Constant" {
         return value(node);
@@ -61,7 +63,7 @@ pub(super) fn folded(node: &Node, constants: &Constants) -> Option<Constant> {
     }
 }
 
-/// The value of a `Constant`.
+/// Returns the value of a `Constant` node.
 fn value(node: &Node) -> Option<Constant> {
     match node.attributes.iter().next()? {
         (_, Attribute::Tensor(constant)) => Some(constant.clone()),

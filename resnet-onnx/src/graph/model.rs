@@ -1,4 +1,4 @@
-//! The protobuf message as nodes, constants, input and output.
+//! Converts the protobuf message into nodes, constants, input and output.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,10 @@ use super::external::External;
 use super::node::{Attribute, Node};
 use crate::OnnxError;
 
-/// The oldest operators whose attributes are read here; exporters of 2017 and later use them.
+/// The oldest supported opset. Exporters have used it since 2017.
 const OLDEST_OPSET: i64 = 7;
 
-/// What a file holds, before its names are resolved.
+/// The content of a file, before its names are resolved.
 pub(super) struct Model {
     pub(super) nodes: Vec<Node>,
     pub(super) constants: HashMap<String, Constant>,
@@ -34,7 +34,7 @@ impl Model {
         }
         let nodes = nodes(&mut graph, external)?;
 
-        // Files of before 2019 list the initializers as inputs too.
+        // Files from before 2019 list the initializers as inputs too.
         let mut inputs = graph
             .input
             .into_iter()
@@ -66,11 +66,11 @@ fn check_opset(model: &ModelProto) -> Result<(), OnnxError> {
         Some(version) => Err(OnnxError::unknown(format!(
             "expected opset {OLDEST_OPSET} or later, found {version}"
         ))),
-        None => Err(OnnxError::damaged("names no version of the operators")),
+        None => Err(OnnxError::damaged("declares no opset")),
     }
 }
 
-/// Takes the nodes out of the graph.
+/// Moves the nodes out of the graph.
 fn nodes(graph: &mut GraphProto, external: &mut External<'_>) -> Result<Vec<Node>, OnnxError> {
     let mut nodes = Vec::with_capacity(graph.node.len());
     for node in std::mem::take(&mut graph.node) {
@@ -107,7 +107,7 @@ fn nodes(graph: &mut GraphProto, external: &mut External<'_>) -> Result<Vec<Node
     Ok(nodes)
 }
 
-/// The extents of the input, as far as the file fixes them.
+/// Returns the dimensions of the input; `None` if dynamic.
 fn input_shape(input: &ValueInfoProto) -> Result<[Option<usize>; 4], OnnxError> {
     let mut extents = [None; 4];
     let tensor = input.type_.0.as_ref().filter(|kind| kind.has_tensor_type());

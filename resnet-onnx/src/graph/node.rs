@@ -1,4 +1,4 @@
-//! A node of the graph, and attributes that are what they should be.
+//! A node of the graph, and checks of its attributes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::constant::Constant;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    /// The operator, after its domain where that is not ONNX's own.
+    /// The operator, with its domain as a prefix if that is not ONNX's.
     pub(crate) op: String,
     pub(crate) inputs: Vec<String>,
     pub(crate) outputs: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) enum Attribute {
 }
 
 impl Node {
-    /// What is wrong with the node, after its name.
+    /// Returns an error message that names the node.
     pub(crate) fn fault(&self, fault: &str) -> String {
         let name = match self.name.as_str() {
             "" => self.outputs.first().map_or("", String::as_str),
@@ -57,7 +57,7 @@ impl Node {
             .is_some_and(|input| !input.is_empty())
     }
 
-    /// The name of its only output.
+    /// Returns the name of its only output.
     pub(crate) fn output(&self) -> Result<&str, String> {
         let mut outputs = self.outputs.iter().filter(|output| !output.is_empty());
         match (outputs.next(), outputs.next()) {
@@ -66,7 +66,7 @@ impl Node {
         }
     }
 
-    /// Whether it combines these two values and nothing else.
+    /// Returns whether its inputs are exactly these two values.
     pub(crate) fn combines(&self, [a, b]: [&str; 2]) -> bool {
         matches!(&self.inputs[..], [x, y] if (x == a && y == b) || (x == b && y == a))
     }
@@ -75,7 +75,7 @@ impl Node {
         !self.attributes.is_empty()
     }
 
-    /// Refuses attributes that are not read here.
+    /// Returns an error if the node has attributes other than `known`.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), String> {
         match self
             .attributes
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// Refuses another value of an integer attribute.
+    /// Returns an error if an integer attribute does not have the expected value.
     pub(crate) fn is(&self, key: &str, default: i64, expected: i64) -> Result<(), String> {
         match self.int(key, default)? {
             found if found == expected => Ok(()),
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The one extent of an attribute that has one for every side: strides, dilations, pads.
+    /// Returns the value of an attribute that must be equal on all sides: strides, dilations, pads.
     pub(crate) fn same(&self, key: &str, sides: usize, default: usize) -> Result<usize, String> {
         let Some(values) = self.ints(key)? else {
             return Ok(default);
@@ -145,7 +145,7 @@ impl Node {
         }
     }
 
-    /// Refuses padding that the size of the input decides.
+    /// Returns an error for padding that depends on the size of the input.
     pub(crate) fn explicit_padding(&self) -> Result<(), String> {
         match self.text("auto_pad", "NOTSET")? {
             "NOTSET" => Ok(()),

@@ -1,4 +1,5 @@
-//! Shapes and pads that a graph computes: exporters write `x.view(x.shape[0], -1)` as nodes.
+//! Evaluates shapes and pads that a graph computes: exporters write `x.view(x.shape[0], -1)` as
+//! nodes.
 
 use std::cell::Cell;
 
@@ -6,35 +7,35 @@ use super::Graph;
 use super::constant::Constant;
 use super::node::{Attribute, Node};
 
-/// An extent, as far as it is known before any input.
+/// A dimension, as far as it is known without an input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Extent {
     Int(i64),
-    /// The number of images.
+    /// The batch size.
     Batch,
     Unknown,
 }
 
-/// A few integers in an array of one or two axes.
+/// A small integer array with one or two axes.
 #[derive(Clone, Debug)]
 struct Small {
-    /// Length of the rows of an array of two axes.
+    /// The row length of an array with two axes.
     row: Option<usize>,
     values: Vec<Extent>,
 }
 
-/// No shape of an exported network is computed in more steps.
+/// The evaluation limit; exported networks need fewer steps.
 const MAX_STEPS: usize = 256;
 const MAX_VALUES: usize = 32;
 
 impl Graph {
-    /// The integers that a value holds, if they follow from constants and the batch alone.
+    /// Returns the integers in a value, if they depend only on constants and the batch size.
     pub(crate) fn extents(&self, value: &str) -> Option<Vec<Extent>> {
         self.small(value, &Cell::new(MAX_STEPS))
             .map(|small| small.values)
     }
 
-    /// The integers that a value holds, if they follow from constants alone.
+    /// Returns the integers in a value, if they depend only on constants.
     pub(crate) fn ints(&self, value: &str) -> Option<Vec<i64>> {
         let values = self.extents(value)?;
         values
@@ -87,7 +88,7 @@ impl Small {
     }
 }
 
-/// Every value here is a batch of something.
+/// Evaluates a `Shape` node. The first dimension of every value is the batch.
 fn shape(node: &Node) -> Option<Small> {
     let shape = [
         Extent::Batch,
@@ -160,7 +161,7 @@ fn transpose(small: &Small) -> Option<Small> {
     })
 }
 
-/// All rows in reverse, as PyTorch turns its pads around.
+/// Reverses all rows; PyTorch reverses the order of pads like this.
 fn slice(small: Small, bounds: [Small; 4]) -> Option<Small> {
     let [start, end, axis, step] = bounds.map(|bound| bound.values);
     let reverse = start == [Extent::Int(-1)]

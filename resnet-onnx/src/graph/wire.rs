@@ -1,16 +1,17 @@
-//! What an ONNX file asks for, counted before onnx-ir builds it.
+//! Counts the fields of an ONNX file before onnx-ir builds its structures.
 
-/// A message of two bytes becomes a structure of some hundred: without a limit a file of 100 MB would
-/// take 20 GB. The largest networks of this zoo have a quarter as many fields.
+/// The limit of fields. A message of two bytes becomes a structure of several hundred bytes, so
+/// that a file of 100 MB could take 20 GB. The largest networks of this zoo have a quarter of this
+/// number.
 const MAX_FIELDS: usize = 1 << 20;
 
-/// Why a file is not handed on.
+/// The reason why a file is not passed to onnx-ir.
 #[derive(Debug, PartialEq)]
 pub(super) enum Refusal {
     CutShort,
     Damaged(String),
     TooManyFields,
-    /// What the file has that no exported network needs.
+    /// A feature that exported networks do not use.
     Foreign(&'static str),
 }
 
@@ -25,7 +26,7 @@ enum Message {
     Type,
     TensorType,
     Shape,
-    /// Without messages inside.
+    /// A message without nested messages.
     Leaf,
 }
 
@@ -36,21 +37,21 @@ enum Part {
 }
 
 impl Message {
-    /// What the field of this number is, by `onnx.proto`.
+    /// Returns the kind of a field by its number in `onnx.proto`.
     fn part(self, field: u64) -> Part {
         use Part::{Plain, Refused};
         Part::Message(match (self, field) {
             (Message::Model, 7) => Message::Graph,
             (Message::Model, 8 | 14) => Message::Leaf,
             (Message::Model, 20) => return Refused("a graph for training"),
-            (Message::Model, 25) => return Refused("functions of its own"),
+            (Message::Model, 25) => return Refused("custom functions"),
             (Message::Model, 26) | (Message::Node, 10) => {
-                return Refused("a plan for several devices");
+                return Refused("a configuration for several devices");
             }
             (Message::Graph, 1) => Message::Node,
             (Message::Graph, 5) => Message::Tensor,
             (Message::Graph, 11..=13) => Message::Value,
-            (Message::Graph, 14) => return Refused("quantised tensors"),
+            (Message::Graph, 14) => return Refused("quantized tensors"),
             (Message::Graph, 15) | (Message::Attribute, 22 | 23) => {
                 return Refused("sparse tensors");
             }
@@ -58,9 +59,9 @@ impl Message {
             (Message::Tensor, 3 | 13 | 16) | (Message::Shape, 1) => Message::Leaf,
             (Message::Node, 5) => Message::Attribute,
             (Message::Attribute, 5 | 10) => Message::Tensor,
-            (Message::Attribute, 6 | 11) => return Refused("a node with a graph inside"),
+            (Message::Attribute, 6 | 11) => return Refused("a node with a subgraph"),
             (Message::Attribute, 14 | 15) | (Message::Type, 4 | 5 | 7 | 8 | 9) => {
-                return Refused("values that are no tensors");
+                return Refused("values that are not tensors");
             }
             (Message::Value, 2) => Message::Type,
             (Message::Type, 1) => Message::TensorType,
@@ -70,13 +71,13 @@ impl Message {
     }
 }
 
-/// Whether the file can be handed to onnx-ir.
+/// Checks whether the file can be passed to onnx-ir.
 pub(super) fn check(file: &[u8]) -> Result<(), Refusal> {
     let mut fields = 0;
     scan(Message::Model, file, &mut fields)
 }
 
-/// The depth is that of `Message`: no message holds itself.
+/// Scans a message recursively. No `Message` contains itself, so the depth is bounded.
 fn scan(message: Message, mut bytes: &[u8], fields: &mut usize) -> Result<(), Refusal> {
     while !bytes.is_empty() {
         *fields += 1;

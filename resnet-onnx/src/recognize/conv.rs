@@ -1,4 +1,4 @@
-//! Convolutions, the norms behind them and the activations behind those.
+//! Recognizes convolutions, and the norms and activations after them.
 
 use resnet_core::Activation;
 use resnet_core::layers::ConvPlan;
@@ -6,7 +6,7 @@ use resnet_core::layers::ConvPlan;
 use super::norm::{Norm, Normed};
 use crate::graph::{Constant, Graph, Node};
 
-/// A convolution, as a rule padded so that it keeps the size.
+/// A convolution, usually with padding that keeps the size.
 pub(crate) struct Conv<'g> {
     pub(crate) node: &'g Node,
     pub(crate) weight: &'g Constant,
@@ -14,7 +14,7 @@ pub(crate) struct Conv<'g> {
     pub(crate) plan: ConvPlan,
 }
 
-/// Convolution, norm, activation: each but the first may be missing.
+/// A convolution with an optional norm and an optional activation.
 pub(crate) struct Unit<'g> {
     pub(crate) conv: Conv<'g>,
     pub(crate) norm: Option<Norm<'g>>,
@@ -44,7 +44,7 @@ impl<'g> Unit<'g> {
 }
 
 impl Graph {
-    /// The unit that begins with the convolution `node`, and the value after it.
+    /// Returns the unit that begins with the convolution `node`, and the value after it.
     pub(super) fn unit<'g>(&'g self, node: &'g Node) -> Result<(Unit<'g>, &'g str), String> {
         let conv = self.conv(node)?;
         let expected = conv.plan.dilation * (conv.plan.kernel - 1) / 2;
@@ -64,7 +64,7 @@ impl Graph {
         Ok((Unit { conv, norm, act }, value))
     }
 
-    /// A convolution of any padding.
+    /// Returns a convolution with any padding.
     pub(super) fn conv<'g>(&'g self, node: &'g Node) -> Result<Conv<'g>, String> {
         check_attributes(node)?;
         let weight = self.weights(node, 1)?;
@@ -86,7 +86,7 @@ impl Graph {
             dilation: node.same("dilations", 2, 1)?,
             groups,
         };
-        // Far above every network, far below what overflows.
+        // Far above all known networks, and far below an overflow.
         let plausible = |n: usize| (1..=1024).contains(&n);
         if plan.kernel != kernel
             || ![kernel, plan.stride, plan.dilation]
@@ -113,7 +113,7 @@ impl Graph {
         })
     }
 
-    /// The activation that reads `value`, and the value after it.
+    /// Returns the activation that reads `value`, and the value after it.
     pub(super) fn activation<'g>(
         &'g self,
         value: &str,
@@ -144,7 +144,7 @@ impl Graph {
     }
 }
 
-/// Refuses attributes of a convolution that are not read here.
+/// Returns an error if a convolution has unsupported attributes.
 pub(super) fn check_attributes(node: &Node) -> Result<(), String> {
     node.only(&[
         "kernel_shape",
@@ -157,7 +157,7 @@ pub(super) fn check_attributes(node: &Node) -> Result<(), String> {
     node.explicit_padding()
 }
 
-/// A convolution in words.
+/// Describes a convolution for error messages.
 pub(crate) fn describe(plan: ConvPlan) -> String {
     let ConvPlan {
         kernel,

@@ -1,4 +1,4 @@
-//! Channel attention: a gate for every channel, computed from the mean of the map.
+//! Recognizes channel attention: a gate per channel, computed from the mean of the feature map.
 
 use super::conv::check_attributes;
 use super::layout::Layout;
@@ -17,7 +17,7 @@ pub(crate) enum Gate<'g> {
 }
 
 impl Graph {
-    /// The gate that `value` goes through, and the gated value.
+    /// Returns the gate that is applied to `value`, and the gated value.
     pub(super) fn gate<'g>(
         &'g self,
         value: &str,
@@ -54,12 +54,12 @@ impl Graph {
             && product.combines([value, at.value]);
         match fits {
             true => Ok(Some((gate, product.output()?))),
-            false => Err(product.fault("is no gate of the channels it reads")),
+            false => Err(product.fault("is not a gate for the channels that it reads")),
         }
     }
 }
 
-/// A place in the computation of a gate.
+/// A position in the computation of a gate.
 struct At<'g> {
     graph: &'g Graph,
     value: &'g str,
@@ -68,7 +68,7 @@ struct At<'g> {
 }
 
 impl<'g> At<'g> {
-    /// From the mean of the map to the sigmoid.
+    /// Recognizes the layers from the mean of the map to the sigmoid.
     fn layers(&mut self) -> Result<Gate<'g>, String> {
         let first = self.next()?;
         if first.op == "Conv" && self.layout == Layout::sequence() {
@@ -85,13 +85,13 @@ impl<'g> At<'g> {
         Ok(Gate::SqueezeExcite { fc1, fc2 })
     }
 
-    /// The next node that computes, after those that only move the axes.
+    /// Returns the next computing node, and skips nodes that only move axes.
     fn next(&mut self) -> Result<&'g Node, String> {
         loop {
             let node = self.graph.reader(self.value);
             let node = node.ok_or_else(|| {
                 format!(
-                    "`{}` is computed for a gate and read by more than it",
+                    "`{}` belongs to a gate, but is not read by exactly one node",
                     self.value
                 )
             })?;
@@ -111,9 +111,9 @@ impl<'g> At<'g> {
         Ok(())
     }
 
-    /// A 1x1 convolution of a map, or a matrix times rows.
+    /// Recognizes a 1x1 convolution of a map, or a matrix product with rows.
     fn dense(&mut self, node: &'g Node) -> Result<Dense<'g>, String> {
-        let unexpected = || node.fault("is no layer of a squeeze-and-excitation gate");
+        let unexpected = || node.fault("is not a layer of a squeeze-and-excitation gate");
         let dense = if self.layout == Layout::map() && node.op == "Conv" {
             let conv = self.graph.conv(node)?;
             if [conv.plan.kernel, conv.plan.stride, conv.plan.groups] != [1; 3]
@@ -144,7 +144,7 @@ impl<'g> At<'g> {
         Ok(dense)
     }
 
-    /// A convolution across neighboring channels.
+    /// Recognizes a convolution across neighboring channels.
     fn convolve(&mut self, node: &'g Node) -> Result<&'g Constant, String> {
         check_attributes(node)?;
         node.is("group", 1, 1)?;

@@ -1,4 +1,4 @@
-//! The end of a network: pool, classifier, output.
+//! Recognizes the head: pool and classifier.
 
 use resnet_core::GlobalPool;
 
@@ -7,7 +7,7 @@ use super::linear::Dense;
 use super::walk::{Size, Walk};
 
 impl<'g> Walk<'g> {
-    /// Pool, classifier and an optional softmax, up to the output.
+    /// Recognizes the pool, the classifier and an optional softmax, up to the output.
     pub(super) fn head(
         &self,
         value: &'g str,
@@ -17,10 +17,11 @@ impl<'g> Walk<'g> {
         let pool = self
             .graph
             .reader(value)
-            .ok_or_else(|| self.lost(value, "a pool over the whole map"))?;
+            .ok_or_else(|| self.unexpected(value, "a pool over the whole map"))?;
         let found = self.graph.global_pool(pool, size)?;
-        let (kind, mut layout) = found
-            .ok_or_else(|| self.lost(value, "a residual block or a pool over the whole map"))?;
+        let (kind, mut layout) = found.ok_or_else(|| {
+            self.unexpected(value, "a residual block or a pool over the whole map")
+        })?;
         let mut value = pool.output()?;
         let mut classifier = None;
         while let Some(node) = self.graph.reader(value) {
@@ -30,22 +31,25 @@ impl<'g> Walk<'g> {
                 && classifier.is_some()
                 && matches!(node.int("axis", 1)?, 1 | -1)
             {
-                // Its logits are what a network of this zoo gives.
+                // The softmax is dropped, because networks of this zoo return logits.
                 value = node.output()?;
                 break;
             } else if layout == Layout::rows() && classifier.is_none() {
                 let linear = self.graph.linear(node, value)?;
-                let (dense, after) = linear.ok_or_else(|| self.lost(value, "the classifier"))?;
+                let (dense, after) =
+                    linear.ok_or_else(|| self.unexpected(value, "the classifier"))?;
                 if dense.weight.shape[1] != channels {
                     return Err(node.expected("input channels", channels, dense.weight.shape[1]));
                 }
                 (classifier, value) = (Some(dense), after);
             } else {
-                return Err(self.lost(value, "the classifier"));
+                return Err(self.unexpected(value, "the classifier"));
             }
         }
         if value != self.graph.output || layout != Layout::rows() {
-            return Err(self.lost(value, "the output of the classifier as `[batch, classes]`"));
+            return Err(
+                self.unexpected(value, "the output of the classifier as `[batch, classes]`")
+            );
         }
         Ok((kind, classifier))
     }

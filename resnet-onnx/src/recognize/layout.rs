@@ -1,4 +1,4 @@
-//! Where batch and channels are in a pooled map: `[n, c, 1, 1]`, `[n, c]`, `[n, 1, c]`, ….
+//! The positions of batch and channels in a pooled map: `[n, c, 1, 1]`, `[n, c]`, `[n, 1, c]`, ….
 
 use crate::graph::{Extent, Graph, Node};
 
@@ -9,7 +9,7 @@ enum Axis {
     One,
 }
 
-/// The axes of a value that has one number for every image and channel.
+/// The axes of a value with one number per image and channel.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout(Vec<Axis>);
 
@@ -29,7 +29,7 @@ impl Layout {
         Self(vec![Axis::Batch, Axis::One, Axis::Channels])
     }
 
-    /// The groups of a shape `[n, groups, -1]`.
+    /// Returns the number of groups in a shape `[n, groups, -1]`.
     pub(super) fn grouped(to: &[Extent], batch: Option<usize>) -> Option<usize> {
         match to {
             [first, Extent::Int(groups), Extent::Int(-1)] => {
@@ -46,7 +46,8 @@ impl Layout {
         }
     }
 
-    /// The layout after a node that moves no number, or none if `node` is no such node.
+    /// Returns the layout after a node that keeps the order of the values, or `None` for any other
+    /// node.
     pub(super) fn after(
         &self,
         graph: &Graph,
@@ -81,7 +82,7 @@ impl Layout {
     fn squeezed(&self, graph: &Graph, node: &Node) -> Result<Self, String> {
         let removed = self.axes(graph, node, self.0.len())?;
         if removed.iter().any(|&axis| self.0[axis] != Axis::One) {
-            return Err(node.fault("removes more than empty axes"));
+            return Err(node.fault("removes axes of more than one element"));
         }
         let axes = self.0.iter().enumerate();
         let axes = axes.filter(|(axis, _)| !removed.contains(axis));
@@ -104,10 +105,12 @@ impl Layout {
         let axes = perm.map(|&axis| self.0.get(usize::try_from(axis).ok()?).copied());
         let axes = axes.collect::<Option<Vec<_>>>();
         let axes = axes.filter(|axes| axes.first() == Some(&Axis::Batch));
-        Ok(Self(axes.ok_or_else(|| node.fault("moves the batch"))?))
+        Ok(Self(
+            axes.ok_or_else(|| node.fault("moves the batch axis"))?,
+        ))
     }
 
-    /// Batch first, channels once, all others 1.
+    /// Returns the layout after a reshape to `to`: batch first, channels once, 1 everywhere else.
     fn reshaped(
         &self,
         to: &[Extent],
@@ -154,11 +157,11 @@ impl Layout {
         let axes: Option<Vec<usize>> = axes
             .map(|axis| usize::try_from(axis).ok().filter(|axis| *axis < rank))
             .collect();
-        axes.ok_or_else(|| node.fault(&format!("names an axis beyond {rank}")))
+        axes.ok_or_else(|| node.fault(&format!("has an axis beyond {rank}")))
     }
 }
 
-/// The axes a node names: an attribute until opset 12 (or 17), an input since.
+/// Returns the axes of a node: an attribute up to opset 12 (or 17), an input in later opsets.
 pub(super) fn axes_of(graph: &Graph, node: &Node) -> Result<Vec<i64>, String> {
     if let Some(axes) = node.ints("axes")? {
         return Ok(axes.to_vec());
@@ -168,5 +171,5 @@ pub(super) fn axes_of(graph: &Graph, node: &Node) -> Result<Vec<i64>, String> {
         .then(|| graph.ints(node.inputs[1].as_str()))
         .flatten();
     axes.filter(|axes| axes.len() <= 4)
-        .ok_or_else(|| node.fault("names no axes"))
+        .ok_or_else(|| node.fault("has no axes"))
 }

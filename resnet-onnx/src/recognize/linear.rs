@@ -1,17 +1,17 @@
-//! Fully connected layers, as exporters write them.
+//! Recognizes linear layers, in the forms that exporters write.
 
 use crate::graph::{Constant, Graph, Node};
 
-/// A layer from channels to channels.
+/// A linear layer over channels.
 pub(crate) struct Dense<'g> {
     pub(crate) node: &'g Node,
-    /// Of shape `[out, in]`, with as many axes of 1 behind as the file has.
+    /// The weight of shape `[out, in]`, plus any trailing axes of length 1 in the file.
     pub(crate) weight: Constant,
     pub(crate) bias: Option<&'g Constant>,
 }
 
 impl Graph {
-    /// The fully connected layer that begins with `node`, which reads `value` in rows, and the value after it.
+    /// Returns the linear layer that begins with `node` and reads `value`, and the value after it.
     pub(super) fn linear<'g>(
         &'g self,
         node: &'g Node,

@@ -1,4 +1,4 @@
-//! Batch norms, and group norms in the two ways that exporters write them.
+//! Recognizes batch norms, and group norms in both forms that exporters write.
 
 use super::layout::Layout;
 use crate::graph::{Constant, Graph, Node};
@@ -20,8 +20,8 @@ pub(crate) struct BatchNorm<'g> {
     pub(crate) epsilon: f64,
 }
 
-/// A norm, or the bias that is left of one which the exporter folded into the convolution before it;
-/// both where a convolution with a bias is followed by a norm.
+/// A norm, or the bias that remains after the exporter folded a norm into the convolution. It has
+/// both if a norm follows a convolution with a bias.
 pub(crate) struct Normed<'g> {
     pub(crate) node: &'g Node,
     pub(crate) bias: Option<&'g Constant>,
@@ -30,7 +30,7 @@ pub(crate) struct Normed<'g> {
 }
 
 impl Graph {
-    /// The norm that alone reads `value`, and the value after it.
+    /// Returns the norm that is the only reader of `value`, and the value after it.
     pub(super) fn norm<'g>(
         &'g self,
         value: &str,
@@ -42,7 +42,7 @@ impl Graph {
         match node.op.as_str() {
             "BatchNormalization" => self.batch_norm(node, channels).map(Some),
             "GroupNormalization" => self.group_norm(node, channels).map(Some),
-            // Exporters write a group norm as an instance norm of the groups.
+            // Exporters write a group norm as an instance norm over groups.
             "Reshape" => match self.reader(node.output()?) {
                 Some(inner) if inner.op == "InstanceNormalization" => self
                     .grouped_instance_norm(value, node, inner, channels)
@@ -88,8 +88,8 @@ impl Graph {
         Ok((norm, node.output()?))
     }
 
-    /// `Reshape` to `[n, groups, -1]`, `InstanceNormalization` without scale and shift, `Reshape` back,
-    /// `Mul` and `Add` by channel.
+    /// Recognizes a group norm as `Reshape` to `[n, groups, -1]`, `InstanceNormalization` without
+    /// scale and shift, `Reshape` back, and `Mul` and `Add` per channel.
     fn grouped_instance_norm<'g>(
         &'g self,
         value: &str,
@@ -141,7 +141,7 @@ impl Graph {
         ))
     }
 
-    /// The constant of shape `[channels, 1, 1]` that `node` combines with `value`.
+    /// Returns the constant of shape `[channels, 1, 1]` that `node` combines with `value`.
     fn by_channel(&self, node: &Node, value: &str, channels: usize) -> Result<&Constant, String> {
         let index = usize::from(node.input(0)? == value);
         let constant = self.weights(node, index)?;
@@ -152,7 +152,7 @@ impl Graph {
     }
 }
 
-/// The decimal number that was meant by a 32-bit one: 1e-5, not 9.9999997e-6.
+/// Returns the decimal number that an `f32` stands for: 1e-5, not 9.9999997e-6.
 fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(value.into())
 }

@@ -1,10 +1,10 @@
-//! Slices and pads: shortcuts without weights, blurs and the pads of average pools.
+//! Recognizes slices and pads: shortcuts without weights, blurs, and the padding of average pools.
 
 use super::pool::{Pool, average_kernel};
 use crate::graph::{Graph, Node};
 
 impl Graph {
-    /// `x[:, :, ::stride, ::stride]`, padded or not.
+    /// Recognizes `x[:, :, ::stride, ::stride]`, with or without padding.
     pub(super) fn strided<'g>(&'g self, first: &'g Node) -> Result<(Pool, &'g str), String> {
         let mut strides = [1_usize; 2];
         let mut node = first;
@@ -13,7 +13,9 @@ impl Graph {
                 let stride = strides
                     .get_mut(axis.wrapping_sub(2))
                     .filter(|stride| **stride == 1);
-                *stride.ok_or_else(|| node.fault("cuts more than every other pixel"))? = step;
+                *stride.ok_or_else(|| {
+                    node.fault("is not a slice with strides along height and width")
+                })? = step;
             }
             match self.reader(node.output()?) {
                 Some(next) if next.op == "Slice" => node = next,
@@ -47,9 +49,9 @@ impl Graph {
         }
     }
 
-    /// The axes that a slice thins out, and by how much.
+    /// Returns the strided axes of a slice and their steps.
     fn steps(&self, node: &Node) -> Result<Vec<(usize, usize)>, String> {
-        let fault = || node.fault("cuts more than every other pixel");
+        let fault = || node.fault("is not a slice with strides along height and width");
         let ints = |index: usize| {
             node.has_input(index)
                 .then(|| self.ints(&node.inputs[index]))
@@ -63,7 +65,7 @@ impl Graph {
         if lengths != [axes.len(); 3] {
             return Err(fault());
         }
-        let mut thinned = Vec::new();
+        let mut strided = Vec::new();
         for (((start, end), axis), step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
             if *start != 0
                 || *end < i64::from(i32::MAX)
@@ -73,17 +75,17 @@ impl Graph {
                 return Err(fault());
             }
             if *step != 1 {
-                thinned.push((*axis as usize, *step as usize));
+                strided.push((*axis as usize, *step as usize));
             }
         }
-        Ok(thinned)
+        Ok(strided)
     }
 
-    /// A blur, the padding of an average pool, or channels of zeros.
+    /// Recognizes a blur, the padding of an average pool, or zero padding of channels.
     pub(super) fn padded<'g>(&'g self, node: &'g Node) -> Result<(Pool, &'g str), String> {
         let pads = self.pads(node)?;
         let next = self.reader(node.output()?);
-        let fault = || node.fault("is no part of a blur, of an average pool or of a shortcut");
+        let fault = || node.fault("is not part of a blur, an average pool or a shortcut");
         if node.text("mode", "constant")? == "reflect" {
             let blur = next
                 .filter(|next| next.op == "Conv" && pads == ([0, 0, 1, 1], [0, 0, 1, 1]))
@@ -125,7 +127,7 @@ impl Graph {
         }
     }
 
-    /// The pads before and after each of four axes.
+    /// Returns the pads before and after each of four axes.
     fn pads(&self, node: &Node) -> Result<([usize; 4], [usize; 4]), String> {
         node.only(&["mode", "pads", "value"])?;
         let fault = || node.fault("expected constant pads of four axes");
@@ -155,7 +157,7 @@ impl Graph {
         Ok((before, after))
     }
 
-    /// The stride of a convolution of each channel with `[1 2 1]^T [1 2 1] / 16`.
+    /// Returns the stride of a depthwise convolution with `[1 2 1]^T [1 2 1] / 16`.
     fn blur(&self, node: &Node) -> Result<usize, String> {
         let conv = self.conv(node)?;
         let plan = conv.plan;
@@ -175,7 +177,7 @@ impl Graph {
     }
 }
 
-/// Whether a pad adds zeros.
+/// Returns whether a pad adds zeros.
 fn constant_mode(graph: &Graph, node: &Node) -> Result<bool, String> {
     let zero = match node.has_input(2) {
         true => graph

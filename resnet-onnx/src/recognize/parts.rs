@@ -1,4 +1,4 @@
-//! The parts that a residual network consists of.
+//! The parts of a residual network.
 
 use resnet_core::{Activation, GlobalPool};
 
@@ -9,29 +9,30 @@ use super::norm::Normed;
 use super::pool::Pool;
 use crate::graph::Node;
 
-/// One step of a branch.
+/// A step of a branch.
 pub(crate) enum Step<'g> {
     Unit(Unit<'g>),
     Pool(&'g Node, Pool),
     Gate(Gate<'g>),
 }
 
-/// `main(x) + shortcut(x)`, between activations or, pre-activation, after norm and activation.
+/// `main(x) + shortcut(x)`, followed by an activation. In pre-activation networks, norm and
+/// activation precede it instead.
 pub(crate) struct Block<'g> {
-    /// The norm before the block, in a pre-activation network.
+    /// The norm before the block, in pre-activation networks.
     pub(crate) norm: Option<Normed<'g>>,
     pub(crate) main: Vec<Step<'g>>,
-    /// Nothing for the identity.
+    /// Empty for the identity.
     pub(crate) shortcut: Vec<Step<'g>>,
     pub(crate) add: &'g Node,
 }
 
-/// What a graph computes.
+/// The parts of a whole network.
 pub(crate) struct Network<'g> {
     pub(crate) stem: Vec<Step<'g>>,
     pub(crate) blocks: Vec<Block<'g>>,
     pub(crate) pre_activation: bool,
-    /// The norm after the last block of a pre-activation network.
+    /// The norm after the last block, in pre-activation networks.
     pub(crate) norm: Option<Normed<'g>>,
     pub(crate) activation: Activation,
     pub(crate) global_pool: GlobalPool,
@@ -48,14 +49,14 @@ impl<'g> Block<'g> {
         }
     }
 
-    /// Channels that the main branch gives.
+    /// Returns the output channels of the main branch.
     pub(crate) fn out_channels(&self) -> Option<usize> {
         let last = units(&self.main).last();
         last.map(|unit| unit.conv.out_channels())
     }
 }
 
-/// The convolutions among some steps.
+/// Returns the convolutions in some steps.
 pub(crate) fn units<'n, 'g>(steps: &'n [Step<'g>]) -> impl Iterator<Item = &'n Unit<'g>> {
     steps.iter().filter_map(|step| match step {
         Step::Unit(unit) => Some(unit),
@@ -63,7 +64,7 @@ pub(crate) fn units<'n, 'g>(steps: &'n [Step<'g>]) -> impl Iterator<Item = &'n U
     })
 }
 
-/// The pools among some steps.
+/// Returns the pools in some steps.
 pub(crate) fn pools<'n>(steps: &'n [Step<'_>]) -> impl Iterator<Item = Pool> + 'n {
     steps.iter().filter_map(|step| match step {
         Step::Pool(_, pool) => Some(*pool),
@@ -71,7 +72,7 @@ pub(crate) fn pools<'n>(steps: &'n [Step<'_>]) -> impl Iterator<Item = Pool> + '
     })
 }
 
-/// Pixels of the input for one of the output, each way.
+/// Returns the stride of a step.
 pub(crate) fn stride(step: &Step<'_>) -> usize {
     match step {
         Step::Unit(unit) => unit.conv.plan.stride,

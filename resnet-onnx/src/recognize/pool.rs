@@ -1,27 +1,28 @@
-//! Pools, and what stands for one: blurs, strided slices with zero padding.
+//! Recognizes pools and similar operations: blurs, and strided slices with zero padding.
 
 use resnet_core::GlobalPool;
 
 use super::layout::{Layout, axes_of};
 use crate::graph::{Graph, Node};
 
-/// A step of the graph without weights.
+/// An operation without weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pool {
-    /// 3x3, padded by 1.
+    /// A 3x3 max pool with padding 1.
     Max { stride: usize },
-    /// 3x3 binomial.
+    /// A 3x3 binomial blur.
     Blur { stride: usize },
-    /// As wide as the stride. A last odd row is averaged too with `ceil`, left out without it; the map
-    /// has none where it `divides`.
+    /// An average pool whose kernel is as wide as its stride. `ceil` includes an incomplete last
+    /// row. `divides` means that the stride divides the size of the map, so there is no incomplete
+    /// row.
     Average {
         stride: usize,
         ceil: bool,
         divides: bool,
     },
-    /// 2x2 of stride 1 over a map with a row and a column of zeros added.
+    /// A 2x2 average pool with stride 1, after a row and a column of zeros are added to the map.
     AverageSame,
-    /// Every `stride`-th pixel, `before` and `after` channels of zeros added.
+    /// Selects every `stride`-th pixel, and adds `before` and `after` channels of zeros.
     ZeroPad {
         stride: usize,
         before: usize,
@@ -41,7 +42,7 @@ impl Pool {
     }
 }
 
-/// The max pool that `node` is.
+/// Recognizes a max pool.
 pub(super) fn max_pool(node: &Node) -> Result<Pool, String> {
     node.is("ceil_mode", 0, 0)?;
     let [kernel, pads] = [max_kernel(node)?, node.same("pads", 4, 0)?];
@@ -52,7 +53,7 @@ pub(super) fn max_pool(node: &Node) -> Result<Pool, String> {
     Ok(Pool::Max { stride })
 }
 
-/// The average pool that `node` is; `size` is that of the map before it.
+/// Recognizes an average pool. `size` is the size of its input map.
 pub(super) fn average_pool(node: &Node, size: Option<[usize; 2]>) -> Result<Pool, String> {
     let [kernel, stride] = [average_kernel(node)?, node.same("strides", 2, 1)?];
     if kernel != stride || kernel < 2 || node.same("pads", 4, 0)? != 0 {
@@ -71,7 +72,7 @@ pub(super) fn average_pool(node: &Node, size: Option<[usize; 2]>) -> Result<Pool
 }
 
 impl Graph {
-    /// The pool over all positions that `node` is, and what is left.
+    /// Recognizes a global pool, and returns the layout of its output.
     pub(super) fn global_pool(
         &self,
         node: &Node,
@@ -102,7 +103,7 @@ impl Graph {
                 };
                 Ok(Some((kind, layout)))
             }
-            // A pool over the whole of a map whose size the file fixes.
+            // A pool over the whole map, if the file fixes the map's size.
             "AveragePool" | "MaxPool" => {
                 let (kind, kernel) = match node.op.as_str() {
                     "MaxPool" => (GlobalPool::Max, max_kernel(node)?),
@@ -121,7 +122,7 @@ impl Graph {
     }
 }
 
-/// What pools of both kinds have.
+/// The attributes of both kinds of pools.
 const ATTRIBUTES: [&str; 7] = [
     "auto_pad",
     "ceil_mode",

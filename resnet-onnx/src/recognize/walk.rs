@@ -1,4 +1,4 @@
-//! Steps, branches and sums: from one value of a graph to the next.
+//! Follows steps, branches and sums from one value of a graph to the next.
 
 use resnet_core::Activation;
 
@@ -7,23 +7,23 @@ use super::parts::{Block, Step, stride};
 use super::pool::{Pool, average_pool, max_pool};
 use crate::graph::{Graph, Node};
 
-/// Height and width of a map, where the file fixes them.
+/// Height and width of a map; `None` if dynamic.
 pub(super) type Size = Option<[usize; 2]>;
 
-/// Follows the graph.
+/// A walk over the graph.
 pub(super) struct Walk<'g> {
     pub(super) graph: &'g Graph,
     pub(super) activation: Option<Activation>,
 }
 
-/// A branch that has arrived at a sum.
+/// A branch that ends in a sum.
 pub(super) struct Branch<'g> {
     pub(super) steps: Vec<Step<'g>>,
     end: &'g str,
 }
 
 impl<'g> Walk<'g> {
-    /// The step that begins with `node`, and the value after it.
+    /// Returns the step that begins with `node`, and the value after it.
     pub(super) fn step(
         &mut self,
         node: &'g Node,
@@ -43,7 +43,7 @@ impl<'g> Walk<'g> {
         Ok((step, value))
     }
 
-    /// The pool, or what stands for one, that begins with `node`, and the value after it.
+    /// Returns the pool or similar operation that begins with `node`, and the value after it.
     fn pool(&self, node: &'g Node, size: Size) -> Result<(Pool, &'g str), String> {
         match node.op.as_str() {
             "MaxPool" => Ok((max_pool(node)?, node.output()?)),
@@ -51,9 +51,9 @@ impl<'g> Walk<'g> {
             "Slice" => self.graph.strided(node),
             "Pad" => self.graph.padded(node),
             op if op.contains("Quantize") || op.starts_with("QLinear") => {
-                Err(node.fault("is of a quantised network"))
+                Err(node.fault("belongs to a quantized network"))
             }
-            _ => Err(node.fault("is no part of a residual network here")),
+            _ => Err(node.fault("is not part of a supported residual network")),
         }
     }
 
@@ -64,7 +64,7 @@ impl<'g> Walk<'g> {
         }
     }
 
-    /// The value after the activation behind `node`, if there is one.
+    /// Returns the value after the activation that follows `node`, if there is one.
     pub(super) fn activate(
         &mut self,
         value: &'g str,
@@ -77,12 +77,13 @@ impl<'g> Walk<'g> {
         Ok(Some(after))
     }
 
-    /// Norm and activation before a block or the head; the value after them.
+    /// Recognizes norm and activation before a block or the head. Returns the norm and the value
+    /// after the activation.
     pub(super) fn pre_norm(&mut self, node: &'g Node) -> Result<(Normed<'g>, &'g str), String> {
         let channels = self.graph.weights(node, 1)?.elements();
         let (norm, value) = self.graph.batch_norm(node, channels)?;
         let after = self.activate(value, node)?;
-        let after = after.ok_or_else(|| node.fault("expected an activation behind it"))?;
+        let after = after.ok_or_else(|| node.fault("expected an activation after it"))?;
         Ok((
             Normed {
                 node,
@@ -94,7 +95,7 @@ impl<'g> Walk<'g> {
         ))
     }
 
-    /// From the convolution or pool `node` to the sum it ends in.
+    /// Follows a branch from the convolution or pool `node` to the sum at its end.
     pub(super) fn branch(
         &mut self,
         mut node: &'g Node,
@@ -117,14 +118,14 @@ impl<'g> Walk<'g> {
                 Some(node) => node,
                 None => {
                     return Err(
-                        node.fault("expected one node behind it, in a branch that ends in a sum")
+                        node.fault("expected one node after it, in a branch that ends in a sum")
                     );
                 }
             };
         }
     }
 
-    /// A block whose both branches begin at `value`.
+    /// Recognizes a block whose two branches begin at `value`.
     pub(super) fn fork(&mut self, value: &str, size: Size) -> Result<Block<'g>, String> {
         let readers = self.graph.readers(value);
         let [a, b] = readers[..] else {
@@ -173,10 +174,10 @@ impl<'g> Walk<'g> {
         }
     }
 
-    /// What stands in the place of something else.
-    pub(super) fn lost(&self, value: &str, expected: &str) -> String {
+    /// Returns an error message about the nodes found instead of an expected part.
+    pub(super) fn unexpected(&self, value: &str, expected: &str) -> String {
         match self.graph.readers(value)[..] {
-            [] => format!("expected {expected} behind `{value}`, found the end"),
+            [] => format!("expected {expected} after `{value}`, found the end"),
             [node, ..] => node.fault(&format!("expected {expected}")),
         }
     }

@@ -1,4 +1,4 @@
-//! The option of channel attention.
+//! Infers the option `attention`.
 
 use resnet_core::AttentionKind;
 
@@ -20,7 +20,7 @@ pub(super) fn attention(network: &Network<'_>) -> AttentionKind {
     let Some(of_last) = squeezed(last) else {
         return AttentionKind::EfficientChannel;
     };
-    // The customary shares, then that of the widest block.
+    // The usual ratios, then the ratio of the widest block.
     let ratios = [
         1.0 / 16.0,
         0.25,

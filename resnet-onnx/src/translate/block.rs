@@ -1,8 +1,8 @@
-//! Residual blocks into the state dict.
+//! Writes residual blocks into the state dict.
 
 use resnet_core::{AntiAlias, AttentionKind, BlockPlan};
 
-use super::expect::{does, expect_act, expect_conv, floor_average};
+use super::expect::{expect_act, expect_conv, floor_average, is_equivalent};
 use super::writer::Writer;
 use crate::graph::Node;
 use crate::recognize::{Block, Gate, Pool, Step};
@@ -36,7 +36,8 @@ impl Writer<'_> {
             .map_err(|error| add.fault(&error))
     }
 
-    /// The convolutions of the residual branch, which end in the sum `add`; the gate behind them.
+    /// Writes the convolutions of the residual branch, which ends in the sum `add`. Returns the
+    /// gate after them.
     fn branch<'g>(
         &mut self,
         key: &str,
@@ -51,14 +52,14 @@ impl Writer<'_> {
             match step {
                 Step::Unit(unit) => {
                     let Some((conv, after)) = rest.split_first() else {
-                        return Err(unit.conv.node.fault("is one convolution too many"));
+                        return Err(unit.conv.node.fault("is an extra convolution"));
                     };
                     expect_conv(&unit.conv, conv.conv)?;
                     expect_act(&unit, !after.is_empty())?;
                     if awaits_pool {
                         return Err(unit.conv.node.fault("expected anti-aliasing before it"));
                     }
-                    // What follows a pre-activation convolution is the norm before the next one.
+                    // After a pre-activation convolution comes the norm of the next convolution.
                     let norm = match plan.kind.is_pre_activation() {
                         false => Some(conv.norm),
                         true => after.first().map(|next| next.norm),
@@ -68,7 +69,7 @@ impl Writer<'_> {
                     (rest, awaits_pool) = (after, conv.aliased);
                 }
                 Step::Pool(node, pool) => {
-                    if !awaits_pool || !does(pool, anti_alias(plan)) {
+                    if !awaits_pool || !is_equivalent(pool, anti_alias(plan)) {
                         return Err(
                             node.fault(&format!("is not expected in this block, found {pool:?}"))
                         );
@@ -110,7 +111,7 @@ impl Writer<'_> {
     }
 }
 
-/// The pool that takes over the stride of a block.
+/// Returns the pool that replaces the stride of a block.
 fn anti_alias(plan: &BlockPlan) -> Pool {
     match plan.anti_alias {
         AntiAlias::Blur => Pool::Blur {

@@ -1,4 +1,4 @@
-//! Steps of a graph against what the config expects of them.
+//! Compares parts of a graph with the config.
 
 use resnet_core::layers::ConvPlan;
 
@@ -12,8 +12,8 @@ pub(super) fn floor_average(stride: usize) -> Pool {
     }
 }
 
-/// Whether a pool of the graph does what is expected of it.
-pub(super) fn does(found: Pool, expected: Pool) -> bool {
+/// Returns whether a pool of the graph is equivalent to the expected one.
+pub(super) fn is_equivalent(found: Pool, expected: Pool) -> bool {
     match (found, expected) {
         (
             Pool::Average {
@@ -51,7 +51,7 @@ pub(super) fn expect_conv(conv: &Conv<'_>, expected: ConvPlan) -> Result<(), Str
 pub(super) fn expect_act(unit: &Unit<'_>, expected: bool) -> Result<(), String> {
     match unit.act.is_some() == expected {
         true => Ok(()),
-        false if expected => Err(unit.conv.node.fault("expected an activation behind it")),
-        false => Err(unit.conv.node.fault("expected no activation behind it")),
+        false if expected => Err(unit.conv.node.fault("expected an activation after it")),
+        false => Err(unit.conv.node.fault("expected no activation after it")),
     }
 }

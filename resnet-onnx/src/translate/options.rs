@@ -1,4 +1,5 @@
-//! The options of a network, told from its parts. What they do not fit is found when it is translated.
+//! Infers the options of a network from its parts. The translation finds parts that do not fit the
+//! options.
 
 use resnet_core::{
     AntiAlias, BlockKind, NormKind, ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool,
@@ -8,7 +9,7 @@ use resnet_core::{
 use super::attention;
 use crate::recognize::{Block, Network, Norm, Pool, pools, units};
 
-/// What the config of a stage is told from.
+/// The parts from which the config of a stage is inferred.
 struct Stage {
     kind: BlockKind,
     depth: usize,
@@ -103,7 +104,7 @@ fn stem(network: &Network<'_>) -> Result<(StemKind, StemPool), String> {
     Ok((stem, pool))
 }
 
-/// A stage begins where the shape changes.
+/// Splits the blocks into stages. A stage begins with a block whose shortcut is not the identity.
 fn stages(network: &Network<'_>) -> Result<Vec<Stage>, String> {
     let mut stages: Vec<Stage> = Vec::new();
     for (index, block) in network.blocks.iter().enumerate() {
@@ -140,7 +141,8 @@ fn stages(network: &Network<'_>) -> Result<Vec<Stage>, String> {
     Ok(stages)
 }
 
-/// Expansion and base width. Several pairs describe the same channels: the customary one comes first.
+/// Returns expansion and base width. If several pairs give the same channels, returns the usual
+/// one.
 fn widths(stages: &[Stage]) -> Result<(usize, usize), String> {
     let bottlenecks: Vec<_> = stages
         .iter()
@@ -164,7 +166,7 @@ fn widths(stages: &[Stage]) -> Result<(usize, usize), String> {
     for expansion in [4, 2, 1, 8, 3, 6, 16] {
         let width = (first.out / expansion).max(1);
         let group = first.inner / first.groups;
-        // The smallest that gives the group, and the one without a rest.
+        // Both roundings of the base width. Rounded up, it is the smallest with this group width.
         let (exact, least) = (
             group.saturating_mul(64) / width,
             group.saturating_mul(64).div_ceil(width),
@@ -177,7 +179,7 @@ fn widths(stages: &[Stage]) -> Result<(usize, usize), String> {
         }
     }
     Err(format!(
-        "the channels of its bottlenecks follow no rule: {} within {} in the first stage",
+        "the channels of its bottlenecks fit no expansion and base width: {} within {} in the first stage",
         first.inner, first.out
     ))
 }
@@ -245,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn expansion_and_base_width_are_the_customary_ones() {
+    fn expansion_and_base_width_have_the_usual_values() {
         use BlockKind::{Basic, Bottleneck};
-        // ResNet, ResNeXt 32x4d, Wide ResNet-50-2, basic blocks only.
+        // ResNet, ResNeXt 32x4d, Wide ResNet-50-2, and basic blocks only.
         assert_eq!(
             widths(&[
                 stage(Bottleneck, 64, 1, 256),

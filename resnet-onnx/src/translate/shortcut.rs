@@ -1,8 +1,8 @@
-//! Shortcuts into the state dict.
+//! Writes shortcuts into the state dict.
 
 use resnet_core::{BlockPlan, ShortcutPlan, ShortcutPool};
 
-use super::expect::{does, expect_act, expect_conv};
+use super::expect::{expect_act, expect_conv, is_equivalent};
 use super::writer::Writer;
 use crate::recognize::{Pool, Step};
 
@@ -17,7 +17,7 @@ impl Writer<'_> {
         let mut steps = steps.into_iter();
         if let Some(expected) = shortcut.and_then(|shortcut| pool(shortcut, plan)) {
             match steps.next() {
-                Some(Step::Pool(_, found)) if does(found, expected) => {}
+                Some(Step::Pool(_, found)) if is_equivalent(found, expected) => {}
                 Some(Step::Pool(node, found)) => {
                     return Err(node.expected("in the shortcut", expected, found));
                 }
@@ -42,7 +42,7 @@ impl Writer<'_> {
     }
 }
 
-/// What a shortcut does without weights.
+/// Returns the operation of a shortcut without weights.
 fn pool(shortcut: ShortcutPlan, plan: &BlockPlan) -> Option<Pool> {
     match shortcut {
         ShortcutPlan::PooledProjection { pool, .. } => match pool {

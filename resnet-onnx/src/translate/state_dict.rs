@@ -1,13 +1,13 @@
-//! The tensors of a graph by the keys of torchvision and timm, values included.
+//! Collects the tensors of a graph with the keys of torchvision and timm.
 
 use crate::graph::Constant;
 use crate::recognize::{BatchNorm, Conv, Dense, Norm, Normed};
 use crate::tensor::{OnnxTensor, Values};
 
-/// The epsilon of every norm in a config that is read from a graph.
+/// The epsilon of every norm in a config that is inferred from a graph.
 const EPSILON: f64 = 1e-5;
 
-/// Collects the tensors of a network.
+/// A collection of the tensors of a network.
 #[derive(Default)]
 pub(super) struct StateDict {
     pub(super) tensors: Vec<OnnxTensor>,
@@ -35,7 +35,7 @@ impl StateDict {
         );
     }
 
-    /// A convolution that no norm of the zoo follows, so that it cannot keep a bias.
+    /// Adds a convolution that no norm follows, so that it must not have a bias.
     pub(super) fn bare_conv(&mut self, key: &str, conv: &Conv<'_>) -> Result<(), String> {
         if conv
             .bias
@@ -43,13 +43,13 @@ impl StateDict {
         {
             return Err(conv
                 .node
-                .fault("has a bias, expected none, as no norm follows it"));
+                .fault("has a bias, but no norm follows it; expected none"));
         }
         self.conv(key, conv);
         Ok(())
     }
 
-    /// Norm or bias as the norm that does the same.
+    /// Adds a norm. A bias alone becomes an equivalent norm.
     pub(super) fn norm(
         &mut self,
         key: &str,
@@ -83,13 +83,13 @@ impl StateDict {
                     format!("a group norm of {groups} groups")
                 });
                 Err(normed.node.fault(&format!(
-                    "expected {expected} without a bias before it, as elsewhere"
+                    "expected {expected} without a bias before it, as in the rest of the network"
                 )))
             }
         }
     }
 
-    /// A batch norm; with another epsilon, or behind a bias, as the one that does the same.
+    /// Adds a batch norm. Another epsilon or a bias before it is converted into an equivalent norm.
     fn batch_norm(&mut self, key: &str, norm: &BatchNorm<'_>, normed: &Normed<'_>) {
         let &BatchNorm {
             scale,
@@ -119,7 +119,7 @@ impl StateDict {
         self.vector(name("running_var"), variance);
     }
 
-    /// A bias as the norm that is the identity but for the shift: `sqrt(var + epsilon)` is 1.
+    /// Adds a bias as a norm with scale 1 and mean 0: `sqrt(var + epsilon)` is 1.
     fn bias_as_norm(&mut self, key: &str, normed: &Normed<'_>) {
         let channels = normed.channels;
         let name = |part: &str| format!("{key}.{part}");
@@ -129,7 +129,8 @@ impl StateDict {
         self.vector(name("running_var"), vec![1.0 - EPSILON; channels]);
     }
 
-    /// A matrix, with `ones` axes of 1 behind it, and a bias, which may be missing in the graph.
+    /// Adds a linear layer. Its weight gets `ones` trailing axes of length 1. Without a bias in the
+    /// graph, the bias is 0.
     pub(super) fn dense(&mut self, key: &str, dense: &Dense<'_>, ones: usize) {
         let mut shape = dense.weight.shape[..2].to_vec();
         let outputs = shape[0];
@@ -147,7 +148,7 @@ impl StateDict {
     }
 }
 
-/// The bias before a norm.
+/// Returns the bias before a norm.
 fn shift(normed: &Normed<'_>) -> Vec<f64> {
     match normed.bias {
         Some(bias) => bias.floats(),
@@ -155,11 +156,12 @@ fn shift(normed: &Normed<'_>) -> Vec<f64> {
     }
 }
 
-/// Weight and variance that give with the epsilon of the zoo what these give with another one.
+/// Returns weight and variance that give the same result with this crate's epsilon as the given
+/// values with `epsilon`.
 fn at_epsilon(scale: Vec<f64>, variance: Vec<f64>, epsilon: f64) -> (Vec<f64>, Vec<f64>) {
     let channels = scale.into_iter().zip(variance);
     let channels = channels.map(|(scale, variance)| match variance + epsilon {
-        // Loading refuses negative variances and what is no number.
+        // Loading rejects negative variances and NaN later.
         _ if variance.is_nan() || variance < 0.0 => (scale, variance),
         sum if sum >= EPSILON => (scale, sum - EPSILON),
         sum => (scale * (EPSILON / sum).sqrt(), 0.0),
@@ -173,7 +175,8 @@ mod tests {
 
     #[test]
     fn another_epsilon_moves_into_the_variance() {
-        // 0.5 + 1e-3 = 0.50099 + 1e-5; sqrt(1e-5 / 2.5e-6) = 2, where the sum is below the zoo's epsilon.
+        // 0.5 + 1e-3 = 0.50099 + 1e-5. For a sum below `EPSILON`, the scale is multiplied by
+        // sqrt(1e-5 / 2.5e-6) = 2.
         let (scale, variance) = at_epsilon(vec![1.0, 3.0, 1.0], vec![0.5, 1e-6, -1.0], 1e-3);
         assert!((variance[0] - 0.50099).abs() < 1e-12 && scale[0] == 1.0);
         assert_eq!(variance[2], -1.0);

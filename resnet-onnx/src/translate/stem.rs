@@ -1,8 +1,8 @@
-//! The stem and its pool into the state dict.
+//! Writes the stem and its pool into the state dict.
 
 use resnet_core::{AntiAlias, StemPool};
 
-use super::expect::{does, expect_act, expect_conv, floor_average};
+use super::expect::{expect_act, expect_conv, floor_average, is_equivalent};
 use super::writer::Writer;
 use crate::graph::Node;
 use crate::recognize::{Pool, Step, Unit};
@@ -41,12 +41,15 @@ impl Writer<'_> {
             (StemPool::Max, AntiAlias::AvgPool) => vec![floor_average(2)],
         };
         let found: Vec<_> = pools.iter().map(|(_, pool)| *pool).collect();
-        let fits =
-            found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| does(*a, *b));
+        let fits = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(&expected)
+                .all(|(a, b)| is_equivalent(*a, *b));
         if fits {
             return Ok(());
         }
-        let what = format!("expected {expected:?} behind the stem, found {found:?}");
+        let what = format!("expected {expected:?} after the stem, found {found:?}");
         Err(match pools.first() {
             Some((node, _)) => node.fault(&what),
             None => what,

@@ -1,14 +1,14 @@
-//! What stem, blocks and shortcuts write with.
+//! The writer that stem, blocks and shortcuts share.
 
 use resnet_core::{NormKind, ResNetConfig};
 
 use super::state_dict::StateDict;
 use crate::recognize::{Normed, Unit};
 
-/// Writes the parts of a network into a state dict.
+/// A writer of network parts into a state dict.
 pub(super) struct Writer<'c> {
     pub(super) config: &'c ResNetConfig,
-    /// Groups of every norm; none for batch norms.
+    /// The number of groups of every norm, or `None` for batch norms.
     groups: Option<usize>,
     pub(super) state: StateDict,
 }
@@ -17,7 +17,7 @@ impl<'c> Writer<'c> {
     pub(super) fn new(config: &'c ResNetConfig) -> Self {
         let groups = match config.norm {
             NormKind::Group { groups } => Some(groups),
-            // `options::config` gives no other kind.
+            // `options::config` returns no other kind.
             NormKind::Batch | NormKind::Instance | NormKind::BatchStats => None,
         };
         Self {
@@ -27,7 +27,7 @@ impl<'c> Writer<'c> {
         }
     }
 
-    /// A convolution and its norm; without a norm it must do without a bias as well.
+    /// Writes a convolution and its norm. Without a norm, the convolution must not have a bias.
     pub(super) fn unit(
         &mut self,
         unit: Unit<'_>,
@@ -40,7 +40,7 @@ impl<'c> Writer<'c> {
                 self.state.conv(conv_key, &conv);
                 self.norm(norm_key, &normed)
             }
-            None if unit.norm.is_some() => Err(unit.conv.node.fault("expected no norm behind it")),
+            None if unit.norm.is_some() => Err(unit.conv.node.fault("expected no norm after it")),
             None => self.state.bare_conv(conv_key, &unit.conv),
         }
     }

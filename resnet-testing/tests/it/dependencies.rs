@@ -1,4 +1,4 @@
-//! Which crate may depend on which.
+//! Tests which crate depends on which.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ fn name(value: &Value) -> &str {
     value["name"].as_str().unwrap()
 }
 
-/// Returns the dependencies of a package, without the dev-dependencies.
+/// Returns the dependencies of a package, without its dev-dependencies.
 fn dependencies(package: &Value) -> impl Iterator<Item = &Value> {
     let all = package["dependencies"].as_array().unwrap().iter();
     all.filter(|dependency| dependency["kind"] != "dev")
@@ -72,7 +72,7 @@ fn the_arrows_of_the_diagram_are_all_there_are() {
     for package in packages() {
         let name = name(&package);
         let drawn = diagram.remove(name);
-        // The tests of the documentation have dev-dependencies only.
+        // resnet-doctests has dev-dependencies only.
         assert!(drawn.is_some() || name == "resnet-doctests", "{name}");
         let drawn = drawn.unwrap_or_default();
         let ours = dependencies(&package).filter(|found| found["path"].is_string());
@@ -111,8 +111,8 @@ fn nothing_depends_on_an_application() {
     assert_eq!(dependents, names(["resnet-doctests"]));
 }
 
-/// What commands need, and libraries do not.
-const OF_COMMANDS: [&str; 8] = [
+/// Dependencies that only the commands need.
+const COMMAND_ONLY: [&str; 8] = [
     "anyhow",
     "clap",
     "ctrlc",
@@ -124,7 +124,7 @@ const OF_COMMANDS: [&str; 8] = [
 ];
 
 #[test]
-fn libraries_need_nothing_of_a_command() {
+fn command_dependencies_are_optional() {
     let mut optional = Names::new();
     for package in packages() {
         if package["name"] == "resnet-cli" {
@@ -132,17 +132,17 @@ fn libraries_need_nothing_of_a_command() {
         }
         for dependency in dependencies(&package) {
             let name = name(dependency);
-            if OF_COMMANDS.contains(&name) {
+            if COMMAND_ONLY.contains(&name) {
                 assert_eq!(dependency["optional"], true, "{}: {name}", package["name"]);
                 optional.insert(name.into());
             }
         }
     }
-    assert_eq!(optional, names(OF_COMMANDS));
+    assert_eq!(optional, names(COMMAND_ONLY));
 }
 
 #[test]
-fn figures_of_resnet_train_are_a_feature_of_their_own() {
+fn reports_of_resnet_train_are_behind_a_feature() {
     let packages = packages();
     let train = packages
         .iter()
@@ -155,7 +155,7 @@ fn figures_of_resnet_train_are_a_feature_of_their_own() {
     assert!(feature(train, "cli").contains("report"));
 }
 
-/// Returns the crates that a package brings along, itself included.
+/// Returns the names of a package and all its transitive dependencies.
 fn tree(krate: &str, features: &[&str]) -> Names {
     let mut args = vec![
         "tree", "--edges", "normal", "--prefix", "none", "--format", "{p}",
@@ -167,13 +167,16 @@ fn tree(krate: &str, features: &[&str]) -> Names {
     lines.map(String::from).collect()
 }
 
-/// A dependency may bring in what is optional here, by a feature of its own.
+/// A dependency can enable an optional dependency through one of its features.
 #[test]
-fn libraries_without_cli_bring_nothing_of_a_command() {
+fn libraries_without_cli_have_no_command_dependencies() {
     for krate in ["resnet-infer", "resnet-train"] {
         let library = tree(krate, &["--no-default-features"]);
         assert!(library.contains("resnet-weights"), "{krate}: {library:?}");
-        let brought: Names = library.intersection(&names(OF_COMMANDS)).cloned().collect();
+        let brought: Names = library
+            .intersection(&names(COMMAND_ONLY))
+            .cloned()
+            .collect();
         assert_eq!(brought, Names::new(), "{krate}");
         for backend in ["resnet-backend", "resnet-cpu", "burn-flex", "burn-ndarray"] {
             assert!(!library.contains(backend), "{krate}: {backend}");
@@ -183,7 +186,7 @@ fn libraries_without_cli_bring_nothing_of_a_command() {
 }
 
 #[test]
-fn only_the_feature_download_brings_a_client() {
+fn only_the_feature_download_adds_an_http_client() {
     const CLIENTS: [&str; 6] = ["curl", "hyper", "native-tls", "reqwest", "rustls", "ureq"];
     for krate in ["resnet-infer", "resnet-train"] {
         let library = tree(krate, &["--no-default-features", "--features", "onnx"]);
@@ -202,13 +205,13 @@ fn only_the_feature_download_brings_a_client() {
 #[test]
 fn only_the_backend_crate_names_backends() {
     for package in packages() {
-        // resnet-cpu is a backend.
+        // resnet-cpu is itself a backend.
         if ["resnet-backend", "resnet-cpu"].contains(&name(&package)) {
             continue;
         }
         for dependency in dependencies(&package) {
             let found = name(dependency);
-            // burn-store knows formats, not devices.
+            // burn-store handles file formats, not devices.
             if !found.starts_with("burn") || found == "burn-store" {
                 continue;
             }
@@ -226,7 +229,7 @@ fn only_the_backend_crate_names_backends() {
 }
 
 #[test]
-fn resnet_files_stands_alone() {
+fn resnet_files_depends_on_no_other_crate_here() {
     let packages = packages();
     let files = packages
         .iter()
@@ -237,7 +240,7 @@ fn resnet_files_stands_alone() {
     assert_eq!(found, names(["tempfile"]));
 }
 
-/// Every crate takes the lints of the workspace, which deny unsafe code, but resnet-cpu.
+/// The lints of the workspace deny unsafe code. Every crate but resnet-cpu inherits them.
 #[test]
 fn only_resnet_cpu_has_lints_of_its_own() {
     let manifest = fs::read_to_string(workspace("Cargo.toml")).unwrap();

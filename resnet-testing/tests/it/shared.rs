@@ -1,4 +1,4 @@
-//! The helpers here fail where a comparison would check nothing.
+//! Tests that the shared comparisons fail instead of comparing nothing.
 
 use std::panic::catch_unwind;
 

@@ -1,4 +1,4 @@
-//! What the sources may do, and where.
+//! Scans the sources for what only some files may do.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ fn words_are_found_as_words() {
 }
 
 #[test]
-fn the_core_has_no_outside_world() {
+fn the_core_does_not_use_std() {
     let mut checked = 0;
     for source in sources() {
         if source.path.starts_with("resnet-core/src/") {
@@ -96,7 +96,7 @@ fn only_commands_write_to_standard_output() {
     );
 }
 
-/// Each place has a reason; `assert!` and its kin count too.
+/// Each place has a reason.
 #[test]
 fn code_that_can_panic_is_listed() {
     let words = [
@@ -114,35 +114,35 @@ fn code_that_can_panic_is_listed() {
         "process::abort",
     ];
     let places = [
-        // A batch with one value for each channel, in training: `# Panics` of the forward passes.
+        // A training batch with one value per channel: `# Panics` of the forward passes.
         "resnet-core/src/layers/batch_norm.rs",
-        // Burn's interface of records has no errors.
+        // Burn's trait for records returns no errors.
         "resnet-core/src/layers/fold_mark.rs",
         // Groups that do not divide the channels: `# Panics`.
         "resnet-core/src/layers/norm.rs",
-        // A tensor of another shape than was asked for: `# Panics`.
+        // A tensor of the wrong shape from the caller: `# Panics`.
         "resnet-core/src/network/state.rs",
-        // A config that is not valid, no input channels: `# Panics`.
+        // An invalid config, or no input channels: `# Panics`.
         "resnet-core/src/resnet.rs",
-        // Burn's interface of backends has no errors.
+        // Burn's backend traits return no errors.
         "resnet-cpu/src/",
-        // A share that is not there: `# Panics`.
+        // A share out of range: `# Panics`.
         "resnet-data/src/data_loader.rs",
-        // Hands on the panic of a worker thread: `# Panics`.
+        // A worker thread panicked: `# Panics`.
         "resnet-data/src/data_loader/batches.rs",
-        // Logits or classes of another number: `# Panics`.
+        // The wrong number of logits or classes: `# Panics`.
         "resnet-data/src/scores.rs",
-        // As many outputs as images.
+        // The batch has one output per image.
         "resnet-infer/src/classifier/run.rs",
-        // A method of its own, which returns an error.
+        // Its own method `expect`, which returns an error.
         "resnet-onnx/src/recognize/gate.rs",
-        // Class weights of another number: `# Panics`.
+        // The wrong number of class weights: `# Panics`.
         "resnet-train/src/loss.rs",
-        // After a step that panicked: `# Panics`.
+        // An earlier step panicked: `# Panics`.
         "resnet-train/src/trainer.rs",
-        // The table in the program, which the tests read whole.
+        // The table is part of the program, and tests read all of it.
         "weights/src/catalogue/table.rs",
-        // The caller has resolved names.
+        // The caller resolves names before.
         "weights/src/source/resolve.rs",
     ];
     only_in(&words, &places);
@@ -174,14 +174,14 @@ fn files_are_written_in_three_places() {
         &words,
         &[
             "resnet-files/src/lib.rs",
-            // The lock of a run, which holds nothing.
+            // The lock file of a run, which stays empty.
             "resnet-train/src/bin/resnet-train/commands/train/folder.rs",
             "weights/src/fetch/download/part.rs",
         ],
     );
 }
 
-/// No code in a checkpoint can run another program; `resnet-infer bench` runs itself.
+/// `resnet-infer bench` starts itself. Nothing else starts a program or loads a library.
 #[test]
 fn only_bench_starts_a_process() {
     only_in(
@@ -190,9 +190,9 @@ fn only_bench_starts_a_process() {
     );
 }
 
-/// `.ci/run` runs ignored tests too where there is test data, so data must be the only reason.
+/// `.ci/run` passes `--include-ignored` if it finds the test data.
 #[test]
-fn tests_are_ignored_for_want_of_data_only() {
+fn missing_test_data_is_the_only_reason_to_ignore_a_test() {
     let mut files = Vec::new();
     for package in crate::packages() {
         let folder = crate::folder(&package);

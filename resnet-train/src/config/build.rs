@@ -1,4 +1,4 @@
-//! From a config to what a run is made of.
+//! Builds the parts of a run from a config.
 
 use resnet_core::{NormMode, ResNetConfig, StemKind};
 use resnet_data::{Augment, Crop, DataLoader, Dataset, Mix};
@@ -8,15 +8,15 @@ use resnet_weights::{OptionError, Overrides};
 use super::{AugmentConfig, Config, CropConfig, ScheduleConfig, TrainConfigError};
 use crate::{Fit, LayerGroup, Loss, LossKind, ParamGroups, Schedule, Settings};
 
-/// Pixels of a side where nothing says how many.
+/// The image side in pixels if neither config nor preprocessing has one.
 const DEFAULT_SIDE: u32 = 224;
 
 impl Config {
-    /// The options of the network that the config sets.
+    /// Returns the network options in [`set`](Self::set).
     ///
     /// # Errors
     ///
-    /// If one of them is no option of a network.
+    /// Returns an error if an entry is not a network option.
     pub fn overrides(&self) -> Result<Overrides, OptionError> {
         let mut set = self.set.iter();
         set.try_fold(Overrides::default(), |overrides, change| {
@@ -24,7 +24,7 @@ impl Config {
         })
     }
 
-    /// What is done to an image in evaluation, where the network's own preprocessing is `own`.
+    /// Returns the preprocessing in evaluation. `own` is the preprocessing of the weights.
     pub fn preprocessing(&self, own: Preprocessing, network: &ResNetConfig) -> Preprocessing {
         let own = self.input.unwrap_or(own);
         let small = matches!(network.stem, StemKind::Conv3x3 { .. });
@@ -42,7 +42,7 @@ impl Config {
         }
     }
 
-    /// How images are changed at random, where in evaluation they go through `preprocessing`.
+    /// Returns the augmentation for a network with this preprocessing.
     pub(super) fn augment(&self, preprocessing: &Preprocessing) -> Augment {
         let AugmentConfig {
             crop,
@@ -74,7 +74,7 @@ impl Config {
         }
     }
 
-    /// The side of the images in training, where in evaluation they go through `preprocessing`.
+    /// Returns the side of the training images in pixels, for a network with this preprocessing.
     pub fn training_side(&self, preprocessing: &Preprocessing) -> u32 {
         let evaluation = preprocessing.crop.unwrap_or(DEFAULT_SIDE);
         match self.augment.crop {
@@ -90,8 +90,8 @@ impl Config {
         }
     }
 
-    /// Returns the loss over these images: binary where they may have several classes and the config does not say
-    /// otherwise.
+    /// Returns the loss for a training set. The default is the binary cross-entropy if images have
+    /// several labels, else the cross-entropy.
     pub fn loss(&self, train: &Dataset) -> Loss {
         let usual = match train.is_multi_label() {
             true => LossKind::BinaryCrossEntropy,
@@ -105,7 +105,7 @@ impl Config {
         }
     }
 
-    /// Returns what a step does when it learns from these images.
+    /// Returns the settings of a [`Trainer`](crate::Trainer) for a training set.
     pub fn settings(&self, train: &Dataset) -> Settings {
         Settings {
             optimizer: self.optimizer,
@@ -117,11 +117,12 @@ impl Config {
         }
     }
 
-    /// The run over these images.
+    /// Creates the [`Fit`] for a training set and a validation set.
     ///
     /// # Errors
     ///
-    /// If there is no image, or a number is out of its range.
+    /// Returns an error if the training set is empty, if a value is out of range, or if class
+    /// weights are set for a loss other than the cross-entropy.
     pub fn fit(
         &self,
         [train, valid]: [Dataset; 2],
@@ -167,7 +168,8 @@ impl Config {
         })
     }
 
-    /// The phase in which the classifier learns alone, with running statistics as they are; none where there is none.
+    /// Returns the config of the phase that trains only the classifier, if there is one. Its norm
+    /// layers are frozen.
     pub fn head_phase(&self) -> Option<Self> {
         let head = self.head?;
         Some(Self {

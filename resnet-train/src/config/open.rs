@@ -1,4 +1,4 @@
-//! From a name or a file to a config.
+//! Reads a config from a recipe or a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::Config;
 
-/// The most bytes that are read of a file.
+/// The maximum number of bytes read from a file.
 const LARGEST: u64 = 1 << 20;
 
-/// The recipes that come along.
+/// The built-in recipes.
 const RECIPES: [(&str, &str); 8] = [
     ("cifar", include_str!("../../recipes/cifar.toml")),
     ("finetune", include_str!("../../recipes/finetune.toml")),
@@ -42,16 +42,16 @@ const RECIPES: [(&str, &str); 8] = [
     ),
 ];
 
-/// Why numbers make no run.
+/// An error in a config.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainConfigError {
-    /// No recipe has the name.
+    /// There is no recipe of this name.
     #[error("`{name}`: expected a recipe ({}) or a file ending in `.toml`, found neither", known.join(", "))]
     Unknown {
         /// The name.
         name: String,
-        /// Those that are.
+        /// The existing recipes.
         known: Vec<&'static str>,
     },
     /// The file cannot be read.
@@ -59,67 +59,68 @@ pub enum TrainConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The text is no config.
+    /// The text is not a valid config.
     #[error("line {line}, column {column}: {message}")]
     Toml {
         /// The line, from 1.
         line: usize,
-        /// The character of the line, from 1.
+        /// The character in the line, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The error of the TOML parser.
         message: String,
     },
-    /// The config in a file is of no use.
+    /// The config in a file is invalid.
     #[error("`{}`", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error in its text.
         source: Box<Self>,
     },
-    /// A number is out of its range.
+    /// A value is out of range.
     #[error("`{field}`: expected {expected}, found {found}")]
     Range {
         /// The field.
         field: &'static str,
-        /// What it may be.
+        /// The valid range.
         expected: &'static str,
-        /// What it is.
+        /// The value.
         found: f64,
     },
-    /// A number of the augmentation is out of its range.
+    /// A value of the augmentation is out of range.
     #[error(transparent)]
     Augment(#[from] AugmentError),
-    /// The recipe for evaluation cannot be used.
+    /// The preprocessing in `input` is invalid.
     #[error("`input`")]
     Input(#[from] resnet_image::PreprocessingError),
-    /// An option of the network cannot be set.
+    /// A network option in `set` is invalid.
     #[error("`set`")]
     Set(#[from] OptionError),
-    /// Class weights have no place in this loss.
+    /// The loss does not support class weights.
     #[error(
-        "`class-weights`: expected one class an image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"
+        "`class-weights`: expected one class per image and the cross-entropy, found the binary cross-entropy; leave them out, or set `loss = \"cross-entropy\"`"
     )]
     ClassWeights,
-    /// A dataset has no images.
-    #[error("expected images to train from, found none")]
+    /// The training set is empty.
+    #[error("expected training images, found none")]
     NoImages,
 }
 
 impl Config {
-    /// The recipes that come along: their names and their text, whose head tells command, time and accuracy.
+    /// Returns the built-in recipes as pairs of name and TOML text. The comment at the top of each
+    /// text shows its command, training time and accuracy.
     pub fn recipes() -> impl Iterator<Item = (&'static str, &'static str)> {
         RECIPES.into_iter()
     }
 
-    /// The recipe of a name, or the config in a file whose name ends in `.toml`.
+    /// Opens a recipe by its name, or a config file ending in `.toml`.
     ///
     /// # Errors
     ///
-    /// If there is neither, or a number is out of its range.
+    /// Returns an error if there is no such recipe or file, or if the config is invalid.
     pub fn open(name: &str) -> Result<Self, TrainConfigError> {
         if let Some((_, text)) = Self::recipes().find(|&(recipe, _)| recipe == name) {
             return Self::from_toml(text);
@@ -143,11 +144,11 @@ impl Config {
         })
     }
 
-    /// The config in a text.
+    /// Parses a config from TOML.
     ///
     /// # Errors
     ///
-    /// If it is no TOML, has another field, or a number is out of its range.
+    /// Returns an error if the text is not TOML, has an unknown field, or has a value out of range.
     pub fn from_toml(text: &str) -> Result<Self, TrainConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| unread(text, &error))?;
         config.validate()?;
@@ -155,7 +156,7 @@ impl Config {
     }
 }
 
-/// Where a text is no config, and why, in one line.
+/// Converts a TOML error to one line with line and column.
 fn unread(text: &str, error: &toml::de::Error) -> TrainConfigError {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.get(..start).unwrap_or_default();
@@ -167,7 +168,7 @@ fn unread(text: &str, error: &toml::de::Error) -> TrainConfigError {
     }
 }
 
-/// Reads the preprocessing, and says in its errors that it is a whole one.
+/// Deserializes `input`. Its errors say that `input` replaces the whole preprocessing.
 pub(super) fn input<'de, D: Deserializer<'de>>(
     input: D,
 ) -> Result<Option<Preprocessing>, D::Error> {

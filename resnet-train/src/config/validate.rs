@@ -1,4 +1,4 @@
-//! What the types of a config cannot say.
+//! Range checks of config values.
 
 use resnet_data::Sampling;
 use resnet_image::Preprocessing;
@@ -7,11 +7,11 @@ use super::{Config, TrainConfigError};
 use crate::{Decay, OptimizerConfig, limits};
 
 impl Config {
-    /// Checks what the types cannot.
+    /// Checks that all values are in range.
     ///
     /// # Errors
     ///
-    /// If a number is out of its range.
+    /// Returns an error if a value is out of range or a network option in `set` is invalid.
     pub fn validate(&self) -> Result<(), TrainConfigError> {
         let above = |field, found: f64| {
             let expected = "a number above 0 and up to 1,000,000";

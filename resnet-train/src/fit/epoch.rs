@@ -1,4 +1,4 @@
-//! One epoch: its steps, and what comes after them.
+//! One epoch: training steps, validation and the training state.
 
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use super::{Fit, FitError};
 use crate::loss_window::LossWindow;
 use crate::{Ending, EpochReport, Observer, Peers, Position, StepReport, Trainer, evaluate};
 
-/// Steps between two looks at the loss: to look is to wait for the device.
+/// Steps between two reads of the loss. Reading waits for the device.
 const WINDOW: usize = 10;
 
 impl Fit {
@@ -76,7 +76,7 @@ impl Fit {
             trainer.share_statistics(peers)?;
         }
         self.end_of_epoch(trainer, position, device, observer)?;
-        // Asked last, so that all processes hear of a wish from the time of the validation.
+        // Asked last, so that all processes learn of a stop request made during validation.
         let stop = wished | observer.stop();
         match agreed(peers, stop)? && position.epoch < self.epochs {
             true => Ok(Ending::Stopped),
@@ -84,13 +84,13 @@ impl Fit {
         }
     }
 
-    /// The learning rate of the next step.
+    /// Returns the learning rate of the next step.
     fn rate(&self, position: &Position) -> f64 {
         let share = self.schedule.rate(position.step) * position.plateau.factor;
         self.learning_rate * share
     }
 
-    /// Waits for the losses of a window, whose last step is over.
+    /// Reads the losses of a window after its last step, and checks that they are finite.
     fn look<B: Backend>(
         &self,
         window: &mut LossWindow<B>,
@@ -118,8 +118,9 @@ impl Fit {
         })
     }
 
-    /// A step from a batch, of this process or of all: its loss, if there were images, and whether the run shall end.
-    #[allow(clippy::type_complexity, reason = "a loss that may be none")]
+    /// Takes one step, alone or with all processes. Returns the loss, if there were images, and
+    /// whether to stop the run.
+    #[allow(clippy::type_complexity, reason = "an optional loss")]
     fn step<B: AutodiffBackend>(
         &self,
         peers: Option<&mut Peers>,
@@ -184,7 +185,7 @@ impl Fit {
     }
 }
 
-/// Whether one of the processes wants to stop.
+/// Returns whether a process requests a stop.
 fn agreed(peers: Option<&mut Peers>, stop: bool) -> Result<bool, FitError> {
     let mut wishes = [f32::from(u8::from(stop))];
     if let Some(peers) = peers {

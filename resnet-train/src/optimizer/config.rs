@@ -1,11 +1,11 @@
-//! Which optimizer, with which hyperparameters.
+//! The choice of optimizer and its hyperparameters.
 
 use serde::{Deserialize, Serialize};
 
-/// An optimizer with PyTorch's meaning of each number.
+/// An optimizer and its hyperparameters, with the same meaning as in PyTorch.
 ///
-/// A config may leave out every field but the name. SGD then has what a config without an optimizer has: Nesterov's
-/// momentum of 0.9 and a decay of 5e-4. AdamW has PyTorch's defaults, LAMB timm's.
+/// In a config, only `name` is required. SGD defaults to Nesterov momentum 0.9 and weight decay
+/// 5e-4, as does a config without an optimizer. AdamW has PyTorch's defaults, LAMB has timm's.
 ///
 /// ```
 /// use resnet_train::{Config, OptimizerConfig};
@@ -24,40 +24,41 @@ use serde::{Deserialize, Serialize};
     deny_unknown_fields
 )]
 pub enum OptimizerConfig {
-    /// Stochastic gradient descent; the decay is added to the gradient.
+    /// Stochastic gradient descent. Weight decay is added to the gradient.
     Sgd {
-        /// Share of the last step in the next.
+        /// Momentum.
         #[serde(default = "momentum")]
         momentum: f64,
-        /// Nesterov's look ahead.
+        /// Whether to use Nesterov momentum.
         #[serde(default = "nesterov")]
         nesterov: bool,
-        /// L2 penalty.
+        /// Weight decay (L2 penalty).
         #[serde(default = "sgd_decay")]
         weight_decay: f64,
     },
-    /// Adam with decoupled decay (Loshchilov & Hutter 2017).
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2017).
     AdamW {
-        /// Decay of the mean of gradients and of that of their squares.
+        /// Decay rates of the first and the second moment.
         #[serde(default = "betas")]
         betas: [f64; 2],
-        /// Added to the root of the second.
+        /// Added to the square root of the second moment.
         #[serde(default = "adamw_epsilon")]
         epsilon: f64,
-        /// Share of a weight that is taken off at a learning rate of 1.
+        /// Weight decay: the fraction of a weight that is subtracted at a learning rate of 1.
         #[serde(default = "decay")]
         weight_decay: f64,
     },
-    /// Adam whose step has the length of the weight that it changes (You et al. 2019): timm's `Lamb`, whose clipping is
-    /// [`Settings::clip`](crate::Settings::clip) here. Entries without decay take Adam's step.
+    /// Adam with a trust ratio: the update has the norm of the weight (You et al. 2019). timm's
+    /// `Lamb`; its clipping is [`Settings::clip`](crate::Settings::clip) here. Entries without
+    /// weight decay take the plain Adam step.
     Lamb {
-        /// Decay of the mean of gradients and of that of their squares.
+        /// Decay rates of the first and the second moment.
         #[serde(default = "betas")]
         betas: [f64; 2],
-        /// Added to the root of the second.
+        /// Added to the square root of the second moment.
         #[serde(default = "lamb_epsilon")]
         epsilon: f64,
-        /// Share of a weight that is added to the step.
+        /// Weight decay: the fraction of a weight that is added to its update.
         #[serde(default = "decay")]
         weight_decay: f64,
     },
@@ -75,7 +76,7 @@ fn sgd_decay() -> f64 {
     5e-4
 }
 
-/// Of AdamW in PyTorch, and of LAMB in timm.
+/// The default of AdamW in PyTorch and of LAMB in timm.
 fn decay() -> f64 {
     0.01
 }
@@ -92,7 +93,7 @@ fn lamb_epsilon() -> f64 {
     1e-6
 }
 
-/// SGD with Nesterov's momentum of 0.9 and a decay of 5e-4.
+/// SGD with Nesterov momentum 0.9 and weight decay 5e-4.
 impl Default for OptimizerConfig {
     fn default() -> Self {
         Self::sgd(sgd_decay())
@@ -100,7 +101,7 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// SGD with Nesterov's momentum of 0.9.
+    /// Creates SGD with Nesterov momentum 0.9.
     pub fn sgd(weight_decay: f64) -> Self {
         Self::Sgd {
             momentum: momentum(),
@@ -109,7 +110,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// PyTorch's defaults: betas 0.9 and 0.999, epsilon 1e-8.
+    /// Creates AdamW with PyTorch's defaults: betas 0.9 and 0.999, epsilon 1e-8.
     pub fn adamw(weight_decay: f64) -> Self {
         Self::AdamW {
             betas: betas(),
@@ -118,7 +119,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// timm's defaults: betas 0.9 and 0.999, epsilon 1e-6.
+    /// Creates LAMB with timm's defaults: betas 0.9 and 0.999, epsilon 1e-6.
     pub fn lamb(weight_decay: f64) -> Self {
         Self::Lamb {
             betas: betas(),

@@ -1,25 +1,25 @@
-//! Why processes do not train together.
+//! The errors of data-parallel training.
 
 use std::io;
 use std::time::Duration;
 
 use super::MEET_SECRET;
 
-/// Why processes cannot train together, or not any more.
+/// An error in the rendezvous or the connection of several processes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeersError {
-    /// The place makes no sense.
+    /// Rank or world size is out of range.
     #[error(
         "expected a rank below the number of processes, 2 to 1024 of them, found rank {rank} of {count}"
     )]
     Rank {
         /// The rank.
         rank: usize,
-        /// The processes.
+        /// The world size.
         count: usize,
     },
-    /// The first process cannot wait for the others there, or another cannot reach it.
+    /// Rank 0 cannot listen on the address, or another process cannot reach it.
     #[error("`{address}`: expected an address where rank 0 waits for the others (`HOST:PORT`)")]
     Address {
         /// The address.
@@ -27,7 +27,7 @@ pub enum PeersError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Others than this machine can reach the address, and there is no secret.
+    /// Other machines can reach the address, and there is no secret.
     #[error(
         "`{address}`: expected an address of this machine alone (127.0.0.1 or [::1]), as there is no secret, found one that others can reach; set {MEET_SECRET} to the same secret on all machines"
     )]
@@ -38,29 +38,29 @@ pub enum PeersError {
     /// The secret is too short.
     #[error("{MEET_SECRET}: expected {least} bytes or more, found {found}; take a longer secret")]
     Secret {
-        /// The fewest bytes.
+        /// The minimum length in bytes.
         least: usize,
-        /// Those of the secret.
+        /// The length in bytes.
         found: usize,
     },
-    /// No random numbers can be had.
+    /// The operating system provides no random numbers.
     #[error("the operating system gives no random numbers")]
     Random(#[source] io::Error),
-    /// Not all of them came.
+    /// Not all processes connected in time.
     #[error("`{address}`: expected {expected} processes within {} s, found {found} and {strangers} connections that did not prove to be of them; start the others with the same --meet, --ranks and {MEET_SECRET}", .patience.as_secs())]
     Missing {
         /// The address.
         address: String,
-        /// How many there should be.
+        /// The world size.
         expected: usize,
-        /// How many there are.
+        /// The connected processes, including rank 0.
         found: usize,
-        /// How long they were waited for.
+        /// The timeout.
         patience: Duration,
-        /// Connections of others.
+        /// Other connections.
         strangers: usize,
     },
-    /// Rank 0 does not take this process for one of its own, or proves not to be rank 0.
+    /// Rank 0 rejects this process, or does not prove to be rank 0.
     #[error(
         "`{address}`: expected rank 0 to let this process in, found the connection closed; set the same {MEET_SECRET} for all, or for none, and start all with the same version"
     )]
@@ -83,12 +83,12 @@ pub enum PeersError {
     Different {
         /// The rank.
         rank: usize,
-        /// What it should say.
+        /// The expected greeting.
         expected: String,
-        /// What it says.
+        /// The received greeting.
         found: String,
     },
-    /// A process ended, or cannot be reached any more.
+    /// A process ended or is no longer reachable.
     #[error(
         "rank {rank} is gone; the others cannot go on without it: start all again with --resume"
     )]

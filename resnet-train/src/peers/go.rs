@@ -1,4 +1,4 @@
-//! The other processes, which go to rank 0.
+//! The rendezvous of the other ranks, which connect to rank 0.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::PeersError;
 use super::greeting::{Claim, HELLO, Talk, VERDICT, Verdict, cut, heard_hello, hello, nonce, rest};
 
-/// Where rank 0 waits, and what this process says there.
+/// The address of rank 0, and the claim of this process.
 pub(super) struct Way<'a> {
     pub(super) address: &'a str,
     pub(super) rank: usize,
@@ -19,7 +19,7 @@ pub(super) struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// The link to rank 0.
+    /// Connects to rank 0.
     pub(super) fn go(&self, places: &[SocketAddr]) -> Result<TcpStream, PeersError> {
         let start = Instant::now();
         loop {
@@ -27,7 +27,7 @@ impl Way<'_> {
             let hurry = left.clamp(Duration::from_millis(100), Duration::from_secs(10));
             match self.meet(places, hurry) {
                 Ok((link, talk)) => return self.claim(link, &talk?),
-                // Rank 0 does not wait yet, or another process has its port.
+                // Rank 0 does not listen yet, or another program uses its port.
                 Err(source) if left.is_zero() => {
                     return Err(PeersError::Address {
                         address: self.address.into(),
@@ -39,10 +39,10 @@ impl Way<'_> {
         }
     }
 
-    /// A connection over which both have said hello.
+    /// Connects and exchanges nonces.
     #[allow(
         clippy::type_complexity,
-        reason = "errors that may be tried again, and others"
+        reason = "separates errors to retry from others"
     )]
     fn meet(
         &self,

@@ -1,27 +1,29 @@
-//! What two processes say before they train together: each proves that it knows the secret, and hears nothing before.
+//! The handshake between rank 0 and another process. Each side proves that it knows the secret.
 //!
-//! 1. the other process, then rank 0: [`MAGIC`] and a nonce;
-//! 2. the other process: rank, processes, length of the greeting, greeting, and an HMAC-SHA256 of the nonces and all of it;
-//! 3. rank 0: its verdict, the length of its greeting, its greeting, and such an HMAC.
+//! 1. The other process, then rank 0, sends [`MAGIC`] and a nonce.
+//! 2. The other process sends rank, world size, length of the greeting, greeting, and an
+//!    HMAC-SHA256 of the nonces and the message.
+//! 3. Rank 0 sends its verdict, length of its greeting, its greeting, and an HMAC-SHA256 likewise.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::PeersError;
 
-/// What a process of this version says first.
+/// The first bytes of a process of this version.
 const MAGIC: [u8; 16] = *b"resnet-train 2\r\n";
 
-/// Bytes of a first message, of the numbers before a greeting and a verdict, and of an HMAC.
+/// Lengths in bytes: the first message, the header of a claim, the header of a verdict, and an
+/// HMAC.
 pub(super) const HELLO: usize = MAGIC.len() + 32;
 pub(super) const CLAIM: usize = 6;
 pub(super) const VERDICT: usize = 3;
 pub(super) const PROOF: usize = 32;
 
-/// The longest greeting, in bytes.
+/// The maximum length of a greeting in bytes.
 pub(super) const LONGEST: usize = 1024;
 
-/// The nonces of both sides and what they share; an empty secret where there is none.
+/// The secret (empty if there is none) and the nonces of both sides.
 #[derive(Clone)]
 pub(super) struct Talk<'a> {
     pub(super) secret: &'a [u8],
@@ -29,7 +31,7 @@ pub(super) struct Talk<'a> {
     pub(super) first: [u8; 32],
 }
 
-/// What a process claims to be.
+/// The claim of a process: its rank, world size and greeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) rank: usize,
@@ -37,7 +39,7 @@ pub(super) struct Claim {
     pub(super) greeting: String,
 }
 
-/// What rank 0 says to a claim.
+/// The answer of rank 0 to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Verdict {
@@ -56,12 +58,12 @@ pub(super) fn hello(nonce: &[u8; 32]) -> Vec<u8> {
     [&MAGIC[..], nonce].concat()
 }
 
-/// The nonce in a first message; nothing in that of a stranger.
+/// Returns the nonce in a first message, or `None` if it is not a message of this protocol.
 pub(super) fn heard_hello(bytes: &[u8]) -> Option<[u8; 32]> {
     bytes.strip_prefix(&MAGIC[..])?.try_into().ok()
 }
 
-/// The bytes of a claim or a verdict after its numbers, which end with the length of the greeting.
+/// Returns the length of a message after its header, which ends with the length of the greeting.
 pub(super) fn rest(numbers: &[u8]) -> Option<usize> {
     let length = numbers.last_chunk::<2>()?;
     let length = usize::from(u16::from_le_bytes(*length));
@@ -84,7 +86,7 @@ impl Talk<'_> {
         message
     }
 
-    /// The message before its proof, which must be that of the secret.
+    /// Returns the message without its HMAC, or `None` if the HMAC does not match.
     fn proven<'b>(&self, kind: &[u8], bytes: &'b [u8]) -> Option<&'b [u8]> {
         let (message, proof) = bytes.split_last_chunk::<PROOF>()?;
         self.proof(kind, message)?.verify_slice(proof).ok()?;
@@ -134,7 +136,7 @@ impl Talk<'_> {
     }
 }
 
-/// As much of a greeting as is sent.
+/// Truncates a greeting to [`LONGEST`] bytes.
 pub(super) fn cut(greeting: &str) -> &str {
     &greeting[..greeting.floor_char_boundary(LONGEST)]
 }
@@ -163,7 +165,7 @@ mod tests {
         assert_eq!(talk(b"secret").heard_claim(&bytes), Some(claim.clone()));
         assert_eq!(talk(b"other").heard_claim(&bytes), None);
         assert_eq!(talk(b"").heard_claim(&bytes), None);
-        // Neither a changed bit, nor one of another talk, nor a message of the other kind.
+        // Rejected: a changed bit, another nonce, a message of another kind, a truncated message.
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;

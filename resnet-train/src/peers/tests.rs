@@ -1,4 +1,4 @@
-//! Processes that train together.
+//! Tests of the rendezvous and the sums.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use super::*;
 
 const SECRET: &[u8] = b"of sixteen bytes";
 
-/// A port that is free now.
+/// Returns an address with a free port.
 fn address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -34,7 +34,7 @@ fn refused(result: Result<Peers, PeersError>) -> String {
 }
 
 #[test]
-fn three_processes_have_the_same_sums_again_and_again() {
+fn three_processes_get_equal_sums_repeatedly() {
     let address = address();
     let work = |rank: usize| {
         let address = address.clone();
@@ -49,7 +49,7 @@ fn three_processes_have_the_same_sums_again_and_again() {
             sums
         })
     };
-    // The first comes last.
+    // Rank 0 starts last.
     let threads = [2, 1, 0].map(work);
     let sums = threads.map(|thread| thread.join().unwrap());
     assert!(sums[0] == sums[1] && sums[1] == sums[2]);
@@ -57,7 +57,7 @@ fn three_processes_have_the_same_sums_again_and_again() {
 }
 
 #[test]
-fn whoever_is_missing_or_gone_is_told() {
+fn missing_and_lost_processes_are_reported() {
     let error = refused(meet(&address(), 0, "a", 50));
     assert!(
         error.contains("expected 3 processes within 0 s, found 1 and 0 connections"),
@@ -92,7 +92,7 @@ fn whoever_is_missing_or_gone_is_told() {
 }
 
 #[test]
-fn another_greeting_ends_both_where_the_secret_is_known_and_else_only_the_other() {
+fn another_greeting_ends_both_ranks_with_a_secret_and_only_the_other_without() {
     let place = address();
     let other = thread::spawn({
         let place = place.clone();
@@ -153,9 +153,10 @@ fn a_secret_guards_addresses_that_others_can_reach() {
     assert!(matches!(error, Err(PeersError::Missing { .. })));
 }
 
-/// Connections of strangers: silent ones, garbage, the greeting of an earlier version, half a message, another secret.
+/// Connections of strangers: silent ones, garbage, the greeting of an earlier version, half a
+/// message, another secret.
 #[test]
-fn strangers_neither_end_nor_hold_up_those_who_wait_for_each_other() {
+fn foreign_connections_neither_end_nor_delay_the_rendezvous() {
     let place = address();
     let first = thread::spawn({
         let place = place.clone();
@@ -184,7 +185,7 @@ fn strangers_neither_end_nor_hold_up_those_who_wait_for_each_other() {
     assert!(error.contains("set the same RESNET_MEET_SECRET"), "{error}");
     let error = refused(meet(&place, 1, "a", 20_000));
     assert!(error.contains("set the same RESNET_MEET_SECRET"), "{error}");
-    // Rank 0 says nothing before it is asked, and no greeting before the secret.
+    // Rank 0 sends nothing before the first message, and its greeting only after the proof.
     let mut link = connect();
     let mut hello = [0; 48];
     link.set_read_timeout(Some(Duration::from_millis(200)))
@@ -220,7 +221,7 @@ fn strangers_neither_end_nor_hold_up_those_who_wait_for_each_other() {
 }
 
 #[test]
-fn a_rank_is_given_once_and_again_when_its_process_has_gone() {
+fn a_rank_is_taken_until_its_process_ends() {
     let place = address();
     let first = thread::spawn({
         let place = place.clone();

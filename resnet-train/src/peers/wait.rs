@@ -1,4 +1,5 @@
-//! Rank 0, which waits for the others. Whoever else knocks at its port is passed over, and holds nobody up.
+//! The rendezvous of rank 0, which listens for the others. Foreign connections are ignored and do
+//! not delay it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,31 +9,31 @@ use std::time::{Duration, Instant};
 use super::PeersError;
 use super::greeting::{CLAIM, Claim, HELLO, Talk, Verdict, cut, heard_hello, hello, nonce, rest};
 
-/// How long a connection may take to say what it is.
+/// The timeout of a handshake.
 const HURRY: Duration = Duration::from_secs(10);
 
-/// Connections that are heard at a time; a new one takes the place of the oldest.
+/// The maximum number of pending connections. A new connection replaces the oldest.
 const MOST: usize = 128;
 
-/// A connection that has not said yet what it is.
+/// A connection in the handshake.
 struct Guest {
     link: TcpStream,
     since: Instant,
     nonce: [u8; 32],
-    /// The other's nonce, once it is heard.
+    /// The nonce of the other side, once received.
     other: Option<[u8; 32]>,
     heard: Vec<u8>,
 }
 
-/// How far a guest has come.
+/// The progress of a handshake.
 enum Heard {
     Nothing,
     Claim(Claim),
-    /// It is gone, too slow, or no process of this training.
+    /// The connection is closed, too slow, or foreign.
     Stranger,
 }
 
-/// What rank 0 waits for.
+/// The listening side of the rendezvous.
 pub(super) struct Door<'a> {
     pub(super) address: &'a str,
     pub(super) places: &'a [SocketAddr],
@@ -43,7 +44,7 @@ pub(super) struct Door<'a> {
 }
 
 impl Door<'_> {
-    /// The links to all others, by their ranks.
+    /// Waits for all other ranks and returns their connections, ordered by rank.
     pub(super) fn wait(&self) -> Result<Vec<TcpStream>, PeersError> {
         let failed = |source| PeersError::Address {
             address: self.address.into(),
@@ -83,7 +84,7 @@ impl Door<'_> {
                     Heard::Stranger => strangers += 1,
                     Heard::Claim(claim) => {
                         let error = self.judge(guest, claim, &mut links);
-                        // Without a secret, anyone may say anything: no reason to end.
+                        // Without a secret, the claim may come from a foreign process.
                         match error {
                             Some(error) if !self.secret.is_empty() => return Err(error),
                             error => different = error.or(different),
@@ -97,7 +98,7 @@ impl Door<'_> {
         Ok(links.into_iter().flatten().collect())
     }
 
-    /// Lets a process in, or tells it why not; the error is for a process of another training.
+    /// Accepts a process or refuses it. Returns an error if its greeting differs.
     fn judge(
         &self,
         guest: Guest,
@@ -124,7 +125,8 @@ impl Door<'_> {
     }
 }
 
-/// Whether the other side of a link has not gone; it says nothing before all are there.
+/// Returns whether a connection is still open. The other side sends nothing before all ranks are
+/// connected.
 fn is_there(link: &TcpStream) -> bool {
     let peek = link
         .set_nonblocking(true)
@@ -134,7 +136,7 @@ fn is_there(link: &TcpStream) -> bool {
 }
 
 impl Guest {
-    /// Nothing where the connection is gone already.
+    /// Returns `None` if the connection is already closed.
     fn new(link: TcpStream) -> Result<Option<Self>, PeersError> {
         let nonce = nonce()?;
         let set = link.set_nonblocking(true);
@@ -159,7 +161,7 @@ impl Guest {
         }
     }
 
-    /// The claim, once all of it is there; nothing from a stranger.
+    /// Returns the claim once it is complete, or `None` for a foreign connection.
     fn hear(&mut self, secret: &[u8]) -> io::Result<Option<Claim>> {
         let other = match self.other {
             Some(other) => other,
@@ -189,7 +191,7 @@ impl Guest {
         }
     }
 
-    /// Hears on until there are so many bytes.
+    /// Reads until `length` bytes are there.
     fn fill(&mut self, length: usize) -> io::Result<()> {
         let mut bytes = [0; 256];
         while self.heard.len() < length {
@@ -204,7 +206,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Tells the verdict; gives the link where it could be told.
+    /// Sends the verdict. Returns the connection, or `None` if sending fails.
     fn answer(mut self, door: &Door<'_>, verdict: Verdict) -> Option<TcpStream> {
         let talk = self.talk(door.secret, self.other?);
         let told = self

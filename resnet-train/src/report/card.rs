@@ -1,4 +1,4 @@
-//! A page about a network that was trained.
+//! The model card of a trained network.
 
 use std::fmt::Write;
 
@@ -7,29 +7,29 @@ use resnet_data::Scores;
 use super::escape::markdown;
 use crate::Config;
 
-/// What a model card tells.
+/// The content of a model card.
 #[derive(Debug)]
 pub struct Card<'a> {
     /// The name of the network.
     pub network: &'a str,
-    /// What it started from.
+    /// The origin of its initial weights.
     pub start: &'a str,
-    /// Where the images were.
+    /// The path of the dataset.
     pub data: &'a str,
-    /// Images to train from, and to validate with.
+    /// The number of training and validation images.
     pub images: [usize; 2],
-    /// The names of the classes.
+    /// The class names.
     pub classes: &'a [String],
-    /// How good it is on the validation images.
+    /// The scores on the validation set.
     pub scores: &'a Scores,
-    /// The numbers of the run.
+    /// The config of the run.
     pub config: &'a Config,
-    /// Trainable parameters.
+    /// The number of trainable parameters.
     pub parameters: usize,
 }
 
 impl Card<'_> {
-    /// Returns the page, in Markdown; names and paths are plain words in it, whatever they hold.
+    /// Returns the card as Markdown. Special characters in names and paths are escaped.
     pub fn to_markdown(&self) -> String {
         let Self {
             network,
@@ -45,13 +45,13 @@ impl Card<'_> {
         let percent = |share: f64| format!("{:.2} %", 100.0 * share);
         let mut text = format!(
             "# {network}\n\n\
-             A residual network of {parameters} parameters and {} classes, trained by resnet-train {}.\n\n\
-             * Start: {start}\n\
-             * Images: {train} to train from, {valid} to validate with, from {data}\n\
+             A residual network with {parameters} parameters and {} classes, trained with resnet-train {}.\n\n\
+             * Initial weights: {start}\n\
+             * Dataset: {data}, {train} training images, {valid} validation images\n\
              * Seed: {}\n\
-             * License: not stated; it is for you to state one that the images and the start allow\n\n\
-             ## How good it is\n\n\
-             On the {} validation images, by which the best epoch was chosen:\n\n\
+             * License: not stated; choose one that the images and the initial weights allow\n\n\
+             ## Accuracy\n\n\
+             On the {} validation images, which also selected the best epoch:\n\n\
              | top-1 | top-5 | loss | calibration error |\n|---:|---:|---:|---:|\n\
              | {} | {} | {:.4} | {:.4} |\n\n\
              | class | images | recall | precision |\n|---|---:|---:|---:|\n",
@@ -71,9 +71,9 @@ impl Card<'_> {
             let _ = writeln!(text, "| {name} | {} | {recall} | {precision} |", row.images);
         }
         text += "\n![loss and accuracy](curves.svg)\n\n![confusion](confusion.svg)\n\n\
-                 ## Its use\n\n\
+                 ## Usage\n\n\
                  ```sh\nresnet-infer classify photo.jpg --weights best.safetensors\n```\n\n\
-                 The file tells the network, its classes and its preprocessing. The numbers of the run are in `config.toml`.\n";
+                 The file stores the architecture, the classes and the preprocessing. `config.toml` has the hyperparameters.\n";
         text
     }
 }

@@ -1,4 +1,4 @@
-//! Which classes are taken for which.
+//! The confusion matrix.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -8,13 +8,14 @@ use super::escape::visible;
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
-/// Classes above which a cell is too small for words.
+/// The maximum number of classes whose cells have labels.
 const WORDS: usize = 40;
 
-/// The confusion matrix as SVG: one row a class, one column a prediction, each cell as dark as its share of the row.
+/// Draws the confusion matrix as SVG: one row per class, one column per prediction. The color of a
+/// cell shows its share of the row.
 pub fn confusion_svg(scores: &Scores, classes: &[String]) -> String {
     let mut svg = String::new();
-    // A string cannot fail to be written to.
+    // Writing to a string does not fail.
     let _ = draw(scores, classes, &mut svg);
     svg
 }

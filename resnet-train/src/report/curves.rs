@@ -1,4 +1,4 @@
-//! Loss and accuracy over the epochs.
+//! Training curves.
 
 use std::ops::Range;
 
@@ -11,10 +11,11 @@ type Failed = DrawingAreaErrorKind<std::io::Error>;
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 360;
 
-/// Loss (training and validation) and accuracy over the epochs, as SVG; the epochs of all phases in one row.
+/// Draws loss (training and validation) and accuracy over the epochs as SVG. The epochs of all
+/// phases share one axis.
 pub fn curves_svg(rows: &[Row]) -> String {
     let mut svg = String::new();
-    // A string cannot fail to be written to.
+    // Writing to a string does not fail.
     let _ = draw(rows, &mut svg);
     svg
 }

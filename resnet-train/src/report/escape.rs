@@ -1,8 +1,8 @@
-//! Names from folders, files and tables in a page or a picture: they may hold anything.
+//! Escapes names from folders, files and tables for Markdown and SVG: they may hold any character.
 
 use std::fmt::Write;
 
-/// The text with everything escaped that is not seen: control characters, and those that turn the direction of what follows.
+/// Escapes invisible characters: control characters, and characters that change the text direction.
 pub(super) fn visible(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
@@ -21,7 +21,7 @@ pub(super) fn visible(text: &str) -> String {
     visible
 }
 
-/// The text as plain words of a Markdown page, in a table too: no tag, no link, no emphasis, no other cell.
+/// Escapes a text for Markdown, so that it makes no tag, link, emphasis or table cell.
 pub(super) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = visible(text);
@@ -38,7 +38,8 @@ pub(super) fn markdown(text: &str) -> String {
         };
         match plain {
             true => escaped.push(c),
-            // A string cannot fail to be written to. A character by its number is never a sign of Markdown's.
+            // Writing to a string does not fail. Numeric character references have no meaning in
+            // Markdown.
             false => drop(write!(escaped, "&#{};", u32::from(c))),
         }
         before = Some(c);
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stay_words_in_markdown() {
+    fn names_are_escaped_in_markdown() {
         for plain in [
             "golden_retriever",
             "T-shirt/top",
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_becomes_visible() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             visible("a\u{0}\u{7f}\t\u{fffe}ä"),
             "a\\u{0}\\u{7f}\\t\\u{fffe}ä"

@@ -1,4 +1,4 @@
-//! The figures of each epoch, as CSV and as JSON lines.
+//! The metrics of each epoch, as CSV and as JSON Lines.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,37 +7,37 @@ use std::path::{Path, PathBuf};
 use resnet_files::write_atomically;
 use serde::{Deserialize, Serialize};
 
-/// The figures of an epoch.
+/// The metrics of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// `head` for the phase in which the classifier learns alone, else `all`.
+    /// `head` for the phase that trains only the classifier, else `all`.
     pub phase: String,
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: u64,
-    /// Of the last step.
+    /// The learning rate of the last step.
     pub learning_rate: f64,
-    /// The mean over the epoch's steps.
+    /// The training loss, averaged over the steps.
     pub train_loss: f64,
-    /// Of the validation images, as those below.
+    /// The validation loss.
     pub valid_loss: f64,
-    /// The share of images whose class was predicted.
+    /// The top-1 accuracy on the validation set, from 0 to 1.
     pub top1: f64,
-    /// The share of images whose class is among the five most probable.
+    /// The top-5 accuracy on the validation set, from 0 to 1.
     pub top5: f64,
-    /// The expected calibration error.
+    /// The expected calibration error on the validation set.
     pub calibration_error: f64,
-    /// Of the training, without the validation.
+    /// Images per second in training, without validation.
     pub images_per_second: f64,
-    /// Of the epoch, with the validation.
+    /// Seconds of the epoch, including validation.
     pub seconds: f64,
 }
 
 const PHASES: [&str; 2] = ["head", "all"];
 
-/// The most bytes of a file that is read again.
+/// The maximum size of a log file in bytes.
 const LARGEST: u64 = 1 << 30;
 
-/// The figures of a run, in two files that are written anew after each epoch.
+/// The metrics of a run, in two files that are rewritten after each epoch.
 #[derive(Debug)]
 pub struct Log {
     csv: PathBuf,
@@ -45,29 +45,29 @@ pub struct Log {
     rows: Vec<Row>,
 }
 
-/// Why the figures cannot be kept.
+/// An error in writing or reading the metrics.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
     /// The file cannot be written.
-    #[error("`{}`: cannot be written; check the folder, your right to write there and the space left", .path.display())]
+    #[error("`{}`: cannot be written; check the folder, your write permission and the free disk space", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file of a run that goes on cannot be read.
-    #[error("`{}`: expected the figures of a run, one JSON object a line", .path.display())]
+    /// The file of a resumed run cannot be read.
+    #[error("`{}`: expected the metrics of a run, one JSON object per line", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         source: io::Error,
     },
 }
 
-/// The text of a regular file.
+/// Reads the text of a regular file.
 fn text(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("no regular file"));
@@ -78,7 +78,7 @@ fn text(path: &Path) -> io::Result<String> {
 }
 
 impl Log {
-    /// No figures yet, in `metrics.csv` and `metrics.jsonl` of a folder.
+    /// Creates an empty log, which writes `metrics.csv` and `metrics.jsonl` in a folder.
     pub fn new(folder: &Path) -> Self {
         Self {
             csv: folder.join("metrics.csv"),
@@ -87,11 +87,12 @@ impl Log {
         }
     }
 
-    /// The figures that a run left in a folder, as far as `keep` wants them; none where there are no files.
+    /// Reads the log of an earlier run from a folder, and keeps the rows that `keep` accepts.
+    /// Without a file, the log is empty.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// Returns an error if the file cannot be read or is not a log.
     pub fn resume(folder: &Path, keep: impl Fn(&Row) -> bool) -> Result<Self, LogError> {
         let mut log = Self::new(folder);
         let read = |source: io::Error| LogError::Read {
@@ -114,11 +115,11 @@ impl Log {
         Ok(log)
     }
 
-    /// One more epoch.
+    /// Adds an epoch and writes both files.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written; it is as it was then.
+    /// Returns an error if a file cannot be written; it then stays unchanged.
     pub fn push(&mut self, row: Row) -> Result<(), LogError> {
         self.rows.push(row);
         let write = |path: &Path, bytes: io::Result<Vec<u8>>| {
@@ -132,7 +133,7 @@ impl Log {
         write(&self.jsonl, self.to_jsonl())
     }
 
-    /// The figures so far.
+    /// Returns all rows.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }

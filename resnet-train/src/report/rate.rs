@@ -1,4 +1,4 @@
-//! The loss over the learning rate.
+//! The figure of a learning rate range test.
 
 use plotters::prelude::*;
 
@@ -6,10 +6,10 @@ use crate::RateSearch;
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
-/// The loss over the learning rate, with the rate that is suggested, as SVG.
+/// Draws the loss over the learning rate, with the suggested learning rate, as SVG.
 pub fn rate_svg(search: &RateSearch) -> String {
     let mut svg = String::new();
-    // A string cannot fail to be written to.
+    // Writing to a string does not fail.
     let _ = draw(search, &mut svg);
     svg
 }

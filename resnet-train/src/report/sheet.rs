@@ -1,24 +1,24 @@
-//! Pictures side by side, with words below each.
+//! Contact sheets: a grid of images with captions.
 
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-/// One picture and the lines below it.
+/// An image and its caption.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// The picture.
+    /// The image.
     pub image: RgbImage,
-    /// The lines, cut off where they are too long.
+    /// The lines of the caption; long lines are truncated.
     pub lines: Vec<String>,
 }
 
-/// Sides of the square that a picture has, and the space between.
+/// The side of a cell, the gap between cells and the line height, in pixels.
 const SIDE: u32 = 160;
 const GAP: u32 = 8;
 const LINE: u32 = 18;
 
-/// Pictures in rows of `columns`, on white; small ones are enlarged pixel by pixel.
+/// Arranges images on white, `columns` per row. Small images are enlarged by a whole factor.
 pub fn sheet(cells: &[Cell], columns: usize) -> RgbImage {
     let columns = columns.clamp(1, cells.len().max(1));
     let lines = cells.iter().map(|cell| cell.lines.len()).max().unwrap_or(0) as u32;
@@ -42,7 +42,7 @@ pub fn sheet(cells: &[Cell], columns: usize) -> RgbImage {
     sheet
 }
 
-/// The picture in the square: enlarged by a whole number, or made smaller.
+/// Resizes an image to fit a cell: enlarged by a whole factor, or reduced.
 fn fitted(image: &RgbImage) -> RgbImage {
     let (width, height) = image.dimensions();
     let longest = width.max(height).max(1);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sheet_has_a_place_for_every_picture_and_its_words() {
+    fn a_sheet_has_a_cell_for_every_image_and_caption() {
         let red = RgbImage::from_pixel(32, 16, Rgb([255, 0, 0]));
         let cell = Cell {
             image: red,
@@ -85,7 +85,7 @@ mod tests {
         };
         let sheet = sheet(&vec![cell; 5], 3);
         assert_eq!(sheet.dimensions(), (8 + 3 * 168, 8 + 2 * (160 + 36 + 8)));
-        // Enlarged five times, in the middle of its square.
+        // Each image is enlarged five times.
         assert_eq!(
             sheet
                 .pixels()
@@ -96,12 +96,12 @@ mod tests {
         let dark = |x: u32, y: u32| sheet.get_pixel(x, y).0[0] < 128;
         let letters = (8..168).flat_map(|x| (168..204).map(move |y| (x, y)));
         assert!(letters.filter(|&(x, y)| dark(x, y)).count() > 50);
-        // Nothing in the space between.
+        // The gap between the cells is empty.
         assert!((168..176).all(|x| (0..300).all(|y| !dark(x, y))));
     }
 
     #[test]
-    fn a_large_picture_keeps_its_form_and_no_picture_is_no_sheet_of_nothing() {
+    fn a_large_image_keeps_its_aspect_ratio_and_an_empty_sheet_has_a_size() {
         let cell = Cell {
             image: RgbImage::new(1000, 10),
             lines: vec![],

@@ -1,4 +1,4 @@
-//! The form of the file: safetensors whose bytes follow from its content, with a digest of all of it.
+//! The file format: safetensors with deterministic bytes and a digest of the whole content.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,30 +11,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Keys of the metadata.
+/// The metadata keys.
 const STATE: &str = "resnet_train_state";
 const DIGEST: &str = "sha256";
 
-/// What files of earlier versions had in place of [`STATE`].
+/// The metadata key that earlier versions used instead of [`STATE`].
 const EARLIER: &str = "position";
 
-/// The version of the form.
+/// The version of the file format.
 const VERSION: u32 = 1;
 
-/// All that is no tensor.
+/// The part of a training state that is not tensors.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
     version: u32,
     /// The name of the optimizer.
     pub(super) optimizer: String,
-    /// The steps of every entry of which the optimizer remembers something.
+    /// The step count of each entry with optimizer state.
     pub(super) steps: BTreeMap<String, u64>,
-    /// Whatever the caller needs to go on.
+    /// The value that the caller needs to resume.
     pub(super) position: Value,
 }
 
-/// Tensors of `f32` by their keys.
+/// `f32` tensors by key.
 pub(super) type Tensors = BTreeMap<String, TensorData>;
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    /// The bytes of the file: the same for the same content.
+    /// Returns the bytes of the file. Equal content gives equal bytes.
     pub(super) fn to_bytes(&self, tensors: &Tensors) -> Result<Vec<u8>, serde_json::Error> {
         let state = serde_json::to_string(self)?;
         let contents = tensors.iter();
@@ -89,8 +89,8 @@ impl State {
         Ok(bytes)
     }
 
-    /// The state in the bytes of a file, and its tensors, once the digest is found to be theirs. Otherwise what was found
-    /// in place of it.
+    /// Reads state and tensors from the bytes of a file and checks the digest. The error says what
+    /// was found instead.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<(Self, SafeTensors<'_>), String> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
@@ -98,7 +98,7 @@ impl State {
         let state = match entry(STATE) {
             Some(state) => state,
             None if entry(EARLIER).is_some() => {
-                return Err("that of an earlier version".into());
+                return Err("a training state of an earlier version".into());
             }
             None => return Err(format!("no `{STATE}` in its header")),
         };
@@ -111,7 +111,7 @@ impl State {
             contents.push((name, view.data()));
         }
         if digest(state, contents.into_iter()) != *stated {
-            return Err("damage: its sha256 does not fit".into());
+            return Err("a damaged file: its sha256 does not match".into());
         }
         let state: Self = serde_json::from_str(state)
             .map_err(|error| format!("another `{STATE}` in its header: {error}"))?;
@@ -122,7 +122,7 @@ impl State {
     }
 }
 
-/// Of the state, and of every key and its values.
+/// Returns the SHA-256 of the state, then of each key and its values.
 fn digest<'a>(state: &str, contents: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     let mut hash = Sha256::new();
     hash.update(state);
@@ -134,7 +134,7 @@ fn digest<'a>(state: &str, contents: impl Iterator<Item = (&'a str, &'a [u8])>) 
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of a regular file; nothing where it has more than `most`.
+/// Reads a regular file. Returns `None` if it has more than `most` bytes.
 pub(super) fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;

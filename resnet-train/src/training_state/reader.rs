@@ -1,4 +1,4 @@
-//! The tensors of a file, checked one by one.
+//! Reads the tensors of a file and checks each of them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use resnet_core::Network;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-/// A file whose tensors are to be read all, each once.
+/// A reader that tracks which tensors are still unread.
 pub(super) struct Reader<'a> {
     file: &'a SafeTensors<'a>,
     left: BTreeSet<&'a str>,
@@ -34,7 +34,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The finite values of a tensor that must have this shape, none of them negative if `squares`.
+    /// Reads a tensor and checks its shape, that its values are finite and, for `squares`, not
+    /// negative.
     pub(super) fn tensor(
         &mut self,
         key: &str,
@@ -65,16 +66,13 @@ impl<'a> Reader<'a> {
 
     pub(super) fn end(&self) -> Result<(), String> {
         match self.left.first() {
-            Some(key) => Err(format!(
-                "the tensor `{}`, which such a run has not",
-                short(key, 80)
-            )),
+            Some(key) => Err(format!("the unexpected tensor `{}`", short(key, 80))),
             None => Ok(()),
         }
     }
 }
 
-/// The beginning of a text from a file.
+/// Truncates a text from a file to `letters` characters.
 pub(super) fn short(text: &str, letters: usize) -> String {
     match text.char_indices().nth(letters) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! Two trainers that take steps together, each on a thread.
+//! Data-parallel steps of two trainers, each on its own thread.
 
 use std::net::TcpListener;
 use std::thread;
@@ -25,7 +25,8 @@ fn state(model: &ResNet<Cpu>) -> Vec<(String, Vec<f32>)> {
     values
 }
 
-/// One step with eight images of its own, then shared statistics: the state before sharing and after.
+/// Takes one step with eight images per rank, then averages the statistics. Returns the state
+/// before and after averaging.
 fn work(rank: usize, address: &str) -> [Vec<(String, Vec<f32>)>; 2] {
     let device = Default::default();
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
@@ -43,12 +44,12 @@ fn work(rank: usize, address: &str) -> [Vec<(String, Vec<f32>)>; 2] {
     let step = trainer
         .step_among(&mut peers, 0.1, [(x, y)], rank == 1)
         .unwrap();
-    assert!(step.stop, "one of them wants to stop");
+    assert!(step.stop, "one rank requests a stop");
     let before = state(&trainer.model().valid());
     trainer.share_statistics(&mut peers).unwrap();
     let average = state(trainer.average().unwrap());
     let after = state(&trainer.model().valid());
-    // What one of them has not, both notice.
+    // Both ranks notice different fingerprints.
     peers
         .agree(&trainer.fingerprint(&rank.to_string()))
         .unwrap_err();
@@ -57,7 +58,7 @@ fn work(rank: usize, address: &str) -> [Vec<(String, Vec<f32>)>; 2] {
 }
 
 #[test]
-fn weights_are_the_same_for_all_and_statistics_become_their_mean() {
+fn all_ranks_have_equal_weights_and_averaged_statistics() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);

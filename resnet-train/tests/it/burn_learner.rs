@@ -1,4 +1,5 @@
-//! Training with burn-train's `Learner`, on a dataset and a data loader of Burn: a network is a module like any other.
+//! Training with burn-train's `Learner` and Burn's dataset and data loader: a network is an
+//! ordinary Burn module.
 
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::data::dataloader::batcher::Batcher;
@@ -125,6 +126,6 @@ fn burns_learner_trains_a_network() {
     );
     let trained = training.launch(learner).model;
     let after = accuracy(&trained.network);
-    // By chance it would be 1/6.
+    // Chance is 1/6.
     assert!(before < 0.35 && after > 0.6, "{before} to {after}");
 }

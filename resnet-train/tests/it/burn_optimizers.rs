@@ -1,4 +1,4 @@
-//! Training without `Trainer`: Burn's own optimizers on a `ResNet`, as in any program that uses Burn.
+//! Training without `Trainer`: Burn's optimizers on a `ResNet`, as in any Burn program.
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -28,7 +28,7 @@ fn loader() -> DataLoader {
         .with_seed(7)
 }
 
-/// Trains for some epochs and returns the network with the mean losses of the first and the last.
+/// Trains for some epochs. Returns the network and the mean losses of the first and the last epoch.
 fn train(
     mut model: ResNet<Train>,
     mut optimizer: impl Optimizer<ResNet<Train>, Train>,
@@ -56,7 +56,7 @@ fn train(
     (model, [means[0], means[means.len() - 1]])
 }
 
-/// The share of the training images that the network classifies correctly.
+/// Returns the accuracy on the training images.
 fn accuracy(model: &ResNet<Cpu>) -> f64 {
     let loader = DataLoader::new(Dataset::shapes(64), Preprocessing::cifar());
     let right = |batch: Batch| {
@@ -77,7 +77,7 @@ fn sgd_of_burn_trains_a_network() {
     let sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
     let (model, [first, last]) = train(model(), sgd, 0.05);
     assert!(last < 0.8 * first, "loss {first} to {last}");
-    // By chance it would be 1/6, give or take 0.05; 24 steps give 0.36.
+    // Chance is 1/6 with a standard deviation of about 0.05; 24 steps give 0.36.
     let right = accuracy(&model.valid());
     assert!(right > 0.3, "{right}");
 }

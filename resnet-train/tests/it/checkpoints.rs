@@ -1,4 +1,4 @@
-//! Training states that were changed on purpose, with a digest that fits again: an error that names the file, or a start.
+//! Corrupted training states with a valid digest: either an error that names the file, or a start.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fit::{Train, Watch, alone, fit, model, settings};
 
-/// A file taken apart.
+/// The parts of a training state file.
 #[derive(Clone)]
 struct Parts {
     state: String,
@@ -50,7 +50,7 @@ impl Parts {
         }
     }
 
-    /// The file again, with the digest of what it holds now.
+    /// Returns the bytes of the file with a new digest.
     fn bytes(&self) -> Vec<u8> {
         let mut hash = Sha256::new();
         hash.update(&self.state);
@@ -75,7 +75,7 @@ impl Parts {
     }
 }
 
-/// A run whose checkpoint is changed.
+/// A run whose training state the tests corrupt.
 struct Case {
     settings: Settings,
     fit: Fit,
@@ -113,7 +113,8 @@ impl Case {
         )
     }
 
-    /// Whether the bytes are a checkpoint of the run: one from which a step can be taken. An error names the file.
+    /// Returns whether the run resumes from these bytes and takes a step. Asserts that an error
+    /// names the file.
     fn takes(&self, what: &str, bytes: &[u8]) -> bool {
         fs::write(&self.file, bytes).unwrap();
         match self.resume() {
@@ -137,7 +138,7 @@ impl Case {
     }
 }
 
-/// Every place in a JSON value, as a path of keys.
+/// Collects every place in a JSON value, as a path of keys.
 fn places(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     if let Value::Object(map) = value {
         for (key, value) in map {
@@ -155,7 +156,7 @@ fn at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
 }
 
 #[test]
-fn changed_numbers_of_a_state_are_told() {
+fn changed_numbers_in_a_training_state_are_refused() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let case = Case::new(folder.path(), OptimizerConfig::adamw(0.01));
@@ -168,7 +169,7 @@ fn changed_numbers_of_a_state_are_told() {
     };
     let mut found = Vec::new();
     places(&state, &mut Vec::new(), &mut found);
-    // One entry's steps for all of them.
+    // The steps of one entry stand for the steps of all entries.
     found.retain(|path| path.len() < 2 || path[0] != "steps" || path[1] == "fc.bias");
     assert!(found.len() > 15, "{found:?}");
     let others = [
@@ -215,7 +216,7 @@ fn changed_numbers_of_a_state_are_told() {
         "position.plateau.best = null",
         "no position.plateau.best",
     ];
-    // What nothing can be said against: another best epoch, or another loss.
+    // These changes are plausible: another best epoch, or another loss.
     let harmless = |what: &String| {
         ["position.best", "no position.best", "position.loss = "]
             .iter()
@@ -253,7 +254,7 @@ fn changed_numbers_of_a_state_are_told() {
 }
 
 #[test]
-fn changed_tensors_of_a_state_are_told() {
+fn changed_tensors_in_a_training_state_are_refused() {
     let _alone = alone();
     for optimizer in [
         OptimizerConfig::sgd(1e-4),
@@ -320,7 +321,7 @@ fn changed_tensors_of_a_state_are_told() {
             more.tensors.insert(format!("{key}.more"), tensor);
             case.refuses(&format!("{key} twice"), &more);
         }
-        // As `changed_numbers…` for the record that Burn wrote in earlier versions.
+        // Earlier versions stored a Burn record here.
         let mut more = parts.clone();
         let record = ("U8".to_string(), vec![5], b"\xff\xff\xff\xff\xff".to_vec());
         more.tensors.insert("optimizer".into(), record);
@@ -329,7 +330,7 @@ fn changed_tensors_of_a_state_are_told() {
 }
 
 #[test]
-fn damaged_bytes_of_a_state_are_told() {
+fn damaged_bytes_of_a_training_state_are_refused() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let case = Case::new(folder.path(), OptimizerConfig::sgd(1e-4));
@@ -360,7 +361,7 @@ fn damaged_bytes_of_a_state_are_told() {
     assert!(!case.takes("longer", &[&bytes[..], &[0; 8]].concat()));
     assert!(!case.takes("length", &[&u64::MAX.to_le_bytes(), &bytes[8..]].concat()));
 
-    // More than such a run can have written, with nothing of it on the disk.
+    // A sparse file that is larger than any training state of the run.
     let file = fs::File::create(&case.file).unwrap();
     file.set_len(1 << 40).unwrap();
     let error = case.resume().err().unwrap().to_string();
@@ -368,7 +369,7 @@ fn damaged_bytes_of_a_state_are_told() {
 }
 
 #[test]
-fn states_of_other_runs_and_versions_are_told() {
+fn training_states_of_other_runs_and_versions_are_refused() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let case = Case::new(folder.path(), OptimizerConfig::sgd(1e-4));
@@ -401,7 +402,7 @@ fn states_of_other_runs_and_versions_are_told() {
     };
     refused(
         &shorter,
-        "expected 1 epochs or fewer behind the run, found 2; set `Fit::epochs` to 2 or more",
+        "expected at most 1 epochs in the training state, found 2; set `Fit::epochs` to 2 or more",
     );
 
     let view = |data: &'static [u8]| {
@@ -414,7 +415,7 @@ fn states_of_other_runs_and_versions_are_told() {
         Some(metadata.into()),
     );
     fs::write(&case.file, old.unwrap()).unwrap();
-    refused(&case.fit, "found that of an earlier version");
+    refused(&case.fit, "found a training state of an earlier version");
     let mut parts = Parts::read(&Case::new(folder.path(), OptimizerConfig::sgd(1e-4)).file);
     parts.state = parts.state.replace("\"version\":1", "\"version\":2");
     fs::write(&case.file, parts.bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The command, as a user runs it.
+//! The command `resnet-train`, run as a process.
 
 mod class_weights;
 mod configs;
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_resnet-train");
 
-/// A run of three epochs of six steps, of which the first is the best.
+/// A run of three epochs with six steps each; the first epoch is the best.
 const SHORT: [&str; 16] = [
     "train",
     "shapes",
@@ -64,15 +64,21 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Standard output of a command that must end with this status.
-fn expect(folder: &Path, args: &[&str], status: i32) -> String {
+/// Runs a command and asserts its exit status. Returns its standard output and standard error.
+fn outputs(folder: &Path, args: &[&str], status: i32) -> [String; 2] {
     let output = run(folder, args);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{args:?}: {message}");
-    text(&output.stdout)
+    [text(&output.stdout), message]
 }
 
-/// The message of a command that cannot run.
+/// Runs a command and asserts its exit status. Returns its standard output.
+fn expect(folder: &Path, args: &[&str], status: i32) -> String {
+    let [stdout, _] = outputs(folder, args, status);
+    stdout
+}
+
+/// Runs a command that must fail and print nothing but its error. Returns the error line.
 fn refused(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -86,14 +92,14 @@ fn file(folder: &TempDir, name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All figures of a run that do not depend on the time it took.
+/// Returns the rows of `metrics.csv` without the columns that depend on time.
 fn figures(folder: &TempDir) -> Vec<String> {
     let text = text(&file(folder, "metrics.csv"));
     let untimed = |line: &str| line.rsplitn(3, ',').nth(2).map(String::from);
     text.lines().filter_map(untimed).collect()
 }
 
-/// Nothing half-written is left.
+/// Asserts that no temporary file is left.
 fn tidy(folder: &TempDir) {
     for entry in fs::read_dir(folder.path().join("run")).unwrap() {
         let name = entry.unwrap().file_name();
@@ -101,7 +107,7 @@ fn tidy(folder: &TempDir) {
     }
 }
 
-/// Folders with a picture or more for each of the shapes.
+/// Writes `each` images per shape class to class folders.
 fn pictures(folder: &Path, each: usize) {
     let shapes = Dataset::shapes_with_seed(6 * each, 3);
     for (number, sample) in shapes.samples().iter().enumerate() {
@@ -115,7 +121,7 @@ fn pictures(folder: &Path, each: usize) {
     }
 }
 
-/// The process, until it has written a checkpoint and some time has passed; whether it was killed.
+/// Kills the process `delay` after it writes a checkpoint. Returns whether it was still running.
 fn killed(child: &mut Child, checkpoint: &Path, delay: Duration) -> bool {
     let modified = || {
         fs::metadata(checkpoint)
@@ -137,14 +143,14 @@ fn killed(child: &mut Child, checkpoint: &Path, delay: Duration) -> bool {
     running
 }
 
-/// As [`refused`], where notes may come first.
+/// As [`refused`], but notes and progress lines may precede the error.
 fn refused_last(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}");
     text(&output.stderr)
 }
 
-/// The tensors of a file, but for counters.
+/// Returns the tensors of a file except `num_batches_tracked`.
 fn values(path: &Path) -> Vec<(String, Vec<f32>)> {
     let checkpoint = resnet_weights::Checkpoint::open(path).unwrap();
     let keys = checkpoint.entries().map(|entry| entry.key().to_string());

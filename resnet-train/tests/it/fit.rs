@@ -1,4 +1,4 @@
-//! Runs: learning, stopping and resuming.
+//! Training loops: learning, stopping and resuming.
 
 mod losses;
 mod own_images;
@@ -20,7 +20,8 @@ use resnet_train::{
 
 pub(crate) type Train = Autodiff<Cpu>;
 
-/// The seed of the backend is one for the whole program, so one test at a time may draw from it.
+/// Locks the random numbers of the backend: its seed is global, so only one test at a time may use
+/// it.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,7 +81,7 @@ pub(crate) fn fit(images: usize, epochs: u64, checkpoint: Option<&Path>) -> Fit 
     }
 }
 
-/// Ends the run after so many steps; keeps what it is told.
+/// An observer that stops the run after some steps and records its reports.
 #[derive(Default)]
 pub(crate) struct Watch {
     stop_after: Option<u64>,
@@ -140,7 +141,7 @@ fn state(trainer: &Trainer<Train>) -> Vec<(String, Vec<f32>)> {
 }
 
 #[test]
-fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
+fn a_resumed_run_ends_like_an_uninterrupted_one() {
     let _alone = alone();
     let device = Default::default();
     let mix = Mix {
@@ -157,7 +158,8 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
     assert_eq!((position.epoch, position.step), (2, 12));
     let expected = state(&trainer);
 
-    // In the first epoch, between the epochs (the sixth look comes with the last step, the seventh after it), in the second.
+    // Stops in the first epoch, between the epochs (the sixth call of `stop` comes with the last
+    // step, the seventh after it), and in the second epoch.
     for stop_after in [1, 4, 7, 10] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("last.checkpoint");
@@ -174,7 +176,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
         assert_eq!(ending.unwrap(), Ending::Stopped);
         drop(trainer);
 
-        // Other values to begin with: all comes from the file.
+        // The new trainer has other values: all must come from the file.
         let config = model(6, 0.2).config().clone();
         let fresh = Trainer::new(keyed::fill(config.init(&device), 9), settings());
         let (mut trainer, mut position) = cut.resume(fresh, &file).unwrap();
@@ -188,7 +190,7 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
 }
 
 #[test]
-fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
+fn a_run_that_fails_within_an_epoch_keeps_its_last_training_state() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last.checkpoint");
@@ -207,7 +209,7 @@ fn a_run_that_dies_in_an_epoch_leaves_the_last_checkpoint_in_it() {
         error.unwrap_err().to_string(),
         "the disk of the curves is full"
     );
-    // Six steps: after the second and the fourth; the last comes with the end of the epoch.
+    // The run saves after steps 2 and 4, and fails before the save at the end of the epoch.
     let trainer = Trainer::new(model(6, 0.0), settings());
     let (_, position) = fit.resume(trainer, &file).unwrap();
     assert_eq!((position.epoch, position.batch, position.step), (0, 4, 4));
@@ -247,7 +249,7 @@ fn a_network_learns_the_images_it_sees() {
         first.loss, last.loss
     );
     assert!(last.loss < 0.5 * first.loss);
-    // By chance it would be 1/6.
+    // Chance is 1/6.
     assert!(top1 > 0.9);
     let images: usize = watch.windows.iter().map(|window| window.images).sum();
     assert_eq!(images, 40 * 32);

@@ -1,4 +1,4 @@
-//! The loss of one batch and its gradients against PyTorch's, for every case of `losses.json`.
+//! Compares loss and gradients of one batch with PyTorch, for every case of `losses.json`.
 
 use burn::backend::Autodiff;
 use burn::tensor::{FloatDType, Tensor};
@@ -22,7 +22,7 @@ fn state(model: &ResNet<Train>) -> Vec<(String, Vec<f64>)> {
     values
 }
 
-/// What stands one place before along a dimension, the last before the first.
+/// Rolls a tensor by one place along a dimension.
 fn rolled<const D: usize>(x: &Tensor<Train, D>, dim: usize) -> Tensor<Train, D> {
     let last = x.dims()[dim] - 1;
     let parts = vec![
@@ -103,7 +103,7 @@ fn check(fixture: &Value, case: &Value) {
             "{name}: expected a loss of {expected}, found {found}"
         );
     }
-    // At a learning rate of 1, a step is the gradient.
+    // At learning rate 1, the change of the weights is the gradient.
     let mut compared = 0;
     for ((key, before), (_, after)) in pairs(&before, state(trainer.model())) {
         let Some(norm) = case["norms"][key].as_f64() else {
@@ -132,7 +132,7 @@ fn check(fixture: &Value, case: &Value) {
 }
 
 #[test]
-fn losses_and_gradients_are_those_of_pytorch() {
+fn losses_and_gradients_match_pytorch() {
     let fixture = json("losses.json");
     let cases = fixture["cases"].as_array().unwrap();
     assert_eq!((cases.len(), &fixture["torch"]), (32, &"2.9.0".into()));

@@ -1,6 +1,6 @@
-//! PyTorch's numbers.
+//! Integration tests: comparisons with PyTorch, training loops and the command.
 
-#![allow(clippy::print_stdout, reason = "figures, with `--nocapture`")]
+#![allow(clippy::print_stdout, reason = "measurements, with `--nocapture`")]
 
 mod among;
 mod burn_learner;

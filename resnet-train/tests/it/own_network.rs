@@ -1,4 +1,4 @@
-//! A network of one's own, loaded, trained and resumed by the code that trains classifiers.
+//! A custom network, loaded, trained and resumed by the same code as classifiers.
 
 use burn::backend::Autodiff;
 use burn::module::Module;
@@ -29,7 +29,7 @@ impl<B: Backend> Network<B> for Segmenter<B> {
 }
 
 impl<B: Backend> Segmenter<B> {
-    /// With a backbone in torchvision's keys and a fresh decoder.
+    /// Loads a backbone with torchvision's keys and creates a decoder.
     fn open(file: &str, device: &B::Device) -> Self {
         let (backbone, _) = ModelSource::file(file)
             .resolve()
@@ -60,7 +60,7 @@ fn fixture(name: &str) -> String {
     )
 }
 
-/// What PyTorch computed.
+/// The results of PyTorch.
 struct Steps(Vec<u8>);
 
 impl Steps {
@@ -88,7 +88,7 @@ fn trainer(steps: &Steps) -> Trainer<Train, Segmenter<Train>> {
 }
 
 #[test]
-fn a_network_of_ones_own_trains_as_in_pytorch_saves_and_resumes() {
+fn a_custom_network_trains_like_pytorch_saves_and_resumes() {
     let device = Default::default();
     let steps = Steps(std::fs::read(fixture("steps.safetensors")).unwrap());
     let tensor = |name: &str| Tensor::<Train, 4>::from_data(steps.read(name).unwrap(), &device);

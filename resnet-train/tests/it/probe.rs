@@ -1,4 +1,4 @@
-//! The classifier on embeddings.
+//! Linear probes.
 
 use burn::backend::Autodiff;
 
@@ -7,9 +7,9 @@ use resnet_cpu::Cpu;
 use resnet_testing::pairs;
 use resnet_train::{Embeddings, linear_probe};
 
-/// Three classes in as many directions, far from the origin and each feature on a scale of its own.
+/// Three classes in three directions, far from the origin, each feature with another scale.
 #[test]
-fn the_scaling_of_the_features_is_in_the_classifier() {
+fn the_classifier_includes_the_standardization_of_the_features() {
     let device = Default::default();
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
     let model: ResNet<Cpu> = config.init(&device);

@@ -1,4 +1,4 @@
-//! Learning rates against PyTorch's.
+//! Compares learning rate schedules with PyTorch.
 
 use resnet_testing::pairs;
 use resnet_train::{Decay, Plateau, Schedule};
@@ -33,7 +33,7 @@ fn check(name: &str, schedule: &Schedule) {
 }
 
 #[test]
-fn rates_are_pytorchs() {
+fn learning_rates_match_pytorch() {
     check("cosine", &schedule(Decay::Cosine));
     let to_a_tenth = Schedule {
         end: 0.1,
@@ -54,7 +54,7 @@ fn rates_are_pytorchs() {
 }
 
 #[test]
-fn a_plateau_is_pytorchs() {
+fn plateau_matches_pytorch() {
     let decay = Decay::Plateau {
         patience: 1,
         factor: 0.5,
@@ -67,8 +67,8 @@ fn a_plateau_is_pytorchs() {
 }
 
 #[test]
-fn the_last_step_and_beyond_stay_low() {
-    // Burn 0.21's cosine restarts at the peak.
+fn the_rate_stays_low_after_the_last_step() {
+    // The cosine schedule of Burn 0.21 restarts at the peak.
     let cosine = schedule(Decay::Cosine);
     assert_eq!([20, 21, 50].map(|step| cosine.rate(step)), [0.0; 3]);
     let cycle = schedule(Decay::OneCycle { rise: 0.25 });
@@ -76,7 +76,7 @@ fn the_last_step_and_beyond_stay_low() {
 }
 
 #[test]
-fn short_runs_have_rates_too() {
+fn short_runs_have_valid_rates() {
     for total in 1..12 {
         for rise in [0.0, 0.1, 0.25, 0.5, 1.0] {
             let cycle = Schedule {

@@ -1,5 +1,5 @@
-//! Five steps of training against PyTorch's, for every case of `training.json`, which PyTorch wrote in float64, and of
-//! `training_float32.json`.
+//! Compares five training steps with PyTorch, for every case of `training.json` (computed in
+//! float64) and of `training_float32.json`.
 
 use std::collections::BTreeSet;
 
@@ -62,8 +62,8 @@ fn settings(case: &Value) -> Settings {
     }
 }
 
-/// Takes `steps` of the five steps in `dtype`: their losses are PyTorch's within `tolerance`. What the fifth leaves is so
-/// within ten times that.
+/// Takes `steps` of the five steps in `dtype`. Their losses must match PyTorch within `tolerance`,
+/// norms and logits after the fifth step within ten times `tolerance`.
 fn check<B: AutodiffBackend>(
     cases: &Value,
     name: &str,
@@ -82,7 +82,7 @@ fn check<B: AutodiffBackend>(
     let labels: Vec<&[usize]> = labels.iter().map(|label| &label[..]).collect();
     let y = Tensor::<B, 2>::from_data(targets(&labels, 10), &device).cast(dtype);
     let y = match options["soft"].as_bool() {
-        // 0.7 of the own class, 0.3 of the next.
+        // 0.7 for the true class, 0.3 for the next one.
         Some(true) => {
             let next = vec![y.clone().narrow(1, 9, 1), y.clone().narrow(1, 0, 9)];
             y * 0.7 + Tensor::cat(next, 1) * 0.3
@@ -138,7 +138,7 @@ fn check<B: AutodiffBackend>(
 fn check_float64(name: &str) {
     let float64 = json("training.json");
     check::<Autodiff<Cpu>>(&float64, name, FloatDType::F64, 5, 1e-4);
-    // After three steps at this rate, rounding to `f32` shows.
+    // At this learning rate, `f32` rounding errors show after three steps.
     check::<Autodiff<Flex>>(&float64, name, FloatDType::F32, 3, 1e-4);
 }
 
@@ -147,7 +147,7 @@ macro_rules! cases {
         $(#[test] fn $name() {
             let name = stringify!($name);
             check_float64(name);
-            // PyTorch's `f32` is its `f64` no longer after one step of `accumulate`.
+            // In the case `accumulate`, PyTorch's `f32` differs from its `f64` after one step.
             check::<Autodiff<Cpu>>(&json("training_float32.json"), name, FloatDType::F32, 3, 1e-4);
         })*
         $(#[test] fn $float64() {
@@ -167,7 +167,8 @@ macro_rules! cases {
     };
 }
 
-/// The case with frozen norms, where the parts of a batch do not see each other, in other settings and parts.
+/// Checks the case with frozen norms, in which micro-batches are independent, with changed settings
+/// and micro-batch sizes.
 fn check_frozen(change: impl Fn(Settings) -> Settings, sizes: [usize; 2]) {
     let cases = json("training.json");
     let case = &cases["frozen_norm"];
@@ -194,17 +195,17 @@ fn check_frozen(change: impl Fn(Settings) -> Settings, sizes: [usize; 2]) {
 }
 
 #[test]
-fn uneven_parts_count_by_their_images() {
+fn uneven_micro_batches_are_weighted_by_their_size() {
     check_frozen(|settings| settings, [11, 5]);
 }
 
 #[test]
-fn gradients_below_the_largest_norm_are_not_changed() {
+fn clipping_keeps_gradients_below_the_maximum_norm() {
     let clip = Some(1e6);
     check_frozen(|settings| Settings { clip, ..settings }, [8, 8]);
 }
 
-/// Where steps do not amplify rounding, five in `f32` are PyTorch's too.
+/// Cases that do not amplify rounding errors match PyTorch in `f32` over five steps.
 #[test]
 fn five_steps_in_single_precision() {
     for name in ["adamw", "frozen_norm", "head_only"] {
@@ -217,7 +218,7 @@ cases! {
     float64: lamb;
 }
 
-/// Norms that are frozen do not decay either, nor have they gradients that other processes could be sent.
+/// Frozen norms have neither weight decay nor gradients to send to other processes.
 #[test]
 fn frozen_norms_keep_their_values() {
     let device = Default::default();

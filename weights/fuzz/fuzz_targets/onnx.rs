@@ -1,4 +1,4 @@
-//! Opens any bytes as an ONNX file, follows its graph and reads all of its tensors.
+//! Opens arbitrary bytes as an ONNX file and reads all tensors.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use resnet_weights::{Checkpoint, Container};
 
 fuzz_target!(|bytes: &[u8]| {
-    // The other formats have targets of their own.
+    // The other formats have their own targets.
     if bytes.first() != Some(&0x08) || bytes.get(8) == Some(&b'{') {
         return;
     }

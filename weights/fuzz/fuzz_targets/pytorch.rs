@@ -1,4 +1,4 @@
-//! Opens any bytes as a PyTorch file and reads all of its tensors; tells the architecture.
+//! Opens arbitrary bytes as a PyTorch file, reads all tensors and infers the architecture.
 
 #![no_main]
 

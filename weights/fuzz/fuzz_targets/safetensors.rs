@@ -1,4 +1,4 @@
-//! Opens any bytes as a safetensors file and reads all of its tensors; tells the architecture.
+//! Opens arbitrary bytes as a safetensors file, reads all tensors and infers the architecture.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use resnet_weights::{Checkpoint, Container};
 
 fuzz_target!(|bytes: &[u8]| {
-    // The other formats go through a temporary file, which the other target pays for.
+    // The other formats need a temporary file, which would slow this target down.
     if bytes.get(8) != Some(&b'{') {
         return;
     }

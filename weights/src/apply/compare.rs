@@ -1,4 +1,4 @@
-//! What differs between a checkpoint and a network.
+//! Compares a checkpoint with a network.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,8 @@ use super::report::{Mismatch, Report, Shape, mismatch};
 use crate::Entry;
 
 impl Load {
-    /// Returns what differs. The tensors of the file are `entries`; the one called `adapted` may have another shape.
+    /// Compares the file's tensors `entries` with the network. The tensor with the key `adapted`
+    /// may have another shape.
     pub(super) fn compare(
         self,
         network: &Expected<'_>,
@@ -66,8 +67,8 @@ impl Load {
         report
     }
 
-    /// Whether a key of the file that the network lacks can be passed over: PyTorch counts the batches
-    /// of every norm, which nothing reads; and a headless network has no use for a classifier.
+    /// Returns whether to ignore a key of the file that the network lacks: `num_batches_tracked` of
+    /// BatchNorm, or the classifier if other classes are allowed.
     fn is_surplus(self, key: &str, network: &Expected<'_>) -> bool {
         match key.strip_suffix("num_batches_tracked") {
             Some(norm) => network
@@ -78,8 +79,9 @@ impl Load {
         }
     }
 
-    /// The options that the values were trained for and that keys and shapes do not show, where the file has them
-    /// otherwise. The output stride is not among them: any goes with the same values.
+    /// Returns the options that affect the trained values, are invisible in keys and shapes, and
+    /// differ between network and file. The output stride is not one of them: the same values work
+    /// with every stride.
     pub(super) fn differing_options(
         self,
         expected: &ResNetConfig,
@@ -102,7 +104,7 @@ impl Load {
         options
             .into_iter()
             .filter(move |option| option.expected != option.found && !self.other_options)
-            // A fresh classifier learns from any pool.
+            // A fresh classifier can be trained on any global pool.
             .filter(move |option| !(self.other_classes && option.key == "global_pool"))
     }
 }

@@ -1,4 +1,4 @@
-//! What a network expects of a file.
+//! The keys and shapes that a network expects in a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use resnet_core::{LayerGroup, Network};
 use super::LoadError;
 use crate::{Checkpoint, Entry};
 
-/// The keys of the weights and biases of norms: a vector `weight` has a vector `bias` beside it.
+/// Returns the keys of the weights and biases of normalization layers: each one-dimensional
+/// `weight` with a one-dimensional `bias` beside it.
 pub(super) fn norm_parameters(expected: &[(String, Vec<usize>)]) -> BTreeSet<String> {
     let vectors = expected.iter().filter(|(_, shape)| shape.len() == 1);
     let norms = vectors.filter_map(|(key, _)| key.strip_suffix("weight"));
@@ -17,14 +18,14 @@ pub(super) fn norm_parameters(expected: &[(String, Vec<usize>)]) -> BTreeSet<Str
         .collect()
 }
 
-/// What a network expects of a file.
+/// The keys and shapes that a network expects in a file.
 pub(super) struct Expected<'a> {
     pub(super) shapes: &'a [(String, Vec<usize>)],
-    /// Keys of its head.
+    /// Keys of the head.
     pub(super) heads: BTreeSet<&'a str>,
-    /// First parts of keys that are of the head alone.
+    /// First components of keys that only the head has.
     head_parts: BTreeSet<&'a str>,
-    /// Whether it is a ResNet, whose keys files have under many names.
+    /// Whether the network is a ResNet. Files may use other libraries' keys for it.
     is_resnet: bool,
 }
 
@@ -42,7 +43,7 @@ impl<'a> Expected<'a> {
         }
         let is_resnet = model.saved_config().is_some();
         if is_resnet {
-            // A ResNet without a classifier passes over that of the file.
+            // A headless ResNet ignores the classifier of the file.
             head_parts.insert("fc");
         }
         Self {
@@ -57,7 +58,8 @@ impl<'a> Expected<'a> {
         self.heads.contains(key) || self.head_parts.contains(first_part(key))
     }
 
-    /// The key of the first convolution, if its input channels are all that differs in the file.
+    /// Returns the key of the first convolution if the file's tensor differs only in the input
+    /// channels.
     pub(super) fn other_in_channels(&self, entries: &BTreeMap<String, &Entry>) -> Option<String> {
         let (key, expected) = self.shapes.first()?;
         let entry = entries.get(key)?;
@@ -79,8 +81,8 @@ pub(super) fn first_part(key: &str) -> &str {
     key.split('.').next().unwrap_or_default()
 }
 
-/// The tensors of the file by the keys of the network: under the names of torchvision and timm, or, for a network of your
-/// own, as they are in the file where more of them fit.
+/// Returns the file's tensors by the keys of the network. These are the keys of torchvision and
+/// timm, or, for a network of your own, the untranslated keys of the file if more of them fit.
 pub(super) fn entries<'a>(
     checkpoint: &'a Checkpoint,
     network: &Expected<'_>,

@@ -1,32 +1,33 @@
-//! How a checkpoint and a network fit, and what to do where they do not.
+//! The result of comparing a checkpoint with a network, and hints for a mismatch.
 
 use std::fmt;
 
-/// How a checkpoint and a network fit.
+/// The result of comparing a checkpoint with a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Tensors that were loaded.
+    /// Number of loaded tensors.
     pub loaded: usize,
-    /// Keys of the network that keep their initial values, because [`Load`](crate::Load) allows it.
+    /// Keys of the network that keep their initial values, as [`Load`](crate::Load) allows.
     pub fresh: Vec<String>,
-    /// Keys that were loaded and then adapted to the network's input channels.
+    /// Keys whose tensors were loaded and adapted to the network's input channels.
     pub adapted: Vec<String>,
-    /// Keys of the network that the file lacks and whose values follow from that: the bias of a
-    /// classifier without one is 0, norms without parameters have weight 1 and bias 0.
+    /// Keys of the network that the file lacks and that have a neutral value: the bias of a
+    /// classifier without a bias is 0, normalization layers without parameters have weight 1 and
+    /// bias 0.
     pub filled: Vec<String>,
-    /// Keys of the network's state dict that were left out: `num_batches_tracked`, and what
-    /// [`Load`](crate::Load) allows.
+    /// Keys of the state dict that were ignored: `num_batches_tracked`, and keys that
+    /// [`Load`](crate::Load) lets differ.
     pub skipped: Vec<String>,
-    /// Keys of the file outside the network's state dict: an optimizer, another network, a queue.
+    /// Keys of the file outside the state dict, such as the optimizer, another network or a queue.
     pub left_out: Vec<String>,
     /// Keys of the network that the file lacks.
     pub missing: Vec<String>,
     /// Keys of the file that the network lacks.
     pub unexpected: Vec<String>,
-    /// Keys whose tensors differ in shape or are no floats: expected, found.
+    /// Tensors with another shape, with integers instead of floats, or options with another value.
     pub mismatched: Vec<Mismatch>,
-    /// Keys whose tensors hold infinities, NaN, or variances below zero, which give NaN.
+    /// Keys whose tensors contain infinities, NaN, or negative variances, which would give NaN.
     pub non_finite: Vec<String>,
     /// Whether the network has no head.
     pub(super) headless: bool,
@@ -35,16 +36,16 @@ pub struct Report {
 /// A tensor that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// What the network has.
+    /// The shape, type or option value of the network.
     pub expected: String,
-    /// What the file has.
+    /// The shape, type or option value in the file.
     pub found: String,
 }
 
 impl Report {
-    /// Returns whether nothing is wrong.
+    /// Returns whether the checkpoint fits.
     pub fn fits(&self) -> bool {
         self.missing.is_empty()
             && self.unexpected.is_empty()
@@ -53,7 +54,7 @@ impl Report {
     }
 }
 
-/// What is wrong, one group after the other; the first keys of each.
+/// Lists the mismatches by kind, with the first keys of each kind.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mismatched = self.mismatched.iter();
@@ -95,7 +96,7 @@ fn first_few(keys: &[String]) -> String {
     }
 }
 
-/// What to do about a file that does not fit.
+/// A suggestion for a file that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadHint {
@@ -103,14 +104,14 @@ pub enum LoadHint {
     Headless,
     /// Only the classifier differs.
     OtherClasses,
-    /// The file holds infinities or NaN.
+    /// The file contains infinities, NaN or negative variances.
     Diverged,
     /// Many keys differ.
     OtherArchitecture,
 }
 
 impl Report {
-    /// Returns what to do about a file that does not fit, where that is clear.
+    /// Returns a suggestion for a file that does not fit, if the cause is clear.
     pub fn hint(&self) -> Option<LoadHint> {
         let is_head = |key: &String| super::expected::first_part(key) == "fc";
         let differing = self.missing.is_empty() && self.non_finite.is_empty();
@@ -148,7 +149,7 @@ pub(super) fn hint(report: &Report) -> &'static str {
         }
         Some(LoadHint::Diverged) => "; its training diverged, use another file",
         Some(LoadHint::OtherArchitecture) => {
-            "; the file may be of another architecture: `Checkpoint::infer()` tells it"
+            "; the file may be of another architecture, which `Checkpoint::infer()` shows"
         }
         None => "",
     }

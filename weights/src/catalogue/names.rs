@@ -1,4 +1,4 @@
-//! From what a user writes to a set of weights.
+//! Looks up pretrained weights by name.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use resnet_core::Arch;
 
 use super::Weights;
 
-/// The id of a set of weights in the catalogue: a constant of [`ids`](super::ids).
+/// The id of pretrained weights in the catalogue: a constant of [`ids`](super::ids).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id(pub(super) &'static str);
 
@@ -22,60 +22,65 @@ impl fmt::Display for Id {
     }
 }
 
-/// A name that no set of weights has.
+/// The error for a name that no pretrained weights have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnknownWeights {
-    /// Nothing is called so.
+    /// No weights and no network have this name.
     #[error("unknown weights `{name}`; nearest: {}", .nearest.join(", "))]
     Name {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The three ids and names most like it.
+        /// The three most similar ids and names.
         nearest: Vec<String>,
     },
-    /// The network has no tag of this name.
+    /// The network has no weights with this tag.
     #[error("unknown weights `{arch}.{tag}`; `{arch}` has: {}", .ids.join(", "))]
     Tag {
         /// The network.
         arch: Arch,
-        /// The tag that was asked for.
+        /// The requested tag.
         tag: String,
-        /// The sets there are.
+        /// The ids of the network's weights.
         ids: Vec<String>,
     },
-    /// The network is known, but nobody published weights of it.
+    /// The network is known, but has no published weights.
     #[error("`{arch}`: no weights are published; load a file of your own, or train it")]
     Unpublished {
         /// The network.
         arch: Arch,
     },
-    /// All weights of the network restrict their use, so none of them is meant by its bare name.
+    /// All weights of the network have a restrictive license, so its bare name selects none of
+    /// them.
     #[error("`{arch}`: its weights are not for commercial use, or name no license; if you may use them, name one: {}", .ids.join(", "))]
     Restricted {
         /// The network.
         arch: Arch,
-        /// The sets there are.
+        /// The ids of the network's weights.
         ids: Vec<String>,
     },
-    /// The pattern is none.
+    /// The pattern is not valid.
     #[error("`{pattern}`: expected a pattern of letters, `*`, `?` and `[...]`: {cause}")]
     Pattern {
-        /// The pattern that was asked for.
+        /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// The syntax error.
         cause: String,
     },
 }
 
 impl Weights {
-    /// The set of this name: an id (`resnet50.a1_in1k`), torchvision's name (`ResNet50_Weights.IMAGENET1K_V2` or
-    /// `.DEFAULT`), a repository of the hub (`timm/resnet50.a1_in1k`), or the name of a network, which stands for its
-    /// default: timm's, unless that restricts commercial use.
+    /// Returns the weights with this name, which is one of:
+    ///
+    /// - an id: `resnet50.a1_in1k`
+    /// - torchvision's name: `ResNet50_Weights.IMAGENET1K_V2` or `.DEFAULT`
+    /// - a repository of the Hugging Face hub: `timm/resnet50.a1_in1k`
+    /// - the name of a network, for its default weights: timm's default, or the first weights that
+    ///   allow commercial use
     ///
     /// # Errors
     ///
-    /// If there is no such set; the message names the nearest.
+    /// Returns an error if no weights have this name; the message lists the most similar names.
     pub fn named(name: &str) -> Result<&'static Self, UnknownWeights> {
         let repo = name
             .trim_start_matches("hf-hub:")
@@ -93,11 +98,12 @@ impl Weights {
         }
     }
 
-    /// The sets whose id fits a pattern with `*`, `?` and `[...]`; `resnet50` alone stands for `resnet50.*`.
+    /// Returns the weights whose id matches a pattern with `*`, `?` and `[...]`. `resnet50` alone
+    /// is short for `resnet50.*`.
     ///
     /// # Errors
     ///
-    /// If the pattern is none, or is a plain name that nothing has.
+    /// Returns an error if the pattern is not valid, or is a plain name that no weights have.
     pub fn matching(pattern: &str) -> Result<Vec<&'static Self>, UnknownWeights> {
         let glob = glob::Pattern::new(pattern).map_err(|error| UnknownWeights::Pattern {
             pattern: pattern.into(),
@@ -112,7 +118,7 @@ impl Weights {
     }
 }
 
-/// `ResNet50_Weights.IMAGENET1K_V2`, or `.DEFAULT` for the last version.
+/// Looks up `ResNet50_Weights.IMAGENET1K_V2`, or `.DEFAULT` for the newest version.
 fn of_torchvision(name: &str) -> Option<&'static Weights> {
     let (network, version) = name.split_once('.')?;
     let of_network = |weights: &&Weights| {

@@ -1,4 +1,4 @@
-//! `catalogue.csv`, read once.
+//! Parses `catalogue.csv` once.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ static ALL: LazyLock<Vec<Weights>> = LazyLock::new(|| {
     all
 });
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Deserialize)]
 struct Row {
     id: String,
@@ -45,7 +45,8 @@ struct Row {
 }
 
 impl Weights {
-    /// Every published set of weights of the networks of this zoo: torchvision's and timm's, in timm's order, and our own.
+    /// Returns all published weights for the networks of this zoo: torchvision's and timm's, in
+    /// timm's order, then this project's own.
     pub fn all() -> &'static [Self] {
         &ALL
     }
@@ -94,7 +95,8 @@ fn weights(row: Row) -> Result<Weights, Box<dyn std::error::Error>> {
     })
 }
 
-/// torchvision's sets are fetched from torchvision first, timm's from the hub, as timm does.
+/// Orders the sources: the publisher's server first for torchvision's weights, the Hugging Face hub
+/// first for timm's, as in timm.
 fn sources(
     url: Option<String>,
     repo: String,
@@ -107,7 +109,7 @@ fn sources(
     let Some(url) = url else {
         return Ok(vec![hub]);
     };
-    // `resnet50-0676ba61.pth`: the name carries the hash.
+    // `resnet50-0676ba61.pth`: the file name contains the hash.
     let (_, end) = url.rsplit_once('-').ok_or("a file name without a hash")?;
     let (sha256, _) = end.split_once('.').ok_or("a file name without an ending")?;
     let sha256 = sha256.to_string();

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Labels;
 
-/// A published set of weights: what it is, how good, under which license, where it lies.
+/// Published pretrained weights: network, accuracy, license and sources.
 ///
-/// The rows come from [`Weights::all`]; a set of your own goes through the same functions.
+/// [`Weights::all`] returns the catalogue. A value that you build yourself works with the same
+/// functions.
 ///
 /// ```
 /// use resnet_weights::{Weights, ids};
@@ -25,62 +26,66 @@ use crate::Labels;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// timm's `architecture.tag`: `resnet50d.ra2_in1k`.
+    /// timm's id, `architecture.tag`: `resnet50d.ra2_in1k`.
     pub id: String,
-    /// torchvision's own name, where it published the set: `ResNet50_Weights.IMAGENET1K_V2`.
+    /// torchvision's name if torchvision published the weights: `ResNet50_Weights.IMAGENET1K_V2`.
     pub torchvision: Option<String>,
     /// The network.
     pub arch: Arch,
-    /// Whether the bare name of the network means this set.
+    /// Whether the bare name of the network selects these weights.
     pub default: bool,
-    /// The places that have it, the preferred one first; none for [embedded](Self::is_embedded) weights.
+    /// The sources of the file, the preferred one first; empty for [embedded](Self::is_embedded)
+    /// weights.
     pub sources: Vec<Source>,
-    /// Size of the publisher's file in MiB, where that is published.
+    /// Size of the publisher's file in MiB, if published.
     pub mib: Option<f64>,
-    /// What is known of the file beyond its name: container, element type, keys that it lacks.
+    /// Known facts about the file: container, element type, missing keys.
     pub notes: String,
-    /// Outputs of the classifier: 1000, 11821 for ImageNet-12k, 0 for a backbone alone.
+    /// Outputs of the classifier: 1000 for ImageNet-1k, 11821 for ImageNet-12k, 0 for a headless
+    /// network.
     pub classes: usize,
-    /// The terms it is published under.
+    /// The license of the weights.
     pub license: License,
-    /// Who trained it, on what, how: a paper or a page.
+    /// Links to the page or paper that describes the training.
     pub origin: String,
-    /// Trainable parameters.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Billions of multiply-accumulates (convolutions and classifier) for one image at the size of [`preprocessing`](Self::preprocessing).
+    /// Billions of multiply-accumulates (convolutions and linear layers) for one image at the size
+    /// of [`preprocessing`](Self::preprocessing).
     pub gmacs: f64,
-    /// The preprocessing it was evaluated with: timm's test size, which is above that of training for many sets;
-    /// torchvision's own for torchvision's.
+    /// The preprocessing of the published evaluation. timm evaluates many weights at a larger size
+    /// than they were trained with; torchvision's weights use torchvision's preprocessing.
     pub preprocessing: Preprocessing,
-    /// The preprocessing at the size it was trained with.
+    /// The preprocessing at the training size.
     pub train_preprocessing: Preprocessing,
-    /// Accuracy on ImageNet-1k's validation images, or CIFAR-10's test images, by [`preprocessing`](Self::preprocessing), where it was published.
+    /// Accuracy with [`preprocessing`](Self::preprocessing), if published: on the validation images
+    /// of ImageNet-1k, or the test images of CIFAR-10.
     pub accuracy: Option<Accuracy>,
-    /// The same by [`train_preprocessing`](Self::train_preprocessing).
+    /// Accuracy with [`train_preprocessing`](Self::train_preprocessing), if published.
     pub train_accuracy: Option<Accuracy>,
 }
 
-/// A place on the network that has a file of weights.
+/// A remote source of a file of weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A publisher's file.
     Url {
-        /// Its address.
+        /// The URL.
         url: String,
-        /// The first hexadecimal digits of its sha256, eight or more.
+        /// The first hexadecimal digits of the file's SHA-256, eight or more.
         sha256: String,
     },
-    /// A file of a Hugging Face repository; the hub itself states its sha256.
+    /// A file in a Hugging Face repository. The hub states its SHA-256.
     Hub {
         /// `owner/name`.
         repo: String,
-        /// The file in it.
+        /// The file name in the repository.
         file: String,
     },
 }
 
-/// The terms that weights are published under.
+/// The license of pretrained weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum License {
@@ -90,34 +95,34 @@ pub enum License {
     /// BSD 3-Clause, torchvision's.
     #[serde(rename = "BSD-3-Clause")]
     Bsd3,
-    /// MIT or Apache License 2.0, as one likes: that of this project.
+    /// MIT or Apache License 2.0, at your option: the license of this project.
     #[serde(rename = "MIT OR Apache-2.0")]
     MitOrApache2,
     /// Creative Commons Attribution-NonCommercial 4.0: not for commercial use.
     #[serde(rename = "CC-BY-NC-4.0")]
     CcByNc4,
-    /// The publisher states none, so all rights are reserved.
+    /// The publisher states no license, so all rights are reserved.
     #[serde(rename = "unstated")]
     Unstated,
 }
 
-/// How good a set of weights is.
+/// The accuracy of pretrained weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// Percent of images whose first guess is right.
+    /// Top-1 accuracy in percent.
     pub top1: f64,
-    /// Percent of images with the right class among the first five guesses.
+    /// Top-5 accuracy in percent.
     pub top5: f64,
 }
 
 impl License {
-    /// Whether it allows commercial use.
+    /// Returns whether the license allows commercial use.
     pub fn allows_commercial_use(self) -> bool {
         matches!(self, Self::Apache2 | Self::Bsd3 | Self::MitOrApache2)
     }
 }
 
-/// Its SPDX identifier.
+/// Writes the SPDX identifier.
 impl fmt::Display for License {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -131,12 +136,12 @@ impl fmt::Display for License {
 }
 
 impl Weights {
-    /// The options of its network, with its classes.
+    /// Returns the config of the network, with the number of classes of the weights.
     pub fn config(&self) -> ResNetConfig {
         self.arch.config().with_num_classes(self.classes)
     }
 
-    /// The names of its classes.
+    /// Returns the class names.
     pub fn labels(&self) -> Labels {
         let named = match self.classes {
             1000 => Labels::named("imagenet1k"),
@@ -146,7 +151,7 @@ impl Weights {
         named.unwrap_or_else(|| Labels::numbered(self.classes))
     }
 
-    /// What to tell someone before they use it, if its license restricts that.
+    /// Returns a warning for the user if the license restricts the use of the weights.
     pub fn restriction(&self) -> Option<String> {
         let Self { id, origin, .. } = self;
         match self.license {
@@ -160,7 +165,7 @@ impl Weights {
         }
     }
 
-    /// More bytes than the file can have: eight for each parameter, and room for names.
+    /// Returns an upper bound of the file size: eight bytes per parameter, and 16 MiB for names.
     pub fn max_bytes(&self) -> u64 {
         const NAMES: u64 = 16 << 20;
         self.parameters.saturating_mul(8).saturating_add(NAMES)
@@ -168,8 +173,8 @@ impl Weights {
 }
 
 impl Source {
-    /// The name of the file in our cache: the publisher's, or `{id}.safetensors` for a file of the hub, where
-    /// all are called `model.safetensors`.
+    /// Returns the name of the file in our cache: the publisher's file name, or `{id}.safetensors`
+    /// for a file of the hub, where every file is called `model.safetensors`.
     pub fn file_name(&self, id: &str) -> String {
         match self {
             Self::Url { url, .. } => url.rsplit('/').next().unwrap_or(url).to_string(),

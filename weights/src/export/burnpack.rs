@@ -1,4 +1,4 @@
-//! Writes burnpack, Burn's own format.
+//! Writes burnpack, Burn's format.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,20 +11,21 @@ use resnet_files::write_atomically;
 use super::{FloatType, Save, SaveError};
 
 impl Save {
-    /// Writes Burn's own format, burnpack, with the paths of the module's fields: what
-    /// `burn_store::BurnpackStore` loads into a network of the same config, which is in the metadata under
-    /// `resnet_config`.
+    /// Writes burnpack, Burn's format, with the paths of the module's fields.
+    ///
+    /// `burn_store::BurnpackStore` loads it into a network of the same config. The metadata contain
+    /// the config under `resnet_config`.
     ///
     /// # Errors
     ///
-    /// As [`safetensors`](Self::safetensors).
+    /// Returns an error under the same conditions as [`safetensors`](Self::safetensors).
     pub fn burnpack<B: Backend>(
         &self,
         model: &impl Network<B>,
         path: impl AsRef<Path>,
     ) -> Result<(), SaveError> {
         let path = path.as_ref();
-        // For its checks: the store itself turns a value that is too large into infinity.
+        // Checks the range of all values: the store would turn large values into infinity.
         self.each_tensor(model, path, |_, _| {})?;
         let failed = |source| SaveError::Burnpack {
             path: path.into(),
@@ -46,9 +47,10 @@ impl Save {
     }
 }
 
-/// Casts every float tensor on its way into a file or out of it.
+/// Casts every float tensor when a store is loaded or saved.
 ///
-/// A store keeps the float types of its file, so a file of halves needs this to be loaded on a backend of `f32`:
+/// A store keeps the float types of its file. Use the float type as an adapter to load an `f16`
+/// file on an `f32` backend:
 ///
 /// ```
 /// use burn::backend::Flex;

@@ -5,20 +5,20 @@ use std::str::FromStr;
 
 use burn::tensor::{DType, FloatDType, TensorData};
 
-/// The float type of the tensors in a file, or of a network that computes.
+/// The float type of saved tensors, or of a network's computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FloatType {
     /// 32 bits.
     #[default]
     F32,
-    /// 16 bits, 5 of them for the exponent: up to 65504.
+    /// 16 bits with a 5-bit exponent: up to 65504.
     F16,
-    /// 16 bits, 8 of them for the exponent: the range of `f32`, three digits.
+    /// 16 bits with an 8-bit exponent: the range of `f32`, about three decimal digits.
     Bf16,
 }
 
-/// A name that no float type has.
+/// The error for an unknown float type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}`: expected `f32`, `f16` or `bf16`")]
 #[non_exhaustive]
@@ -39,7 +39,8 @@ impl FloatType {
         FloatDType::from(self).into()
     }
 
-    /// Rounds to nearest, ties to even. The first finite value that becomes infinite is the error.
+    /// Casts with rounding to nearest, ties to even. Returns the first finite value that becomes
+    /// infinite as an error.
     pub(super) fn cast(self, data: TensorData) -> Result<TensorData, f32> {
         if data.dtype == self.dtype() {
             return Ok(data);

@@ -1,4 +1,4 @@
-//! Our cache: a folder of downloaded files, each with its sha256 in a file beside it.
+//! This crate's cache: a folder of downloaded files, each with its SHA-256 in a file beside it.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,23 +12,23 @@ use super::hash_file;
 use super::progress::Progress;
 use super::request::{FileRequest, Place};
 
-/// Our cache, and where its notes go.
+/// The cache folder and the receiver of notes.
 pub(super) struct Cache<'a> {
     pub(super) folder: &'a Path,
     pub(super) progress: &'a dyn Progress,
 }
 
-/// Whether a file of our cache is there and right.
+/// The status of a file in our cache.
 pub(super) enum CacheStatus {
     Absent,
     Right {
         sha256: String,
     },
-    /// Nothing states what its hash should be.
+    /// The hash is unknown, so the file is not verified.
     NoHash {
         sha256: String,
     },
-    /// It had a wrong hash and is removed.
+    /// The file had a wrong hash and was removed.
     Wrong {
         expected: String,
         found: String,
@@ -40,7 +40,8 @@ impl Cache<'_> {
         self.folder.join(&request.name)
     }
 
-    /// Returns the file if it is there and right. Notes a file that is unverified or removed.
+    /// Returns the file if it exists and its hash is right. Reports an unverified or removed file
+    /// in a note.
     pub(super) fn find(&self, request: &FileRequest) -> Result<Option<Found>, FetchError> {
         let path = self.path(request);
         let sha256 = match self.status(request)? {
@@ -48,7 +49,7 @@ impl Cache<'_> {
             CacheStatus::Right { sha256 } => sha256,
             CacheStatus::NoHash { sha256 } => {
                 self.progress.note(&format!(
-                    "`{}`: is used unchecked, as no hash of it is recorded",
+                    "`{}`: is used unverified, because no hash is recorded for it",
                     path.display()
                 ));
                 sha256
@@ -69,7 +70,7 @@ impl Cache<'_> {
         }))
     }
 
-    /// Compares the file with the published hash and the recorded one, and removes a wrong file.
+    /// Compares the file with the published hash and the recorded hash. Removes a wrong file.
     pub(super) fn status(&self, request: &FileRequest) -> Result<CacheStatus, FetchError> {
         let published = match &request.place {
             Place::Url { pin, .. } => Some(pin.clone()),
@@ -103,7 +104,7 @@ impl Cache<'_> {
 
 /// Removes a wrong file and its hash file.
 fn remove(path: &Path, file: File, found: &str, expected: &str) -> Result<(), FetchError> {
-    // Another program may have put the right file there while this one was read.
+    // Another program may have replaced the file while this one hashed it.
     if !is_at(path, file) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::fetcher::Fetch;
 use super::request::FileRequest;
 use crate::Weights;
 
-/// A file of our cache.
+/// A file in our cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheFile {
     /// The path of the file.
@@ -25,7 +25,7 @@ pub struct CacheFile {
 pub enum CacheFileKind {
     /// Weights.
     Weights,
-    /// The sha256 of weights.
+    /// The SHA-256 of weights.
     Hash,
     /// An incomplete download, which a later call resumes.
     Partial,
@@ -41,8 +41,8 @@ pub enum Clean {
 }
 
 impl Fetch {
-    /// Lists the files of `known` weights in our cache, their hashes and their incomplete downloads, sorted by name.
-    /// It leaves out all other files in the folder.
+    /// Lists the files of `known` weights in our cache, their hashes and their incomplete
+    /// downloads, sorted by name. It ignores all other files in the folder.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Fetch {
             let Some(kind) = kind(&path, &known) else {
                 continue;
             };
-            // A file may be gone since the folder was read.
+            // The file may have been removed since the folder was read.
             if let Ok(metadata) = fs::metadata(&path)
                 && metadata.is_file()
             {
@@ -81,7 +81,7 @@ impl Fetch {
         Ok(files)
     }
 
-    /// Removes files of our cache and returns them. Downloads in progress are left alone.
+    /// Removes files from our cache and returns them. Downloads in progress are kept.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Fetch {
             let claimed = claim(&file.path);
             if partial && claimed.is_none() {
                 let path = file.path.display();
-                let note = format!("`{path}`: left alone, as a download of it is under way");
+                let note = format!("`{path}`: kept, because its download is in progress");
                 self.session.note(&note);
                 continue;
             }

@@ -1,11 +1,11 @@
-//! SHA-256, and the digits of it that are known in advance.
+//! SHA-256 hashes and their known first digits.
 
 use std::fmt::Write;
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-/// The digits of a sha256 that a file must have: the first 8 or more, up to all 64.
+/// The known digits of a file's SHA-256: at least the first 8, at most all 64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin(String);
 
@@ -30,7 +30,7 @@ impl Pin {
     }
 }
 
-/// The sha256 of the bytes so far.
+/// A SHA-256 hash that is updated as bytes arrive.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running(Sha256);
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_of_abc_is_that_of_the_standard() {
+    fn hash_of_abc_matches_the_standard() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(&b"abc"[..]).unwrap(), expected);
         assert!(Pin::new("BA7816BF").unwrap().matches(expected));

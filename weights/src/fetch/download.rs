@@ -25,7 +25,7 @@ use super::session::Session;
 use super::source::Address;
 use crate::Weights;
 
-/// Tries one address after the other.
+/// Tries one address after another.
 pub(super) fn download(
     session: &Session,
     weights: &Weights,
@@ -53,7 +53,7 @@ pub(super) fn download(
         let url = address.url.clone();
         let failure = Failure { url, reason };
         if reachable && failures.len() + 1 < addresses.len() {
-            session.note(&format!("{failure}; the next source is tried"));
+            session.note(&format!("{failure}; trying the next source"));
         }
         failures.push(failure);
     }
@@ -67,10 +67,10 @@ pub(super) fn download(
     })
 }
 
-/// Asks the hub for the hashes of files that a user put into our cache, and records them, so that
-/// these files are verified like any other. If the hub does not answer, they stay without a hash.
+/// Asks the hub for the hashes of files that a user put into our cache, and records them. These
+/// files are then verified like downloads. If the hub does not answer, they stay without a hash.
 pub(super) fn record_missing_hashes(session: &Session, requests: &[FileRequest]) {
-    // A user who copies files by hand may have no network, so nothing is retried.
+    // A user who copies files by hand may have no network, so there are no retries.
     let session = &Session {
         retry_policy: session.retry_policy.short(),
         ..session.clone()
@@ -119,7 +119,7 @@ fn from(
             Ok(found)
         }
         other => {
-            // Only a part that a later download can resume is kept.
+            // Keep a part only if a later download can resume it.
             if other.is_ok() || part.length() == 0 {
                 part.remove()?;
             }

@@ -1,4 +1,4 @@
-//! Why a file of weights is not available.
+//! Errors of finding and downloading weights.
 
 use std::fmt;
 use std::io;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a file of weights is not available.
+/// The error for a file of weights that is not available.
 ///
-/// Every message is one line. It names the file or the address, what was found, and what to do.
+/// Every message is one line. It names the file or the address, the cause, and a remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
+#[expect(missing_docs, reason = "the messages explain the fields")]
 pub enum FetchError {
     /// An environment variable has an invalid value.
     #[error("`{name}`: is {found}, expected {expected}; correct it or unset it")]
@@ -21,21 +21,23 @@ pub enum FetchError {
         expected: &'static str,
     },
 
-    /// The user has no home folder, so no folder for our cache is known.
-    #[error("no folder to keep weights in, as no home folder is known; set `RESNET_CACHE` to one")]
+    /// The home folder is unknown, so our cache has no default folder.
+    #[error(
+        "the home folder is unknown, so there is no default cache; set `RESNET_CACHE` to a folder"
+    )]
     NoFolder,
 
-    /// The weights are compiled into programs; there is no file.
+    /// The weights are compiled into programs and have no file.
     #[error(
-        "`{id}`: has no file, as it is in programs built with the feature `embedded`: expected a set that is downloaded; load it by its name"
+        "`{id}`: has no file, because the feature `embedded` compiles it into programs; load it by its name"
     )]
     Embedded { id: String },
 
     /// The weights have no source.
-    #[error("`{id}`: names no place to get its file from; add a source")]
+    #[error("`{id}`: has no source for its file; add one")]
     NoSource { id: String },
 
-    /// A name is unsafe in a path or an address.
+    /// A name is not safe in a path or an address.
     #[error(
         "`{id}`: its source has the {what} {name:?}, expected letters, digits and `.`, `_`, `-`, `+` only, with a letter or digit first"
     )]
@@ -66,8 +68,8 @@ pub enum FetchError {
 
     /// A file of our cache cannot be written.
     #[error(
-        "`{}`: cannot be written; check the space left and your right to write there, and try again (a download goes on \
-         where it stopped), or set `RESNET_CACHE` to another folder", .path.display()
+        "`{}`: cannot be written; check the space left and your right to write there, and try again (an interrupted \
+         download resumes), or set `RESNET_CACHE` to another folder", .path.display()
     )]
     Write { path: PathBuf, source: io::Error },
 
@@ -79,7 +81,7 @@ pub enum FetchError {
         source: io::Error,
     },
 
-    /// The file is not on this machine, and the network is switched off.
+    /// The file is not on this machine, and the network is disabled.
     #[error(
         "`{id}`: not on this machine, and the network is switched off (`RESNET_OFFLINE`, `HF_HUB_OFFLINE`); looked for {}; \
          switch it on, or get {url} by hand and put it at `{}`", list(.looked), .path.display()
@@ -91,7 +93,7 @@ pub enum FetchError {
         path: PathBuf,
     },
 
-    /// The file is not on this machine, and the library was built without the feature `download`.
+    /// The file is not on this machine, and the crate was built without the feature `download`.
     #[error(
         "`{id}`: not on this machine, and this program was built without the feature `download`; looked for {}; build it with \
          that feature, or get {url} by hand and put it at `{}`", list(.looked), .path.display()
@@ -104,13 +106,13 @@ pub enum FetchError {
     },
 
     /// The program canceled the download: [`Progress::is_canceled`](super::Progress::is_canceled).
-    #[error("`{name}`: the download was canceled; repeat it to go on where it stopped")]
+    #[error("`{name}`: the download was canceled; repeat it to resume")]
     Canceled { name: String },
 
     /// No source provided the file.
     #[error(
-        "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (a \
-         download cut short goes on where it stopped), or get {url} by hand and put it at `{}`",
+        "`{id}`: not on this machine, and cannot be downloaded: {}; check the network and `HTTPS_PROXY` and repeat (an \
+         interrupted download resumes), or get {url} by hand and put it at `{}`",
         lines(.failures), .path.display()
     )]
     Download {
@@ -121,7 +123,7 @@ pub enum FetchError {
     },
 }
 
-/// Why one address did not provide the file.
+/// The reason why one address did not provide the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {

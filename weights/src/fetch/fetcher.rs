@@ -1,4 +1,4 @@
-//! The public entry: finds a file on this machine, or downloads it.
+//! The public entry point: finds a file on this machine, or downloads it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -16,20 +16,22 @@ use super::settings::{Settings, absolute};
 use super::source::Location;
 use crate::Weights;
 
-/// Gets the files of published weights: from our cache, from the caches of PyTorch and
-/// huggingface_hub, or from the network into our cache.
+/// Finds or downloads the files of published weights.
 ///
-/// A file is used only if its sha256 is right. The one exception is a file of the hub that a user
-/// put into our cache by hand: if the hub cannot be asked for the hash, the file is used unverified,
-/// and a note says so.
+/// It searches our cache and the caches of PyTorch and huggingface_hub, then downloads the file
+/// into our cache.
+///
+/// Every file must have the right SHA-256. The one exception is a hub file that a user put into our
+/// cache by hand: if the hub does not answer with the hash, the file is used unverified, and a note
+/// says so.
 ///
 /// | Variable | Meaning |
 /// |---|---|
 /// | `RESNET_CACHE` | folder of our cache; by default `resnet-burn` in the user's cache folder |
 /// | `RESNET_OFFLINE`, `HF_HUB_OFFLINE` | `1`: never use the network |
-/// | `RESNET_MIRROR` | address of a folder with the publishers' files, used instead of the publishers |
-/// | `HF_ENDPOINT`, `HF_TOKEN` | another address of the Hugging Face hub, and a token for it |
-/// | `TORCH_HOME`, `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` | where PyTorch and huggingface_hub keep files |
+/// | `RESNET_MIRROR` | URL of a folder with the publishers' files, used instead of the publishers |
+/// | `HF_ENDPOINT`, `HF_TOKEN` | another URL of the Hugging Face hub, and a token for it |
+/// | `TORCH_HOME`, `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` | the caches of PyTorch and huggingface_hub |
 /// | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, in upper or lower case |
 ///
 /// ```
@@ -46,20 +48,22 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// Creates it with the settings in the environment variables.
+    /// Creates a `Fetch` with the settings of the environment variables.
     ///
     /// # Errors
     ///
-    /// Returns an error if a variable is invalid, or neither `RESNET_CACHE` nor a home folder is known.
+    /// Returns an error if a variable is invalid, or if neither `RESNET_CACHE` nor a home folder is
+    /// known.
     pub fn from_env() -> Result<Self, FetchError> {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Creates it with settings from `lookup`, which returns the value of an environment variable.
+    /// Creates a `Fetch` with the settings from `lookup`, which returns the value of an environment
+    /// variable.
     ///
     /// # Errors
     ///
-    /// As for [`from_env`](Self::from_env).
+    /// Returns an error under the same conditions as [`from_env`](Self::from_env).
     pub fn from_variables(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, FetchError> {
         #[cfg(feature = "progress")]
         let progress = Arc::new(super::progress::Bar::default());
@@ -73,20 +77,20 @@ impl Fetch {
         Ok(Self { session })
     }
 
-    /// Sets the folder of our cache. It is created when it is needed.
+    /// Sets the folder of our cache. It is created on demand.
     pub fn with_cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.session.settings.cache = absolute(folder.into());
         self
     }
 
-    /// Switches the network off.
+    /// Sets whether to work offline.
     pub fn with_offline(mut self, offline: bool) -> Self {
         self.session.settings.offline = offline;
         self
     }
 
-    /// Sets what shows notes and progress. The default is
-    /// [`Notes`](super::Notes), or a bar with the feature `progress`.
+    /// Sets the receiver of notes and progress. The default is [`Notes`](super::Notes), or a
+    /// progress bar with the feature `progress`.
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.session.progress = progress;
         self
@@ -103,33 +107,34 @@ impl Fetch {
         &self.session.settings.cache
     }
 
-    /// Returns whether the network is switched off.
+    /// Returns whether the network is disabled.
     pub fn is_offline(&self) -> bool {
         self.session.settings.offline
     }
 
-    /// Finds a file of the weights on this machine: in our cache, in PyTorch's, or in that of huggingface_hub.
+    /// Finds a file of the weights on this machine: in our cache, or in the cache of PyTorch or
+    /// huggingface_hub.
     ///
-    /// A file with a wrong hash is removed from our cache, and passed over in the others.
+    /// A file with a wrong hash is removed from our cache. In the other caches it is ignored.
     ///
     /// # Errors
     ///
-    /// Returns an error if the weights have no valid source, a file of our cache cannot be read, or
-    /// a wrong file cannot be removed.
+    /// Returns an error if the weights have no valid source, if a file of our cache cannot be read,
+    /// or if a wrong file cannot be removed.
     pub fn find(&self, weights: &Weights) -> Result<Option<Found>, FetchError> {
         self.find_any(&FileRequest::all(weights)?)
     }
 
-    /// Finds a file of the weights on this machine, or downloads one from the first source that has
-    /// it. A mirror is asked first.
+    /// Finds a file of the weights on this machine, or downloads it from the first source that
+    /// provides it. A mirror comes first.
     ///
-    /// An interrupted download is resumed, in this call or a later one. If two programs want the
+    /// An interrupted download is resumed, in this call or a later one. If two programs request the
     /// same file, one downloads it and the other waits.
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find). Returns an error as well if the network is switched off, no
-    /// source provides the file, or it cannot be written.
+    /// Returns an error under the same conditions as [`find`](Self::find), and if the network is
+    /// disabled, no source provides the file, or it cannot be written.
     pub fn fetch(&self, weights: &Weights) -> Result<Found, FetchError> {
         let mut requests = FileRequest::all(weights)?;
         if self.session.settings.network.mirror.is_some() {
@@ -171,8 +176,8 @@ impl Fetch {
         Ok(None)
     }
 
-    /// Returns the error of a file that is not on this machine and must not be downloaded. It names
-    /// all places that were searched, and how a user can get the file by hand.
+    /// Returns the error for a file that is not on this machine and must not be downloaded. It
+    /// lists the searched places and explains how to get the file by hand.
     fn not_here(
         &self,
         weights: &Weights,

@@ -1,4 +1,4 @@
-//! Verifies files in the caches of other programs. They are used in place and never changed.
+//! Verifies files in the caches of other programs. They are used in place and never modified.
 
 use super::digest::sha256;
 use super::disk::{is_absent, open};
@@ -6,13 +6,13 @@ use super::found::Found;
 use super::progress::Progress;
 use super::source::ForeignFile;
 
-/// Returns the file if it is there and right. Any other file is passed over, with a note.
+/// Returns the file if it exists and its hash is right. Any other file is ignored, with a note.
 pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> {
     let ForeignFile { path, origin, pin } = file;
     let Some(pin) = pin else {
         if path.is_file() {
             let path = path.display();
-            progress.note(&format!("`{path}`: passed over, as its hash is not known"));
+            progress.note(&format!("`{path}`: ignored, because its hash is unknown"));
         }
         return None;
     };
@@ -24,7 +24,7 @@ pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> 
         }),
         Ok(sha256) => {
             progress.note(&format!(
-                "`{}`: has the sha256 {sha256}, expected {}; passed over",
+                "`{}`: has the sha256 {sha256}, expected {}; ignored",
                 path.display(),
                 pin.as_str()
             ));
@@ -34,7 +34,7 @@ pub(super) fn find(file: ForeignFile, progress: &dyn Progress) -> Option<Found> 
         Err(error) => {
             let path = path.display();
             progress.note(&format!(
-                "`{path}`: passed over, as it cannot be read: {error}"
+                "`{path}`: ignored, because it cannot be read: {error}"
             ));
             None
         }

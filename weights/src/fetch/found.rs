@@ -1,20 +1,20 @@
-//! A file of weights that was found, and where.
+//! A file of weights and its origin.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// A file of weights, verified where its sha256 is known.
+/// A file of weights. It is verified if its SHA-256 is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The path of the file.
     pub path: PathBuf,
     /// The cache that has the file.
     pub origin: Origin,
-    /// The sha256 of its content, 64 hexadecimal digits.
+    /// The SHA-256 of its content, 64 hexadecimal digits.
     pub sha256: String,
 }
 
-/// Where a file of weights was found.
+/// The origin of a file of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -24,7 +24,7 @@ pub enum Origin {
     Torch,
     /// The cache of huggingface_hub.
     HuggingFace,
-    /// The network. The file is now in our cache.
+    /// Downloaded. The file is now in our cache.
     Downloaded,
 }
 

@@ -1,4 +1,4 @@
-//! The file beside a file of our cache that records its sha256, as `sha256sum` writes it.
+//! Hash files: they record the SHA-256 of a file in our cache, in the format of `sha256sum`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(super) fn path(file: &Path) -> PathBuf {
     with_ending(file, ".sha256")
 }
 
-/// Returns the content of a hash file, a line that `sha256sum --check` reads.
+/// Returns the content of a hash file, one line that `sha256sum --check` accepts.
 #[cfg_attr(
     not(feature = "download"),
     expect(dead_code, reason = "nothing is downloaded")
@@ -23,12 +23,12 @@ pub(super) fn line(sha256: &str, name: &str) -> String {
     format!("{sha256}  {name}\n")
 }
 
-/// Reads the recorded sha256 of a file; `None` if there is no hash file.
+/// Reads the recorded SHA-256 of a file. Returns `None` if there is no hash file.
 ///
 /// # Errors
 ///
-/// Returns an error if the hash file cannot be read or is malformed. Malformed must not mean
-/// missing, because a file without a hash is used unverified.
+/// Returns an error if the hash file cannot be read or is malformed. A malformed file must not
+/// count as a missing one, because a file without a hash is used unverified.
 pub(super) fn read(file: &Path) -> Result<Option<Pin>, FetchError> {
     let hash_file = path(file);
     let opened = match open(&hash_file) {
@@ -44,7 +44,7 @@ pub(super) fn read(file: &Path) -> Result<Option<Pin>, FetchError> {
     let name = file.file_name().and_then(|name| name.to_str());
     let pin = read.ok().and_then(|_| {
         let (digits, rest) = text.lines().next()?.split_once(' ')?;
-        // `sha256sum` writes a second space, or a star.
+        // `sha256sum` writes a second space, or an asterisk.
         let named = rest.strip_prefix([' ', '*'])?;
         Pin::whole(digits).filter(|_| Some(named) == name)
     });

@@ -2,26 +2,29 @@
 
 use std::io::{self, Write};
 
-/// Shows a user what a [`Fetch`](super::Fetch) does.
+/// A receiver of the notes and progress of a [`Fetch`](super::Fetch).
 pub trait Progress: Send + Sync {
-    /// Shows a note of one line: a wait for another program, a retry, a wrong file removed.
+    /// Shows a note of one line, such as a wait for another program, a retry, or the removal of a
+    /// wrong file.
     fn note(&self, message: &str);
 
-    /// Starts the download of a file: `total` is its size in bytes, `done` the bytes of an earlier download.
-    /// The handle is called with each number of new bytes, and dropped at the end.
+    /// Starts the download of a file. `total` is its size in bytes, `done` the number of bytes from
+    /// an earlier download. The returned handle is called with the number of new bytes, and dropped
+    /// at the end.
     fn begin(&self, file: &str, total: Option<u64>, done: u64) -> ProgressHandle;
 
-    /// Returns whether to stop: a download then ends with [`FetchError::Canceled`](super::FetchError::Canceled), and
-    /// the next one goes on where it stopped. Asked before each chunk of bytes and during pauses between retries.
+    /// Returns whether to cancel the download. It then ends with
+    /// [`FetchError::Canceled`](super::FetchError::Canceled), and the next call resumes it. Called
+    /// before each chunk of bytes and during pauses between retries.
     fn is_canceled(&self) -> bool {
         false
     }
 }
 
-/// Receives the number of bytes that have just arrived.
+/// A callback that receives the number of new bytes.
 pub type ProgressHandle = Box<dyn FnMut(u64) + Send>;
 
-/// Writes notes to standard error.
+/// Writes notes to standard error, and shows no progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Notes;
 
@@ -62,9 +65,10 @@ mod bar {
 
     use super::{Notes, Progress, ProgressHandle};
 
-    /// Shows a progress bar for each download on standard error: size, speed and time left. Notes appear above the bars.
+    /// Shows a progress bar for each download on standard error: size, speed and remaining time.
+    /// Notes appear above the bars.
     ///
-    /// Without a terminal it shows the notes only.
+    /// Without a terminal it shows only the notes.
     #[derive(Clone, Debug, Default)]
     pub struct Bar(MultiProgress);
 

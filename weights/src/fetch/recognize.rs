@@ -1,4 +1,4 @@
-//! Recognizes published files by name and sha256, in any folder.
+//! Recognizes published files in any folder by their name and SHA-256.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,8 +7,8 @@ use super::digest::{Pin, sha256};
 use crate::{Source, Weights};
 
 impl Weights {
-    /// Returns the published weights in a file: its name is the publisher's, and its sha256 that of
-    /// the catalogue. Files of the hub are not recognized, because they share one name.
+    /// Returns the published weights in a file whose name and SHA-256 match the catalogue. Files of
+    /// the hub are not recognized, because they all have the same name.
     pub fn of_file(path: impl AsRef<Path>) -> Option<&'static Self> {
         let path = path.as_ref();
         let name = path.file_name()?.to_str()?;
@@ -25,7 +25,8 @@ impl Weights {
     }
 }
 
-/// Returns the sha256 of a file. If it cannot be read, the empty text matches no pin.
+/// Returns the SHA-256 of a file. For an unreadable file it returns an empty string, which matches
+/// no pin.
 fn hash_of(path: &Path) -> String {
     File::open(path).and_then(sha256).unwrap_or_default()
 }

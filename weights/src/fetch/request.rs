@@ -1,14 +1,14 @@
-//! A request for one file of published weights, with names that are safe in paths and addresses.
+//! Requests for files of published weights, with names that are safe in paths and URLs.
 
 use super::digest::Pin;
 use super::error::FetchError;
 use super::settings::{HUB, hub_address};
 use crate::{Source, Weights};
 
-/// A request for a file of weights.
+/// A request for one file of weights.
 #[derive(Clone, Debug)]
 pub(super) struct FileRequest {
-    /// The file name in our cache, or the id of weights in the program.
+    /// The file name in our cache, or the id of embedded weights.
     pub(super) name: String,
     pub(super) place: Place,
 }
@@ -29,7 +29,8 @@ impl FileRequest {
     ///
     /// # Errors
     ///
-    /// Returns an error if the weights have no source, or a source has an unsafe name or no valid hash.
+    /// Returns an error if the weights have no source, or a source has an unsafe name or no valid
+    /// hash.
     pub(super) fn all(weights: &Weights) -> Result<Vec<Self>, FetchError> {
         let id = &weights.id;
         if weights.is_embedded() {
@@ -76,12 +77,12 @@ impl FileRequest {
         Ok(Self { name, place })
     }
 
-    /// Returns whether the request is for a file, and not for weights in the program.
+    /// Returns whether the request is for a file, not for embedded weights.
     pub(super) fn is_for_file(&self) -> bool {
         self.place != Place::Program
     }
 
-    /// Returns the error of a request for weights in the program.
+    /// Returns the error for a request for embedded weights, which have no file.
     pub(super) fn has_no_file(&self) -> FetchError {
         let id = self.name.clone();
         FetchError::Embedded { id }
@@ -95,7 +96,7 @@ impl FileRequest {
         }
     }
 
-    /// Returns the publisher's own address, whatever the mirror and the endpoint.
+    /// Returns the publisher's URL, regardless of mirror and endpoint.
     pub(super) fn published_address(&self) -> Result<String, FetchError> {
         match &self.place {
             Place::Url { url, .. } => Ok(url.clone()),
@@ -105,7 +106,8 @@ impl FileRequest {
     }
 }
 
-/// Returns whether every system accepts the file name, and none of our own files has it.
+/// Returns whether the file name is valid on every operating system and different from the names of
+/// our own files.
 pub(super) fn is_file_name(name: &str) -> bool {
     name.len() <= 200
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_lead_elsewhere_are_unfit() {
+    fn names_that_escape_the_folder_are_rejected() {
         for name in [
             "", ".", "..", "../a", "a/b", "a\\b", "/a", "c:a", "a\0", ".a", "a.part", "a.sha256",
             "a?b", "a b", "~", "a.",

@@ -1,22 +1,22 @@
-//! Timeouts and retries of downloads.
+//! Timeouts and retries for downloads.
 
 use std::time::Duration;
 
-/// How long a download waits for a server, and how often it retries.
+/// The timeouts and retries of downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Timeout of a connection, including TLS. 20 s by default.
+    /// Timeout of a connection, including TLS. The default is 20 s.
     pub connect: Duration,
-    /// Timeout of the response headers, at most `idle`. 60 s by default.
+    /// Timeout of the response headers, at most `idle`. The default is 60 s.
     pub response: Duration,
-    /// Timeout of the next bytes. 60 s by default. The total time of a download has no limit.
+    /// Timeout between bytes. The default is 60 s. The total time of a download is not limited.
     pub idle: Duration,
-    /// Number of consecutive requests that may fail. A request that brings new bytes before it fails
-    /// starts the count anew. 5 by default.
+    /// Number of consecutive failed requests before giving up. A request that receives new bytes
+    /// resets the count. The default is 5.
     pub attempts: u32,
-    /// Pause before the first retry; each further pause is twice as long. 1 s by default.
+    /// Pause before the first retry, doubled for each further retry. The default is 1 s.
     pub first_pause: Duration,
-    /// Longest pause, even if the server asks for a longer one. 60 s by default.
+    /// Longest pause, even if the server requests a longer one. The default is 60 s.
     pub longest_pause: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The settings that all parts of a fetch share.
+//! The state that all steps of a fetch share.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::retry_policy::RetryPolicy;
 use super::settings::Settings;
 use super::source::table::Sources;
 
-/// Settings, retry policy, and where notes and progress go.
+/// Settings, retry policy, sources, and the receiver of notes and progress.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) settings: Settings,
@@ -45,8 +45,8 @@ impl Session {
         }
     }
 
-    /// Returns a published address and the path to put its file at by hand. It prefers an address
-    /// whose hash is published, because that file is verified without the network.
+    /// Returns a URL and the path to store its file at by hand. Prefers a URL with a published
+    /// hash, because that file is verified without the network.
     pub(super) fn by_hand(
         &self,
         requests: &[FileRequest],

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 
-/// The address of the Hugging Face hub.
+/// The URL of the Hugging Face hub.
 pub(super) const HUB: &str = "https://huggingface.co";
 
-/// Folders, and whether and how the network is used.
+/// Cache folders and network settings.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) cache: PathBuf,
-    /// The folder where `torch.hub` keeps files.
+    /// The cache folder of `torch.hub`.
     pub(super) torch: Option<PathBuf>,
-    /// The folder where `huggingface_hub` keeps repositories.
+    /// The cache folder of `huggingface_hub`.
     pub(super) hub: Option<PathBuf>,
     pub(super) offline: bool,
     pub(super) network: Network,
@@ -24,7 +24,8 @@ pub(super) struct Settings {
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "no network"))]
 pub(super) struct Network {
-    /// The address of the hub. Like the mirror it begins with `http://` or `https://`, without a slash at the end.
+    /// The URL of the hub. Like the mirror, it begins with `http://` or `https://` and has no
+    /// trailing slash.
     pub(super) endpoint: String,
     pub(super) mirror: Option<String>,
     pub(super) token: Option<Secret>,
@@ -33,12 +34,12 @@ pub(super) struct Network {
     pub(super) no_proxy: String,
 }
 
-/// Returns the address of a file of the hub at `endpoint`.
+/// Returns the URL of a file of the hub at `endpoint`.
 pub(super) fn hub_address(endpoint: &str, repo: &str, file: &str) -> String {
     format!("{endpoint}/{repo}/resolve/main/{file}")
 }
 
-/// A text that `Debug` hides.
+/// A string that `Debug` hides.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "no network"))]
 pub(super) struct Secret(pub(super) String);
@@ -94,7 +95,7 @@ impl Settings {
     }
 }
 
-/// Makes a path absolute, so that messages show one that works in any folder.
+/// Makes a path absolute, so that the path in a message works in any folder.
 pub(super) fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
@@ -105,7 +106,7 @@ impl Variables<'_> {
     fn folder(&self, name: &str) -> Option<PathBuf> {
         let value = (self.0)(name).filter(|value| !value.is_empty())?;
         let path = Path::new(&value);
-        // PyTorch and huggingface_hub call Python's `expanduser`, which does the same.
+        // PyTorch and huggingface_hub expand `~` the same way, with Python's `expanduser`.
         let below_home = path.strip_prefix("~").ok();
         match below_home.and_then(|rest| Some(dirs::home_dir()?.join(rest))) {
             Some(path) => Some(path),

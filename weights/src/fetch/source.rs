@@ -1,7 +1,7 @@
-//! The places that may have a file of weights.
+//! The sources that may have a file of weights.
 //!
-//! A new source is one file below this one, with an implementation of [`WeightSource`], and one row
-//! of the [`table`].
+//! To add a source, add a module with an implementation of [`WeightSource`], and a row to the
+//! [`table`].
 
 mod embedded;
 mod hub;
@@ -18,19 +18,19 @@ use super::digest::Pin;
 use super::found::Origin;
 use super::request::FileRequest;
 
-/// A place that may have a file of weights.
+/// A source that may have a file of weights.
 trait WeightSource {
-    /// Returns where this source keeps the requested file and which hash it must have; `None` if
-    /// it does not keep files of this kind. The file itself may be missing.
+    /// Returns where this source keeps the requested file and which hash the file must have.
+    /// Returns `None` if it does not keep this kind of file. The file itself may be missing.
     fn locate(&self, request: &FileRequest) -> Option<Location>;
 }
 
-/// Where a source keeps a file, and what verifies it.
+/// The location of a file at a source, and the hash that verifies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// The program itself; there is no file.
     Program,
-    /// A path in our cache. The published hash and the recorded one verify the file.
+    /// A path in our cache. Verified against the published and the recorded hash.
     OurCache(PathBuf),
     ForeignCache(ForeignFile),
     Network(Address),
@@ -41,7 +41,7 @@ pub(super) enum Location {
 pub(super) struct ForeignFile {
     pub(super) path: PathBuf,
     pub(super) origin: Origin,
-    /// The hash the file must have; without one the file is not used.
+    /// The hash that the file must have. A file without a known hash is not used.
     pub(super) pin: Option<Pin>,
 }
 
@@ -50,6 +50,6 @@ pub(super) struct ForeignFile {
 #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "no network"))]
 pub(super) struct Address {
     pub(super) url: String,
-    /// The hash the file must have; `None` if the server states it.
+    /// The hash that the file must have, or `None` if the server states it.
     pub(super) pin: Option<Pin>,
 }

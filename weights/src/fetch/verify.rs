@@ -1,4 +1,4 @@
-//! Verifies the files of our cache again.
+//! Verifies the files in our cache.
 
 use std::path::PathBuf;
 
@@ -8,43 +8,43 @@ use super::fetcher::Fetch;
 use super::request::FileRequest;
 use crate::Weights;
 
-/// The result of [`Fetch::verify`] for a file.
+/// The result of [`Fetch::verify`] for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The path of the file.
     pub path: PathBuf,
-    /// Whether its content is right.
+    /// The result of the verification.
     pub verdict: Verdict,
 }
 
-/// Whether the content of a file is right.
+/// The result of comparing a file's hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The hash is right.
     Right {
-        /// The sha256.
+        /// The SHA-256 of the file.
         sha256: String,
     },
-    /// The hash was wrong, and the file is removed.
+    /// The hash was wrong, and the file was removed.
     Wrong {
-        /// The sha256 that the file should have had, or its first digits.
+        /// The expected SHA-256, or its first digits.
         expected: String,
-        /// The sha256 that the file had.
+        /// The SHA-256 of the removed file.
         found: String,
     },
-    /// Nothing states what the hash should be. The file was put there by hand.
+    /// The hash is unknown: the file was put into the cache by hand.
     NoHash {
-        /// The sha256 of the file.
+        /// The SHA-256 of the file.
         sha256: String,
     },
 }
 
 impl Fetch {
-    /// Hashes every file of our cache that belongs to the weights, and removes wrong files.
+    /// Hashes every file of the weights in our cache, and removes wrong files.
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find).
+    /// Returns an error under the same conditions as [`find`](Self::find).
     pub fn verify(&self, weights: &Weights) -> Result<Vec<Verified>, FetchError> {
         let mut verified: Vec<Verified> = Vec::new();
         for request in FileRequest::all(weights)? {

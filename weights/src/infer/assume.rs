@@ -1,4 +1,4 @@
-//! What keys and shapes do not tell, and what is assumed in its place.
+//! Default assumptions for options that keys and shapes do not show.
 
 use resnet_core::{
     AntiAlias, Arch, BlockKind, GlobalPool, NormKind, ResNetConfig, ShortcutKind, StemKind,
@@ -8,31 +8,31 @@ use resnet_core::{
 use super::Shapes;
 use crate::Checkpoint;
 
-/// An option of a network that the keys of its file do not tell.
+/// An assumed value of an option that the keys of the file do not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumption {
-    /// The option, by its name in [`Overrides`](crate::Overrides).
+    /// The name of the option in [`Overrides`](crate::Overrides).
     pub option: &'static str,
-    /// The value that is assumed.
+    /// The assumed value.
     pub assumed: String,
-    /// How to say otherwise.
+    /// How to set another value.
     pub otherwise: String,
-    /// Whether networks with these keys and another value are in use, so that users should be told.
+    /// Whether networks with the same keys and another value are common, so that users should know.
     pub matters: bool,
 }
 
-/// How users settle the kind of norm.
+/// How users set the kind of normalization.
 const NORMS: &str = "say which norm it has: `Overrides` with `norm=group:N`, where N divides the channels of every norm, \
      `Overrides` with `norm=instance`, or `Overrides` with `norm=batch_stats` (batch norm with `track_running_stats=False`)";
 
 const GROUPS: usize = 32;
 
-/// Tells the norm from its tensors: running statistics are those of batch norm. Without them,
-/// group norm of 32 groups is customary, where the channels allow it.
+/// Infers the kind of normalization from its tensors. Running statistics indicate BatchNorm.
+/// Without them, GroupNorm with 32 groups is assumed if the channels allow it.
 ///
 /// # Errors
 ///
-/// What is open, and what to do.
+/// Returns the undetermined property and advice for the user.
 pub(super) fn norm(
     shapes: &Shapes<'_>,
     config: &ResNetConfig,
@@ -62,14 +62,14 @@ pub(super) fn norm(
         return Ok(NormKind::Batch);
     }
     if weights == 0 {
-        let cause = "its norms have no parameters, so that its keys do not tell their kind";
+        let cause = "its norms have no parameters, so the keys do not show their kind";
         return Err((cause.into(), NORMS));
     }
     let group = NormKind::Group { groups: GROUPS };
     match config.clone().with_norm(group).validate() {
         Err(error) if error.field == "norm.groups" => Err((
             format!(
-                "its norms have no running statistics, and {GROUPS} groups, the customary number, do not divide their \
+                "its norms have no running statistics, and {GROUPS} groups, the usual number, do not divide their \
                  channels"
             ),
             NORMS,
@@ -78,14 +78,15 @@ pub(super) fn norm(
     }
 }
 
-/// `bn1.weight`, `layer1.0.bn2.weight`, and the norm of a shortcut.
+/// Returns whether the key is the weight of a normalization layer: `bn1.weight`,
+/// `layer1.0.bn2.weight`. Shortcut layers do not count.
 fn is_norm_weight(key: &str) -> bool {
     let mut parts = key.rsplit('.');
     let is_weight = parts.next() == Some("weight");
     is_weight && parts.next().is_some_and(|part| part.starts_with("bn"))
 }
 
-/// Lists the assumptions about a network that was told from its keys.
+/// Lists the assumptions about a network that was inferred from its keys.
 pub(super) fn all(
     checkpoint: &Checkpoint,
     config: &ResNetConfig,
@@ -141,7 +142,7 @@ pub(super) fn all(
         _ => {}
     }
     if config.shortcut == ShortcutKind::ZeroPad {
-        let assumed = "zero_pad (every second pixel, half of the zeros before the channels and half behind them)";
+        let assumed = "zero_pad (every second pixel; half of the zero channels before, half after the others)";
         let otherwise = "other ways to pad are not supported";
         all.push(assume("shortcut", assumed, otherwise, false));
     }
@@ -186,19 +187,24 @@ pub(super) fn all(
     all
 }
 
-/// Heads of segmentation networks, whose backbones are usually dilated.
+/// Returns whether the key belongs to a segmentation head; backbones of segmentation networks are
+/// usually dilated.
 fn is_segmentation(key: &str) -> bool {
     let heads = ["aux_classifier", "decode_head", "auxiliary_head"];
     key.split('.').any(|part| heads.contains(&part))
 }
 
-/// One line on the assumptions that users should be told, if there are any.
+/// Returns a one-line note on the assumptions that users should know, if there are any.
 pub(super) fn note(name: &str, assumptions: &[Assumption]) -> Option<String> {
-    let told: Vec<String> = assumptions
+    let shown: Vec<String> = assumptions
         .iter()
         .filter(|assumption| assumption.matters)
         .map(|a| format!("{}={} (else {})", a.option, a.assumed, a.otherwise))
         .collect();
-    (!told.is_empty())
-        .then(|| format!("taken for {name}; the keys do not tell {}", told.join(", ")))
+    (!shown.is_empty()).then(|| {
+        format!(
+            "{name}: assumes {}, which the keys do not show",
+            shown.join(", ")
+        )
+    })
 }

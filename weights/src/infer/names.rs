@@ -1,10 +1,10 @@
-//! The names of networks.
+//! Names of networks.
 
 use resnet_core::{AntiAlias, Arch, BlockKind, ResNetConfig, ShortcutKind};
 
 use super::Inferred;
 
-/// The config with its name, if it has one.
+/// Returns the config with its name, if it has one.
 pub(super) fn with_its_name(config: &ResNetConfig) -> Inferred {
     let shown = |config: ResNetConfig| config.with_num_classes(0).with_in_channels(3);
     let same = |arch: &Arch| shown(arch.config()) == shown(config.clone());
@@ -12,7 +12,7 @@ pub(super) fn with_its_name(config: &ResNetConfig) -> Inferred {
     let arch = Arch::ALL.iter().copied().find(same);
     Inferred {
         config: config.clone(),
-        // A name that leaves out the anti-aliasing is that of another network.
+        // `names` ignores anti-aliasing, so its CIFAR name is right only without anti-aliasing.
         name: arch.map_or_else(
             || {
                 name.filter(|name| {
@@ -26,7 +26,7 @@ pub(super) fn with_its_name(config: &ResNetConfig) -> Inferred {
     }
 }
 
-/// The name of a network, and the other named networks that a checkpoint cannot tell from it.
+/// Returns the name of a network, and the other named networks that have the same keys and shapes.
 pub(super) fn names(config: &ResNetConfig) -> (Option<String>, Vec<Arch>) {
     let plain = |config: ResNetConfig| {
         config
@@ -49,7 +49,7 @@ fn named(name: &str, config: &ResNetConfig, plain: impl Fn(ResNetConfig) -> ResN
     ResNetConfig::named(name).is_ok_and(|found| plain(found) == plain(config.clone()))
 }
 
-/// The name that a CIFAR network of these stages would have.
+/// Returns the name that a CIFAR network with these stages would have.
 fn cifar_name(config: &ResNetConfig) -> Option<String> {
     let stage = config.stages.first()?;
     let n = stage.depth;

@@ -1,4 +1,4 @@
-//! From shapes by key to the options that they show.
+//! Infers options from the shapes of a state dict.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use resnet_core::{
     StemPool,
 };
 
-/// Shapes by key.
+/// The shapes of a state dict, by key.
 pub(super) struct Shapes<'a>(pub(super) BTreeMap<&'a str, &'a [usize]>);
 
 impl Shapes<'_> {
@@ -22,7 +22,8 @@ impl Shapes<'_> {
             .ok_or_else(|| format!("no `{key}`"))
     }
 
-    /// The shape of a convolution: out, in / groups, height, width.
+    /// Returns the shape of a convolution's weight: output channels, input channels / groups,
+    /// height, width.
     fn conv(&self, key: &str) -> Result<[usize; 4], String> {
         let shape = self.get(key)?;
         let conv: Result<[usize; 4], _> = shape.try_into();
@@ -31,7 +32,7 @@ impl Shapes<'_> {
             .ok_or_else(|| format!("`{key}`: expected four extents, found {shape:?}"))
     }
 
-    /// The length of a vector.
+    /// Returns the length of a vector.
     fn len(&self, key: &str) -> Result<usize, String> {
         match self.get(key)? {
             [len] => Ok(*len),
@@ -102,7 +103,7 @@ impl Shapes<'_> {
         }
     }
 
-    /// The stage, or none if the file has no such stage.
+    /// Returns the config of a stage, or `None` if the file has no such stage.
     fn stage(&self, stage: usize) -> Result<Option<StageConfig>, String> {
         let block = |i: usize, name: &str| format!("layer{stage}.{i}.{name}");
         let depth = (0..)
@@ -140,7 +141,8 @@ impl Shapes<'_> {
         }))
     }
 
-    /// The width of a stage before cardinality and base width: a quarter of a bottleneck's output.
+    /// Returns the width of a stage before cardinality and base width: a quarter of the
+    /// bottleneck's output channels.
     fn planes(&self, stage: usize) -> Result<usize, String> {
         let [out, ..] = self.conv(&format!("layer{stage}.0.conv3.weight"))?;
         Ok((out / 4).max(1))
@@ -166,7 +168,7 @@ impl Shapes<'_> {
         if !self.has("layer1.0.se.fc1.weight") {
             return Ok(AttentionKind::None);
         }
-        // The last block is the widest, and least rounded.
+        // The last block is the widest, so its reduction ratio is least affected by rounding.
         let last = self
             .0
             .iter()

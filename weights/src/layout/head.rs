@@ -1,4 +1,4 @@
-//! The classifier of a file, under any of its usual names.
+//! Finds the classifier of a state, under any of its usual names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,31 +7,32 @@ use group::{Group, Levels, NAMES, Row, above, first_part, groups, is_aside, is_b
 
 mod group;
 
-/// What follows the backbone.
+/// The head of a network: the layers after the backbone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Head {
-    /// Nothing.
+    /// No head.
     #[default]
     None,
     /// One linear layer.
     Linear,
-    /// More than one layer, or something else.
+    /// Several layers, or another module.
     Layers {
-        /// The parts it consists of: `fc`, `head`.
+        /// The names of its modules: `fc`, `head`.
         name: String,
     },
 }
 
-/// A head, and its tensors: torchvision's key, the name in the state, the tensor.
+/// A head and its tensors. Each row is torchvision's key, the name in the state, and the tensor.
 pub(super) struct Found<'a> {
     pub(super) head: Head,
     pub(super) rows: Vec<(String, String, &'a Entry)>,
-    /// The part of another name that is taken for the classifier.
+    /// The name of a layer that counts as the classifier despite its unusual name.
     pub(super) unusual: Option<String>,
 }
 
-/// Finds the head among what is below the root of a state beside the backbone, and in the parts above the root:
-/// `backbone.conv1.weight` goes with `head.fc.weight`. `others` are the roots of the other states of the file.
+/// Finds the head among the tensors below the root that are not in the backbone (`inside`), and in
+/// the modules above the root: `backbone.conv1.weight` may have its classifier in `head.fc.weight`.
+/// `others` are the roots of the other states of the file.
 pub(super) fn find_head<'a>(
     root: &str,
     backbone: &BTreeMap<String, (String, &Entry)>,
@@ -110,8 +111,9 @@ pub(super) fn find_head<'a>(
     }
 }
 
-/// The level and place of the classifier: the only linear layer of a known name, the nearest first; without one, the only
-/// linear layer with a bias that takes the features.
+/// Returns the level and index of the classifier. It is the only linear layer with a usual name, at
+/// the lowest level that has such names. Without usual names, it is the only linear layer with a
+/// bias whose inputs are the features.
 fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usize)> {
     for (depth, level) in levels.iter().enumerate() {
         let known: Vec<usize> = (0..level.len())
@@ -119,7 +121,8 @@ fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usi
             .collect();
         let fits = |place: &&usize| {
             let group = &level[**place];
-            // Below the root, a classifier of other inputs is an error of its own.
+            // At level 0, a classifier with another number of inputs counts too and gives a shape
+            // error later.
             group.is_linear() && (group.takes(features) || depth == 0 && known.len() == 1)
         };
         match known.iter().filter(fits).collect::<Vec<_>>()[..] {
@@ -139,7 +142,7 @@ fn candidate(levels: &Levels<'_>, features: Option<usize>) -> Option<(usize, usi
     unusual.next().filter(|_| unusual.next().is_none())
 }
 
-/// Gives the layers of a head keys of which none is that of a single layer.
+/// Renames the layers of a multi-layer head, so that none has the key of a single linear layer.
 fn rename_layers(rows: &mut [(String, String, &Entry)], group: &Group<'_>) {
     for (key, name, _) in rows {
         if first_part(name) == group.name {
@@ -151,7 +154,7 @@ fn rename_layers(rows: &mut [(String, String, &Entry)], group: &Group<'_>) {
     }
 }
 
-/// The channels of the last map.
+/// Returns the number of channels of the last feature map.
 fn features(backbone: &BTreeMap<String, (String, &Entry)>) -> Option<usize> {
     let last = (1..=4)
         .rev()

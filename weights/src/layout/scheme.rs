@@ -1,17 +1,17 @@
-//! The keys of other code bases for the same tensors.
+//! Translates the keys of other libraries into torchvision's.
 
 use std::collections::BTreeSet;
 
-/// How the keys of a state dict are spelled.
+/// The naming scheme of the keys in a state dict.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scheme {
-    /// torchvision, timm, OpenMMLab, and CIFAR networks after kuangliu and akamaster.
+    /// torchvision, timm, OpenMMLab, and the CIFAR networks of kuangliu and akamaster.
     Torchvision,
     /// `ResNetModel` of the transformers library.
     Transformers,
-    /// `Sequential(*model.children())`, fastai's bodies among them.
+    /// `Sequential(*model.children())`, as in fastai's bodies.
     Sequence {
-        /// The child that is the first stage.
+        /// The index of the child that is the first stage.
         first: usize,
         /// The number of stages.
         stages: usize,
@@ -23,7 +23,7 @@ const SEQUENCE: Scheme = Scheme::Sequence {
     stages: 0,
 };
 
-/// Keys of the first convolution, and the schemes that have it so.
+/// Keys of the first convolution, and the schemes that use them.
 pub(super) const STEMS: [(&str, &[Scheme]); 7] = [
     ("conv1.weight", &[Scheme::Torchvision]),
     ("conv1.0.weight", &[Scheme::Torchvision]),
@@ -53,11 +53,11 @@ const DEEP_STEMS: [(&str, &str); 12] = [
     ("stem.7.", "bn1."),
 ];
 
-/// The most children of a sequence before its first stage.
+/// The highest index of the first stage in a sequence.
 const MAX_FIRST: usize = 8;
 
 impl Scheme {
-    /// The scheme with its numbers, if a first block is among the keys below a root.
+    /// Returns the scheme with its numbers, if the keys contain a first block.
     pub(super) fn below(self, keys: &BTreeSet<String>) -> Option<Self> {
         let has = |key: &str| keys.contains(key);
         match self {
@@ -74,8 +74,9 @@ impl Scheme {
         }
     }
 
-    /// Whether a pool follows the stem, where the number of children tells: convolution, norm, activation and pool come
-    /// before the first stage in torchvision and timm. The place of a pool may hold an identity.
+    /// Returns whether a pool follows the stem, if the number of children shows it. In torchvision
+    /// and timm, convolution, norm, activation and pool precede the first stage. The pool may be an
+    /// identity.
     pub(super) fn stem_pool(self) -> Option<bool> {
         match self {
             Self::Sequence { first, .. } if first < 4 => Some(false),
@@ -83,7 +84,7 @@ impl Scheme {
         }
     }
 
-    /// Translates a key of stem and stages; `None` for any other.
+    /// Translates a key of the stem or a stage. Returns `None` for any other key.
     pub(super) fn translate(self, key: &str) -> Option<String> {
         match self {
             Self::Torchvision => translate_torchvision(key),
@@ -119,7 +120,7 @@ fn translate_torchvision(key: &str) -> Option<String> {
     })
 }
 
-/// `encoder.stages.S.layers.B.layer.N.convolution` is `layer(S+1).B.conv(N+1)`.
+/// Translates `encoder.stages.S.layers.B.layer.N.convolution` into `layer(S+1).B.conv(N+1)`.
 fn translate_transformers(key: &str) -> Option<String> {
     if let Some(rest) = key.strip_prefix("embedder.embedder.") {
         let (part, rest) = rest.split_once('.')?;
@@ -151,7 +152,7 @@ fn translate_transformers(key: &str) -> Option<String> {
     }
 }
 
-/// The number before the first dot, and what follows.
+/// Splits off the number before the first dot.
 fn number(text: &str) -> Option<(usize, &str)> {
     let (number, rest) = text.split_once('.')?;
     Some((number.parse().ok()?, rest))

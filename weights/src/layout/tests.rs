@@ -1,4 +1,4 @@
-//! Unit tests of the layouts.
+//! Unit tests for layouts.
 
 use super::*;
 use crate::Dtype;
@@ -13,7 +13,7 @@ fn entry(key: &str, shape: &[usize]) -> Entry {
     }
 }
 
-/// A network of one stage of 8 channels below `root`.
+/// Returns a network of one stage with 8 channels below `root`.
 fn network(root: &str) -> Vec<Entry> {
     let conv = |key: &str, input| entry(&format!("{root}{key}"), &[8, input, 3, 3]);
     vec![
@@ -63,12 +63,12 @@ fn a_network_is_found_below_any_path() {
 }
 
 #[test]
-fn a_first_convolution_alone_is_no_network() {
+fn a_first_convolution_alone_is_not_a_network() {
     assert_eq!(roots(&[entry("vgg.conv1.weight", &[8, 3, 3, 3])]), [""; 0]);
 }
 
 #[test]
-fn averaged_weights_come_first_and_others_are_asked_for() {
+fn averaged_weights_are_preferred_and_other_networks_require_a_choice() {
     let choice = |roots: &[&str]| {
         let entries: Vec<Entry> = roots.iter().flat_map(|root| network(root)).collect();
         let states = find(&entries);
@@ -109,7 +109,7 @@ fn the_classifier_has_many_names() {
 }
 
 #[test]
-fn heads_of_several_layers_are_no_classifier() {
+fn heads_of_several_layers_are_not_a_classifier() {
     let layers: [(&str, &[usize]); 2] = [("fc.0.weight", &[8, 8]), ("fc.2.weight", &[5, 8])];
     let found = view(&with(
         network("net."),
@@ -124,7 +124,7 @@ fn heads_of_several_layers_are_no_classifier() {
     assert_eq!(found.head, Head::Layers { name: "fc".into() });
     assert!(found.places.contains_key("fc.2.weight"));
 
-    // A second classifier on the outputs of the first.
+    // A second classifier takes the outputs of the first.
     let second: [(&str, &[usize]); 2] = [("0.fc.weight", &[1000, 8]), ("1.weight", &[2, 1000])];
     let found = view(&with(network("0."), &second));
     assert_eq!(
@@ -136,7 +136,7 @@ fn heads_of_several_layers_are_no_classifier() {
 }
 
 #[test]
-fn a_matrix_of_other_inputs_is_no_classifier() {
+fn a_linear_layer_with_other_inputs_is_not_a_classifier() {
     let found = view(&with(network("encoder."), &[("head.weight", &[5, 9])]));
     assert_eq!(
         found.head,
@@ -147,9 +147,9 @@ fn a_matrix_of_other_inputs_is_no_classifier() {
     assert_eq!(found.left_out, ["head.weight"]);
 }
 
-/// The backbone gives 8 channels.
+/// The backbone has 8 output channels.
 #[test]
-fn layers_between_backbone_and_classifier_or_behind_it_are_no_classifier() {
+fn layers_before_or_after_a_classifier_make_a_layered_head() {
     let linear = |name: &str, out: usize, input: usize| {
         vec![
             (format!("{name}.weight"), vec![out, input]),
@@ -217,7 +217,7 @@ fn layers_between_backbone_and_classifier_or_behind_it_are_no_classifier() {
 }
 
 #[test]
-fn convolutions_attention_and_learned_pools_before_a_classifier_are_layers() {
+fn convolutions_attention_and_learned_pools_before_a_classifier_make_a_layered_head() {
     for (name, parts) in [
         ("projection", vec![("projection.weight", vec![8, 8])]),
         (
@@ -242,7 +242,7 @@ fn convolutions_attention_and_learned_pools_before_a_classifier_are_layers() {
         };
         assert!(found.contains(name), "{found}");
     }
-    // Weights of a loss, thresholds, and a convolution of another part.
+    // Loss weights, thresholds, and a convolution of another module.
     let others: [(&str, &[usize]); 4] = [
         ("net.fc.weight", &[3, 8]),
         ("ce.weight", &[3]),
@@ -253,7 +253,7 @@ fn convolutions_attention_and_learned_pools_before_a_classifier_are_layers() {
 }
 
 #[test]
-fn networks_inside_a_network_keep_their_own_tensors() {
+fn nested_networks_keep_their_own_tensors() {
     let mut entries = with(network(""), &[("fc.weight", &[3, 8])]);
     entries.extend(with(network("module."), &[("module.fc.weight", &[5, 8])]));
     let states = find(&entries);
@@ -266,7 +266,7 @@ fn networks_inside_a_network_keep_their_own_tensors() {
         assert_eq!(fc.shape, [classes, 8]);
         assert_eq!(found.left_out.len(), 5, "{name}: {:?}", found.left_out);
     }
-    // Two tensors for one place stay, and no network has the second.
+    // Both tensors with the same key stay; the second is not part of the network.
     let twice = with(
         network(""),
         &[("layer1.module.0.conv1.weight", &[8, 8, 3, 3])],
@@ -279,14 +279,14 @@ fn networks_inside_a_network_keep_their_own_tensors() {
 }
 
 #[test]
-fn many_first_convolutions_are_searched_in_no_time() {
+fn many_first_convolutions_are_searched_quickly() {
     let first = |i: usize| entry(&format!("a{i}.conv1.weight"), &[8, 3, 3, 3]);
     let entries: Vec<Entry> = (0..100_000).map(first).collect();
     assert_eq!(find(&entries).len(), 0);
 }
 
 #[test]
-fn what_stands_beside_a_network_is_left_out() {
+fn tensors_outside_a_network_are_left_out() {
     let head: [(&str, &[usize]); 6] = [
         ("module.projection_head.0.weight", &[4, 8]),
         ("module.prototypes.weight", &[30, 8]),
@@ -298,7 +298,7 @@ fn what_stands_beside_a_network_is_left_out() {
     let found = view(&with(network("module."), &head));
     assert_eq!(found.head, Head::Linear);
     assert_eq!(found.left_out.len(), 5);
-    // The classifier of another network, and a head two parts above.
+    // The classifier of another network, and a head two levels above.
     let mut both = network("a.student.backbone.");
     both.extend(network("a.teacher.backbone."));
     let both = with(
@@ -316,7 +316,7 @@ fn what_stands_beside_a_network_is_left_out() {
 }
 
 #[test]
-fn the_only_linear_layer_is_the_classifier_whatever_its_name() {
+fn the_only_linear_layer_is_the_classifier_under_any_name() {
     for root in ["", "encoder."] {
         let head: [(&str, &[usize]); 2] = [("out_.weight", &[5, 8]), ("out_.bias", &[5])];
         let found = view(&with(network(root), &head));
@@ -328,7 +328,7 @@ fn the_only_linear_layer_is_the_classifier_whatever_its_name() {
 }
 
 #[test]
-fn wrapped_parts_have_the_keys_of_what_they_wrap() {
+fn wrapped_modules_have_unwrapped_keys() {
     let mut entries = network("model.");
     for entry in &mut entries {
         entry.key = entry
@@ -342,7 +342,7 @@ fn wrapped_parts_have_the_keys_of_what_they_wrap() {
 }
 
 #[test]
-fn sequences_tell_whether_a_pool_follows_the_stem() {
+fn sequences_show_whether_a_pool_follows_the_stem() {
     let sequence = |first: usize| {
         let stage = |key: &str| entry(&format!("{first}.0.{key}"), &[8, 8, 3, 3]);
         let linear = format!("{}.weight", first + 2);

@@ -1,5 +1,5 @@
-//! Modules that wrap another one and add a part to its keys: DataParallel, `torch.compile`, FSDP, activation
-//! checkpointing.
+//! Modules that wrap another module and add a component to its keys: DataParallel, `torch.compile`,
+//! FSDP, activation checkpointing.
 
 const WRAPPERS: [&str; 5] = [
     "module",
@@ -9,14 +9,14 @@ const WRAPPERS: [&str; 5] = [
     "_forward_module",
 ];
 
-/// Returns the key without the parts of wrappers.
+/// Returns the key without the components of wrappers.
 pub(super) fn without(key: &str) -> String {
     let parts = key.split('.').filter(|part| !WRAPPERS.contains(part));
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// Returns what precedes `stem` in a key that ends in it, whatever wrappers stand in between: empty, or with a dot at its
-/// end.
+/// Returns the prefix of a key that ends in `stem`, ignoring wrappers within `stem`. The prefix is
+/// empty or ends in a dot.
 pub(super) fn root<'a>(key: &'a str, stem: &str) -> Option<&'a str> {
     let mut rest = key;
     for (place, expected) in stem.rsplit('.').enumerate() {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wrappers_may_stand_anywhere() {
+    fn wrappers_are_ignored_at_any_place() {
         let stem = "conv1.0.weight";
         assert_eq!(root("conv1.0.weight", stem), Some(""));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Without the feature `onnx`: an error that names it.
+//! The replacement without the feature `onnx`: an error that names the feature.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::Opened;
 use crate::read::Content;
 use crate::{Entry, ReadError};
 
-/// None: nothing is opened without the feature.
+/// An empty type, because no file can be opened without the feature.
 pub(crate) enum Tensors {}
 
 impl Tensors {

@@ -1,4 +1,5 @@
-//! The feature `onnx`: the network of `resnet-onnx` as entries, its errors with the name of the file.
+//! The feature `onnx`: converts the network of `resnet-onnx` to entries, and its errors to errors
+//! with the file name.
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ impl Tensors {
     }
 }
 
-/// Reads an ONNX file called `file` in messages; `folder` is where its external data are.
+/// Reads an ONNX file. `file` is its name in messages, `folder` the folder of its external data.
 pub(crate) fn open(
     file: &str,
     content: Content,

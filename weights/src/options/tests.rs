@@ -1,4 +1,4 @@
-//! Tests of overrides and of configs as JSON.
+//! Tests for overrides and for configs as JSON.
 
 use super::*;
 use resnet_core::{Arch, AttentionKind, StemKind, StemPool};
@@ -24,7 +24,7 @@ fn the_table_has_every_option() {
 }
 
 #[test]
-fn values_are_names_numbers_and_json() {
+fn values_may_be_names_numbers_or_json() {
     let config = with(&[
         "stem=conv3x3:16",
         "stem_pool=none",
@@ -47,7 +47,7 @@ fn values_are_names_numbers_and_json() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_option_and_value() {
     let message = |change: &str| with(&[change]).unwrap_err().to_string();
     assert_eq!(message("norm"), "expected OPTION=VALUE, found `norm`");
     assert!(

@@ -1,10 +1,11 @@
-//! Zip archives as `torch.save` writes them, around a mistake of zip 9.8 (seen in 9.8.2).
+//! Opens zip archives of `torch.save`, with a workaround for a bug of the `zip` crate (seen in
+//! 9.8.2).
 //!
-//! PyTorch puts zip64 records of 76 bytes between the table of contents and the last record, and
-//! plain 32-bit numbers in the latter. By default the zip crate takes "last record minus the size
-//! of the table" for the start of the table, which is 76 bytes too far, and believes it where
-//! another entry begins there: where the first entry takes 46 + 21 + 9 bytes, that is, where the
-//! name of the archive has 21 letters.
+//! PyTorch writes 76 bytes of zip64 records between the central directory and the end record, and
+//! 32-bit numbers in the end record. By default the `zip` crate computes the start of the central
+//! directory from the end record, which is then 76 bytes too high. It accepts this start if another
+//! entry begins there. That happens if the first entry has 46 + 21 + 9 bytes, so if the archive
+//! name has 21 letters.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -19,14 +20,14 @@ const LAST_RECORD_BYTES: u64 = 22;
 const ZIP64_RECORDS_BYTES: u64 = 76;
 const ZIP64_MARK: &[u8] = b"PK\x06\x06";
 
-/// Opens an archive that starts where its file starts.
+/// Opens an archive that begins at the start of its file.
 pub(super) fn open<R: Read + Seek>(input: R) -> ZipResult<ZipArchive<R>> {
     let archive_offset = ArchiveOffset::Known(0);
     ZipArchive::with_config(Config { archive_offset }, input)
 }
 
-/// Returns a copy without zip64 records where pytorch-reader, which opens archives by the default
-/// of the zip crate, would not find the table of contents.
+/// Returns a copy without zip64 records if pytorch-reader, which uses the default of the `zip`
+/// crate, would not find the central directory.
 pub(super) fn readable_copy(path: &Path) -> io::Result<Option<TempPath>> {
     let input = || File::open(path).map(BufReader::new);
     let entries = |archive: ZipResult<ZipArchive<BufReader<File>>>| archive.ok().map(|a| a.len());

@@ -1,4 +1,4 @@
-//! An open checkpoint: its index, and its tensors one at a time.
+//! An open checkpoint, whose tensors are read one at a time.
 
 use std::fmt;
 
@@ -18,26 +18,29 @@ mod open;
 
 use notes::quoted;
 
-/// An open file of weights: its index, and its tensors one at a time.
+/// An open file of weights: an index of tensors, which are read one at a time.
 ///
 /// # The network in the file
 ///
-/// A training checkpoint holds the state dict below a key, often behind a prefix, beside the
-/// optimizer and other things: `model_state_dict` and `module.`, `state_dict` and `model.`. The
-/// checkpoint enters the only path below which a residual network lies, whatever its name and
-/// depth. It knows the keys of torchvision and timm, of OpenMMLab, of the transformers library,
-/// and of `Sequential(*model.children())`. If there are several networks and the path of exactly
-/// one names a moving average (`model_ema`, `state_dict_ema`), it takes that one. Otherwise
-/// [`with_state`](Self::with_state) chooses. [`notes`](Self::notes) tells what was left out.
+/// A training checkpoint contains the state dict below a key, beside the optimizer and other
+/// values. The keys of the state dict often have a prefix. Examples are `model_state_dict` with
+/// `module.`, and `state_dict` with `model.`.
+///
+/// The checkpoint searches all paths for the state dict of a residual network. It knows the keys of
+/// torchvision, timm, OpenMMLab, the transformers library, and `Sequential(*model.children())`.
+///
+/// Of several networks, it selects the only one whose path contains `ema`, an exponential moving
+/// average (`model_ema`, `state_dict_ema`). Otherwise [`with_state`](Self::with_state) selects the
+/// network. [`notes`](Self::notes) lists the ignored tensors.
 pub struct Checkpoint {
     file: String,
     container: Container,
-    /// All tensors of the file under the file's keys.
+    /// All tensors of the file, by the file's keys.
     all: Vec<Entry>,
     states: Vec<State>,
     choice: Choice,
     view: View,
-    /// What the file says about the network, beside its tensors.
+    /// Metadata of the file.
     metadata: Metadata,
     source: Source,
     /// Deleted after `source` is dropped, which keeps the files open.
@@ -62,7 +65,7 @@ impl Checkpoint {
             return Err(ReadError::NoTensors { file });
         }
         let states = match container {
-            // The reader of graphs has named the tensors itself.
+            // `resnet-onnx` has already named the tensors.
             Container::Onnx => Vec::new(),
             _ => layout::find(&all),
         };
@@ -84,12 +87,11 @@ impl Checkpoint {
         })
     }
 
-    /// Reads the file as the network below `name`, one of [`states`](Self::states) or a part of
-    /// its path that no other has.
+    /// Selects the network `name`: one of [`states`](Self::states), or a unique part of its path.
     ///
     /// # Errors
     ///
-    /// If the file has no such network, or several.
+    /// Returns an error if the file has no such network, or several.
     pub fn with_state(mut self, name: &str) -> Result<Self, ReadError> {
         let part = |state: &State| {
             let path = format!(".{}.", state.name());
@@ -120,18 +122,18 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The path or name the checkpoint was opened by.
+    /// Returns the path or name that was opened.
     pub fn name(&self) -> &str {
         &self.file
     }
 
-    /// How the file lays its tensors out.
+    /// Returns the container format of the file.
     pub fn container(&self) -> Container {
         self.container
     }
 
-    /// The path of dictionaries and prefixes below which the network lies:
-    /// `state_dict.module`, or `.` for the whole file. None if there is no network, or several.
+    /// Returns the path of the state dict in the file, such as `state_dict.module`, or `.` for the
+    /// whole file. Returns `None` if there is no network, or if several exist and none is selected.
     pub fn state(&self) -> Option<&str> {
         match self.choice {
             Choice::One(place) => Some(self.states[place].name()),
@@ -139,28 +141,28 @@ impl Checkpoint {
         }
     }
 
-    /// The paths of all networks in the file.
+    /// Returns the paths of all networks in the file.
     pub fn states(&self) -> impl ExactSizeIterator<Item = &str> {
         self.states.iter().map(State::name)
     }
 
-    /// Keys of the file that do not belong to the network.
+    /// Returns the keys of the file that do not belong to the network.
     pub fn left_out(&self) -> &[String] {
         &self.view.left_out
     }
 
-    /// The tensors of the network, sorted by key, without the path before their keys; those of
-    /// the whole file if there is no network, or several.
+    /// Returns the tensors of the network, sorted by key. Their keys are relative to
+    /// [`state`](Self::state). Without a selected network, returns the tensors of the whole file.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.view.entries.iter()
     }
 
-    /// All tensors of the file, under the file's keys.
+    /// Returns all tensors of the file, by the file's keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
         self.all.iter()
     }
 
-    /// Key and tensor under the names of torchvision and timm.
+    /// Returns pairs of keys and tensors, with the keys of torchvision and timm.
     pub(crate) fn by_key(&self) -> impl Iterator<Item = (&str, &Entry)> {
         let entry = |place: usize| self.view.entries.get(place);
         let places = self.view.places.iter();
@@ -175,7 +177,7 @@ impl Checkpoint {
         self.view.stem_pool
     }
 
-    /// Whether the file holds several networks and none was chosen.
+    /// Returns whether the file has several networks and none is selected.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.choice == Choice::Several
     }
@@ -184,28 +186,27 @@ impl Checkpoint {
         &self.metadata
     }
 
-    /// The network that the file describes beside its tensors: ONNX files do, and what [`Save`](crate::Save) wrote.
+    /// Returns the config in the file. ONNX files and files of [`Save`](crate::Save) have one.
     pub(crate) fn config(&self) -> Option<&ResNetConfig> {
         self.metadata.config.as_ref()
     }
 
-    /// The names of the classes, where the file tells them: files that [`Save`](crate::Save) wrote may.
+    /// Returns the class names in the file. Files of [`Save`](crate::Save) may have them.
     pub fn labels(&self) -> Option<&Labels> {
         self.metadata.labels.as_ref()
     }
 
-    /// How the network wants its images, where the file tells it: files that [`Save`](crate::Save) wrote may.
+    /// Returns the preprocessing in the file. Files of [`Save`](crate::Save) may have it.
     pub fn preprocessing(&self) -> Option<Preprocessing> {
         self.metadata.preprocessing
     }
 
-    /// What turns logits into probabilities, where the file tells it: files that
-    /// [`Save`](crate::Save) wrote may.
+    /// Returns the output activation in the file. Files of [`Save`](crate::Save) may have it.
     pub fn output_activation(&self) -> Option<OutputActivation> {
         self.metadata.activation
     }
 
-    /// The tensor of this name, if the file has it.
+    /// Returns the tensor with this key, if it exists.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         let entries = &self.view.entries;
         entries
@@ -214,11 +215,12 @@ impl Checkpoint {
             .and_then(|index| entries.get(index))
     }
 
-    /// Reads a tensor in the file's element type, in row-major order.
+    /// Reads a tensor in row-major order, with the file's element type.
     ///
     /// # Errors
     ///
-    /// A key the file does not have, a damaged tensor, or one larger than the file.
+    /// Returns an error if the file does not have the key, or if the tensor is damaged or larger
+    /// than the file.
     pub fn read(&self, key: &str) -> Result<TensorData, ReadError> {
         match self.get(key) {
             Some(entry) => self.read_entry(entry),

@@ -4,19 +4,19 @@ use std::fmt;
 
 use super::ReadError;
 
-/// How the tensors are laid out in a file, told from its first bytes.
+/// The container format of a file, detected from its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Container {
-    /// What `torch.save` writes since PyTorch 1.6.
+    /// The zip format of `torch.save`, since PyTorch 1.6.
     Zip,
-    /// What `torch.save` wrote from PyTorch 0.1.10 to 1.5.
+    /// The legacy format of `torch.save`, from PyTorch 0.1.10 to 1.5.
     Legacy,
-    /// What `torch.save` wrote before PyTorch 0.1.10.
+    /// The tar format of `torch.save`, before PyTorch 0.1.10.
     Tar,
-    /// A pickle by itself, which cannot hold the values of tensors.
+    /// A bare pickle, which cannot contain the values of tensors.
     Pickle,
-    /// The format of the safetensors library.
+    /// The safetensors format.
     Safetensors,
     /// A graph of ONNX operators with its weights.
     Onnx,
@@ -35,13 +35,12 @@ impl fmt::Display for Container {
     }
 }
 
-/// Enough of a file to tell its format: a TAR archive has its mark in bytes 257 to 262.
+/// The number of bytes that detect every format: tar has its magic number in bytes 257 to 262.
 pub(super) const HEAD_BYTES: usize = 512;
 
 const TAR_MARK: std::ops::Range<usize> = 257..262;
 
-/// The first object of a legacy file, 0x1950a86a20f9469cfc6c, as binary and as text pickles
-/// spell it.
+/// The first object of a legacy file, 0x1950a86a20f9469cfc6c, in binary and in text pickles.
 const LEGACY_MAGIC: [&[u8]; 2] = [
     &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19],
     b"119547037146038801333356",
@@ -55,7 +54,7 @@ const GIVE_CHECKPOINT: &str = if cfg!(feature = "onnx") {
     "give a .pth, .pt or .safetensors file"
 };
 
-/// Files often taken for checkpoints: first bytes, what they are, what to do.
+/// Other formats that users often confuse with checkpoints: first bytes, description, advice.
 const FOREIGN: [(&[u8], &str, &str); 9] = [
     (
         b"version https://git-lfs",
@@ -84,7 +83,7 @@ const FOREIGN: [(&[u8], &str, &str); 9] = [
     (b"%PDF", "a PDF document", GIVE_CHECKPOINT),
 ];
 
-/// Tells the format of a file that starts with `head`.
+/// Detects the format of a file that starts with `head`.
 pub(super) fn detect(file: &str, head: &[u8]) -> Result<Container, ReadError> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Ok(Container::Zip);
@@ -114,10 +113,10 @@ pub(super) fn detect(file: &str, head: &[u8]) -> Result<Container, ReadError> {
     Err(describe_text(file, head))
 }
 
-/// A little-endian length, then the `{` that opens the JSON header.
+/// Returns whether the file starts with a little-endian length and the `{` of a JSON header.
 ///
-/// A length far beyond the limit still counts, for a better message, unless the file starts
-/// with the byte that opens every binary pickle.
+/// A length far beyond the limit also counts, for a better error message, unless the first byte is
+/// the one of binary pickles.
 fn starts_like_safetensors(head: &[u8]) -> bool {
     let Some((length, rest)) = head.split_first_chunk::<8>() else {
         return false;
@@ -126,10 +125,11 @@ fn starts_like_safetensors(head: &[u8]) -> bool {
     rest.first() == Some(&b'{') && (plausible || (length[0] != 0x80 && length[7] < b' '))
 }
 
-/// A protobuf message whose field 1 is a small number, the version of the format, followed by another
-/// field of `ModelProto`: ONNX has no mark of its own.
+/// Returns whether the file looks like ONNX, which has no magic number. Field 1 must be a small
+/// number, the IR version, followed by another field of `ModelProto`.
 fn starts_like_onnx(head: &[u8]) -> bool {
-    // Producer, its version, domain, model version, description, graph, operators, properties.
+    // Producer name and version, domain, model version, doc string, graph, opset imports, metadata
+    // properties.
     const NEXT: [u8; 8] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
     matches!(head, [0x08, 1..=0x7f, next, ..] if NEXT.contains(next))
 }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_files_are_named() {
+    fn errors_name_the_kind_of_other_files() {
         assert!(message(b"\n<HTML>").contains("is a web page"));
         assert!(message(b"{\"error\": 404}").contains("is a JSON text"));
         assert!(message(b"version https://git-lfs.github.com/spec/v1").contains("git lfs pull"));
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn header_length_that_looks_like_a_pickle_is_safetensors() {
-        // A header of 128 bytes starts with 0x80, as a pickle does.
+        // A header of 128 bytes starts with 0x80, like a pickle.
         let head = b"\x80\0\0\0\0\0\0\0{\"a\":1}";
         assert_eq!(detect("f", head).unwrap(), Container::Safetensors);
         assert_eq!(

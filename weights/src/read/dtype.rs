@@ -1,14 +1,14 @@
-//! The element types of tensors in files.
+//! Element types of tensors in files.
 
 use std::fmt;
 
 use burn::tensor::{Element, TensorData};
 use half::{bf16, f16};
 
-/// The type of the elements of a tensor in a file.
+/// The element type of a tensor in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the names say it all")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum Dtype {
     F64,
     F32,
@@ -26,7 +26,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Bytes of one element.
+    /// Returns the size of one element in bytes.
     pub const fn size_bytes(self) -> usize {
         match self {
             Dtype::F64 | Dtype::I64 | Dtype::U64 => 8,
@@ -36,14 +36,14 @@ impl Dtype {
         }
     }
 
-    /// Whether the elements are floating-point numbers.
+    /// Returns whether the elements are floating-point numbers.
     pub const fn is_float(self) -> bool {
         matches!(self, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
     }
 
-    /// Copies little-endian `bytes` once, into memory aligned for the elements.
+    /// Copies little-endian `bytes` into aligned memory.
     ///
-    /// `bytes` must hold exactly the elements of `shape`.
+    /// `bytes` must contain exactly the elements of `shape`.
     pub(crate) fn decode(self, bytes: &[u8], shape: &[usize]) -> TensorData {
         match self {
             Dtype::F64 => collect(bytes, shape, f64::from_le_bytes),
@@ -74,7 +74,7 @@ fn collect<const N: usize, E: Element>(
 }
 
 impl fmt::Display for Dtype {
-    /// The name PyTorch gives the type, without `torch.`.
+    /// Writes PyTorch's name of the type, without `torch.`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Dtype::F64 => "float64",

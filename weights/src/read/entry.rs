@@ -2,34 +2,34 @@
 
 use super::Dtype;
 
-/// One tensor of a checkpoint: what the index says, without its values.
+/// A tensor in the index of a checkpoint, without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub(crate) key: String,
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
     pub(crate) size_bytes: usize,
-    /// Index into the tensors of the source, which keeps them in its own order.
+    /// Index into the tensors of the source, whose order may differ.
     pub(crate) place: usize,
 }
 
 impl Entry {
-    /// The PyTorch key, after unwrapping: `layer1.0.conv1.weight`.
+    /// Returns the key relative to the state dict: `layer1.0.conv1.weight`.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The element type in the file.
+    /// Returns the element type in the file.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// The extents, outermost first, empty for a scalar.
+    /// Returns the shape; it is empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// Bytes of the values, once they are read.
+    /// Returns the size of the values in bytes, once they are read.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes
     }

@@ -1,17 +1,16 @@
-//! Why a checkpoint cannot be read.
+//! Errors of reading checkpoints.
 
 use std::error::Error;
 use std::io;
 
-
-/// Why a checkpoint, or a tensor of it, cannot be read.
+/// The error for a checkpoint or tensor that cannot be read.
 ///
-/// Every message names the file, says what was found and what to do.
+/// Every message names the file, the cause and a remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
+#[expect(missing_docs, reason = "the messages explain the fields")]
 pub enum ReadError {
-    /// The operating system refuses the file.
+    /// The operating system cannot open or read the file.
     #[error("`{file}`: cannot be read; check the path and your right to read it")]
     Io {
         file: String,
@@ -19,17 +18,17 @@ pub enum ReadError {
         source: io::Error,
     },
 
-    /// The path leads to a folder without weights.
+    /// The path is a folder without weights.
     #[error(
         "`{file}`: is a folder without `model.safetensors` or `pytorch_model.bin`; give the path of a checkpoint file"
     )]
     Folder { file: String },
 
-    /// The file holds nothing.
+    /// The file is empty.
     #[error("`{file}`: is empty; download the file again")]
     Empty { file: String },
 
-    /// The file is something else.
+    /// The file is not a checkpoint.
     #[error("`{file}`: is {found}, not a checkpoint; {advice}")]
     NotACheckpoint {
         file: String,
@@ -37,11 +36,11 @@ pub enum ReadError {
         advice: &'static str,
     },
 
-    /// The file ends before its content does.
+    /// The file is truncated.
     #[error("`{file}`: is cut short: {cause}; download the file again")]
     Truncated { file: String, cause: String },
 
-    /// The file, or one of its tensors, contradicts itself.
+    /// The file or one of its tensors is inconsistent.
     #[error("`{file}`: {}is damaged: {cause}; download the file again", place(.key))]
     Damaged {
         file: String,
@@ -50,18 +49,18 @@ pub enum ReadError {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
 
-    /// The header states a network, labels or preprocessing that this version cannot read.
+    /// This version cannot read the config, labels or preprocessing in the header.
     #[error("`{file}`: {cause}; save the file again, or update this program")]
     Header { file: String, cause: String },
 
-    /// Reading the file the way PyTorch does would run code.
+    /// The pickle calls functions that could run code.
     #[error(
         "`{file}`: asks to call `{global}`, which can run any program; nothing was run, but do \
          not trust this file: get the weights from their publisher"
     )]
     UnsafePickle { file: String, global: String },
 
-    /// A safetensors header above the limit of the format.
+    /// The safetensors header exceeds the limit of the format.
     #[error(
         "`{file}`: declares a header of {size_bytes} bytes, more than the {limit_bytes} the \
          format allows; download the file again"
@@ -72,7 +71,7 @@ pub enum ReadError {
         limit_bytes: u64,
     },
 
-    /// The file asks for far more memory than its size explains.
+    /// The file needs far more memory than its size explains.
     #[error(
         "`{file}`: {what} takes {size}, expected at most {limit} for a file of this size; if you trust \
          the file, save its state dict again with `torch.save`"
@@ -84,7 +83,7 @@ pub enum ReadError {
         limit: String,
     },
 
-    /// A tensor whose elements have no counterpart here.
+    /// The element type of a tensor is not supported.
     #[error(
         "`{file}`: `{key}` holds {dtype} elements, expected floats, integers or booleans of 8 to \
          64 bits; convert the tensor and save the file again"
@@ -95,11 +94,11 @@ pub enum ReadError {
         dtype: String,
     },
 
-    /// A valid file which uses something this reader does not know.
+    /// The file is valid but uses an unsupported feature.
     #[error("`{file}`: {cause}; save `model.state_dict()` with a recent PyTorch and use that file")]
     Unsupported { file: String, cause: String },
 
-    /// A valid file whose tensors, or some of them, are no plain arrays of numbers.
+    /// The file is valid, but some tensors are not plain dense arrays.
     #[error("`{file}`: {cause}; {advice}")]
     Unrepresentable {
         file: String,
@@ -107,7 +106,7 @@ pub enum ReadError {
         advice: &'static str,
     },
 
-    /// A valid file that this build was made not to read.
+    /// The file is valid, but reading it needs a feature that this build lacks.
     #[error(
         "`{file}`: is {found}, and this program was built without the feature `{feature}`; build it with \
          `--features {feature}`"
@@ -118,13 +117,13 @@ pub enum ReadError {
         feature: &'static str,
     },
 
-    /// An ONNX graph that is no network of this zoo, or not exactly one.
+    /// The ONNX graph is not a network of this zoo.
     #[error(
         "`{file}`: holds no residual network of this zoo: {cause}; generate code for it with `burn-import`"
     )]
     UnknownGraph { file: String, cause: String },
 
-    /// An ONNX file whose weights are not in it, and not where it says.
+    /// The external data of an ONNX file are missing or invalid.
     #[error(
         "`{file}`: keeps weights in `{data}`, {cause}; put that file beside it, or export again with \
          `external_data=False`"
@@ -136,11 +135,11 @@ pub enum ReadError {
         source: Option<io::Error>,
     },
 
-    /// A valid file without a single tensor.
+    /// The file is valid, but contains no tensors.
     #[error("`{file}`: holds no tensors; give a file that holds a state dict")]
     NoTensors { file: String },
 
-    /// The `config.json` beside the weights cannot be used.
+    /// The `config.json` beside the weights is not usable.
     #[error("`{file}`: {cause}")]
     Config { file: String, cause: String },
 
@@ -154,7 +153,7 @@ pub enum ReadError {
         found: String,
     },
 
-    /// The tensor asked for is not in the file.
+    /// The file does not contain the requested tensor.
     #[error("`{file}`: has no tensor `{key}`; list the keys of the file to see what it holds")]
     MissingKey { file: String, key: String },
 }

@@ -1,4 +1,4 @@
-//! Folders of transformers and timm: weights beside a `config.json` that describes them.
+//! Folders of transformers and timm: weights with a `config.json`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,22 +14,22 @@ use super::ReadError;
 use crate::metadata::Metadata;
 use crate::{Labels, OutputActivation, Overrides};
 
-/// The weights of a folder, the first that is there. Others may lie beside them.
+/// The files of weights in a folder, in order of preference.
 const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 const CONFIG: &str = "config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
-/// Far more than the names of all classes take.
+/// The upper limit of the file size, far above the size of all class names.
 const MAX_JSON_BYTES: u64 = 16 << 20;
 
-/// What a `config.json` tells.
+/// The content of a `config.json`.
 pub(super) struct Sidecar {
     metadata: Metadata,
 }
 
 impl Sidecar {
-    /// Adds what the file of weights does not tell itself.
-    pub(super) fn tell(self, metadata: &mut Metadata) {
+    /// Adds the values that the file of weights does not contain itself.
+    pub(super) fn fill_in(self, metadata: &mut Metadata) {
         let told = self.metadata;
         if metadata.config.is_some() {
             return;
@@ -43,7 +43,7 @@ impl Sidecar {
     }
 }
 
-/// The file of weights in a folder.
+/// Returns the file of weights in a folder.
 pub(super) fn weights_in(folder: &Path) -> Result<PathBuf, ReadError> {
     let files = WEIGHTS.iter().map(|name| folder.join(name));
     let found = files.into_iter().find(|path| path.is_file());
@@ -60,7 +60,8 @@ pub(super) fn weights_in(folder: &Path) -> Result<PathBuf, ReadError> {
     }
 }
 
-/// Refuses a file that holds a part of a network, by its name: `model-00001-of-00004.safetensors`.
+/// Returns an error for a file that is one of several shards by its name, such as
+/// `model-00001-of-00004.safetensors`.
 pub(super) fn check_whole(path: &Path) -> Result<(), ReadError> {
     let name = path
         .file_stem()
@@ -87,7 +88,8 @@ fn shard(file: String, what: &str) -> ReadError {
     }
 }
 
-/// Reads the `config.json` beside a file that is named as the two libraries name theirs.
+/// Reads the `config.json` beside a file of weights, if the file has a standard name of the two
+/// libraries.
 pub(super) fn config_beside(weights: &Path) -> Result<Option<Sidecar>, ReadError> {
     let named = weights
         .file_name()
@@ -112,7 +114,7 @@ pub(super) fn config_beside(weights: &Path) -> Result<Option<Sidecar>, ReadError
         transformers(&config, preprocessor.as_ref(), &mut metadata).map_err(wrong)?;
     } else {
         metadata.notes.push(format!(
-            "`{file}` is not used: expected that of a ResNet of transformers or timm"
+            "`{file}` is not used: expected the config of a ResNet from transformers or timm"
         ));
         return Ok(Some(Sidecar { metadata }));
     }
@@ -122,7 +124,7 @@ pub(super) fn config_beside(weights: &Path) -> Result<Option<Sidecar>, ReadError
     Ok(Some(Sidecar { metadata }))
 }
 
-/// The JSON of a file, if the file is there.
+/// Reads a JSON file. Returns `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<Value>, ReadError> {
     if !path.is_file() {
         return Ok(None);
@@ -139,7 +141,8 @@ fn read(path: &Path) -> Result<Option<Value>, ReadError> {
     })
 }
 
-/// What `save_pretrained` of transformers writes for `ResNetForImageClassification`.
+/// Reads the config that `save_pretrained` of transformers writes for
+/// `ResNetForImageClassification`.
 fn transformers(
     config: &Value,
     preprocessor: Option<&Value>,
@@ -157,7 +160,8 @@ fn transformers(
     }
     match config.get("hidden_act").and_then(Value::as_str) {
         None | Some("relu") => {}
-        // transformers applies another one to the stem and after the sums alone, and ReLU elsewhere.
+        // transformers applies `hidden_act` only in the stem and after the residual additions, and
+        // ReLU elsewhere.
         Some(other) => return Err(format!("`hidden_act`: expected `relu`, found `{other}`")),
     }
     metadata.labels = config.get("id2label").and_then(by_number);
@@ -174,7 +178,7 @@ fn transformers(
     Ok(())
 }
 
-/// What `save_for_hf` of timm writes.
+/// Reads the config that `save_for_hf` of timm writes.
 fn timm(config: &Value, metadata: &mut Metadata) -> Result<(), String> {
     let name = config["architecture"].as_str().unwrap_or_default();
     let network = ResNetConfig::named(name).map_err(|error| format!("`architecture`: {error}"))?;
@@ -192,8 +196,8 @@ fn timm(config: &Value, metadata: &mut Metadata) -> Result<(), String> {
     Ok(())
 }
 
-/// The options that timm's factory was given: those that the tensors do not show are set, those of training are passed
-/// over.
+/// Applies the options that were passed to timm's factory function. Options that only affect
+/// training or initialization, and options that the tensors show, are ignored.
 fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, String> {
     let mut network = network;
     let set = |network: ResNetConfig, option: &str, value: &Value| {
@@ -201,12 +205,12 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
             .as_str()
             .map_or_else(|| value.to_string(), String::from);
         let value = match (option, text.as_str()) {
-            // timm's `fast…` compute the same.
+            // timm's `fast…` variants compute the same.
             ("global_pool", "fast" | "fastavg") => "avg",
             ("global_pool", "fastmax") => "max",
             ("global_pool", "avgmax" | "fastavgmax") => "avg_max",
             ("global_pool", "catavgmax" | "fastcatavgmax") => "cat_avg_max",
-            // None, before a classifier that is none.
+            // No pool, because there is no classifier.
             ("global_pool", "") => return Ok(network),
             (_, text) => text,
         };
@@ -221,7 +225,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
     let arguments = config.get("model_args").and_then(Value::as_object);
     for (name, value) in arguments.into_iter().flatten() {
         match name.as_str() {
-            // The tensors tell them.
+            // The tensors show these options.
             "num_classes" | "in_chans" => {}
             "drop_rate" | "drop_path_rate" | "drop_block_rate" | "zero_init_last"
             | "pretrained" => {}
@@ -241,7 +245,7 @@ fn timm_options(config: &Value, network: ResNetConfig) -> Result<ResNetConfig, S
 
 fn unused(place: &str, cause: &str) -> String {
     format!(
-        "the preprocessing in `{place}` is not used: {cause}; uses the customary one, see the fields of `Preprocessing`"
+        "the preprocessing in `{place}` is not used: {cause}; uses the default one, see the fields of `Preprocessing`"
     )
 }
 
@@ -251,7 +255,7 @@ fn names(value: &Value) -> Option<Labels> {
     names.map(Labels::from_iter)
 }
 
-/// `{"0": "ant", "1": "bee"}`; nothing where a number is missing.
+/// Reads labels such as `{"0": "ant", "1": "bee"}`. Returns `None` if a number is missing.
 fn by_number(value: &Value) -> Option<Labels> {
     let mut labels: BTreeMap<usize, &str> = BTreeMap::new();
     for (number, name) in value.as_object()? {

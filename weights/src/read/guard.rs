@@ -1,5 +1,5 @@
-//! Checks that come before pytorch-reader, which bounds what it builds by constants of gigabytes
-//! and not by the size of the file (see `fuzz/README.md` of this crate).
+//! Checks files before pytorch-reader opens them. Its limits are constants of several gigabytes,
+//! independent of the file size (see `fuzz/README.md` of this crate).
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -9,18 +9,20 @@ use super::container::{Container, foreign};
 use super::pickle::{ScanError, Scanner};
 use super::{ReadError, archive, tar};
 
-/// Entries of a zip archive may unpack to this many times the size of the file, and a mebibyte.
+/// The entries of a zip archive may unpack to this factor times the file size, plus 1 MiB.
 /// `torch.save` does not compress.
 const MAX_RATIO: u64 = 4;
 const SLACK_BYTES: u64 = 1 << 20;
 
-/// The largest `data.pkl` accepted: `torch.save` writes about 110 bytes a tensor.
+/// The largest accepted `data.pkl`. `torch.save` writes about 110 bytes per tensor.
 const MAX_PICKLE_BYTES: u64 = 16 << 20;
 
-/// The magic number, the protocol version, the system, the checkpoint, the storage keys.
+/// The number of pickles in a legacy file: magic number, protocol version, system, checkpoint,
+/// storage keys.
 const LEGACY_PICKLES: usize = 5;
 
-/// Refuses a file that is unsafe, cut short, or claims far more than it can hold.
+/// Returns an error for a file that is unsafe or truncated, or that claims more content than it can
+/// have.
 pub(super) fn check(path: &Path, file: &str, container: Container) -> Result<(), ReadError> {
     let handle = File::open(path).map_err(|error| ReadError::io(file, error))?;
     let input = BufReader::new(handle);
@@ -114,7 +116,7 @@ fn check_tar(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
     let members = tar::members(&mut input)
         .map_err(io_error)?
         .map_err(|fault| match fault {
-            // Extended headers, which newer programs write.
+            // Newer programs write extended headers.
             tar::Fault::Kind {
                 kind: b'x' | b'g', ..
             } => not_ours(file),
@@ -129,7 +131,7 @@ fn check_tar(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
     }
     let mut scanner = Scanner::default();
     for member in members {
-        // `storages` and `tensors` mix pickles with numbers: the first pickle is their count.
+        // `storages` and `tensors` mix pickles with raw numbers; the first pickle is their count.
         if !["sys_info", "storages", "tensors", "pickle"].contains(&member.name.as_str()) {
             continue;
         }

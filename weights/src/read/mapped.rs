@@ -1,4 +1,4 @@
-//! The content of a file: read if small, memory-mapped if large.
+//! The content of a file: in memory if small, memory-mapped if large.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -6,17 +6,17 @@ use std::ops::Deref;
 
 use memmap2::Mmap;
 
-/// The content of a file, in memory or mapped.
+/// The content of a file, in memory or memory-mapped.
 pub(crate) enum Content {
     Mapped(Mmap),
     Owned(Vec<u8>),
 }
 
-/// Files up to this size are read, not mapped: nobody can shorten what is in memory.
+/// Files up to this size are read into memory, so that no other process can shorten them.
 const MAX_READ_BYTES: u64 = 16 << 20;
 
 impl Content {
-    /// Reads a small file, and maps a large one.
+    /// Reads a small file, or maps a large one.
     pub(crate) fn of(mut file: File) -> io::Result<Self> {
         if file.metadata()?.len() > MAX_READ_BYTES {
             return Self::map(&file);
@@ -33,10 +33,9 @@ impl Content {
         reason = "a map is the only way to read a large file without a copy"
     )]
     fn map(file: &File) -> io::Result<Self> {
-        // SAFETY: the map is read-only and never leaves this crate but through copies. Another
-        // process that shortens the file while it is mapped could end this one with a signal
-        // (SIGBUS), as with every reader that maps files; the documentation of
-        // `Checkpoint::open` asks not to.
+        // SAFETY: the map is read-only, and only copies of it leave this crate. If another process
+        // shortens the file while it is mapped, the operating system may end this process (SIGBUS).
+        // This applies to every memory-mapped reader; `Checkpoint::open` documents it.
         unsafe { Mmap::map(file) }.map(Content::Mapped)
     }
 }

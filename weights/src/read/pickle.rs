@@ -1,9 +1,9 @@
-//! Walks over pickles before pytorch-reader builds their objects.
+//! Scans pickles before pytorch-reader builds their objects.
 //!
-//! Each operation of a pickle costs the reader about a hundred bytes of memory, and nothing in it
-//! limits their number: 100 MB of `N` would become some 10 GB of `None`. The reader also ignores
-//! what it does not know about a tensor, such as its `neg` bit. The walk therefore keeps a stack
-//! machine like Python's, with just enough in each value to check every call that makes a tensor.
+//! Each operation of a pickle costs the reader about a hundred bytes of memory, without a limit:
+//! 100 MB of `N` would become some 10 GB of `None`. The reader also ignores unknown properties of a
+//! tensor, such as the `neg` bit. The scanner therefore simulates the pickle stack machine, with
+//! just enough information in each value to check every call that creates a tensor.
 
 mod calls;
 mod input;
@@ -15,18 +15,18 @@ use std::io::{self, BufRead};
 use calls::Refusal;
 use input::{array, length, skip};
 
-/// Operations accepted in all pickles of a file: `torch.save` writes about 35 a tensor.
+/// The limit of operations in all pickles of a file. `torch.save` writes about 35 per tensor.
 const MAX_OPERATIONS: u64 = 1_000_000;
 
-/// Longer texts are no names of Python objects.
+/// The length limit of names of Python objects.
 const MAX_NAME_BYTES: u64 = 256;
 
-/// Why a walk stopped.
+/// The reason why a scan stopped.
 #[derive(Debug)]
 pub(super) enum ScanError {
     Io(io::Error),
     UnknownOperation(u8),
-    /// An operation finds no value to work on.
+    /// An operation lacks an operand on the stack.
     Inconsistent,
     TooManyOperations,
     Unsafe(String),
@@ -39,8 +39,8 @@ impl From<io::Error> for ScanError {
     }
 }
 
-/// A value on the stack, as far as the checks need it. Containers live in an arena, so that no
-/// nesting can overflow the stack of this program.
+/// A value on the stack, reduced to the information that the checks need. Containers are in an
+/// arena, so that deep nesting cannot overflow the call stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Value {
     Mark,
@@ -58,7 +58,7 @@ enum Value {
     Other,
 }
 
-/// A walk over the pickles of one file, which share one limit.
+/// A scanner for the pickles of one file, which share one limit.
 #[derive(Default)]
 pub(super) struct Scanner {
     operations: u64,
@@ -78,7 +78,7 @@ struct Machine {
 impl Scanner {
     pub(super) const MAX_OPERATIONS: u64 = MAX_OPERATIONS;
 
-    /// Walks over one pickle and leaves `input` behind its end.
+    /// Scans one pickle and leaves `input` at its end.
     pub(super) fn scan(&mut self, input: &mut impl BufRead) -> Result<(), ScanError> {
         self.machine = Machine::default();
         loop {
@@ -110,7 +110,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What was pushed since the last mark, which is taken off as well.
+    /// Pops the values since the last mark, and the mark.
     fn since_mark(&mut self) -> Result<Vec<Value>, ScanError> {
         let mark = self.stack.iter().rposition(|value| *value == Value::Mark);
         let mark = mark.ok_or(ScanError::Inconsistent)?;

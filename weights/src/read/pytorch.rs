@@ -15,15 +15,15 @@ pub(super) struct Tensors {
     file_size: u64,
 }
 
-/// What opening a PyTorch file gives.
+/// The result of opening a PyTorch file.
 pub(super) struct Opened {
     pub(super) entries: Vec<Entry>,
     pub(super) tensors: Tensors,
-    /// The copy that is read in place of the file, if there is one.
+    /// The copy that is read instead of the file, if there is one.
     pub(super) copy: Option<TempPath>,
 }
 
-/// Reads the index of the file at `path`, which messages call `file`.
+/// Reads the index of the file at `path`. Messages call it `file`.
 pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Opened, ReadError> {
     guard::check(path, file, container)?;
     let copy = match container {
@@ -41,7 +41,7 @@ pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Open
     let mut entries = Vec::with_capacity(reader.len());
     let mut tensors = Vec::with_capacity(reader.len());
     for (key, mut tensor) in reader.into_tensors() {
-        // Errors of the reader would start with the name, which this crate adds after unwrapping.
+        // Errors of the reader would start with this name; this crate adds the key instead.
         tensor.name.clear();
         entries.push(Entry {
             key,
@@ -66,7 +66,7 @@ impl Tensors {
             .tensors
             .get(entry.place)
             .ok_or_else(|| damaged("its place is unknown".to_string()))?;
-        // A view that repeats elements can claim any size; the reader's own limit is 10 GiB.
+        // A view with repeated elements can claim any size; the reader's own limit is 10 GiB.
         if entry.size_bytes as u64 > self.file_size {
             return Err(ReadError::TooLarge {
                 file: file.to_string(),
@@ -106,7 +106,7 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
             file: file.to_string(),
             cause: "is a bare pickle, which names tensors without their values".to_string(),
         },
-        // The walk before has found the pickle whole.
+        // The scan has already found the pickle complete.
         PytorchError::Pickle(error) => ReadError::Unrepresentable {
             file: file.to_string(),
             cause: format!(

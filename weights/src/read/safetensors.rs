@@ -9,7 +9,7 @@ use super::mapped::Content;
 use super::{Dtype, Entry, ReadError};
 use crate::metadata::Metadata;
 
-/// The limit of the format, in bytes.
+/// The header limit of the format, in bytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 const LENGTH_BYTES: usize = 8;
@@ -20,7 +20,7 @@ pub(super) struct Tensors {
     ranges: Vec<Range<usize>>,
 }
 
-/// What the header of a file says.
+/// The content of the header.
 pub(super) struct Opened {
     pub(super) entries: Vec<Entry>,
     pub(super) tensors: Tensors,
@@ -34,7 +34,7 @@ pub(super) fn open(file: &str, content: Content) -> Result<Opened, ReadError> {
         .map_err(|error| ReadError::damaged(file, format!("its header says: {error}")))?;
     let infos = index.tensors();
 
-    // `Header` has checked that the ranges follow each other without gaps and fit the shapes.
+    // `Header` has already checked that the ranges are contiguous and fit the shapes.
     let expected = (data_start as u64).saturating_add(index.data_len() as u64);
     let found = content.len() as u64;
     if found < expected {

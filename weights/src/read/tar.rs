@@ -1,28 +1,28 @@
-//! The list of members of a TAR archive, as far as PyTorch wrote them before 0.1.10.
+//! Lists the members of a tar archive of PyTorch before 0.1.10.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 const BLOCK: u64 = 512;
 
-/// A member: its name and its size in the archive.
+/// A member: its name, its position and its size in the archive.
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) data_start: u64,
     pub(super) size: u64,
 }
 
-/// What a PyTorch archive has not.
+/// Content that no PyTorch archive has.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// A member of a kind that PyTorch never wrote: the archive is of other origin.
+    /// A kind of member that PyTorch never wrote, so the archive has another origin.
     Kind { name: String, kind: u8 },
-    /// Something that contradicts itself.
+    /// Inconsistent content.
     Damaged(String),
 }
 
-/// Lists the members, or says what no PyTorch archive contains.
+/// Lists the members, or returns content that no PyTorch archive has.
 ///
-/// Only plain files and folders are let through: the sparse members of GNU tar unpack to any size.
+/// Only plain files and folders are allowed: sparse members of GNU tar can unpack to any size.
 pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec<Member>, Fault>> {
     let end = archive.seek(SeekFrom::End(0))?;
     let mut members = Vec::new();
@@ -44,18 +44,18 @@ pub(super) fn members(archive: &mut (impl Read + Seek)) -> io::Result<Result<Vec
             let kind = header[156];
             return Ok(Err(Fault::Kind { name, kind }));
         }
-        // Readers differ on folders with content and put the prefix, at 345, before the name:
-        // what is listed here must be what pytorch-reader finds.
+        // Readers disagree on folders with content and on the name prefix at offset 345. This list
+        // must match the members that pytorch-reader finds.
         let is_folder = header[156] == b'5' || name.ends_with('/');
         if name.is_empty() || header[345] != 0 || (is_folder && size > 0) {
             return Ok(Err(Fault::Damaged(format!(
-                "member `{name}` is no member of a checkpoint"
+                "member `{name}` does not belong to a checkpoint"
             ))));
         }
         let data_start = at + BLOCK;
         if size > end - data_start {
             return Ok(Err(Fault::Damaged(format!(
-                "member `{name}` ends behind the file's end"
+                "member `{name}` extends beyond the file's end"
             ))));
         }
         members.push(Member {

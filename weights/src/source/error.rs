@@ -1,4 +1,4 @@
-//! Why a source gives no network.
+//! Errors of loading a network from a source.
 
 use resnet_core::{ConfigError, UnknownArch};
 
@@ -6,11 +6,11 @@ use crate::{
     FetchError, InferError, LabelsError, LoadError, OptionError, ReadError, UnknownWeights,
 };
 
-/// Why a source gives no network.
+/// The error for a source that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// No set of weights has this name.
+    /// No weights have this name.
     #[error(transparent)]
     Name(#[from] UnknownWeights),
     /// No architecture has this name.
@@ -22,16 +22,16 @@ pub enum SourceError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The file does not tell its network.
+    /// The network cannot be inferred from the file.
     #[error(transparent)]
     Infer(#[from] InferError),
     /// An option of the network cannot be set.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// The options make no network.
+    /// The options do not give a valid network.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The labels of the file are not those of the network.
+    /// The labels of the file do not fit the network.
     #[error(transparent)]
     Labels(#[from] LabelsError),
     /// The file does not fit the network.

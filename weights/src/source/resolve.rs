@@ -1,4 +1,4 @@
-//! Finds and opens the weights of a source, and settles its network.
+//! Finds and opens the weights of a source, and determines its network.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{Classes, ModelSource, Origin, Resolved, SourceError, default_preproc
 use crate::{Checkpoint, Fetch, Labels, ReadError, Weights};
 
 impl ModelSource {
-    /// The row of the catalogue, if it is known which one.
+    /// Returns the row of the catalogue, if the source is a published one.
     pub(super) fn published(&self) -> Result<Option<Weights>, SourceError> {
         Ok(match &self.origin {
             Origin::Name(name) => Some(Weights::named(name)?.clone()),
@@ -41,7 +41,7 @@ impl ModelSource {
         })
     }
 
-    /// The file that is given in place of a download.
+    /// Returns the file that the user gives instead of a download.
     pub(super) fn given(&self) -> Option<&PathBuf> {
         match &self.origin {
             Origin::File(path) => Some(path),
@@ -49,8 +49,8 @@ impl ModelSource {
         }
     }
 
-    /// Opens published weights: the given file, those of the program itself, of this machine, or downloaded. Tells the
-    /// terms of the license before a download, else by the notes that are returned.
+    /// Opens published weights: from the given file, the program itself, this machine or a
+    /// download. Shows license restrictions before a download; otherwise returns them as notes.
     fn open_published(
         &self,
         weights: &Weights,
@@ -86,7 +86,7 @@ impl ModelSource {
         }
     }
 
-    /// A checkpoint by itself.
+    /// Resolves a checkpoint that is not in the catalogue.
     pub(super) fn resolve_file(mut self) -> Result<Resolved, SourceError> {
         let (opened, file) = match &mut self.origin {
             Origin::Bytes { name, bytes } => {
@@ -97,7 +97,7 @@ impl ModelSource {
             Origin::Name(_) | Origin::Weights(_) => unreachable!("resolved as published weights"),
         };
         let checkpoint = self.enter(opened)?;
-        let (config, named, mut notes) = self.told(&checkpoint)?;
+        let (config, named, mut notes) = self.infer(&checkpoint)?;
         let name = named.clone().unwrap_or_else(|| checkpoint.name().into());
         let labels = match checkpoint.labels() {
             Some(labels) if config.num_classes > 0 => labels.clone(),
@@ -120,8 +120,8 @@ impl ModelSource {
         })
     }
 
-    /// The network of a file and its name, if it has one, with notes on what is assumed.
-    fn told(
+    /// Returns the config of a file, its name if it has one, and notes on assumptions.
+    fn infer(
         &self,
         checkpoint: &Checkpoint,
     ) -> Result<(ResNetConfig, Option<String>, Vec<String>), SourceError> {
@@ -139,7 +139,7 @@ impl ModelSource {
     }
 }
 
-/// The config with the classes and channels of the file, where those are asked for.
+/// Returns the config, with the classes and channels of the file if requested.
 fn with_classes(config: ResNetConfig, checkpoint: &Checkpoint, classes: Classes) -> ResNetConfig {
     match (checkpoint.infer(), classes) {
         (Ok(inferred), Classes::FromFile) => config

@@ -1,4 +1,4 @@
-//! A network that is known: its weights are open, and it is not built yet.
+//! A resolved network: its weights are open, but it is not built.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,20 @@ use resnet_image::Preprocessing;
 use super::SourceError;
 use crate::{Checkpoint, Labels, License, Load, OutputActivation, Overrides, Report, Weights};
 
-/// A network that is known, and not built yet.
+/// A network with opened weights that is not built yet.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Resolved {
-    /// Id of the weights, name of the architecture, or name of the file.
+    /// The id of the weights, or the name of the architecture or file.
     pub name: String,
-    /// Options of the network, with the classes and channels of the file.
+    /// The options of the network, with the classes and channels of the file.
     pub config: ResNetConfig,
-    /// What is done to an image before the network.
+    /// The preprocessing of input images.
     pub preprocessing: Preprocessing,
-    /// Names of the classes, or their numbers. [`Labels::check`] compares their number with the network's.
+    /// The class names, or class numbers. [`Labels::check`] compares their count with the
+    /// network's.
     pub labels: Labels,
-    /// What turns logits into probabilities.
+    /// The function that turns logits into probabilities.
     pub activation: OutputActivation,
     /// The row of the catalogue, for published weights.
     pub weights: Option<Weights>,
@@ -29,10 +30,10 @@ pub struct Resolved {
     pub file: Option<PathBuf>,
     /// The open file.
     pub checkpoint: Checkpoint,
-    /// Options that were set by the user.
+    /// The options that the user set.
     pub overrides: Overrides,
-    /// What users should know, a line each: assumptions, what was left out, and the terms of the license of a file that was
-    /// not fetched. Before a download, [`Fetch`](crate::Fetch) tells these terms.
+    /// Notes for the user, one line each: assumptions, ignored tensors, and license restrictions of
+    /// a given file. [`Fetch`](crate::Fetch) shows the restrictions of a downloaded file.
     pub notes: Vec<String>,
 }
 
@@ -42,8 +43,9 @@ impl Resolved {
         self.weights.as_ref().map(|weights| weights.license)
     }
 
-    /// Returns how strictly the weights are loaded: options that the user set overrule those of the file, and a network
-    /// whose classes the user set to 0 leaves out the file's classifier.
+    /// Returns the allowed differences between file and network. If the user set options, they
+    /// override the options of the file. If the user set 0 classes, the classifier of the file is
+    /// ignored.
     pub fn strictness(&self) -> Load {
         let mut load = Load::default();
         if !self.overrides.is_empty() {
@@ -55,11 +57,12 @@ impl Resolved {
         load
     }
 
-    /// Builds the network with its weights. [`Report::note`] tells what the file lacks and is filled in.
+    /// Builds the network with its weights. [`Report::note`] describes missing values that are
+    /// filled in.
     ///
     /// # Errors
     ///
-    /// If the config is invalid or the weights are of another network.
+    /// Returns an error if the config is invalid or the weights do not fit the network.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<(ResNet<B>, Report), SourceError> {
         self.config.validate()?;
         let model = self.config.init(device);
@@ -70,7 +73,7 @@ impl Resolved {
     pub fn head_hint(&self) -> String {
         match self.checkpoint.layered_head() {
             Some(head) => {
-                format!("the file has more than one linear layer behind its backbone, in `{head}`")
+                format!("the file has more than one linear layer after its backbone, in `{head}`")
             }
             None => "use a checkpoint with `fc.weight`".into(),
         }
@@ -78,7 +81,7 @@ impl Resolved {
 }
 
 impl Report {
-    /// Says in one line which values follow from the absence of keys.
+    /// Returns a one-line note on missing keys that are filled in, if there are any.
     pub fn note(&self) -> Option<String> {
         match &self.filled[..] {
             [] => None,

@@ -1,4 +1,4 @@
-//! Checkpoints into networks: the outputs of PyTorch, or an error that names what is wrong.
+//! Loads checkpoints into networks: the outputs match PyTorch, or an error names the cause.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -30,7 +30,7 @@ fn assert_outputs(model: &ResNet<Flex>, tolerance: f32, file: &str) {
 }
 
 #[test]
-fn every_good_file_loads_to_the_outputs_of_pytorch() {
+fn every_good_file_loads_with_the_outputs_of_pytorch() {
     let files = std::fs::read_dir(fixture("checkpoints/good")).unwrap();
     let mut count = 0;
     for file in files {
@@ -39,7 +39,7 @@ fn every_good_file_loads_to_the_outputs_of_pytorch() {
         let checkpoint = Checkpoint::open(&path).unwrap();
         let (model, report) = Load::default().apply(resnet8(), &checkpoint).unwrap();
         assert_eq!((report.loaded, report.fits()), (47, true), "{name}");
-        // bfloat16 has 8 bits of precision, float16 has 11.
+        // bfloat16 has 8 significant bits, float16 has 11.
         let tolerance = match name.as_str() {
             "bf16.safetensors" => 2e-2,
             "f16.safetensors" | "f16_convolutions.pth" => 2e-3,
@@ -64,7 +64,7 @@ fn rejection(file: &str, load: Load, model: ResNet<Flex>) -> (String, Report) {
 }
 
 #[test]
-fn files_that_do_not_fit_are_refused_by_file_key_and_cause() {
+fn errors_of_files_that_do_not_fit_name_file_key_and_cause() {
     let refused = [
         (
             "unexpected_key",
@@ -94,7 +94,7 @@ fn files_that_do_not_fit_are_refused_by_file_key_and_cause() {
 }
 
 #[test]
-fn a_damaged_tensor_is_an_error_of_file_and_key() {
+fn errors_of_damaged_tensors_name_file_and_key() {
     let path = fixture("checkpoints/bad/flipped_byte.pth");
     let error = match Checkpoint::open(path) {
         Ok(checkpoint) => Load::default()
@@ -110,7 +110,7 @@ fn a_damaged_tensor_is_an_error_of_file_and_key() {
 }
 
 #[test]
-fn other_classes_and_channels_are_allowed_on_request_only() {
+fn other_classes_and_channels_need_a_permission() {
     let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
     let build = |config: ResNetConfig| -> ResNet<Flex> { config.init(&Default::default()) };
     let good = Checkpoint::open(fixture("checkpoints/good/zip.pth")).unwrap();
@@ -150,12 +150,12 @@ fn other_classes_and_channels_are_allowed_on_request_only() {
         .unwrap();
     assert_eq!((report.loaded, report.fresh.len()), (47, 0));
     assert_eq!(report.adapted, ["conv1.weight"]);
-    // A grey image gives what it gave as color.
+    // A gray image gives the same outputs as in color.
     let one = images().narrow(1, 0, 1);
     let (color, _) = Load::default().apply(resnet8(), &good).unwrap();
     let difference = color.forward(one.clone().repeat_dim(1, 3)) - model.forward(one);
     assert!(difference.abs().max().into_scalar() < 1e-4);
-    // The rest stays strict: five channels and another number of classes.
+    // Everything else stays strict: five channels, and another number of classes.
     let other = build(config.clone().with_in_channels(5).with_num_classes(3));
     let load = Load::default().allow_other_in_channels();
     let (text, report) = rejection("checkpoints/good/zip.pth", load, other);
@@ -163,24 +163,27 @@ fn other_classes_and_channels_are_allowed_on_request_only() {
 }
 
 #[test]
-fn another_architecture_is_refused_with_a_short_message() {
+fn another_architecture_is_an_error_with_a_short_message() {
     let model: ResNet<Flex> = Arch::ResNet50.config().init(&Default::default());
     let (text, report) = rejection("checkpoints/good/zip.pth", Load::default(), model);
     assert!(report.missing.len() > 200);
     assert!(text.contains("and ") && text.len() < 1200, "{text}");
     assert!(
-        text.ends_with("the file may be of another architecture: `Checkpoint::infer()` tells it"),
+        text.ends_with(
+            "the file may be of another architecture, which `Checkpoint::infer()` shows"
+        ),
         "{text}"
     );
 }
 
 #[test]
-fn a_checkpoint_saved_here_is_the_file_that_pytorch_loaded() {
+fn a_saved_checkpoint_equals_the_file_that_pytorch_loaded() {
     let model: ResNet<Flex> = keyed::fill(resnet8(), 7);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("saved.safetensors");
     resnet_weights::save(&model, &path).unwrap();
-    // `check.py` beside the fixture loaded it into PyTorch with `strict=True` and compared the logits.
+    // `check.py` beside the fixture loads it into PyTorch with `strict=True` and compares the
+    // logits.
     let fixture = fixture("export/cifar_resnet8_b.safetensors");
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         std::fs::copy(&path, &fixture).unwrap();
@@ -196,7 +199,7 @@ fn a_checkpoint_saved_here_is_the_file_that_pytorch_loaded() {
 }
 
 #[test]
-fn negative_variances_and_floats_beyond_f32_are_refused() {
+fn negative_variances_and_floats_out_of_range_are_errors() {
     let spoil = |key: &str, value: f64| {
         let mut tensors = Vec::new();
         let model: ResNet<Flex> = keyed::fill(resnet8(), 7);
@@ -232,7 +235,7 @@ fn negative_variances_and_floats_beyond_f32_are_refused() {
 }
 
 #[test]
-fn counters_of_norms_that_the_network_lacks_are_unexpected() {
+fn batch_counters_of_missing_norms_are_unexpected() {
     let good = std::fs::read(fixture("checkpoints/good/f32.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&good).unwrap();
     let counter = TensorView::new(Dtype::I64, vec![], &[0; 8]).unwrap();
@@ -254,7 +257,7 @@ fn counters_of_norms_that_the_network_lacks_are_unexpected() {
 }
 
 #[test]
-fn what_cannot_be_saved_leaves_nothing_behind() {
+fn a_failed_save_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fused.safetensors");
     let error = resnet_weights::save(&resnet8().fuse(), &path)

@@ -1,4 +1,4 @@
-//! Checkpoints of real users, against PyTorch.
+//! Checkpoints in the forms that users have, compared with PyTorch.
 
 #![allow(clippy::excessive_precision, reason = "numbers as PyTorch prints them")]
 
@@ -12,7 +12,7 @@ use resnet_weights::{
 
 use crate::fixture;
 
-/// Logits for the two images of `input.safetensors`.
+/// The logits of the two images in `input.safetensors`.
 type Logits = [[f32; 3]; 2];
 
 const USUAL: Logits = [
@@ -57,7 +57,7 @@ fn the_length_of_an_archives_name_does_not_matter() {
 }
 
 #[test]
-fn norms_without_statistics_are_what_the_user_says() {
+fn the_user_sets_the_kind_of_norms_without_statistics() {
     let [two, batch, many]: [Logits; 3] = [
         [
             [5.116085, 4.947865, -4.424517],
@@ -90,14 +90,14 @@ fn norms_without_statistics_are_what_the_user_says() {
         "{note}"
     );
 
-    // Where every channel is a group of its own, the two kinds are one.
+    // If every channel is its own group, group norm and instance norm are the same.
     let instance = load(&file, &set(&["norm=instance"])).0;
     let groups = load(&file, &set(&["norm=group:32"])).0;
     assert_logits("instance", &instance, &logits(&groups));
 }
 
 #[test]
-fn norms_that_32_groups_do_not_divide_are_refused_with_the_readings() {
+fn norms_not_divisible_by_32_groups_are_an_error_with_alternatives() {
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b").unwrap();
     let config = config.with_norm(NormKind::Group { groups: 8 });
     let model: ResNet<Flex> = config.init(&Default::default());
@@ -112,7 +112,7 @@ fn norms_that_32_groups_do_not_divide_are_refused_with_the_readings() {
     assert_eq!(inferred.config, config);
 }
 
-/// The network as a file that holds tensors alone.
+/// Saves the network without metadata and opens it.
 fn without_metadata(model: &ResNet<Flex>) -> Checkpoint {
     Checkpoint::from_bytes("made.safetensors", without_metadata_bytes(model)).unwrap()
 }
@@ -141,7 +141,7 @@ fn bytes_of(tensors: &[(String, TensorData)]) -> Vec<u8> {
 }
 
 #[test]
-fn norms_without_parameters_need_a_kind_and_get_ones_and_zeros() {
+fn norms_without_parameters_need_a_kind_and_load_as_ones_and_zeros() {
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b").unwrap();
     let config = config.with_norm(NormKind::Instance);
     let model: ResNet<Flex> = config.init(&Default::default());
@@ -165,7 +165,7 @@ fn norms_without_parameters_need_a_kind_and_get_ones_and_zeros() {
 }
 
 #[test]
-fn the_place_of_the_stride_can_be_set() {
+fn the_stride_placement_can_be_set() {
     let file = open("stride_in_the_1x1.safetensors");
     let inferred = file.infer().unwrap();
     let note = inferred.note("the file").unwrap();
@@ -186,7 +186,7 @@ fn the_place_of_the_stride_can_be_set() {
 }
 
 #[test]
-fn the_only_network_is_entered_whatever_its_path() {
+fn the_only_network_is_found_below_any_path() {
     for (name, state) in [
         ("tutorial.pth", "model_state_dict"),
         ("ckpt.pth", "net.module"),
@@ -201,13 +201,13 @@ fn the_only_network_is_entered_whatever_its_path() {
     assert!(
         notes
             .iter()
-            .all(|note| note.starts_with("leaves out `optimizer_state_dict`")),
+            .all(|note| note.starts_with("ignores `optimizer_state_dict`")),
         "{notes:?}"
     );
 }
 
 #[test]
-fn one_of_several_networks_is_asked_for() {
+fn several_networks_require_a_choice() {
     let file = open("contrastive.pth.tar");
     let error = file.infer().unwrap_err().to_string();
     for part in ["encoder_q", "encoder_k", "`ModelSource::with_state`"] {
@@ -233,7 +233,7 @@ fn one_of_several_networks_is_asked_for() {
 }
 
 #[test]
-fn files_of_transformers_bring_their_config() {
+fn folders_of_transformers_include_their_config() {
     for name in ["transformers", "transformers/model.safetensors"] {
         let file = open(name);
         assert_reads(&file, &[], USUAL);
@@ -245,7 +245,7 @@ fn files_of_transformers_bring_their_config() {
     }
 }
 
-/// A folder as timm's `save_for_hf` leaves it, with this `config.json`.
+/// Creates a folder as timm's `save_for_hf` does, with this `config.json`.
 fn timm_folder(config: &serde_json::Value) -> (tempfile::TempDir, ResNet<Flex>) {
     let folder = tempfile::tempdir().unwrap();
     let network = resnet_core::Arch::TestResNet.config().with_num_classes(2);
@@ -257,7 +257,7 @@ fn timm_folder(config: &serde_json::Value) -> (tempfile::TempDir, ResNet<Flex>) 
 }
 
 #[test]
-fn folders_of_timm_bring_their_config() {
+fn folders_of_timm_include_their_config() {
     let (folder, model) = timm_folder(&serde_json::json!({
         "architecture": "test_resnet",
         "num_classes": 2,
@@ -287,7 +287,7 @@ fn folders_of_timm_bring_their_config() {
 }
 
 #[test]
-fn configs_that_change_the_network_otherwise_are_refused() {
+fn configs_with_unsupported_changes_are_errors() {
     for (config, part) in [
         (
             serde_json::json!({"architecture": "resnest50d"}),
@@ -305,7 +305,7 @@ fn configs_that_change_the_network_otherwise_are_refused() {
             serde_json::json!({"model_type": "resnet", "hidden_act": "gelu"}),
             "hidden_act",
         ),
-        // transformers applies it to the stem and after the sums alone.
+        // transformers applies it only in the stem and after the residual additions.
         (
             serde_json::json!({"model_type": "resnet", "hidden_act": "silu"}),
             "hidden_act",
@@ -321,7 +321,7 @@ fn configs_that_change_the_network_otherwise_are_refused() {
 }
 
 #[test]
-fn arguments_of_timm_that_say_nothing_new_are_taken_and_options_are_set() {
+fn redundant_arguments_of_timm_are_accepted_and_options_are_set() {
     let arguments = |pool: &str| {
         serde_json::json!({
             "architecture": "test_resnet",
@@ -349,7 +349,7 @@ fn arguments_of_timm_that_say_nothing_new_are_taken_and_options_are_set() {
 }
 
 #[test]
-fn parts_of_a_network_in_several_files_are_named() {
+fn sharded_weights_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model.safetensors.index.json"), "{}").unwrap();
     let part = folder.path().join("model-00002-of-00004.safetensors");
@@ -363,7 +363,7 @@ fn parts_of_a_network_in_several_files_are_named() {
     assert!(Checkpoint::open(whole).is_ok());
 }
 
-/// Logits of an image of ones.
+/// Returns the logits of an image of ones.
 fn logits_of(model: &ResNet<Flex>, side: usize) -> Vec<f32> {
     let input = Tensor::ones([1, 3, side, side], &Default::default());
     model.forward(input).into_data().iter().collect()
@@ -381,7 +381,7 @@ fn folders_without_weights_are_refused() {
 }
 
 #[test]
-fn a_classifier_in_a_sequence_is_a_classifier() {
+fn a_classifier_in_a_sequence_is_found() {
     assert_reads(&open("dropout_before_fc.pth"), &[], USUAL);
 }
 
@@ -410,7 +410,7 @@ fn a_classifier_without_bias_has_a_bias_of_zero() {
 }
 
 #[test]
-fn heads_of_several_layers_are_refused_and_left_out_on_request() {
+fn heads_of_several_layers_are_errors_and_can_be_ignored() {
     let (model, _) = load(&open("dropout_before_fc.pth"), &Overrides::default());
     let mut tensors: Vec<(String, TensorData)> = Vec::new();
     let collected: Result<(), ()> = model.visit_state(|key, data| {
@@ -456,7 +456,7 @@ fn saved_files_keep_the_output_activation_and_the_epsilon() {
     let (again, _) = load(&saved, &Overrides::default());
     assert_eq!(logits(&again), logits(&model));
 
-    // What the file says is not overruled in silence.
+    // A setting in the file is not silently ignored.
     let other = saved.infer_with(&set(&["norm_eps=1e-5"])).unwrap().config;
     let fresh = || other.init::<Flex>(&Default::default());
     let error = Load::default()

@@ -1,4 +1,4 @@
-//! Every row of the catalogue, and the ways to name one.
+//! Checks every row of the catalogue, and the names of weights.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use resnet_core::Arch;
 use resnet_weights::{License, Source, UnknownWeights, Weights, ids};
 
 #[test]
-fn every_row_agrees_with_its_network() {
+fn every_row_matches_its_network() {
     for weights in Weights::all() {
         let id = &weights.id;
         let crop = weights.preprocessing.crop.unwrap();
@@ -22,7 +22,7 @@ fn every_row_agrees_with_its_network() {
         assert!(config.check_input([crop as usize; 2]).is_ok(), "{id}");
         assert!(id.starts_with(&format!("{}.", weights.arch)), "{id}");
         assert_eq!(weights.labels().len(), weights.classes);
-        // Four bytes a value, two for half floats, and the size is stated in MiB of 2^20 bytes.
+        // Four bytes per value, or two for float16; the size is in MiB of 2^20 bytes.
         if let Some(mib) = weights.mib {
             let bytes = mib * f64::from(1 << 20) / weights.parameters as f64;
             let expected = if weights.notes.contains("float16") {
@@ -55,7 +55,7 @@ fn every_preprocessing_is_consistent() {
             weights.preprocessing.crop >= weights.train_preprocessing.crop,
             "{id}"
         );
-        // A set evaluated at a larger size is better there.
+        // Weights that are evaluated at a larger size are better at that size.
         if let (Some(test), Some(train)) = (weights.accuracy, weights.train_accuracy) {
             assert!(test.top1 >= train.top1, "{id}");
             assert!(
@@ -65,7 +65,7 @@ fn every_preprocessing_is_consistent() {
         }
         let is_in1k = id.contains("in1k");
         let measured = weights.accuracy.is_some();
-        // timm published no results of the largest of Facebook's.
+        // timm published no results for Facebook's largest network.
         assert_eq!(
             measured,
             weights.is_embedded() || is_in1k && weights.arch != Arch::ResNeXt101_32x48d,
@@ -115,7 +115,7 @@ fn ids_names_and_files_are_unique() {
 
 #[test]
 fn every_constant_names_a_row() {
-    // Without the lines that rustfmt breaks.
+    // Removes the line breaks of rustfmt.
     let constants = include_str!("../../src/catalogue/ids.rs").replace("=\n    ", "= ");
     let written: Vec<_> = constants
         .lines()
@@ -131,13 +131,13 @@ fn every_constant_names_a_row() {
 }
 
 #[test]
-fn a_network_means_its_default_and_never_a_restricted_one() {
+fn the_name_of_a_network_selects_its_default_and_no_restricted_weights() {
     let defaults = Weights::all().iter().filter(|weights| weights.default);
     for weights in defaults {
         assert!(weights.license.allows_commercial_use(), "{}", weights.id);
         assert_eq!(Weights::named(weights.arch.name()).unwrap(), weights);
     }
-    // timm's defaults, but for one which timm takes from a non-commercial set.
+    // timm's defaults, except one that has a non-commercial license.
     for (name, id) in [
         ("resnet18", "resnet18.a1_in1k"),
         ("resnet50d", "resnet50d.ra2_in1k"),
@@ -182,7 +182,7 @@ fn other_spellings_are_known() {
 }
 
 #[test]
-fn a_typo_is_answered_with_the_nearest_names() {
+fn a_typo_is_an_error_with_the_most_similar_names() {
     for (name, nearest) in [
         ("resnet50.a1_in1", "resnet50.a1_in1k"),
         ("resnet5O.a1_in1k", "resnet50.a1_in1k"),
@@ -206,7 +206,7 @@ fn a_typo_is_answered_with_the_nearest_names() {
 }
 
 #[test]
-fn patterns_list() {
+fn patterns_select_matching_ids() {
     assert_eq!(Weights::matching("*").unwrap().len(), Weights::all().len());
     let wide = Weights::matching("wide_resnet*.tv*").unwrap();
     assert_eq!(wide.len(), 4);

@@ -1,4 +1,4 @@
-//! Other float types and other formats.
+//! Saves networks in other float types and formats.
 
 use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
@@ -17,7 +17,7 @@ fn logits(model: &ResNet<Flex>) -> Vec<f32> {
 }
 
 #[test]
-fn half_the_bytes_keep_the_keys_and_nearly_the_logits() {
+fn half_precision_keeps_keys_and_approximate_logits() {
     let model = keyed::fill(fresh(Arch::TestResNet), 7);
     let expected = logits(&model);
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn half_the_bytes_keep_the_keys_and_nearly_the_logits() {
 }
 
 #[test]
-fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
+fn a_file_contains_its_config_and_is_deterministic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blur.safetensors");
     let config = Arch::TestResNet
@@ -69,7 +69,7 @@ fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
         let loaded = Load::default().apply(config.init::<Flex>(&Default::default()), &checkpoint);
         loaded.map_err(|error| error.to_string())
     };
-    // Dilation goes with any values; the rest is what they were trained for.
+    // The output stride may differ; the values depend on all other options.
     load(&config.clone().with_output_stride(8)).unwrap();
     let error = load(&config.clone().with_activation(Activation::Relu)).unwrap_err();
     assert!(
@@ -77,7 +77,7 @@ fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
         "{error}"
     );
 
-    // A head replaced in Python, where metadata stay as they were.
+    // The head was replaced in Python, where the metadata stayed unchanged.
     let mut bytes = files[0].clone();
     let old = br#"\"num_classes\":5"#;
     let at = bytes.windows(old.len()).position(|window| window == old);
@@ -85,7 +85,7 @@ fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
     let other = Checkpoint::from_bytes("other.safetensors", bytes).unwrap();
     assert_eq!(other.infer().unwrap().config.num_classes, 5);
 
-    // A header that someone wrote by hand.
+    // A header that a user wrote by hand.
     let text = String::from_utf8_lossy(&files[0][8..]).into_owned();
     assert!(
         text.starts_with(r#"{"__metadata__":{"format":"pt","resnet_config":"{"#),
@@ -105,7 +105,7 @@ fn a_file_says_which_network_it_is_and_is_the_same_each_time() {
 }
 
 #[test]
-fn a_value_beyond_the_type_is_an_error_and_leaves_nothing_behind() {
+fn a_value_out_of_range_is_an_error_and_leaves_no_file() {
     let model = fresh(Arch::TestResNet);
     let model = model
         .load_state(|key, shape| {
@@ -137,9 +137,10 @@ fn a_value_beyond_the_type_is_an_error_and_leaves_nothing_behind() {
         .unwrap();
 }
 
-/// Every kind of module: deep stem, pool by convolution, squeeze-and-excitation, group norm.
+/// Covers every kind of module: deep stem, convolution as stem pool, squeeze-and-excitation, group
+/// norm.
 #[test]
-fn burnpack_goes_out_and_in_through_burn_store() {
+fn burnpack_round_trips_through_burn_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bpk");
     for arch in [Arch::TestResNet, Arch::ResNetRs50, Arch::ResNet50Gn] {
@@ -163,9 +164,9 @@ fn burnpack_goes_out_and_in_through_burn_store() {
     assert_close("logits", &logits(&loaded), &full, 0.01);
 }
 
-/// The other way round there is no file: a fused network is not saved.
+/// The opposite direction cannot occur: a fused network cannot be saved.
 #[test]
-fn a_fused_network_refuses_the_burnpack_of_an_unfused_one() {
+fn a_fused_network_rejects_the_burnpack_of_an_unfused_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bpk");
     let model = keyed::fill(fresh(Arch::TestResNet), 7);
@@ -177,7 +178,7 @@ fn a_fused_network_refuses_the_burnpack_of_an_unfused_one() {
 }
 
 #[test]
-fn classes_and_preprocessing_go_with_the_file() {
+fn labels_and_preprocessing_are_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let model = keyed::fill(fresh(Arch::TestResNet).with_classes(2), 7);
@@ -194,7 +195,7 @@ fn classes_and_preprocessing_go_with_the_file() {
     assert_eq!(checkpoint.labels(), Some(&labels));
     assert_eq!(checkpoint.preprocessing(), Some(preprocessing));
     assert_eq!(checkpoint.infer().unwrap().config, *model.config());
-    // The order of the metadata is the same each time, whatever a hash map says.
+    // The order of the metadata is deterministic.
     let bytes = std::fs::read(&path).unwrap();
     for _ in 0..8 {
         save.safetensors(&model, &path).unwrap();

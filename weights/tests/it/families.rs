@@ -1,4 +1,5 @@
-//! Files as PyTorch writes them, one of each family and container: from a server to the logits of PyTorch.
+//! Files in PyTorch's formats, one for each family and container: downloads them from a test server
+//! and compares the logits with PyTorch.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fixture;
 
-/// What `pack.py` left of a file.
+/// The parts of a file that `pack.py` stores.
 #[derive(Deserialize)]
 struct Layout {
     id: String,
@@ -23,7 +24,7 @@ struct Layout {
     pieces: Vec<(usize, String, Vec<usize>, String)>,
 }
 
-/// A file, put together again.
+/// A reassembled file.
 struct File {
     layout: Layout,
     content: Vec<u8>,
@@ -62,7 +63,8 @@ impl File {
         Self { layout, content }
     }
 
-    /// The row of the catalogue; the hash in a publisher's file name is that of the keyed file.
+    /// Returns the row of the catalogue. The hash in a publisher's file name is replaced by the
+    /// hash of this file.
     fn weights(&self) -> Weights {
         let mut weights = Weights::named(&self.layout.id).unwrap().clone();
         if self.layout.file != "model.safetensors" {
@@ -74,7 +76,8 @@ impl File {
         weights
     }
 
-    /// A server that has the file where the catalogue says, on the hub or on a mirror.
+    /// Starts a server that has the file at the place that the catalogue states, on the hub or on a
+    /// mirror.
     fn serve(self) -> Server {
         let hub = format!("/timm/{}/resolve/main/model.safetensors", self.layout.id);
         Server::new(move |request: &Request, reply: &mut Reply| {
@@ -104,7 +107,7 @@ fn expected(id: &str) -> Vec<f32> {
     suite::expected(arch)["logits"].clone()
 }
 
-/// Download, verify, load, run.
+/// Downloads, verifies, loads and runs a file.
 fn check(path: &Path) {
     let file = File::open(path);
     let (weights, sha256) = (file.weights(), file.layout.sha256.clone());
@@ -161,14 +164,14 @@ fn files(ending: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_pth_of_each_family_arrives_with_the_logits_of_pytorch() {
+fn a_pth_of_each_family_gives_the_logits_of_pytorch() {
     let files = files(".pth.zip");
     assert_eq!(files.len(), 13);
     files.iter().for_each(|path| check(path));
 }
 
 #[test]
-fn a_safetensors_file_of_each_family_arrives_with_the_logits_of_pytorch() {
+fn a_safetensors_file_of_each_family_gives_the_logits_of_pytorch() {
     let files = files(".safetensors.zip");
     assert_eq!(files.len(), 14);
     files.iter().for_each(|path| check(path));

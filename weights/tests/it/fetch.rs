@@ -1,4 +1,4 @@
-//! Files of weights, from caches and from a small web server.
+//! Files of weights from caches and from a small web server.
 
 mod caches;
 mod child;
@@ -27,14 +27,14 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Bytes that no shift or cut leaves the same.
+/// Returns bytes that differ after every shift or cut.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect()
 }
 
-/// Weights that must stay below 16 MiB and some.
+/// Returns weights whose file may have at most 16 MiB and 8 bytes.
 fn weights(id: &str, sources: Vec<Source>) -> Weights {
     Weights {
         id: id.into(),
@@ -59,7 +59,7 @@ fn url_weights(server: &Server, content: &[u8]) -> Weights {
     weights("net.test", vec![url_source(server, content)])
 }
 
-/// Folders of one test, and what its user gets to see.
+/// The folders of one test, and the messages that its user sees.
 struct Place {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -72,7 +72,7 @@ struct Notes {
     notes: Mutex<Vec<String>>,
     advanced: Arc<Mutex<u64>>,
     begun: Mutex<Vec<(String, Option<u64>, u64)>>,
-    /// Cancels the download once so many bytes have arrived.
+    /// Cancels the download after this many bytes.
     cancel_at: Mutex<Option<u64>>,
 }
 
@@ -138,7 +138,7 @@ impl Place {
         self.folder.path().join("cache")
     }
 
-    /// Names of the files in the cache.
+    /// Returns the names of the files in the cache.
     fn names(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.cache()) else {
             return Vec::new();
@@ -160,7 +160,7 @@ impl Place {
         self.notes.notes.lock().unwrap().clone()
     }
 
-    /// The only note there is, with the place of the test cut out.
+    /// Returns the only note, without the path of the test folder.
     fn note(&self) -> String {
         let notes = self.notes();
         assert_eq!(notes.len(), 1, "{notes:?}");

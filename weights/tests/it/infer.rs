@@ -1,4 +1,4 @@
-//! Architectures told from keys and shapes alone.
+//! Infers architectures from keys and shapes alone.
 
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorData};
@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::fixture;
 
-/// A safetensors file of one-byte elements with the keys and shapes of a network.
+/// Returns a safetensors file of one-byte elements with the keys and shapes of a network.
 fn file_of(config: &ResNetConfig) -> Checkpoint {
     let model: ResNet<Flex> = config.init(&Default::default());
     let shapes = model.state_shapes();
@@ -34,8 +34,8 @@ fn infer(config: &ResNetConfig) -> Inferred {
 }
 
 #[test]
-fn every_architecture_is_told_from_its_keys() {
-    // The largest files add minutes and no new option.
+fn every_architecture_is_inferred_from_its_keys() {
+    // The largest files would take minutes and cover no additional option.
     let small = |arch: &&Arch| arch.config().cost([32, 32]).parameters < 80_000_000;
     for arch in Arch::ALL.iter().filter(small) {
         let inferred = infer(&arch.config());
@@ -48,7 +48,7 @@ fn every_architecture_is_told_from_its_keys() {
 }
 
 #[test]
-fn classes_and_channels_are_those_of_the_file() {
+fn classes_and_channels_come_from_the_file() {
     let config = Arch::ResNet18d
         .config()
         .with_num_classes(7)
@@ -73,7 +73,7 @@ fn cifar_networks_of_any_depth_are_named() {
 }
 
 #[test]
-fn what_anti_aliasing_hides_is_listed() {
+fn networks_that_differ_in_anti_aliasing_are_alternatives() {
     let inferred = infer(&Arch::ResNet50.config());
     assert_eq!(inferred.name.as_deref(), Some("resnet50"));
     assert_eq!(
@@ -83,7 +83,7 @@ fn what_anti_aliasing_hides_is_listed() {
 }
 
 #[test]
-fn files_of_other_networks_are_refused_with_the_cause() {
+fn other_networks_are_errors_with_the_cause() {
     let bytes = [0_u8; 4];
     let view = |shape: Vec<usize>| TensorView::new(Dtype::U8, shape, &bytes).unwrap();
     let refusal = |tensors: Vec<(&str, TensorView<'_>)>| {
@@ -138,7 +138,7 @@ fn the_good_fixtures_are_resnet8() {
 }
 
 #[test]
-fn the_names_of_other_code_bases_are_known() {
+fn the_keys_of_other_libraries_are_translated() {
     let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
     let model: ResNet<Flex> = config.init(&Default::default());
     let theirs = |key: &str| {

@@ -1,4 +1,4 @@
-//! PyTorch files made byte by byte, for what the fixtures do not show.
+//! PyTorch files that are built byte by byte, for cases without a fixture.
 
 use std::io::{Cursor, Write};
 
@@ -23,7 +23,7 @@ fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
     [b"}".to_vec(), items.collect::<Vec<_>>().concat()].concat()
 }
 
-/// A tensor that repeats the only element of storage `0` `count` times.
+/// Returns a tensor that repeats the only element of storage `0` `count` times.
 fn tensor(count: u32) -> Vec<u8> {
     let open = b"ctorch._utils\n_rebuild_tensor\n((X\x07\0\0\0storagectorch\nFloatStorage\n\
         X\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQK\0J";
@@ -66,7 +66,7 @@ fn member(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
     [&header[..], content, &padding].concat()
 }
 
-/// What PyTorch wrote before 0.1.10: `{"fc.bias": [1.0, 2.0]}`.
+/// Returns a tar archive of PyTorch before 0.1.10: `{"fc.bias": [1.0, 2.0]}`.
 fn tar(kind: u8) -> Vec<u8> {
     let storage = [
         &pickle(b"K\x01")[..],
@@ -113,7 +113,7 @@ fn objects_beside_the_weights_are_ignored() {
 }
 
 #[test]
-fn weights_beside_a_call_are_refused() {
+fn weights_beside_an_unsafe_call_are_refused() {
     let call = b"cos\nsystem\nX\x04\0\0\0true\x85R".to_vec();
     let file = legacy(&dict(&[("fc.bias", tensor(1)), ("other", call)]));
     assert!(refusal(file).contains("asks to call `os.system`"));
@@ -159,7 +159,7 @@ fn archives_that_unpack_to_far_more_are_refused() {
 }
 
 #[test]
-fn other_archives_are_named() {
+fn errors_name_the_kind_of_other_archives() {
     let program = archive(b"N", &[("made/code/__torch__.py", b"")]);
     assert!(refusal(program).contains("is a TorchScript program"));
 
@@ -172,7 +172,7 @@ fn other_archives_are_named() {
 }
 
 #[test]
-fn a_single_tensor_is_no_state_dict() {
+fn a_single_tensor_is_not_a_state_dict() {
     let message = refusal(legacy(&tensor(1)));
     assert!(
         message.contains("expected a dictionary of tensors, found `torch.Tensor`"),
@@ -181,13 +181,13 @@ fn a_single_tensor_is_no_state_dict() {
 }
 
 #[test]
-fn pickles_of_endless_nothing_are_refused() {
+fn pickles_with_too_many_operations_are_refused() {
     let error = open(pickle(&[b'N'; 2_000_000])).unwrap_err();
     assert!(matches!(error, ReadError::TooLarge { .. }), "{error}");
 }
 
 #[test]
-fn pickles_without_tensors_say_so() {
+fn pickles_without_tensors_are_errors() {
     let error = open(pickle(&dict(&[("epoch", b"K\x01".to_vec())]))).unwrap_err();
     assert!(matches!(error, ReadError::NoTensors { .. }), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Integration tests, as one binary: linking Burn takes long.
+//! Integration tests in one binary, because linking Burn takes long.
 
 mod apply;
 mod cases;

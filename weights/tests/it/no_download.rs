@@ -3,7 +3,7 @@
 use resnet_weights::{Fetch, Weights};
 
 #[test]
-fn without_downloads_the_feature_is_named() {
+fn without_downloads_the_error_names_the_feature() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
     let fetch = Fetch::from_variables(|name| match name {

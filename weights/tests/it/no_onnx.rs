@@ -1,11 +1,11 @@
-//! Without the feature an ONNX file is known, and not read.
+//! Without the feature `onnx`, an ONNX file is recognized but not read.
 
 use resnet_weights::Checkpoint;
 
 use crate::fixture;
 
 #[test]
-fn without_onnx_the_feature_is_named() {
+fn without_onnx_the_error_names_the_feature() {
     let error = Checkpoint::open(fixture("onnx/good/deep.script.onnx")).unwrap_err();
     let expected = "deep.script.onnx`: is an ONNX file, and this program was built without the feature `onnx`; build it \
                     with `--features onnx`";

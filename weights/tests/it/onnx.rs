@@ -1,4 +1,4 @@
-//! ONNX files into networks: the logits of PyTorch, or an error that names what is wrong.
+//! Loads ONNX files into networks: the logits match PyTorch, or an error names the cause.
 
 use std::path::{Path, PathBuf};
 
@@ -56,9 +56,9 @@ fn floats(tensor: Tensor<Flex, 2>) -> Vec<f32> {
     tensor.into_data().to_vec().unwrap()
 }
 
-/// Keys alone do not show all that a graph does; the metadata beside them does.
+/// A graph shows more options than keys do; the metadata of the safetensors file keep them.
 #[test]
-fn every_good_file_stays_the_same_network_as_safetensors() {
+fn every_good_file_round_trips_through_safetensors() {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("saved.safetensors");
     for path in good() {
@@ -101,7 +101,7 @@ fn every_good_file_gives_the_logits_of_pytorch() {
             [2, model.config().in_channels, size, size],
             &Default::default(),
         );
-        // float16 has 11 bits of precision.
+        // float16 has 11 significant bits.
         let tolerance = if export == "f16" { 2e-3 } else { 1e-4 };
         for model in [model.clone(), model.fuse()] {
             let found = floats(model.forward(images.clone()));
@@ -112,7 +112,7 @@ fn every_good_file_gives_the_logits_of_pytorch() {
 }
 
 #[test]
-fn a_graph_shows_what_keys_do_not() {
+fn a_graph_shows_options_that_keys_do_not() {
     assert_eq!(
         config("gluon.opset7.onnx").stride_placement,
         StridePlacement::Conv1x1
@@ -130,7 +130,7 @@ fn a_graph_shows_what_keys_do_not() {
 }
 
 #[test]
-fn a_graph_leaves_nothing_to_guess() {
+fn a_graph_needs_no_assumptions() {
     let checkpoint = Checkpoint::open(fixture("onnx/good/deep.f16.onnx")).unwrap();
     assert_eq!(checkpoint.container(), Container::Onnx);
     assert_eq!(checkpoint.container().to_string(), "ONNX graph");
@@ -168,7 +168,7 @@ fn a_file_in_memory_reads_like_one_on_disk() {
     }
 }
 
-/// What is wrong with a file, without its path and the advice.
+/// Returns the cause of an error, without path and advice.
 fn fault(file: &str) -> String {
     let checkpoint = Checkpoint::open(fixture("onnx/bad").join(file));
     let error = checkpoint
@@ -184,7 +184,7 @@ fn fault(file: &str) -> String {
 }
 
 #[test]
-fn other_graphs_are_refused_by_node_and_cause() {
+fn errors_of_other_graphs_name_node_and_cause() {
     let refused = [
         (
             "stride",
@@ -209,7 +209,7 @@ fn other_graphs_are_refused_by_node_and_cause() {
         ),
         (
             "unknown_op",
-            "node `extra_Tanh` (Tanh): is no part of a residual network here",
+            "node `extra_Tanh` (Tanh): is not part of a supported residual network",
         ),
         (
             "sigmoid",
@@ -225,7 +225,7 @@ fn other_graphs_are_refused_by_node_and_cause() {
         ),
         (
             "mlp",
-            "node `/0/Flatten` (Flatten): is no part of a residual network here",
+            "node `/0/Flatten` (Flatten): is not part of a supported residual network",
         ),
         (
             "vgg",
@@ -237,7 +237,7 @@ fn other_graphs_are_refused_by_node_and_cause() {
         ),
         (
             "quantised",
-            "node `image_QuantizeLinear` (DynamicQuantizeLinear): is of a quantised network",
+            "node `image_QuantizeLinear` (DynamicQuantizeLinear): belongs to a quantized network",
         ),
     ];
     for (file, expected) in refused {
@@ -246,7 +246,7 @@ fn other_graphs_are_refused_by_node_and_cause() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_are_refused_by_key() {
+fn weights_with_nan_are_errors_with_the_key() {
     let checkpoint = Checkpoint::open(fixture("onnx/bad/nan.onnx")).unwrap();
     let config = checkpoint.infer().unwrap().config;
     let model: ResNet<Flex> = config.init(&Default::default());
@@ -261,7 +261,7 @@ fn weights_that_are_no_numbers_are_refused_by_key() {
 }
 
 #[test]
-fn weights_beside_the_file_are_asked_for() {
+fn missing_external_data_is_an_error() {
     let open = |path: PathBuf| Checkpoint::open(path).unwrap_err().to_string();
     let error = open(fixture("onnx/bad/without_data.onnx"));
     assert!(
@@ -282,7 +282,7 @@ fn weights_beside_the_file_are_asked_for() {
         "{error}"
     );
 
-    // Cut short, a folder, and a path out of the folder of the same length as the name.
+    // A truncated file, a folder, and a path outside the folder with the same length as the name.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep.external.onnx");
     let data = folder.path().join("deep.external.onnx.data");
@@ -291,7 +291,7 @@ fn weights_beside_the_file_are_asked_for() {
     assert!(open(path.clone()).contains("which is cut short"));
     std::fs::remove_file(&data).unwrap();
     std::fs::create_dir(&data).unwrap();
-    assert!(open(path.clone()).contains("which is no file"));
+    assert!(open(path.clone()).contains("which is not a file"));
     let name = b"deep.external.onnx.data";
     let mut outside = external;
     while let Some(at) = outside.windows(name.len()).position(|bytes| bytes == name) {
@@ -302,7 +302,7 @@ fn weights_beside_the_file_are_asked_for() {
 }
 
 #[test]
-fn files_that_are_no_graph_say_so() {
+fn files_that_are_not_onnx_are_errors() {
     let refusal = |bytes: &[u8]| {
         Checkpoint::from_bytes("f", bytes.to_vec())
             .unwrap_err()
@@ -319,7 +319,7 @@ fn files_that_are_no_graph_say_so() {
         refusal(&[0x08, 0x0a, 0x3a, 0x00, 0x42, 0x02, 0x10, 0x06])
             .contains("expected opset 7 or later, found 6")
     );
-    assert!(refusal(&[0x08, 0x0a, 0x3a, 0x00]).contains("names no version of the operators"));
+    assert!(refusal(&[0x08, 0x0a, 0x3a, 0x00]).contains("declares no opset"));
     let noise = Vec::from_iter((0_u32..4096).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8));
     assert!(refusal(&[&[0x08, 0x0a, 0x3a][..], &noise].concat()).starts_with("`f`: "));
 }
@@ -329,7 +329,7 @@ fn open_and_load(bytes: Vec<u8>) {
         return;
     };
     let config = checkpoint.infer().map(|inferred| inferred.config);
-    // A graph describes a network, or is not opened; only values can be wrong later.
+    // A file that opens describes a valid network; only its values can be wrong.
     let Ok(config) = config else {
         return assert_ne!(checkpoint.container(), Container::Onnx);
     };

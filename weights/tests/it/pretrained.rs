@@ -1,4 +1,4 @@
-//! Published weights in networks that differ from the published one.
+//! Loads published weights into networks that differ from the published one.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ fn keyed_test_resnet() -> ResNet<Flex> {
     keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7)
 }
 
-/// The smallest network of the catalogue, in a file.
+/// Returns a file of the smallest network in the catalogue.
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test_resnet.safetensors");
@@ -51,7 +51,7 @@ fn a_network_comes_with_preprocessing_labels_and_report() {
 }
 
 #[test]
-fn a_classifier_of_ones_own_keeps_the_backbone() {
+fn a_custom_classifier_keeps_the_backbone() {
     let (_folder, path) = file();
     let embedding = keyed_test_resnet().forward_embedding(images()).into_data();
     let resnet = loader(&path)
@@ -102,7 +102,7 @@ fn other_channels_and_strides_are_adapted() {
 }
 
 #[test]
-fn the_rest_stays_strict() {
+fn other_differences_are_errors() {
     let (folder, _) = file();
     let other = folder.path().join("other.safetensors");
     let config = Arch::ResNet10t.config();
@@ -117,7 +117,7 @@ fn the_rest_stays_strict() {
         error.contains("mismatched `conv1.0.weight` (expected [16, 2, 3, 3], found [24, 3, 3, 3])"),
         "{error}"
     );
-    // As many classes as published means the published classifier, which has to be there.
+    // The published number of classes requires the published classifier, which must exist.
     let headless = folder.path().join("headless.safetensors");
     save(&keyed_test_resnet().with_classes(0), &headless).unwrap();
     let error = loader(&headless)
@@ -148,7 +148,7 @@ impl Progress for Notes {
 }
 
 #[test]
-fn a_restricted_license_is_said() {
+fn a_restricted_license_is_noted() {
     let (folder, path) = file();
     let notes = Arc::new(Notes::default());
     let cache = |name: &str| (name == "RESNET_CACHE").then(|| folder.path().into());

@@ -1,4 +1,4 @@
-//! Reading checkpoints in every container.
+//! Reads checkpoints in every container format.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(fixture(name)).unwrap()
 }
 
-/// Name, container, path of the state dict, number of keys.
+/// File name, container, path of the state dict, number of keys.
 type Good = (&'static str, Container, &'static str, usize);
 
 const GOOD: [Good; 12] = [
@@ -110,7 +110,7 @@ fn bytes_in_memory_read_like_files() {
 }
 
 #[test]
-fn files_the_reader_leaves_to_later_checks_open() {
+fn files_with_wrong_values_still_open() {
     for name in ["unexpected_key", "missing_key", "wrong_classes", "nan"] {
         Checkpoint::open(fixture(&format!("bad/{name}.pth"))).unwrap();
     }
@@ -130,8 +130,8 @@ fn the_name_of_a_file_does_not_matter() {
     assert_eq!(checkpoint.container(), Container::Legacy);
 }
 
-/// The message of opening `bad/name`, or of the first tensor that cannot be read, with the path
-/// of the folder left out.
+/// Returns the error of opening `bad/name`, or of its first unreadable tensor, without the path of
+/// the folder.
 fn refusal(name: &str) -> String {
     let path = fixture("bad").join(name);
     let error = match Checkpoint::open(&path) {
@@ -147,7 +147,7 @@ fn refusal(name: &str) -> String {
 }
 
 #[test]
-fn each_bad_file_is_refused_by_name_and_cause() {
+fn errors_of_bad_files_name_file_and_cause() {
     let cases = [
         ("empty.pth", "is empty; download the file again"),
         (
@@ -198,7 +198,7 @@ fn nothing_is_executed() {
 }
 
 #[test]
-fn folders_and_missing_files_are_named() {
+fn errors_of_folders_and_missing_files_name_them() {
     let folder = Checkpoint::open(fixture("good")).unwrap_err();
     assert!(matches!(folder, ReadError::Folder { .. }), "{folder}");
 
@@ -212,7 +212,7 @@ fn folders_and_missing_files_are_named() {
 }
 
 #[test]
-fn missing_key_is_named() {
+fn the_error_of_a_missing_key_names_it() {
     let checkpoint = Checkpoint::open(fixture("good/zip.pth")).unwrap();
     let error = checkpoint.read("fc.wait").unwrap_err();
     assert!(
@@ -228,7 +228,7 @@ fn safetensors(header: &str, data: &[u8]) -> Result<Checkpoint, ReadError> {
 }
 
 #[test]
-fn safetensors_that_contradict_themselves_are_refused() {
+fn inconsistent_safetensors_are_refused() {
     let overlapping = r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},
         "b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#;
     let error = safetensors(overlapping, &[0; 3]).unwrap_err();
@@ -275,7 +275,7 @@ proptest! {
         open_and_read(name, bytes);
     }
 
-    /// Half of the flips hit the first and last 8 kB, where the indices are.
+    /// Half of the flips hit the first and last 8 kB, which contain the indices.
     #[test]
     fn flipped_bytes_never_panic(
         file in 0..GOOD.len(), place: prop::sample::Index, at: u8, with in 1..=255_u8,

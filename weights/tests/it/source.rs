@@ -1,4 +1,4 @@
-//! From a source to a network, and networks of your own.
+//! Loads networks from sources, and networks of your own.
 
 use burn::backend::Flex;
 use burn::module::{Module, ModuleVisitor, Param};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::fixture;
 
-/// A file that names its ten classes, as trained files do.
+/// Writes a file with ten class names, like the files of a training.
 fn labeled(folder: &TempDir) -> std::path::PathBuf {
     let file = fixture("checkpoints/good/zip.pth");
     let (model, _) = ModelSource::file(file)
@@ -28,7 +28,7 @@ fn labeled(folder: &TempDir) -> std::path::PathBuf {
 }
 
 #[test]
-fn labels_of_a_file_do_not_stand_in_the_way_of_other_classes() {
+fn labels_of_a_file_allow_other_classes() {
     let folder = tempfile::tempdir().unwrap();
     let source = || ModelSource::file(labeled(&folder));
     assert_eq!(source().resolve().unwrap().labels.get(3), "class 3");
@@ -39,7 +39,7 @@ fn labels_of_a_file_do_not_stand_in_the_way_of_other_classes() {
     assert_eq!(model.config().num_classes, 0);
     assert!(report.skipped.contains(&"fc.weight".to_string()));
 
-    // Training from it gives the network a classifier of its own.
+    // Training from this file gives the network a fresh classifier.
     let other = source().with_arch("resnet18").resolve().unwrap();
     assert_eq!(other.config.num_classes, 1000);
 }
@@ -64,7 +64,7 @@ fn only_published_weights_are_fetched() {
     assert!(ModelSource::named("resnet51").is_fetched().is_err());
 }
 
-/// Counts the parameters whose values are not drawn yet.
+/// Counts the parameters that are still lazy.
 #[derive(Default)]
 struct Lazy(usize);
 
@@ -75,7 +75,7 @@ impl<B: Backend> ModuleVisitor<B> for Lazy {
 }
 
 #[test]
-fn loading_draws_no_values() {
+fn loading_initializes_no_parameters() {
     let checkpoint = Checkpoint::open(fixture("checkpoints/good/zip.pth")).unwrap();
     let config = ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
@@ -89,7 +89,7 @@ fn loading_draws_no_values() {
     assert_eq!(lazy.0, 2);
 }
 
-/// A backbone with a classifier of its own, and another head.
+/// A network of your own: a backbone with its classifier, and another head.
 #[derive(Module, Debug)]
 struct Detector<B: Backend> {
     backbone: ResNet<B>,
@@ -110,7 +110,7 @@ fn detector(arch: Arch, boxes: usize) -> Detector<Flex> {
 }
 
 #[test]
-fn another_backbone_is_never_left_fresh() {
+fn a_backbone_that_does_not_fit_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("detector.safetensors");
     save(&detector(Arch::CifarResNet20, 4), &path).unwrap();
@@ -121,7 +121,7 @@ fn another_backbone_is_never_left_fresh() {
         .apply(detector(Arch::CifarResNet20, 6), &checkpoint)
         .unwrap();
     assert_eq!(report.fresh, ["boxes.weight", "boxes.bias"]);
-    // Three times as many channels below the same keys.
+    // The keys are the same, but the tensors have three times as many channels.
     let mut wide = detector(Arch::CifarResNet20, 4);
     let config = Arch::CifarResNet20.config();
     let stages = config.stages.iter().cloned();
@@ -151,7 +151,7 @@ fn a_fused_backbone_is_not_saved() {
 }
 
 #[test]
-fn burns_norms_have_the_keys_of_pytorch() {
+fn norms_of_burn_have_the_keys_of_pytorch() {
     #[derive(Module, Debug)]
     struct Decoder<B: Backend> {
         norm: burn::nn::BatchNorm<B>,

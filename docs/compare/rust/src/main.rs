@@ -1,5 +1,9 @@
-//! Times one alternative on one network, in a process of its own: `peers candle MODEL BATCH SIZE RUNS` (a plain ResNet),
-//! `peers tract|rten FILE.onnx BATCH SIZE RUNS`. Prints one JSON object.
+//! Benchmarks one alternative on one network. Prints one JSON object.
+//!
+//! ```text
+//! peers candle MODEL BATCH SIZE RUNS            # ResNet-18, 34, 50, 101 or 152
+//! peers tract|rten FILE.onnx BATCH SIZE RUNS
+//! ```
 
 use std::time::Instant;
 
@@ -27,7 +31,7 @@ fn main() {
                 "resnet50" => resnet::resnet50,
                 "resnet101" => resnet::resnet101,
                 "resnet152" => resnet::resnet152,
-                name => panic!("candle has no {name}"),
+                name => panic!("expected a ResNet of candle, found {name}"),
             };
             let model = build(1000, builder).unwrap();
             let x = Tensor::from_slice(&pixels, &shape, &Device::Cpu).unwrap();

@@ -1,8 +1,9 @@
 //! Fused layers with LibTorch's own gradients.
 //!
-//! Burn's autodiff computes the gradient of a convolution's weight by another convolution, for which LibTorch has no fast kernel,
-//! and the gradient of a batch norm in a dozen passes over its input. Here LibTorch records a layer, convolution to activation,
-//! in its own autograd graph, and Burn's backward pass calls LibTorch's.
+//! Burn's autodiff is slow here. It computes the weight gradient of a convolution by another
+//! convolution, for which LibTorch has no fast kernel, and the gradient of a batch norm in a dozen
+//! passes over its input. Instead, LibTorch records each layer, from convolution to activation, in
+//! its own autograd graph, and Burn's backward pass calls LibTorch's backward pass.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -30,7 +31,8 @@ pub(crate) fn register() {
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     let (inputs, form) = inputs(layer);
-    // With momentum 1, LibTorch replaces these running statistics by the mean and the unbiased variance of the batch.
+    // With momentum 1, LibTorch overwrites these running statistics with the mean and the unbiased
+    // variance of the batch.
     let like = &inputs[3].primitive.tensor;
     let (mean, variance) = (like.zeros_like(), like.ones_like());
     let forward = |[x, weight, bias, scale, shift, residual]: [&tch::Tensor; 6]| {
@@ -47,7 +49,8 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
             let [scale, shift] = [scale, shift].map(|values| values.reshape([1, -1, 1, 1]));
             y = (y * scale).g_add_(&shift);
         }
-        // In place: no other tensor shares `y`, and the gradients of the steps before do not need it.
+        // Adds in place: no other tensor shares `y`, and the gradients of the earlier operations do
+        // not need it.
         if form.residual {
             y = y.g_add_(residual);
         }
@@ -57,14 +60,14 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
         }
     };
     let output = record(inputs, forward);
-    // Copies, because LibTorch's graph keeps these and Burn may overwrite its own.
-    let outside = |statistic: &tch::Tensor| {
+    // Copies: LibTorch's graph keeps the statistics, and Burn may overwrite its tensors.
+    let copied = |statistic: &tch::Tensor| {
         let primitive = TensorPrimitive::Float(TchTensor::new(statistic.copy()));
         Tensor::from_inner(Tensor::<LibTorch, 1>::from_primitive(primitive))
     };
     LayerOutput {
         output: Tensor::from_primitive(TensorPrimitive::Float(output)),
-        statistics: form.epsilon.map(|_| [&mean, &variance].map(outside)),
+        statistics: form.epsilon.map(|_| [&mean, &variance].map(copied)),
     }
 }
 
@@ -80,7 +83,7 @@ fn convolve(
     x.conv2d(weight, bias, stride, padding, dilation, groups)
 }
 
-/// An operation in LibTorch's graph: its inputs and its output.
+/// An operation in LibTorch's autograd graph: its inputs and its output.
 #[derive(Clone, Debug)]
 struct Recorded<const N: usize> {
     inputs: [TchTensor; N],
@@ -102,9 +105,14 @@ fn record<const N: usize>(
     {
         OpsKind::Tracked(prep) => {
             let leaves = inputs.map(|input| {
-                let learns = !input.node.requirement.is_none();
-                let leaf = input.primitive.tensor.detach().set_requires_grad(learns);
-                // With the storage of the input, so that Burn does not overwrite what LibTorch keeps.
+                let requires_grad = !input.node.requirement.is_none();
+                let leaf = input
+                    .primitive
+                    .tensor
+                    .detach()
+                    .set_requires_grad(requires_grad);
+                // Shares the storage of the input, so that Burn does not overwrite a tensor that
+                // LibTorch keeps.
                 TchTensor {
                     tensor: leaf,
                     storage: input.primitive.storage,
@@ -113,7 +121,7 @@ fn record<const N: usize>(
             let output = tch::with_grad(|| forward(leaves.each_ref().map(|leaf| &leaf.tensor)));
             let seen = output.detach();
             let output = TchTensor::new(output);
-            // With the storage of the output, for the same reason.
+            // Shares the storage of the output, for the same reason.
             let seen = TchTensor {
                 tensor: seen,
                 storage: output.storage.clone(),

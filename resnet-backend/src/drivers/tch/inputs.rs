@@ -1,4 +1,4 @@
-//! The inputs of a fused layer as parents of one node of Burn's autograd graph.
+//! The inputs of a fused layer, as the parents of one node in Burn's autograd graph.
 
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::Tensor;
@@ -7,24 +7,24 @@ use resnet_fused::{Layer, LayerNorm};
 
 type Train = Autodiff<LibTorch>;
 
-/// Input, weight and bias of the convolution, scale and shift of the norm, residual. A missing one is a tensor without
-/// elements.
+/// The input of the layer, the weight and bias of the convolution, the scale and shift of the norm,
+/// and the residual. An absent input is an empty tensor.
 pub(super) type Inputs = [FloatTensor<Train>; 6];
 
-/// Which parts a [`Layer`] has.
+/// The parts of a [`Layer`] that are present, with their options.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
-    /// Options of the convolution.
+    /// Options of the convolution, if there is one.
     pub(super) options: Option<ConvOptions<2>>,
-    /// Epsilon of a norm by the statistics of the batch.
+    /// Epsilon of the norm, if it uses batch statistics.
     pub(super) epsilon: Option<f64>,
     /// Whether the convolution has a bias.
     pub(super) bias: bool,
-    /// Whether there is a norm.
+    /// Whether the layer has a norm.
     pub(super) norm: bool,
-    /// Whether there is a residual.
+    /// Whether the layer adds a residual.
     pub(super) residual: bool,
-    /// Whether the output is `max(y, 0)`.
+    /// Whether the layer ends in a ReLU.
     pub(super) relu: bool,
 }
 

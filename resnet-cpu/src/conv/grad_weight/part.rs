@@ -1,4 +1,4 @@
-//! One thread's share of the gradient of the weights.
+//! The weight gradient on one thread.
 
 use core::array;
 use core::ops::Range;
@@ -8,10 +8,10 @@ use pulp::{Simd, WithSimd};
 use super::GradWeight;
 use crate::simd::arch;
 
-/// The most inputs whose tile fits into the registers.
+/// Largest number of inputs whose tile fits into the registers.
 pub(super) const MOST: usize = 6;
 
-/// The work that one core takes at a time.
+/// The tiles that one core computes at a time.
 pub(super) struct Part<'a> {
     pub(super) panel: usize,
     pub(super) tiles: Range<usize>,
@@ -51,7 +51,7 @@ impl WithSimd for PartOfJob<'_> {
 impl PartOfJob<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize, const GROUPED: bool>(self, simd: S) {
-        /// Pixels whose gradients stay in the cache while the loop goes through the tiles.
+        /// Number of pixels whose gradients stay in the cache while the loop visits the tiles.
         const NEAR: usize = 96;
         let Self { job, part } = self;
         let panel = &job.panels.panels[part.panel];
@@ -69,8 +69,9 @@ impl PartOfJob<'_> {
                     grads,
                     inputs: &panel.inputs,
                 };
-                // SAFETY: by `Geometry`, every tap of every pixel is in the padded input. `GradWeight::check` has checked
-                // its length and the length of the gradients. `own` has `width` values for each input.
+                // SAFETY: `Geometry` puts every tap of every pixel inside the padded input.
+                // `GradWeight::check` has checked the length of the input and of the gradients.
+                // `own` has `width` values for each input.
                 unsafe {
                     match tile.inputs {
                         1 => pixels.add::<1, VECTORS, GROUPED>(own),
@@ -86,10 +87,10 @@ impl PartOfJob<'_> {
     }
 }
 
-/// Pixels that add to a tile.
+/// The pixels that contribute to a tile.
 struct Pixels<'a, S> {
     simd: S,
-    /// The padded input, from the tile's first input of the first pixel.
+    /// The padded input, starting at the tile's first input of the first pixel.
     x: &'a [f32],
     firsts: &'a [usize],
     grads: &'a [f32],
@@ -102,8 +103,8 @@ impl<S: Simd> Pixels<'_, S> {
     ///
     /// # Safety
     ///
-    /// There are `INPUTS` inputs for every pixel and vector, `VECTORS` vectors of gradients for every pixel, and `VECTORS`
-    /// vectors of sums for every input.
+    /// Every pixel and vector has `INPUTS` inputs. Every pixel has `VECTORS` vectors of gradients.
+    /// Every input has `VECTORS` vectors of sums.
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "unrolled")]
     unsafe fn add<const INPUTS: usize, const VECTORS: usize, const GROUPED: bool>(
@@ -114,9 +115,10 @@ impl<S: Simd> Pixels<'_, S> {
         let groups: [usize; VECTORS] = array::from_fn(|v| self.inputs[v] - self.inputs[0]);
         let to = sums.as_mut_ptr().cast::<S::f32s>();
         let mut grads = self.grads.as_ptr().cast::<S::f32s>();
-        // SAFETY: as the caller promises. The vectors are read and written unaligned.
+        // SAFETY: the caller guarantees the bounds. Reads and writes are unaligned.
         unsafe {
-            // Sums of few pixels start from zero, which rounds less than one sum over all pixels.
+            // Partial sums over few pixels have smaller rounding errors than one sum over all
+            // pixels.
             let mut sums = [[simd.splat_f32s(0.0); VECTORS]; INPUTS];
             for first in self.firsts {
                 let x = self.x.as_ptr().add(*first);

@@ -1,4 +1,4 @@
-//! The work of one thread in Winograd's algorithm.
+//! Winograd's algorithm on one thread.
 
 use core::array;
 use core::marker::PhantomData;
@@ -17,10 +17,10 @@ use crate::conv::products::products;
 use crate::parallel::ranges;
 use crate::simd::{arch, vectors};
 
-/// Tiles that one core computes.
+/// The tiles that one core computes at a time.
 pub(super) struct Block<'a, T, const IN: usize, const OUT: usize> {
     job: &'a Winograd<'a>,
-    /// Range of the tiles of all images.
+    /// Range of tile indices, over all images.
     tiles: Range<usize>,
     place: Place,
     /// Transformed inputs, `[element, tile, channel]`
@@ -53,8 +53,8 @@ impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> WithSimd for Block<'_,
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `run` has made room for all values of these tiles. `Winograd::check` has checked the lengths of inputs
-        // and weights.
+        // SAFETY: `run` has made room for all values of these tiles. `Winograd::check` has checked
+        // the lengths of inputs and weights.
         unsafe {
             self.transform(simd);
             for (index, panel) in self.job.panels().iter().enumerate() {
@@ -95,7 +95,7 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
         self.job.stride(self.tiles.len())
     }
 
-    /// Returns image, row and column of a tile.
+    /// Returns the image, row and column of a tile.
     fn at(&self, tile: usize) -> [usize; 3] {
         let [down, across] = self.job.side().tiles(self.job.geometry);
         [tile / across / down, tile / across % down, tile % across]
@@ -116,7 +116,8 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
             let [image, y, x] = self.at(tile);
             let first = ((image * height + y * OUT) * width + x * OUT) * channels;
             for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the last tiles end where the padded input does, and the channels fill whole vectors.
+                // SAFETY: the last tiles end at the end of the padded input, and the channels fill
+                // whole vectors.
                 unsafe {
                     let from = job.x.as_ptr().add(first + channel);
                     let zero = simd.splat_f32s(0.0);
@@ -145,11 +146,12 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
         }
     }
 
-    /// Multiplies, for each element, the inputs of all tiles by the weights of a panel.
+    /// Multiplies the inputs of all tiles by the weights of a panel, for each element.
     ///
     /// # Safety
     ///
-    /// The inputs of all tiles are transformed, the panel has `VECTORS` vectors, and `self.sums` has room for the sums.
+    /// The inputs of all tiles are transformed, the panel has `VECTORS` vectors, and `self.sums`
+    /// has room for the sums.
     #[inline(always)]
     unsafe fn multiply<S: Simd, const VECTORS: usize>(&self, simd: S, panel: usize) {
         let channels = self.channels();
@@ -157,7 +159,7 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
         for (value, packed) in self.job.weights.weights.iter().enumerate() {
             let weights = packed.values[panel].as_ptr();
             for some in ranges(tiles, tiles.div_ceil(6)) {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let x = self
                         .inputs
@@ -195,8 +197,8 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
             let first = ((image * height + y * OUT) * width + x * OUT) * channels;
             for vector in 0..vectors {
                 let channel = panel.first + vector * S::F32_LANES;
-                // SAFETY: as the caller promises. The indices are inside the output and belong to this tile, which no other
-                // thread has.
+                // SAFETY: the caller guarantees the sums. The indices are inside the output and
+                // belong to this tile. No other thread computes this tile.
                 unsafe {
                     let sums = self.sums.cast::<S::f32s>();
                     let sums = sums.add(index * vectors + vector);
@@ -228,11 +230,11 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
     }
 }
 
-/// Computes the sums of products for some tiles, whose inputs are `length` apart.
+/// Computes the sums of products for some tiles. Their inputs are `length` apart.
 ///
 /// # Safety
 ///
-/// As for [`products`].
+/// See [`products`].
 #[inline(always)]
 unsafe fn product<S: Simd, const TILES: usize, const VECTORS: usize>(
     simd: S,
@@ -242,7 +244,7 @@ unsafe fn product<S: Simd, const TILES: usize, const VECTORS: usize>(
     to: *mut S::f32s,
 ) {
     let run = Run { offset: 0, length };
-    // SAFETY: as the caller promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let x = array::from_fn(|tile| x.add(tile * length));
         products::<S, TILES, VECTORS, false>(simd, x, [0; VECTORS], &[run], weights, to);

@@ -2,15 +2,15 @@
 
 use pulp::Simd;
 
-/// `OUT` outputs from `IN = OUT + 2` inputs and three weights.
+/// The transforms that compute `OUT` outputs from `IN = OUT + 2` inputs and three weights.
 pub(super) trait Tile<const IN: usize, const OUT: usize> {
-    /// `G`
+    /// The matrix `G`.
     const WEIGHTS: [[f64; 3]; IN];
 
-    /// `Bᵀ d`
+    /// Returns `Bᵀ d`.
     fn inputs<S: Simd>(simd: S, d: [S::f32s; IN]) -> [S::f32s; IN];
 
-    /// `Aᵀ m`
+    /// Returns `Aᵀ m`.
     fn outputs<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT];
 }
 
@@ -46,8 +46,8 @@ impl Tile<4, 2> for Two {
 
 /// F(4, 3), with the interpolation points 0, A, -A, B, -B and infinity.
 ///
-/// With this A and B, all constants of the input and output transforms are exact in `f32`. The usual points 1 and 2 double the
-/// rounding errors, and triple the worst ones.
+/// With these values of A and B, all constants of the input and output transforms are exact in
+/// `f32`. The usual points 1 and 2 double the typical rounding errors and triple the largest ones.
 pub(super) struct Four;
 
 const A: f64 = 0.625;
@@ -101,7 +101,8 @@ impl Tile<6, 4> for Four {
     }
 }
 
-/// Returns `factor * x + y`. A closure would be compiled without the vector instructions of its caller.
+/// Returns `factor * x + y`. This is no closure, because a closure would not inherit its caller's
+/// vector instructions.
 #[inline(always)]
 fn times<S: Simd>(simd: S, factor: f64, x: S::f32s, y: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor as f32), x, y)

@@ -1,4 +1,4 @@
-//! Weights, transformed for Winograd's algorithm.
+//! Weights transformed for Winograd's algorithm.
 
 use core::array;
 
@@ -10,7 +10,7 @@ use crate::conv::padded::are_within;
 use crate::parallel;
 use crate::simd::vectors;
 
-/// Transformed weights `G g Gᵀ`, packed for each element of this matrix.
+/// Transformed weights `G g Gᵀ`, packed separately for each element of the matrix.
 #[derive(Debug)]
 pub(in crate::conv) struct Transformed {
     pub(super) side: Side,
@@ -18,7 +18,8 @@ pub(in crate::conv) struct Transformed {
 }
 
 impl Transformed {
-    /// Transforms weights, `[out, in, 3, 3]`. Returns `None` if a magnitude exceeds [`LARGEST`] or a weight is NaN.
+    /// Transforms weights, `[out, in, 3, 3]`. Returns `None` if a weight is NaN or its magnitude
+    /// exceeds [`LARGEST`].
     pub(in crate::conv) fn new(side: Side, weights: &[f32], geometry: &Geometry) -> Option<Self> {
         if !are_within(weights, LARGEST) {
             return None;
@@ -39,7 +40,7 @@ impl Transformed {
     }
 }
 
-/// Returns, for each element of `G g Gᵀ`, its values for all kernels `g`.
+/// Returns each element of `G g Gᵀ`, with its values for all kernels `g`.
 fn transformed<const IN: usize>(weights: &[f32], g: &[[f64; 3]; IN]) -> Vec<Vec<f32>> {
     let of_value = |value: usize| {
         let (row, column) = (g[value / IN], g[value % IN]);

@@ -1,19 +1,19 @@
-//! The bits of entropy-coded data, and the Huffman codes in them.
+//! The bits of entropy-coded data, and their Huffman codes.
 
-/// Why entropy-coded data cannot be followed to its end.
+/// The reason why entropy-coded data ends early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fault {
-    /// The data ends inside a block, or before it.
+    /// The data ends inside a block or before it.
     Cut,
-    /// No code begins with these bits.
+    /// The bits match no code.
     Damaged,
 }
 
-/// The bits between two markers, first bit first, without the bytes that are stuffed into them.
+/// The bits between two markers, first bit first, without stuffed bytes.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
-    /// The next bits, the first on top; zeros below those that are there.
+    /// The next bits, the first one on top; the unused low bits are zero.
     buffer: u64,
     count: u32,
 }
@@ -28,7 +28,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Makes at least `wanted` bits ready, up to 57, where there are as many.
+    /// Loads at least `wanted` bits, up to 57, if the data has as many.
     fn fill(&mut self, wanted: u32) {
         if self.count >= wanted {
             return;
@@ -50,7 +50,7 @@ impl<'a> Bits<'a> {
             };
             self.at += 1;
             if byte == 0xFF {
-                // The stuffed zero, which filling may precede.
+                // Skips the stuffed zero and any fill bytes before it.
                 while self.data.get(self.at) == Some(&0xFF) {
                     self.at += 1;
                 }
@@ -61,7 +61,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next `count` bits, from 1 to 16; zeros stand for those that are not there.
+    /// Returns the next `count` bits, from 1 to 16. Missing bits are zero.
     fn peek(&self, count: u32) -> usize {
         (self.buffer >> (64 - count)) as usize
     }
@@ -75,7 +75,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Passes over any number of bits.
+    /// Skips any number of bits.
     pub(super) fn skip(&mut self, mut count: u32) -> Result<(), Fault> {
         while count > 0 {
             let step = count.min(32);
@@ -86,7 +86,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// The next `count` bits, up to 16.
+    /// Reads the next `count` bits, up to 16.
     pub(super) fn read(&mut self, count: u32) -> Result<u32, Fault> {
         if count == 0 {
             return Ok(0);
@@ -97,7 +97,7 @@ impl<'a> Bits<'a> {
         Ok(value)
     }
 
-    /// How many bytes of the data hold the bits that have been read.
+    /// Returns the number of data bytes that hold the bits read so far.
     pub(super) fn consumed(&self) -> usize {
         let mut at = self.at.min(self.data.len());
         for _ in 0..self.count / 8 {
@@ -110,7 +110,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Whether one of the eight bytes is 0xFF.
+/// Returns whether one of the eight bytes is 0xFF.
 fn has_marker_byte(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let zeros = !word;
@@ -119,27 +119,29 @@ fn has_marker_byte(word: u64) -> bool {
 
 const LOOKAHEAD: u32 = 10;
 
-/// A table of Huffman codes.
+/// A Huffman table.
 #[derive(Clone)]
 pub(super) struct Table {
-    /// By the next bits: length and symbol of the code that they begin with, or 0 for a longer one.
+    /// By the next bits: the length and symbol of the code that they start with, or 0 if the code
+    /// is longer.
     codes: Box<[(u8, u8); 1 << LOOKAHEAD]>,
-    /// By the next bits, for sequential scans: the bits of code and value together, and how many
-    /// coefficients they stand for.
+    /// By the next bits, for sequential scans: the bits of code and value together, and the number
+    /// of coefficients that they encode.
     steps: Box<[(u8, u8); 1 << LOOKAHEAD]>,
-    /// By length: the first 16 bits that begin with no code of this length or a shorter one.
+    /// By length: the first 16-bit value that starts with no code of this length or shorter.
     ends: [u32; 17],
-    /// By length: what to add to a code for the place of its symbol.
+    /// By length: the offset from a code to the index of its symbol.
     offsets: [i32; 17],
     symbols: [u8; 256],
     is_dc: bool,
 }
 
-/// As many coefficients as end every block.
+/// A coefficient count that ends every block.
 const ALL: u8 = 64;
 
 impl Table {
-    /// The table with so many codes of each length from 1 on; `None` if that is none.
+    /// Creates a table with these numbers of codes of each length from 1 on. Returns `None` if the
+    /// table is invalid.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8], is_dc: bool) -> Option<Self> {
         let mut table = Self {
             codes: Box::new([(0, 0); 1 << LOOKAHEAD]),
@@ -180,7 +182,8 @@ impl Table {
         Some(table)
     }
 
-    /// The bits after a symbol of a sequential scan, and how many coefficients it stands for.
+    /// Returns the number of bits after a symbol of a sequential scan, and the number of
+    /// coefficients that it encodes.
     fn step(&self, symbol: u8) -> (u8, u8) {
         match (symbol >> 4, symbol & 15) {
             _ if self.is_dc => (symbol, 1),
@@ -211,7 +214,8 @@ impl Table {
         Ok(self.symbols[(code + self.offsets[length]) as usize & 255])
     }
 
-    /// Passes over a code of a sequential scan and its value: how many coefficients they stand for.
+    /// Skips a code of a sequential scan and its value. Returns the number of coefficients that
+    /// they encode.
     fn pass(&self, bits: &mut Bits<'_>) -> Result<u8, Fault> {
         bits.fill(32);
         let (length, coefficients) = self.steps[bits.peek(LOOKAHEAD)];
@@ -225,7 +229,7 @@ impl Table {
     }
 }
 
-/// Passes over a block of a sequential scan.
+/// Skips a block of a sequential scan.
 pub(super) fn pass_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<(), Fault> {
     dc.pass(bits)?;
     let mut coefficient = 1;
@@ -239,7 +243,7 @@ pub(super) fn pass_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<
 mod tests {
     use super::*;
 
-    /// Codes 0, 10, 110 and 1110 for 1, 2, 0 and 0x11, and one of 12 bits for 0xF0.
+    /// Creates codes 0, 10, 110 and 1110 for 1, 2, 0 and 9, and a 12-bit code for 0xF0 (for DC, 3).
     fn table(is_dc: bool) -> Table {
         let counts = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
         let last = if is_dc { 3 } else { 0xF0 };
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn stuffed_zeros_and_filling_are_no_bits() {
+    fn stuffed_zeros_and_fill_bytes_are_not_bits() {
         let data = [
             0x12, 0xFF, 0x00, 0x34, 0xFF, 0xFF, 0x00, 0x56, 0x78, 0x9A, 0xBC, 0xDE,
         ];
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_with_too_many_codes_are_refused() {
+    fn tables_with_too_many_codes_are_an_error() {
         let mut counts = [0; 16];
         counts[0] = 3;
         assert!(Table::new(&counts, &[0, 1, 2], false).is_none());

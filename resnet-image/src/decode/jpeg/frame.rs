@@ -1,9 +1,9 @@
-//! The frame of a JPEG: its size, its components and what their samples mean.
+//! The frame of a JPEG: its size, its components and their meaning.
 
 use super::{DecodeError, FORMAT};
 use crate::decode::canvas::Layout;
 
-/// What the components are, by libjpeg's rule.
+/// The meaning of the components, by libjpeg's rules.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::decode) enum Color {
     Gray,
@@ -11,9 +11,9 @@ pub(in crate::decode) enum Color {
     Rgb,
     Cmyk,
     Ycck,
-    /// Gray and alpha, in TIFF alone.
+    /// Gray and alpha, only in TIFF.
     GrayAlpha,
-    /// CMYK that is not inverted, in TIFF alone.
+    /// CMYK that is not inverted, only in TIFF.
     Inks,
 }
 
@@ -28,7 +28,7 @@ impl Color {
     }
 }
 
-/// The markers before the first scan that tell about colors.
+/// The markers before the first scan that describe the colors.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hints {
     jfif: bool,
@@ -53,7 +53,7 @@ pub(super) struct Component {
     pub(super) across: usize,
     pub(super) down: usize,
     pub(super) table: u8,
-    /// The blocks that a scan of this component alone has.
+    /// The number of blocks in a scan of this component alone.
     pub(super) columns: usize,
     pub(super) rows: usize,
 }
@@ -63,13 +63,14 @@ pub(super) struct Frame {
     pub(super) height: u16,
     pub(super) is_progressive: bool,
     pub(super) components: Vec<Component>,
-    /// The units of a scan of several components, and those of a row of them.
+    /// The number of units in a scan of several components, and in one row of it.
     pub(super) units: usize,
     pub(super) units_across: usize,
 }
 
 impl Frame {
-    /// Reads what follows the length of the segment, which must have the components of `known`.
+    /// Parses the segment after its length. If `known` is given, the segment must have its
+    /// components.
     pub(super) fn parse(
         segment: &[u8],
         is_progressive: bool,
@@ -80,7 +81,7 @@ impl Frame {
             return Err(broken("the frame header is too short"));
         };
         if precision != 8 {
-            let what = format!("{precision} bits a sample");
+            let what = format!("{precision} bits per sample");
             return Err(DecodeError::unsupported(FORMAT, what));
         }
         let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
@@ -98,7 +99,7 @@ impl Frame {
         let parts = rest.as_chunks::<3>().0;
         if parts.len() != usize::from(count) || rest.len() != 3 * parts.len() {
             return Err(broken(
-                "the frame header has another length than its components need",
+                "the frame header does not have the length that its components need",
             ));
         }
         let mut components = Vec::with_capacity(parts.len());
@@ -107,7 +108,7 @@ impl Frame {
             if !(1..=4).contains(&across) || !(1..=4).contains(&down) {
                 return Err(broken("a sampling factor is not between 1 and 4"));
             }
-            // With one component the factors mean nothing.
+            // With one component, the sampling factors have no meaning.
             let (across, down) = if count == 1 { (1, 1) } else { (across, down) };
             components.push(Component {
                 id,
@@ -137,17 +138,18 @@ impl Frame {
         })
     }
 
-    /// Whether the decoder upsamples this frame right: no component has more samples than the first, and none that has
-    /// fewer is so narrow that libjpeg repeats samples instead of interpolating.
+    /// Returns whether `zune-jpeg` upsamples this frame as libjpeg does. No component may have more
+    /// samples than the first. No component with fewer samples may be so narrow that libjpeg
+    /// repeats samples instead of interpolating.
     pub(super) fn is_plain(&self) -> bool {
-        /// libjpeg's `jinit_upsampler` interpolates wider components alone.
+        /// libjpeg's `jinit_upsampler` interpolates only wider components.
         const REPEATED: usize = 2;
         let first = &self.components[0];
         let (width, height) = (usize::from(self.width), usize::from(self.height));
         let is_wide = |other: &Component| {
             let columns = (width * other.across).div_ceil(first.across);
             let rows = (height * other.down).div_ceil(first.down);
-            // One sample gives the same pixel either way.
+            // A single sample gives the same pixel either way.
             let is_single = width == 1 && (other.down == first.down || rows == 1);
             other.across == first.across || columns > REPEATED || is_single
         };
@@ -159,15 +161,16 @@ impl Frame {
             })
     }
 
-    /// Whether some component has fewer columns than the first, and so few that the last one counts: the decoder
-    /// interpolates it with the padding behind it, libjpeg does not.
+    /// Returns whether a component has fewer columns than the first and is so narrow that its last
+    /// column counts. `zune-jpeg` interpolates that column with the padding after it, libjpeg does
+    /// not.
     pub(super) fn is_narrow(&self) -> bool {
         let first = &self.components[0];
         let is_subsampled = |other: &Component| other.across < first.across;
         self.width <= 16 && self.components.iter().any(is_subsampled)
     }
 
-    /// libjpeg's `default_decompress_parms`.
+    /// Returns the color by the rules of libjpeg's `default_decompress_parms`.
     pub(super) fn color(&self, hints: Hints) -> Color {
         let ids: Vec<u8> = self
             .components
@@ -200,14 +203,14 @@ impl Frame {
         }
     }
 
-    /// The place of the component that a scan names, where `before` others are in the scan.
+    /// Returns the index of the component that a scan names after `before` others.
     ///
-    /// As in libjpeg, ids need not differ, but their order is that of the frame.
+    /// As in libjpeg, ids may repeat, but they must follow the order of the frame.
     pub(super) fn place(&self, id: u8, before: usize) -> Option<usize> {
         (before..self.components.len()).find(|&place| self.components[place].id == id)
     }
 
-    /// The segment, with `ids` for its components.
+    /// Writes the segment with `ids` for its components.
     pub(super) fn write(&self, ids: &[u8; 4], out: &mut Vec<u8>) {
         let marker = if self.is_progressive { 0xC2 } else { 0xC1 };
         let count = self.components.len() as u8;

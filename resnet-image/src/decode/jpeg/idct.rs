@@ -1,9 +1,10 @@
-//! libjpeg's accurate inverse cosine transform on integers, `jpeg_idct_islow`.
+//! libjpeg's accurate integer inverse DCT, `jpeg_idct_islow`.
 
 const CONST_BITS: u32 = 13;
 const PASS1_BITS: u32 = 2;
 
-/// The place of a coefficient in its block, by its place in the scan; `None` past the last.
+/// Returns the index in the block of a coefficient in zigzag order. Returns `None` after the last
+/// one.
 pub(super) fn natural(at: usize) -> Option<usize> {
     #[rustfmt::skip]
     const ZIGZAG: [u8; 64] = [
@@ -15,7 +16,7 @@ pub(super) fn natural(at: usize) -> Option<usize> {
     ZIGZAG.get(at).map(|&place| place.into())
 }
 
-/// Writes the samples of a block to `out`, whose rows are `stride` apart.
+/// Writes the samples of a block to `out`, with rows `stride` apart.
 pub(super) fn inverse(block: &[i32; 64], out: &mut [u8], stride: usize) {
     let mut columns = [0; 64];
     for x in 0..8 {
@@ -35,7 +36,8 @@ pub(super) fn inverse(block: &[i32; 64], out: &mut [u8], stride: usize) {
     }
 }
 
-/// Loeffler, Ligtenberg and Moschytz's transform of eight values, scaled down by `shift` bits.
+/// Computes the transform of eight values by Loeffler, Ligtenberg and Moschytz, scaled down by
+/// `shift` bits.
 fn transform([a, b, c, d, e, f, g, h]: [i32; 8], shift: u32) -> [i32; 8] {
     let times = |value: i32, factor: i32| value.wrapping_mul(factor);
     let add = |left: i32, right: i32| left.wrapping_add(right);
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_alone_fills_the_block() {
+    fn a_dc_coefficient_alone_fills_the_block() {
         let mut block = [0; 64];
         block[0] = 8 * 50;
         let mut out = [0; 64];
@@ -87,9 +89,9 @@ mod tests {
         assert_eq!(out, [178; 64]);
     }
 
-    /// Against the transform by its definition, in floating point.
+    /// Compares with the floating-point definition of the transform.
     #[test]
-    fn samples_are_those_of_the_cosine_transform() {
+    fn samples_match_the_inverse_cosine_transform() {
         let block: [i32; 64] =
             std::array::from_fn(|i| (i as i32 * 37 % 83 - 41) * (64 - i as i32) / 16);
         let mut out = [0; 64];

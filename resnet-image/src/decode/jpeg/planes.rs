@@ -1,5 +1,5 @@
-//! The pixels of sequential images whose components come in several scans, or with sampling factors that the
-//! decoder does not know: with libjpeg's inverse transform and its upsampling.
+//! Decoding of sequential images that `zune-jpeg` decodes differently: components in several scans,
+//! or unusual sampling factors. Uses libjpeg's inverse DCT and upsampling.
 
 use super::bits::{Bits, Fault, Table};
 use super::frame::{Color, Component, Frame};
@@ -10,13 +10,13 @@ use super::{DecodeError, FORMAT};
 pub(super) struct Planes(Vec<Plane>);
 
 struct Plane {
-    /// Samples of whole blocks, row by row.
+    /// The samples of whole blocks, row by row.
     samples: Vec<u8>,
     stride: usize,
-    /// The samples that belong to the image.
+    /// The number of samples that belong to the image.
     width: usize,
     height: usize,
-    /// How many pixels a sample covers.
+    /// The number of pixels that a sample covers.
     across: usize,
     down: usize,
     quantization: Option<[u16; 64]>,
@@ -25,7 +25,7 @@ struct Plane {
 }
 
 impl Planes {
-    /// Takes memory for the planes.
+    /// Allocates the planes.
     pub(super) fn new(frame: &Frame) -> Result<Self, DecodeError> {
         let most = |factor: fn(&Component) -> usize| frame.components.iter().map(factor).max();
         let (Some(across), Some(down)) = (most(|c| c.across), most(|c| c.down)) else {
@@ -56,17 +56,17 @@ impl Planes {
             .map(Self)
     }
 
-    /// Keeps the quantization of a component for its scan.
+    /// Stores the quantization table of a component for its scan.
     pub(super) fn start(&mut self, place: usize, quantization: Option<[u16; 64]>) {
         self.0[place].quantization = quantization;
     }
 
-    /// Begins a restart interval.
+    /// Starts a restart interval.
     pub(super) fn restart(&mut self) {
         self.0.iter_mut().for_each(|plane| plane.level = 0);
     }
 
-    /// Decodes a block; one outside the plane, which fills a unit up, is dropped.
+    /// Decodes a block. Drops a block outside the plane, which only fills up a unit.
     pub(super) fn block(
         &mut self,
         place: usize,
@@ -105,7 +105,7 @@ impl Planes {
         Ok(())
     }
 
-    /// Brings the components to one size and converts them, row by row.
+    /// Upsamples and converts the components, row by row.
     pub(super) fn rows(self, color: Color, frame: &Frame, mut put: impl FnMut(usize, &[u8])) {
         let (width, height) = (usize::from(frame.width), usize::from(frame.height));
         let mut line = vec![0; width * self.0.len()];
@@ -124,7 +124,7 @@ impl Planes {
     }
 }
 
-/// The signed value that so many bits stand for.
+/// Reads the signed value with this number of bits.
 fn value(bits: &mut Bits<'_>, length: u8) -> Result<i32, Fault> {
     let read = bits.read(length.into())? as i32;
     let negative = length > 0 && read < 1 << (length - 1);
@@ -140,11 +140,12 @@ impl Plane {
         &self.samples[row.min(self.height - 1) * self.stride..][..self.width]
     }
 
-    /// Row `y` of the image: libjpeg's fancy upsampling by two, and repetition by anything else.
+    /// Computes row `y` of the image with libjpeg's fancy upsampling by two. Repeats samples for
+    /// other factors.
     fn row(&self, y: usize, out: &mut [u8]) {
         let row = y / self.down;
         let near = self.line(row);
-        // The row that is nearest to the pixels after this one, which has three quarters of the weight.
+        // The second nearest row. The nearest one has three quarters of the weight.
         let below = y % 2 == 1;
         let far = self.line(if below {
             row + 1
@@ -175,7 +176,7 @@ impl Plane {
     }
 }
 
-/// Two pixels of each sample, a quarter of each from the sample beside it.
+/// Computes two pixels from each sample, with a quarter of each from the neighboring sample.
 fn spread(out: &mut [u8], width: usize, shift: u32, bias: [i32; 2], sample: impl Fn(usize) -> i32) {
     for (x, pair) in out.chunks_exact_mut(2).take(width).enumerate() {
         let here = sample(x);

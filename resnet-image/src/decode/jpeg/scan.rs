@@ -1,31 +1,31 @@
-//! Follows the entropy-coded data of scans without computing pixels, to know whether all of it is there.
+//! A parser of the entropy-coded data of scans, which finds missing data without computing pixels.
 //!
-//! The decoder fills what is missing with something and reports nothing
-//! (<https://github.com/etemesi254/zune-image>, non-strict mode).
+//! `zune-jpeg` in non-strict mode fills missing data with arbitrary pixels and reports no error
+//! (<https://github.com/etemesi254/zune-image>).
 
 use super::bits::{Bits, Fault, Table, pass_block};
 use super::frame::Frame;
 use super::planes::Planes;
 use super::tables::Tables;
 
-/// Bits below the point of coefficients of which no scan has sent anything.
+/// The number of missing bits of a coefficient that no scan has sent.
 const NOTHING: u8 = u8::MAX;
 
-/// What the scans so far have sent.
+/// The data that the scans so far have sent.
 pub(super) struct Progress {
     components: Vec<Sent>,
 }
 
 struct Sent {
-    /// By coefficient: how many of its low bits are missing yet.
+    /// By coefficient: the number of low bits still missing.
     missing: [u8; 64],
-    /// By block: the coefficients that are not zero. Empty until a progressive scan needs it.
+    /// By block: the nonzero coefficients. Empty until a progressive scan needs them.
     nonzero: Vec<u64>,
 }
 
 /// The header of a scan.
 pub(super) struct Scan {
-    /// Places in the frame, and the DC and AC tables.
+    /// The component indices in the frame, and the DC and AC tables.
     pub(super) components: Vec<(usize, usize, usize)>,
     pub(super) first: u8,
     pub(super) last: u8,
@@ -44,13 +44,14 @@ impl Progress {
         }
     }
 
-    /// Whether all bits of all coefficients were sent.
+    /// Returns whether all bits of all coefficients were sent.
     pub(super) fn is_complete(&self) -> bool {
         let mut missing = self.components.iter().flat_map(|sent| sent.missing);
         missing.all(|bits| bits == 0)
     }
 
-    /// Notes what a scan sends; `None` if its header is wrong or it does not continue those before it.
+    /// Records what a scan sends. Returns `None` if its header is invalid or does not continue the
+    /// earlier scans.
     pub(super) fn start(&mut self, scan: &Scan, frame: &Frame) -> Option<()> {
         let (first, last) = (usize::from(scan.first), usize::from(scan.last));
         let expected = if !frame.is_progressive {
@@ -67,7 +68,7 @@ impl Progress {
             }
             if scan.high == 0 { NOTHING } else { scan.high }
         };
-        // What the header of a sequential scan says of coefficients is without meaning.
+        // In sequential scans, the coefficient range of the header has no meaning.
         let (range, low) = match frame.is_progressive {
             true => (first..=last, scan.low),
             false => (0..=63, 0),
@@ -90,16 +91,16 @@ impl Progress {
     }
 }
 
-/// One pass over the units of a scan, from restart to restart.
+/// A pass over the units of a scan, from restart to restart.
 pub(super) struct Walk<'a> {
     frame: &'a Frame,
     scan: &'a Scan,
     tables: &'a Tables,
-    /// Where the samples go, of images that are not left to the decoder.
+    /// The planes for the samples, unless `zune-jpeg` decodes the image.
     planes: Option<&'a mut Planes>,
-    /// The units before this one.
+    /// The number of units before the current one.
     unit: usize,
-    /// Blocks without coefficients that are still to come.
+    /// The number of empty blocks still to come.
     empty: usize,
 }
 
@@ -120,7 +121,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The units that are still to come.
+    /// Returns the number of units still to come.
     pub(super) fn left(&self) -> usize {
         let all = match self.scan.components[..] {
             [(place, ..)] => {
@@ -132,7 +133,7 @@ impl<'a> Walk<'a> {
         all - self.unit
     }
 
-    /// Follows so many units, up to the next restart.
+    /// Parses this number of units, up to the next restart.
     pub(super) fn follow(
         &mut self,
         units: usize,
@@ -206,7 +207,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The first scan of coefficients: which of them are not zero.
+    /// Parses a first scan of coefficients and marks the nonzero ones.
     fn first_coefficients(
         &mut self,
         block: &mut u64,
@@ -236,7 +237,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A later scan of coefficients: a bit for each that is not zero, and new ones between them.
+    /// Parses a refinement scan: a bit for each nonzero coefficient, and new coefficients in
+    /// between.
     fn refine_coefficients(
         &mut self,
         block: &mut u64,

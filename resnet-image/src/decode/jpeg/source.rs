@@ -8,7 +8,7 @@ pub(super) fn broken(what: &str) -> DecodeError {
     DecodeError::broken(FORMAT, what)
 }
 
-/// The first bytes of the frame header.
+/// Returns the first bytes of the frame header.
 pub(super) fn frame_header(bytes: &[u8]) -> Option<[u8; 5]> {
     let mut source = Source { bytes, at: 2 };
     loop {
@@ -31,7 +31,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The next marker, after whatever is before it; filling is part of it.
+    /// Reads the next marker, including fill bytes. Skips everything before it.
     pub(super) fn marker(&mut self) -> Option<u8> {
         self.at = self.next_marker()?;
         while *self.bytes.get(self.at)? == 0xFF {
@@ -41,7 +41,7 @@ impl<'a> Source<'a> {
         Some(self.bytes[self.at - 1])
     }
 
-    /// Where the next marker begins.
+    /// Returns the position of the next marker.
     pub(super) fn next_marker(&self) -> Option<usize> {
         let mut at = self.at;
         loop {
@@ -58,7 +58,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What follows the length of a segment.
+    /// Reads the contents of a segment, after its length.
     pub(super) fn segment(&mut self) -> Result<&'a [u8], DecodeError> {
         let rest = self.bytes.get(self.at..).ok_or(CUT)?;
         let length = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or(CUT)?));

@@ -1,6 +1,6 @@
-//! The Huffman tables of ITU-T T.81, annex K, which frames of Motion JPEG leave out.
+//! The Huffman tables of ITU-T T.81, annex K, which Motion JPEG frames omit.
 
-/// Whether for DC, the number of codes of each length, and their symbols.
+/// Whether the table is for DC, the number of codes of each length, and the symbols.
 type Standard = (bool, [u8; 16], &'static [u8]);
 
 const DC_SYMBOLS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
@@ -33,7 +33,7 @@ const AC_CHROMA: [u8; 162] = [
     0xF9, 0xFA,
 ];
 
-/// The tables 0 (luma) and 1 (chroma) for DC, then for AC.
+/// The tables 0 (luma) and 1 (chroma), first for DC, then for AC.
 pub(super) const TABLES: [Standard; 4] = [
     (
         true,

@@ -1,5 +1,6 @@
-//! Reads the segments of a JPEG, checks that all of the image is there, and writes what matters for
-//! pixels anew, with the color of the components in the only form that the decoder cannot misread.
+//! A checker and rewriter of JPEG streams. It reads the segments, checks that the image is
+//! complete, and writes a new stream with only the data that affects pixels. The new stream states
+//! its colors so that `zune-jpeg` cannot misinterpret them.
 
 use super::bits::{Bits, Fault};
 use super::frame::{Color, Frame, Hints};
@@ -9,22 +10,22 @@ use super::source::{CUT, Source, broken};
 use super::tables::Tables;
 use super::{DecodeError, FORMAT, Job, MAX_SCANS};
 
-/// The bytes of segments that the file may not have: standard tables and restart intervals.
+/// Bytes for segments that the file may lack: standard tables and restart intervals.
 const ROOM: usize = 1024;
 
 const END_OF_IMAGE: u8 = 0xD9;
 
-/// A JPEG without metadata, restart markers out of place or data that belongs to no block.
+/// A JPEG without metadata, misplaced restart markers or data outside blocks.
 pub(super) struct Stream {
     pub(super) data: Vec<u8>,
     pub(super) frame: Frame,
     pub(super) color: Color,
-    /// The samples, if the image is not left to the decoder.
+    /// The samples, unless `zune-jpeg` decodes the image.
     pub(super) planes: Option<Planes>,
 }
 
 impl Stream {
-    /// Reads a JPEG whose components are what its markers say, or `known` if that is told from outside.
+    /// Reads a JPEG. Its components mean what its markers say, or `known` if it is given.
     pub(super) fn read(
         job: &mut Job,
         bytes: &[u8],
@@ -51,7 +52,7 @@ impl Stream {
         let Some(image) = reader.image else {
             return Err(broken("there is no frame"));
         };
-        // No scan at all, or fewer than the coefficients need.
+        // There is no scan, or the scans lack some coefficients.
         if !image.progress.is_complete() {
             return Err(CUT);
         }
@@ -87,7 +88,7 @@ struct Image {
 impl Reader<'_> {
     fn segment(&mut self, marker: u8, job: &mut Job) -> Result<(), DecodeError> {
         match marker {
-            // These stand alone: TEM, and restarts where they mean nothing.
+            // Markers without a segment: TEM, and restart markers without meaning here.
             0x01 | 0xD0..=0xD7 => return Ok(()),
             0xD8 => return Err(broken("a second image begins inside the first")),
             0xC3 | 0xC5..=0xC7 | 0xCB | 0xCD..=0xCF => {
@@ -126,7 +127,7 @@ impl Reader<'_> {
             0xDD => {
                 let interval = segment.first_chunk().filter(|_| segment.len() == 2);
                 let interval =
-                    interval.ok_or_else(|| broken("a restart interval has not 2 bytes"))?;
+                    interval.ok_or_else(|| broken("a restart interval does not have 2 bytes"))?;
                 self.restart = u16::from_be_bytes(*interval).into();
             }
             0xE0 => self.hints.app0(segment),
@@ -171,7 +172,7 @@ impl Reader<'_> {
             }
         }
         let fits = image.progress.start(&scan, frame);
-        fits.ok_or_else(|| broken("a scan does not fit those before it"))?;
+        fits.ok_or_else(|| broken("a scan does not continue the previous scans"))?;
         if let Some(planes) = &mut image.planes {
             for &(place, ..) in &scan.components {
                 let table = usize::from(frame.components[place].table);
@@ -195,7 +196,7 @@ impl Reader<'_> {
     }
 
     fn write_scan_header(&mut self, scan: &Scan, ids: &[u8; 4]) {
-        // The decoder begins a new interval with this segment alone.
+        // `zune-jpeg` starts a new restart interval only with this segment.
         let [high, low] = (self.restart as u16).to_be_bytes();
         self.out.extend([0xFF, 0xDD, 0, 4, high, low]);
         let count = scan.components.len() as u8;
@@ -208,7 +209,7 @@ impl Reader<'_> {
     }
 }
 
-/// The ids by which the decoder takes three components for RGB, or not.
+/// Returns the component ids that tell `zune-jpeg` whether three components are RGB.
 fn ids(color: Color) -> &'static [u8; 4] {
     match color {
         Color::Rgb => b"RGB\0",
@@ -249,7 +250,7 @@ fn read_scan(segment: &[u8], frame: &Frame) -> Result<Scan, DecodeError> {
     })
 }
 
-/// Follows a scan to its end, and writes the data that belongs to its blocks.
+/// Parses a scan to its end and writes the data of its blocks.
 fn follow(
     mut walk: Walk<'_>,
     source: &mut Source<'_>,
@@ -269,14 +270,14 @@ fn follow(
         walk.follow(units, &mut bits, progress)
             .map_err(|fault| match fault {
                 Fault::Cut => CUT,
-                Fault::Damaged => broken("the entropy-coded data holds no code"),
+                Fault::Damaged => broken("the entropy-coded data contains an invalid code"),
             })?;
         out.extend(&data[..bits.consumed()]);
         source.at = end;
         if walk.left() == 0 {
             break;
         }
-        // libjpeg guesses what is missing where another marker follows.
+        // If another marker follows, libjpeg guesses the missing data.
         if source.marker() != Some(0xD0 + number) {
             return Err(CUT);
         }
@@ -285,7 +286,7 @@ fn follow(
     Ok(())
 }
 
-/// Reserves the memory of the decoder: what it holds of the blocks, the result, and the data anew.
+/// Reserves the memory of the decoder: blocks, result, and the rewritten data.
 fn reserve(
     job: &mut Job,
     frame: &Frame,
@@ -295,7 +296,7 @@ fn reserve(
     let size = (frame.width.into(), frame.height.into());
     let components = frame.components.len() as u64;
     let blocks = match frame.is_progressive {
-        // 16 bits a coefficient, and one for it to be zero or not.
+        // 16 bits per coefficient, and one bit that marks it as nonzero.
         true => 2 * components + 1,
         false => u64::from(!is_left_to_decoder) * components,
     };

@@ -1,16 +1,16 @@
-//! The tables that the segments of a JPEG define.
+//! The Huffman and quantization tables of a JPEG.
 
 use super::DecodeError;
 use super::bits::Table;
 use super::source::broken;
 use super::standard;
 
-/// The tables in force.
+/// The current tables.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) dc: [Option<Table>; 4],
     pub(super) ac: [Option<Table>; 4],
-    /// In the order of the scan.
+    /// In scan order.
     pub(super) quantization: [Option<[u16; 64]>; 4],
 }
 
@@ -56,7 +56,8 @@ impl Tables {
         Ok(())
     }
 
-    /// The tables that libjpeg takes where a sequential image has none, as frames of Motion JPEG do.
+    /// Adds the standard tables that a sequential image lacks, such as a Motion JPEG frame, as
+    /// libjpeg does.
     pub(super) fn fill(&mut self, out: &mut Vec<u8>) {
         for (place, (is_dc, counts, symbols)) in standard::TABLES.into_iter().enumerate() {
             let tables = if is_dc { &mut self.dc } else { &mut self.ac };

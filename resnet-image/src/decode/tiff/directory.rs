@@ -1,4 +1,4 @@
-//! What a TIFF claims about its first image, checked before anything is allocated for it.
+//! The directory of the first image of a TIFF, checked before any allocation for the image.
 
 use super::{DecodeError, FORMAT, TRUNCATED};
 use crate::decode::jpeg;
@@ -25,10 +25,10 @@ pub(super) const EXTRA_SAMPLES: u16 = 338;
 pub(super) const SAMPLE_FORMAT: u16 = 339;
 pub(super) const JPEG_TABLES: u16 = 347;
 
-/// The tags with a value for each strip or tile.
+/// The tags with one value per strip or tile.
 const LISTS: [u16; 4] = [STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES];
 
-/// The other tags whose values count.
+/// The other tags whose values matter.
 const READ: [u16; 17] = [
     WIDTH,
     HEIGHT,
@@ -60,10 +60,10 @@ pub(super) struct Directory {
 #[derive(Clone, Copy)]
 struct Entry {
     tag: u16,
-    /// Bytes of one value.
+    /// The size of one value in bytes.
     size: u64,
     count: u64,
-    /// Where the values are.
+    /// The position of the values.
     at: u64,
 }
 
@@ -85,7 +85,7 @@ impl Directory {
                 3 | 8 => 2,
                 4 | 9 | 11 | 13 => 4,
                 5 | 10 | 12 | 16..=18 => 8,
-                // The decoder passes over these, too.
+                // The decoder skips these as well.
                 _ => continue,
             };
             let (tag, count) = (field(0, 2)? as u16, field(4, 4)?);
@@ -115,7 +115,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// As the decoder has it, the last entry of a tag counts.
+    /// Returns the last entry of a tag, which is the one that the decoder uses.
     fn entry(&self, tag: u16) -> Option<Entry> {
         self.entries.iter().rfind(|entry| entry.tag == tag).copied()
     }
@@ -130,13 +130,13 @@ impl Directory {
         })
     }
 
-    /// The first value of a tag.
+    /// Returns the first value of a tag.
     pub(super) fn value(&self, bytes: &[u8], tag: u16) -> Option<u64> {
         let entry = self.entry(tag).filter(|entry| entry.count > 0)?;
         self.number(bytes, entry.at, entry.size)
     }
 
-    /// All values of a tag, of those that lie within the file.
+    /// Returns all values of a tag that lie within the file.
     pub(super) fn values(&self, bytes: &[u8], tag: u16) -> Vec<u64> {
         let Some(entry) = self.entry(tag) else {
             return Vec::new();
@@ -146,7 +146,7 @@ impl Directory {
             .collect()
     }
 
-    /// The values of a tag as they are stored.
+    /// Returns the stored bytes of a tag's values.
     pub(super) fn bytes<'a>(&self, bytes: &'a [u8], tag: u16) -> Option<&'a [u8]> {
         let entry = self.entry(tag)?;
         let start = usize::try_from(entry.at).ok()?;
@@ -155,12 +155,12 @@ impl Directory {
             .get(..(entry.size * entry.count) as usize)
     }
 
-    /// The bits of a sample.
+    /// Returns the number of bits per sample.
     pub(super) fn bits(&self, bytes: &[u8]) -> u64 {
         self.value(bytes, BITS).unwrap_or(1)
     }
 
-    /// The planes in which the samples of a pixel are stored.
+    /// Returns the number of planes that store the samples of a pixel.
     pub(super) fn planes(&self, bytes: &[u8]) -> u64 {
         const SEPARATE: u64 = 2;
         match self.value(bytes, PLANAR) {
@@ -169,14 +169,14 @@ impl Directory {
         }
     }
 
-    /// The predictor, which only LZW and deflate have.
+    /// Returns the predictor, which only LZW and deflate have.
     pub(super) fn predictor(&self, bytes: &[u8]) -> Option<u64> {
         let compression = self.value(bytes, COMPRESSION);
         let predictor = self.value(bytes, PREDICTOR);
         predictor.filter(|_| matches!(compression, Some(5 | 8 | 32_946)))
     }
 
-    /// Offset and size of all strips or tiles.
+    /// Returns the offset and size of all strips or tiles.
     pub(super) fn chunks(&self, bytes: &[u8]) -> Vec<(u64, u64)> {
         let [offsets, sizes] = match self.entry(TILE_WIDTH) {
             Some(_) => [TILE_OFFSETS, TILE_BYTES],
@@ -186,21 +186,21 @@ impl Directory {
         self.values(bytes, offsets).into_iter().zip(sizes).collect()
     }
 
-    /// How many strips or tiles a plane has.
+    /// Returns the number of strips or tiles per plane.
     pub(super) fn chunks_in_plane(&self, bytes: &[u8]) -> usize {
         let [width, height] = self.chunk(bytes);
         let across = u64::from(self.width).div_ceil(width);
         across.saturating_mul(u64::from(self.height).div_ceil(height)) as usize
     }
 
-    /// Refuses values that are not in the file or far more than the image needs.
+    /// Checks that values lie within the file and are not far larger than the image needs.
     ///
     /// # Errors
-    /// [`DecodeError`], which names the tag.
+    /// Returns a [`DecodeError`] that names the tag.
     pub(super) fn check(&self, bytes: &[u8]) -> Result<(), DecodeError> {
-        /// Far more than three colors of 2^16 entries with 16 bits, or tables of a JPEG, need.
+        /// Far more than a palette (three colors, 2^16 entries, 16 bits) or JPEG tables need.
         const LARGEST: u64 = 1 << 20;
-        /// Far more than a value for each sample of a pixel needs.
+        /// Far more than one value per sample of a pixel needs.
         const LARGEST_PLAIN: u64 = 1 << 12;
         for entry in &self.entries {
             let is_list = LISTS.contains(&entry.tag);
@@ -237,7 +237,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The values in the lists of strips and tiles.
+    /// Returns the number of values in the lists of strips and tiles.
     pub(super) fn listed(&self) -> u64 {
         let lists = self
             .entries
@@ -246,7 +246,7 @@ impl Directory {
         lists.map(|entry| entry.count).sum()
     }
 
-    /// Width and height of a tile or of all strips but the last.
+    /// Returns the width and height of a tile, or of all strips but the last.
     pub(super) fn chunk(&self, bytes: &[u8]) -> [u64; 2] {
         let value = |tag| self.value(bytes, tag);
         let strip = || {
@@ -260,7 +260,7 @@ impl Directory {
         }
     }
 
-    /// Refuses a JPEG strip or tile that is larger than its area in the image.
+    /// Checks that no JPEG strip or tile is larger than its area in the image.
     pub(super) fn check_jpegs(&self, bytes: &[u8]) -> Result<(), DecodeError> {
         let [width, height] = self.chunk(bytes);
         let offsets = [STRIP_OFFSETS, TILE_OFFSETS].map(|tag| self.entry(tag));

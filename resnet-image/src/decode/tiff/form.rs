@@ -1,4 +1,4 @@
-//! What the samples of a TIFF mean, by the table of Pillow's `TiffImagePlugin`.
+//! The meaning of the samples of a TIFF, by the table of Pillow's `TiffImagePlugin`.
 
 use super::directory::{self as tags, Directory};
 use super::{DecodeError, FORMAT, high_byte};
@@ -7,22 +7,22 @@ use crate::decode::canvas::Layout;
 const LZW: u64 = 5;
 const JPEG: u64 = 7;
 
-/// The meaning of the first samples of every pixel; those after them are dropped.
+/// The meaning of the first samples of every pixel. The other samples are dropped.
 pub(super) struct Form {
     pub(super) layout: Layout,
     pub(super) bits: u8,
-    /// Samples stored of each pixel.
+    /// The number of stored samples per pixel.
     pub(super) samples: u16,
-    /// How many of them have a meaning.
+    /// The number of samples that have a meaning.
     pub(super) used: u16,
     pub(super) is_planar: bool,
     pub(super) is_jpeg: bool,
     pub(super) is_lzw: bool,
-    /// Whether a JPEG inside is YCbCr, which is read as RGB.
+    /// Whether embedded JPEGs are YCbCr, which are read as RGB.
     pub(super) is_ycbcr: bool,
-    /// Whether white is zero.
+    /// Whether zero is white.
     pub(super) is_inverted: bool,
-    /// Whether colors were multiplied by alpha.
+    /// Whether the colors are premultiplied by alpha.
     pub(super) is_premultiplied: bool,
     pub(super) palette: Option<Box<[[u8; 3]; 256]>>,
 }
@@ -40,7 +40,7 @@ impl Form {
         let extra = directory.values(bytes, tags::EXTRA_SAMPLES);
         let unsupported = || {
             let what = format!(
-                "{samples} samples a pixel of {bits} bits, with {} for extra samples, of {}",
+                "{samples} samples per pixel of {bits} bits, with {} for extra samples, of {}",
                 list(&extra),
                 name(photometric)
             );
@@ -52,7 +52,7 @@ impl Form {
         let is_wide = matches!(bits, 8 | 16);
         let is_small = matches!(bits, 1 | 2 | 4 | 8);
         let has_palette = photometric == 3;
-        // The extra samples by their tag: 0 is anything, 1 alpha that colors are multiplied by, 2 alpha.
+        // Values of the extra samples tag: 0 is unspecified, 1 premultiplied alpha, 2 alpha.
         let (layout, used, is_premultiplied) = match (photometric, samples, &extra[..]) {
             (0 | 1, 1, []) if is_small || is_wide => (Layout::Gray, 1, false),
             (1, 2, [0]) if is_wide => (Layout::Gray, 1, false),
@@ -76,7 +76,7 @@ impl Form {
                 (Layout::Rgb, 3, false)
             }
             (6, ..) => {
-                let what = "YCbCr that is not 8-bit JPEG, pixel by pixel";
+                let what = "YCbCr that is not 8-bit JPEG with interleaved samples";
                 return Err(DecodeError::unsupported(FORMAT, what));
             }
             (0..=3 | 5, ..) => return Err(unsupported()),
@@ -97,7 +97,7 @@ impl Form {
         })
     }
 
-    /// Brings 8-bit samples to their meaning.
+    /// Converts 8-bit samples to their meaning.
     pub(super) fn finish<'a>(&self, samples: &'a mut [u8], colors: &'a mut Vec<u8>) -> &'a [u8] {
         if self.is_inverted {
             samples.iter_mut().for_each(|sample| *sample = !*sample);
@@ -117,7 +117,8 @@ impl Form {
     }
 }
 
-/// The colors of a palette: Pillow takes a third of the values for each channel, and black for what is missing.
+/// Reads the colors of a palette. Like Pillow, takes a third of the values per channel, and black
+/// for missing values.
 fn palette(bytes: &[u8], directory: &Directory) -> Box<[[u8; 3]; 256]> {
     let values = directory.values(bytes, tags::COLOR_MAP);
     let count = values.len() / 3;
@@ -128,7 +129,7 @@ fn palette(bytes: &[u8], directory: &Directory) -> Box<[[u8; 3]; 256]> {
     colors
 }
 
-/// Pillow's `unpackRGBa`: premultiplied color back to plain color.
+/// Divides colors by alpha as Pillow's `unpackRGBa` does.
 fn divide_by_alpha(samples: &mut [u8]) {
     for [color @ .., alpha] in samples.as_chunks_mut::<4>().0 {
         for value in color {
@@ -161,7 +162,8 @@ fn check_compression(compression: u64) -> Result<u64, DecodeError> {
     ))
 }
 
-/// The bits of every sample, which must be unsigned; Pillow takes signed gray of 8 bits as it is.
+/// Returns the number of bits per sample. Samples must be unsigned, but like Pillow, accepts signed
+/// 8-bit gray as unsigned.
 fn check_bits(
     bytes: &[u8],
     directory: &Directory,

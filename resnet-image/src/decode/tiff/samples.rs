@@ -1,4 +1,4 @@
-//! The samples of a TIFF as they are stored, 8 bits each row by row.
+//! The stored samples of a TIFF, read as 8-bit rows.
 
 use tiff::decoder::{Decoder as Reader, DecodingResult, Limits};
 
@@ -9,14 +9,14 @@ use super::{DecodeError, FORMAT, TRUNCATED, high_byte};
 use crate::decode::job::Job;
 use crate::decode::jpeg::{self, Color};
 
-/// The planes that have a meaning; one, if samples are stored pixel by pixel.
+/// The planes that have a meaning. There is one if samples are stored pixel by pixel.
 pub(super) struct Stored {
     planes: Vec<Samples>,
     width: usize,
     bits: u8,
-    /// The samples of a pixel in each plane.
+    /// The number of samples per pixel in each plane.
     samples: usize,
-    /// Those of them that have a meaning.
+    /// The number of samples per pixel that have a meaning.
     used: usize,
 }
 
@@ -65,7 +65,7 @@ impl Stored {
         })
     }
 
-    /// Writes the samples of a row that have a meaning; `None` if there are too few.
+    /// Writes the meaningful samples of a row. Returns `None` if there are too few.
     pub(super) fn row(&self, y: usize, is_index: bool, out: &mut Vec<u8>) -> Option<()> {
         out.clear();
         let row = self.width * self.samples;
@@ -109,7 +109,7 @@ impl Stored {
     }
 }
 
-/// Values of 1, 2 or 4 bits, the first in the high bits.
+/// Unpacks values of 1, 2 or 4 bits, the first one in the high bits.
 fn unpack(packed: &[u8], count: usize, bits: u8, mut put: impl FnMut(u8)) {
     let bits = usize::from(bits);
     let per_byte = 8 / bits;
@@ -135,11 +135,11 @@ fn decode(bytes: &[u8], directory: &Directory, plane: &Plane) -> Result<Samples,
     match buffer {
         DecodingResult::U8(samples) => Ok(Samples::Bytes(samples)),
         DecodingResult::U16(words) => Ok(Samples::Words(words)),
-        _ => Err(DecodeError::broken(FORMAT, "the samples are no integers")),
+        _ => Err(DecodeError::broken(FORMAT, "the samples are not integers")),
     }
 }
 
-/// Decodes strips or tiles that are each a JPEG, with the tables that they share.
+/// Decodes strips or tiles that are JPEGs with shared tables.
 fn jpegs(
     job: &Job,
     bytes: &[u8],
@@ -154,7 +154,7 @@ fn jpegs(
         3 => Color::Rgb,
         4 => Color::Inks,
         count => {
-            let what = format!("JPEG of {count} samples a pixel");
+            let what = format!("JPEG of {count} samples per pixel");
             return Err(DecodeError::unsupported(FORMAT, what));
         }
     };
@@ -165,14 +165,14 @@ fn jpegs(
     let tables = directory
         .bytes(bytes, tags::JPEG_TABLES)
         .unwrap_or_default();
-    // Without the markers of its start and its end.
+    // Drops the start and end markers.
     let tables = tables
         .get(2..tables.len().saturating_sub(2))
         .unwrap_or_default();
     let count = usize::from(plane.samples);
     let (width, height) = (directory.width as usize, directory.height as usize);
     let [across, down] = directory.chunk(bytes).map(|side| side as usize);
-    // Each is read to its end, so that overlapping ones would take quadratic time.
+    // Each JPEG is read to its end, so overlapping ones would take quadratic time.
     let sizes = plane.chunks.iter().map(|&(offset, size)| {
         let left = (bytes.len() as u64).saturating_sub(offset);
         size.min(left)
@@ -203,7 +203,8 @@ fn jpegs(
     Ok(Samples::Bytes(samples))
 }
 
-/// The bytes that decoding takes besides the result with `channels`: for each pixel, and for the image.
+/// Returns the memory for decoding besides the result with `channels`: bytes per pixel, and bytes
+/// per image.
 pub(super) fn memory(
     bytes: &[u8],
     directory: &Directory,
@@ -212,7 +213,7 @@ pub(super) fn memory(
 ) -> (u64, u64) {
     let samples = u64::from(form.samples);
     let stored = (samples * u64::from(form.bits)).div_ceil(8).max(1);
-    // An image that is turned by a quarter stands beside the result when what was stored is gone.
+    // A quarter turn needs a second image, after the stored samples are freed.
     let is_turned = directory
         .value(bytes, tags::ORIENTATION)
         .is_some_and(|orientation| orientation >= 5);

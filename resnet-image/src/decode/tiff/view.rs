@@ -1,31 +1,32 @@
-//! A TIFF of one plane of samples, as the decoder is to see it.
+//! A view of a TIFF in which the decoder sees one plane of gray samples.
 //!
-//! The decoder knows no palettes and no order of bits, drops additional samples wrongly and panics at planes in tiles
-//! (<https://github.com/image-rs/image-tiff>, version 0.11.3). So it is given a directory of our own, which says that
-//! all samples are gray, before the bytes of the file.
+//! The `tiff` decoder (<https://github.com/image-rs/image-tiff>, version 0.11.3) has limits: it
+//! ignores palettes and bit order, drops extra samples incorrectly, and panics on planes in tiles.
+//! The view puts a new directory before the bytes of the file; it declares all samples as gray.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use super::directory::{self as tags, Directory};
 use crate::decode::parts::Parts;
 
-/// Byte order, BigTIFF's number, the size of an offset, and where the directory is: offsets of 64 bits cannot overflow.
+/// The header: byte order, BigTIFF's magic number, the size of an offset, and the position of the
+/// directory. 64-bit offsets cannot overflow.
 const HEADER: u64 = 16;
 const ENTRY: u64 = 20;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const LONG8: u16 = 16;
 
-/// Bytes after the data of a strip or tile that the LZW decoder is shown: without input it reports no progress even where
-/// it makes some (weezl 0.1.12).
+/// The extra bytes shown to the LZW decoder after the data of a strip or tile. Without input, the
+/// decoder reports no progress even when it makes some (weezl 0.1.12).
 const MORE: u64 = 8;
 const LZW: u64 = 5;
 
-/// One plane of the samples: all of them, if they are stored pixel by pixel.
+/// One plane of samples. It has all samples if they are stored pixel by pixel.
 pub(super) struct Plane {
-    /// The samples of a pixel.
+    /// The number of samples per pixel.
     pub(super) samples: u16,
-    /// Offset and size of each strip or tile.
+    /// The offset and size of each strip or tile.
     pub(super) chunks: Vec<(u64, u64)>,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn directory(file: &[u8], found: &Directory, plane: &Plane) -> Vec<u8
     let mut entries: Vec<(u16, u16, u64)> = Vec::new();
     for tag in COPIED {
         if let Some(value) = found.value(file, tag) {
-            // A strip need not end with the image.
+            // A strip may extend past the image.
             let value = value.min(u32::MAX.into());
             entries.push((tag, LONG, value));
         }
@@ -59,7 +60,7 @@ pub(super) fn directory(file: &[u8], found: &Directory, plane: &Plane) -> Vec<u8
         None => (tags::STRIP_OFFSETS, tags::STRIP_BYTES),
     };
     let count = plane.chunks.len() as u64;
-    // The decoder takes lists of up to 1 MiB: short values where they suffice.
+    // The decoder accepts lists of up to 1 MiB, so use short values where they suffice.
     let (kind, size, most) = match file.len() < u32::MAX as usize / 2 {
         true => (LONG, 4, u32::MAX.into()),
         false => (LONG8, 8, u64::MAX),
@@ -139,10 +140,11 @@ impl Writer {
     }
 }
 
-/// The directory, the file, whose bits may be in the opposite order, and a few bytes that are no codes.
+/// The directory, the file (with the bits of each byte reversed if needed), and a few bytes that
+/// are not LZW codes.
 pub(super) struct View<'a> {
     parts: Parts<'a, 3>,
-    /// Where the file begins.
+    /// The position of the file.
     start: u64,
     is_reversed: bool,
 }

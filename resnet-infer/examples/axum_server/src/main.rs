@@ -1,4 +1,4 @@
-//! An HTTP server whose requests share one classifier. Post an image, and get its classes as JSON.
+//! An HTTP server whose requests share one classifier. Post an image to get its classes as JSON.
 //!
 //! `cargo run --release --manifest-path resnet-infer/examples/axum_server/Cargo.toml [NETWORK]`
 
@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use resnet_cpu::Cpu;
 use resnet_infer::{Classifier, Prediction};
 
-/// The largest upload in bytes. axum answers larger ones with status 413.
+/// Maximum upload size in bytes. axum rejects larger uploads with status 413.
 const MAX_UPLOAD: usize = 8 << 20;
 
 #[tokio::main]
@@ -34,7 +34,8 @@ async fn classify(
     State(classifier): State<Arc<Classifier<Cpu>>>,
     image: Bytes,
 ) -> Result<Json<Prediction>, (StatusCode, String)> {
-    // The network computes for milliseconds. On a thread of the async runtime, it would block other requests.
+    // Inference takes milliseconds. On a thread of the async runtime, it would block other
+    // requests.
     let work = move || classifier.classify_one(&image[..]);
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(prediction)) => Ok(Json(prediction)),

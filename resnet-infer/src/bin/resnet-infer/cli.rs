@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and its help.
+//! The command line of `resnet-infer`: subcommands, flags and help texts.
 
 use std::path::PathBuf;
 
@@ -6,96 +6,98 @@ use clap::{Args, Parser, Subcommand};
 use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive};
 use resnet_weights::{FloatType, OutputActivation};
 
-/// Classify images with residual networks.
+/// Classify images with residual networks (ResNets), and inspect, convert and benchmark them.
 #[derive(Debug, Parser)]
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0 all done, 1 some inputs failed, 2 could not run."
+    after_help = "Exit status: 0 success, 1 some inputs failed, 2 an error stopped the command."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Never use the network: only files that are on this machine [env: RESNET_OFFLINE=1].
-    #[arg(long, global = true)]
+    /// Never download: use only files on this machine [env: RESNET_OFFLINE=1].
+    #[arg(long, global = true, help_heading = "Runtime")]
     pub(crate) offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Name what is in images.
+    /// Classify images.
     Classify(Classify),
-    /// Count how often a network is right on labelled images.
+    /// Evaluate the accuracy of a network on labeled images.
     Evaluate(Evaluate),
-    /// Run a tensor through a network and save logits, embedding and every feature map.
+    /// Run a forward pass on a tensor and save logits, embedding and feature maps.
     Forward(Forward),
-    /// Save what the network sees of an image: resized and cropped.
+    /// Save an image as the network sees it, resized and cropped.
     Preprocess(Preprocess),
     /// List the architectures.
     Models(Models),
-    /// Tell what a checkpoint holds.
+    /// Show a checkpoint's format, tensors and architecture.
     Inspect(Inspect),
-    /// List the backends: what this program was built with, and what this machine has for it.
+    /// List the backends, which of them are built in, and their devices on this machine.
     Backends(Backends),
-    /// Time networks on a backend.
+    /// Benchmark inference: latency, throughput and memory.
     Bench(Bench),
-    /// List, download, check and convert pretrained weights.
+    /// List, download, verify and convert pretrained weights.
     #[command(subcommand)]
     Weights(Weights),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Weights {
-    /// List the published weights: accuracy, cost, license.
+    /// List the pretrained weights with their accuracy, cost and license.
     List(WeightsList),
-    /// Download weights that are not on this machine yet, and print where they lie.
+    /// Download pretrained weights, unless they are on this machine, and print their paths.
     Download(WeightsIds),
-    /// Hash the files of the cache again, and remove the wrong ones.
+    /// Verify the SHA-256 of cached files, and remove corrupt ones.
     Verify(WeightsVerify),
-    /// Print where weights lie on this machine.
+    /// Print the paths of weights on this machine.
     Path(WeightsIds),
-    /// Write a checkpoint anew: as safetensors with PyTorch's keys, or as Burn's burnpack.
+    /// Convert a checkpoint to safetensors (with PyTorch's keys) or to Burn's burnpack.
     Convert(Convert),
-    /// Remove the files of the cache.
+    /// Remove all downloaded weights from the cache.
     Clean(WeightsClean),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WeightsList {
-    /// Ids to list, with `*` and `?`, or the name of a network [default: all].
+    /// Ids to list, with the wildcards `*` and `?`, or the name of an architecture [default: all].
     pub(crate) glob: Option<String>,
-    /// A JSON array with all that is known of each instead of a table.
-    #[arg(long)]
+    /// Print a JSON array with all metadata instead of a table.
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WeightsIds {
-    /// Ids as `weights list` shows them, or names of networks.
+    /// Ids from `resnet-infer weights list`, or names of architectures.
     #[arg(required = true, value_name = "ID")]
     pub(crate) ids: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WeightsVerify {
-    /// Ids, or names of networks [default: all that are in the cache].
+    /// Ids from `resnet-infer weights list`, or names of architectures [default: all cached
+    /// weights].
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// Checkpoint: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` where that is built in.
+    /// Checkpoint file to read: `.pth`, `.pt`, `.th`, `.safetensors`, or `.onnx` if the feature
+    /// `onnx` is built in.
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
     /// File to write: `.safetensors` or `.bpk` (burnpack).
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// Float type of the tensors: `f32`, `f16` or `bf16`.
-    #[arg(long, value_name = "TYPE", default_value_t)]
+    /// Float type of the written tensors: `f32`, `f16` or `bf16`.
+    #[arg(long, value_name = "TYPE", default_value_t, help_heading = "Output")]
     pub(crate) dtype: FloatType,
-    /// Architecture, where the keys do not tell it.
-    #[arg(long, value_name = "NAME")]
+    /// Architecture, one of `resnet-infer models` [default: inferred from the checkpoint].
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub(crate) arch: Option<String>,
     #[command(flatten)]
     pub(crate) options: ModelFlags,
@@ -103,45 +105,45 @@ pub(crate) struct Convert {
 
 #[derive(Debug, Args)]
 pub(crate) struct WeightsClean {
-    /// Only downloads that were cut short.
+    /// Remove only incomplete downloads.
     #[arg(long)]
     pub(crate) partial: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Classify {
-    /// Images, folders of images, or `-` for one image on standard input.
+    /// Images, folders of images (searched recursively), or `-` for one image on standard input.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
     /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
-    /// `cifar10`. Lets a network named by `--arch` have as many classes [default: those of
-    /// `--model` or of the file, else numbers].
-    #[arg(long, value_name = "FILE")]
+    /// `cifar10`. With `--arch`, the checkpoint then gives the number of classes [default: from the
+    /// weights, else class indices].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) preprocessing: PreprocessingFlags,
-    /// Classes to show for each image [default: 5, or all above `--threshold`].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Number of classes to show per image, most probable first [default: 5, or all above
+    /// `--threshold`].
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Output")]
     pub(crate) top_k: Option<usize>,
-    /// Least probability of the classes to show, 0 to 1: for networks with several labels per
-    /// image.
-    #[arg(long, value_name = "P", value_parser = probability)]
+    /// Minimum probability of a class to show, 0 to 1, for multi-label networks [default: none].
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "Output")]
     pub(crate) threshold: Option<f32>,
-    /// What turns logits into probabilities: `softmax`, where one class applies, or `sigmoid`,
-    /// where each class is decided by itself [default: that of the file, else softmax; sigmoid for
-    /// a single logit].
-    #[arg(long, value_name = "NAME")]
+    /// Output activation, which turns logits into probabilities: `softmax` for one class per image,
+    /// `sigmoid` for multi-label classification [default: from the weights, else softmax; sigmoid
+    /// for a single logit].
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub(crate) activation: Option<OutputActivation>,
-    /// Images to run at once.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive)]
+    /// Images per batch.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive, help_heading = "Runtime")]
     pub(crate) batch_size: usize,
-    /// One JSON object a line instead of a table.
-    #[arg(long, conflicts_with = "csv")]
+    /// Print one JSON object per image and line (JSON Lines) instead of a table.
+    #[arg(long, conflicts_with = "csv", help_heading = "Output")]
     pub(crate) json: bool,
-    /// CSV with a header instead of a table.
-    #[arg(long)]
+    /// Print CSV with a header instead of a table.
+    #[arg(long, help_heading = "Output")]
     pub(crate) csv: bool,
 }
 
@@ -149,26 +151,29 @@ pub(crate) struct Classify {
 pub(crate) struct Forward {
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
-    /// Safetensors file with a tensor `input` of `[batch, channels, height, width]`.
-    #[arg(long, value_name = "FILE")]
+    /// Safetensors file with a normalized tensor `input` of shape
+    /// `[batch, channels, height, width]`.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub(crate) input: PathBuf,
-    /// Safetensors file to write: `embedding`, `c1` to `c5`, and `logits` if the network has a classifier.
-    #[arg(long, value_name = "FILE")]
+    /// Safetensors file to write, with the tensors `embedding`, `c1` to `c5` (feature maps), and
+    /// `logits` if the network has a classifier.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
-    /// Largest stride of a feature map, 8, 16 or 32; later stages are dilated instead [default: that of the network].
-    #[arg(long, value_name = "N")]
+    /// Output stride: the ratio of input size to the size of the last feature map, 8, 16 or 32.
+    /// Stages beyond it use dilated convolutions [default: from the network].
+    #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) output_stride: Option<usize>,
-    /// Fold batch norms into convolutions first.
-    #[arg(long)]
+    /// Fuse the network first: fold batch normalization into the convolutions.
+    #[arg(long, help_heading = "Model")]
     pub(crate) fuse: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Preprocess {
-    /// The image.
+    /// Image file.
     pub(crate) image: PathBuf,
     /// PNG file to write.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) preprocessing: PreprocessingFlags,
@@ -176,64 +181,64 @@ pub(crate) struct Preprocess {
 
 #[derive(Debug, Args)]
 pub(crate) struct Models {
-    /// Names to list, with `*` and `?` [default: all].
+    /// Names to list, with the wildcards `*` and `?` [default: all].
     pub(crate) glob: Option<String>,
-    /// A JSON array instead of a table.
-    #[arg(long)]
+    /// Print a JSON array instead of a table.
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// Checkpoint, or folder of transformers or timm.
+    /// Checkpoint file, or model folder of Hugging Face transformers or timm.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) options: ModelFlags,
-    /// A JSON object, with every tensor, instead of a summary.
-    #[arg(long)]
+    /// Print a JSON object that lists every tensor instead of a summary.
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Backends {
-    /// A JSON array instead of a table.
-    #[arg(long)]
+    /// Print a JSON array instead of a table.
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Networks, as `resnet-infer models` lists them [default: resnet18, resnet50, resnext50_32x4d, wide_resnet50_2 and
-    /// resnet50d].
+    /// Architectures, from `resnet-infer models` [default: resnet18, resnet50, resnext50_32x4d,
+    /// wide_resnet50_2 and resnet50d].
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
     #[command(flatten)]
     pub(crate) runtime: RuntimeFlags,
-    /// Checkpoint to time the loading of [default: weights made up in memory].
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint to load; its load time is measured [default: synthetic weights in memory].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: ModelFlags,
-    /// Images to run at once.
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive)]
+    /// Images per batch, one or more values.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive, help_heading = "Runtime")]
     pub(crate) batch_size: Vec<usize>,
-    /// Sides of the images.
-    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive)]
+    /// Height and width of the input images in pixels.
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive, help_heading = "Input")]
     pub(crate) size: usize,
-    /// Fold batch norms into convolutions first, as `classify` does.
-    #[arg(long)]
+    /// Fuse the network first, as `classify` does: fold batch normalization into the convolutions.
+    #[arg(long, help_heading = "Model")]
     pub(crate) fuse: bool,
-    /// Runs that count.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    /// Number of timed runs.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive, help_heading = "Runtime")]
     pub(crate) runs: usize,
-    /// Runs before those, besides the first.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    /// Number of warm-up runs after the first run, which is timed separately.
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Runtime")]
     pub(crate) warmup: usize,
-    /// One JSON object a line instead of a table.
-    #[arg(long, conflicts_with = "markdown")]
+    /// Print one JSON object per line (JSON Lines) instead of a table.
+    #[arg(long, conflicts_with = "markdown", help_heading = "Output")]
     pub(crate) json: bool,
-    /// A Markdown table.
-    #[arg(long)]
+    /// Print a Markdown table.
+    #[arg(long, help_heading = "Output")]
     pub(crate) markdown: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The subcommands, one module for each.
 
 pub(crate) mod backends;
 pub(crate) mod bench;
@@ -13,11 +13,11 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-/// That a command does not write over what it reads.
+/// Checks that a command does not overwrite its input.
 pub(crate) fn check_distinct(output: &Path, read: &Path) -> Result<()> {
     match (read.canonicalize(), output.canonicalize()) {
         (Ok(a), Ok(b)) if a == b => bail!(
-            "`{}`: expected a file of its own, found one that is read",
+            "`{}`: expected an output other than the input, found the same file",
             output.display()
         ),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! The images that a user points at.
+//! The input images of a command.
 
 use std::fmt;
 use std::fs::File;
@@ -10,12 +10,12 @@ use resnet_cli::tell_skipped;
 use resnet_data::{BadImage, ImageFiles, Skipped};
 use resnet_image::{Channels, Decoder, IMAGE_ENDINGS, Pixels};
 
-/// One image.
+/// An input image.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
     File(PathBuf),
     Stdin,
-    /// A part of a folder that cannot be read, and why.
+    /// An unreadable entry of a folder, and the reason.
     Unreadable(PathBuf, String),
 }
 
@@ -28,8 +28,8 @@ impl fmt::Display for Source {
     }
 }
 
-/// Every image below the paths: files as they are, folders searched, sorted by name, without what is hidden. Tells what
-/// was skipped in folders.
+/// Returns the images of the paths. Searches folders recursively, in name order and without hidden
+/// entries, and prints a note about skipped files.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut skipped = Skipped::default();
@@ -54,7 +54,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
         }
     }
     tell_skipped(&skipped);
-    // Before a network is loaded, perhaps downloaded, for nothing.
+    // Fails before a network is loaded or even downloaded in vain.
     let missing = |source: &Source| matches!(source, Source::File(path) if !path.exists());
     match sources.first() {
         Some(first) if sources.iter().all(missing) => {
@@ -67,20 +67,20 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
 impl Source {
     pub(crate) fn open(&self, channels: Channels) -> Result<Pixels> {
         match self {
-            Self::File(path) if is_handed_over(path) => {
+            Self::File(path) if is_open_stream(path) => {
                 let context = || format!("`{}`", path.display());
                 let file = File::open(path).with_context(context)?;
-                decoded(file, channels).with_context(context)
+                decode(file, channels).with_context(context)
             }
             Self::File(path) => Ok(resnet_image::open_as(path, channels)?),
             Self::Unreadable(_, reason) => bail!("{reason}"),
-            Self::Stdin => decoded(std::io::stdin().lock(), channels).context("standard input"),
+            Self::Stdin => decode(std::io::stdin().lock(), channels).context("standard input"),
         }
     }
 }
 
-/// The image that is read from a pipe.
-fn decoded(input: impl Read, channels: Channels) -> Result<Pixels> {
+/// Decodes an image from a stream.
+fn decode(input: impl Read, channels: Channels) -> Result<Pixels> {
     let decoder = Decoder::default();
     Ok(decoder.decode_as(&decoder.read_bytes(input)?, channels)?)
 }
@@ -97,8 +97,9 @@ fn no_images(folder: &Path, skipped: &Skipped) -> Error {
     )
 }
 
-/// Whether a shell has opened the file already, as for `<(command)`: such a pipe has someone who writes.
-fn is_handed_over(path: &Path) -> bool {
+/// Returns whether the path is a stream that is already open, such as the shell's `<(command)`.
+/// Unlike any other pipe, it has a writer.
+fn is_open_stream(path: &Path) -> bool {
     let places = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
     places.iter().any(|place| path.starts_with(place))
 }

@@ -1,4 +1,4 @@
-//! `resnet-infer`: classify images, compare with PyTorch, look into checkpoints.
+//! The command `resnet-infer`: classifies images, and inspects, converts and benchmarks networks.
 
 mod cli;
 mod commands;

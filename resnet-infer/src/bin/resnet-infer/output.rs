@@ -1,4 +1,4 @@
-//! What goes to standard output and standard error.
+//! Predictions on standard output, progress on standard error.
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::Classify;
 use crate::images::Source;
 
-/// Progress on standard error: for long lists, on a terminal.
+/// Creates a progress bar on standard error, hidden for short lists and without a terminal.
 pub(crate) fn progress(images: usize) -> ProgressBar {
     const LONG: usize = 32;
     if images < LONG || !io::stderr().is_terminal() {
@@ -21,30 +21,30 @@ pub(crate) fn progress(images: usize) -> ProgressBar {
     bar
 }
 
-/// Writes predictions as they come, in one of three forms.
+/// A writer of predictions in one of three formats, one image at a time.
 pub(crate) enum Writer<'a> {
     /// Aligned columns.
     Table {
         out: StdoutLock<'static>,
         width: usize,
     },
-    /// One object a line.
+    /// JSON Lines, one object per image.
     Json {
         out: StdoutLock<'static>,
         model: &'a str,
         activation: OutputActivation,
     },
-    /// A header and one row a class.
+    /// A header, and one row per class.
     Csv(csv::Writer<StdoutLock<'static>>),
 }
 
-/// A line of `--json`: predictions, or an error.
+/// A line of `--json`: the predictions of an image or its error.
 #[derive(Serialize)]
 struct Line<'a> {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
-    /// What the probabilities are: softmax or sigmoid.
+    /// The output activation of the probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     activation: Option<OutputActivation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Why an image failed, in a line that names flags.
+/// Returns the error of an image in one line, with flags in place of function names.
 fn reason(error: &Error) -> String {
     flags(&format!("{error:#}")).into_owned()
 }

@@ -5,24 +5,24 @@ use std::slice;
 use resnet_cpu::Cpu;
 use resnet_infer::Classifier;
 
-/// Returns the logits of an encoded image by the embedded network.
+/// Computes the logits of an encoded image with the embedded network.
 pub fn logits(image: &[u8]) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     let name = "cifar_resnet20.resnet_zoo_c10";
     let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
     Ok(classifier.logits([image])?.concat())
 }
 
-/// Allocates memory that JavaScript fills.
+/// Allocates memory for JavaScript to fill.
 #[unsafe(no_mangle)]
 pub extern "C" fn allocate(bytes: usize) -> *mut u8 {
     vec![0; bytes].leak().as_mut_ptr()
 }
 
-/// Writes the logits of an image to `output`, and returns how many they are: 0 after an error.
+/// Writes the logits of an image to `output` and returns their number, or 0 after an error.
 ///
 /// # Safety
 ///
-/// `image` points to `bytes` bytes, and `output` to memory for 10 values of 4 bytes.
+/// `image` must point to `bytes` bytes, and `output` to memory for 10 values of 4 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn classify(image: *const u8, bytes: usize, output: *mut u8) -> usize {
     let image = unsafe { slice::from_raw_parts(image, bytes) };

@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and its help.
+//! The command line and its help texts.
 
 mod flags;
 mod run;
@@ -18,33 +18,33 @@ pub(crate) use run::{Bad, Processes, Run};
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 stopped by Ctrl-C."
+    after_help = "Results go to standard output, messages and progress to standard error.\n\nExit status: 0 success, 1 some inputs failed, 2 the command could not run, 130 stopped by Ctrl-C."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Never use the network: only files that are on this machine [env: RESNET_OFFLINE=1].
+    /// Never download: use only files on this machine [env: RESNET_OFFLINE=1].
     #[arg(long, global = true)]
     pub(crate) offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a network from nothing, or from weights with every parameter alike.
+    /// Train a network from scratch, or from weights with one learning rate for all layers.
     Train(Run),
-    /// Make pretrained weights a classifier of your own pictures: the new classifier first, then everything.
+    /// Fine-tune pretrained weights on your images: the head first, then all layers.
     Finetune(Run),
-    /// Put a classifier on embeddings that are computed once: a fine-tuning in seconds.
+    /// Train a linear classifier on frozen features (linear probe), in seconds.
     Probe(Probe),
-    /// Count how often a network is right on labelled images.
+    /// Measure the accuracy of a network on labeled images.
     Evaluate(Evaluate),
-    /// Save a sheet of what the network will see in training.
+    /// Save a contact sheet of augmented training images.
     Preview(Preview),
-    /// Find a learning rate: let it grow from step to step, and see where the loss falls the fastest.
+    /// Suggest a learning rate: raise it step by step and find where the loss falls fastest.
     FindRate(FindRate),
-    /// List the recipes, or print one as a config to change.
+    /// List the recipes, or print one as a config to edit.
     Recipes(Recipes),
-    /// Time steps of training, or the loading of images.
+    /// Benchmark training steps or data loading.
     #[command(subcommand)]
     Bench(Bench),
 }
@@ -53,31 +53,43 @@ pub(crate) enum Command {
 pub(crate) struct Probe {
     #[command(flatten)]
     pub(crate) data: Data,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Model")]
     pub(crate) network: NetworkFlags,
-    /// File to write: the network with its new classifier, as safetensors.
-    #[arg(long, value_name = "FILE")]
+    /// Safetensors file to write: the network with its new classifier.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
-    /// Side of the images [default: that of the weights].
-    #[arg(long, value_name = "N", value_parser = side())]
+    /// Image side in pixels [default: the side in the preprocessing of the weights].
+    #[arg(long, value_name = "N", value_parser = side(), help_heading = "Preprocessing")]
     pub(crate) size: Option<u32>,
     #[command(flatten)]
     pub(crate) normalization: NormalizationFlags,
-    /// Share of the images to validate with, where they are not kept apart.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
-    pub(crate) split: f64,
-    /// Seed of the split.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed())]
-    pub(crate) seed: u64,
-    /// Images to run at once.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = to(limits::BATCH))]
-    pub(crate) batch_size: usize,
-    /// How much the squares of the weights count in the loss.
+    /// Fraction of each class to hold out for validation, if DATA has no validation set.
     #[arg(
         long,
-        value_name = "SHARE",
+        value_name = "FRACTION",
+        default_value_t = 0.2,
+        help_heading = "Input"
+    )]
+    pub(crate) split: f64,
+    /// Random seed of the train/validation split.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed(), help_heading = "Input")]
+    pub(crate) seed: u64,
+    /// Images per forward pass.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 32,
+        value_parser = to(limits::BATCH),
+        help_heading = "Runtime"
+    )]
+    pub(crate) batch_size: usize,
+    /// L2 penalty: this factor times the sum of the squared weights is added to the loss.
+    #[arg(
+        long,
+        value_name = "FACTOR",
         default_value_t = 1e-4,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        help_heading = "Optimization"
     )]
     pub(crate) l2: f64,
 }
@@ -87,13 +99,25 @@ pub(crate) struct Preview {
     #[command(flatten)]
     pub(crate) data: Data,
     /// PNG file to write.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
-    /// Pictures on the sheet.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = to(limits::PICTURES))]
+    /// Images on the sheet.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 32,
+        value_parser = to(limits::PICTURES),
+        help_heading = "Output"
+    )]
     pub(crate) count: usize,
-    /// Pictures in a row.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::PICTURES))]
+    /// Images per row.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = to(limits::PICTURES),
+        help_heading = "Output"
+    )]
     pub(crate) columns: usize,
     #[command(flatten)]
     pub(crate) optimization: OptimizationFlags,
@@ -103,21 +127,37 @@ pub(crate) struct Preview {
 pub(crate) struct FindRate {
     #[command(flatten)]
     pub(crate) data: Data,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) device: DeviceFlags,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) memory: MemoryFlags,
-    /// SVG file with the loss over the rate.
-    #[arg(long, value_name = "FILE")]
+    /// SVG file to write: the loss over the learning rate.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
-    /// Steps to take.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = to(limits::SEARCH))]
+    /// Training steps of the search.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = to(limits::SEARCH),
+        help_heading = "Optimization"
+    )]
     pub(crate) steps: usize,
-    /// First rate.
-    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    /// Learning rate of the first step.
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value_t = 1e-6,
+        help_heading = "Optimization"
+    )]
     pub(crate) from: f64,
-    /// Last rate.
-    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    /// Learning rate of the last step.
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value_t = 10.0,
+        help_heading = "Optimization"
+    )]
     pub(crate) to: f64,
     #[command(flatten)]
     pub(crate) optimization: OptimizationFlags,
@@ -125,29 +165,47 @@ pub(crate) struct FindRate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Time steps of training: SGD with momentum, random images.
+    /// Benchmark training steps: SGD with momentum on random images. Prints one JSON object.
     Step(BenchStep),
-    /// Time the loading of images.
+    /// Benchmark data loading over one epoch. Prints one JSON object.
     Data(BenchData),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchStep {
-    /// Network, as `resnet-infer models` lists them.
+    /// Architecture name; `resnet-infer models` lists them.
     pub(crate) model: String,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) device: DeviceFlags,
-    /// Images of a step.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = to(limits::BATCH))]
+    /// Images per step.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = to(limits::BATCH),
+        help_heading = "Input"
+    )]
     pub(crate) batch_size: usize,
-    /// Sides of the images.
-    #[arg(long, value_name = "N", default_value_t = 224, value_parser = to(u64::from(limits::SIDE)))]
+    /// Image side in pixels.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 224,
+        value_parser = to(u64::from(limits::SIDE)),
+        help_heading = "Input"
+    )]
     pub(crate) size: usize,
-    /// Steps that count.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = to(limits::SEARCH))]
+    /// Timed steps, after three warm-up steps.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = to(limits::SEARCH),
+        help_heading = "Runtime"
+    )]
     pub(crate) runs: usize,
-    /// Forward, backward and Burn's own optimiser, without our trainer.
-    #[arg(long)]
+    /// Use Burn's SGD in a plain training loop instead of this crate's `Trainer`.
+    #[arg(long, help_heading = "Optimization")]
     pub(crate) bare: bool,
 }
 
@@ -155,8 +213,8 @@ pub(crate) struct BenchStep {
 pub(crate) struct BenchData {
     #[command(flatten)]
     pub(crate) data: Data,
-    /// Threads that prepare images [default: one a core].
-    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS))]
+    /// Data loading threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS), help_heading = "Runtime")]
     pub(crate) workers: Option<usize>,
     #[command(flatten)]
     pub(crate) optimization: OptimizationFlags,
@@ -164,6 +222,6 @@ pub(crate) struct BenchData {
 
 #[derive(Debug, Args)]
 pub(crate) struct Recipes {
-    /// Recipe to print.
+    /// Recipe to print [default: list all].
     pub(crate) name: Option<String>,
 }

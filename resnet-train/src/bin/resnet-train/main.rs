@@ -14,7 +14,8 @@ use resnet_cli::Outcome;
 use crate::cli::{Cli, Command};
 use crate::commands::{bench, find_rate, preview, probe, recipes, train};
 
-/// Keeps freed memory for the next step, where the system's would give it back and take it anew.
+/// mimalloc keeps freed memory for the next step; the system allocator returns it and requests it
+/// again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

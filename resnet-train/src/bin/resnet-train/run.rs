@@ -1,4 +1,4 @@
-//! A run as it goes on: what is shown, what is kept.
+//! A run in progress: what it prints and which files it writes.
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
@@ -18,14 +18,14 @@ use resnet_weights::Save;
 
 use crate::cli::Bad;
 
-/// The bar of an epoch.
+/// The template of an epoch's progress bar.
 const BAR: &str = "{bar:24} {pos}/{len} {msg}, {eta} left";
 
-/// A run of one or two phases, in its folder.
+/// A run of one or two phases and its output folder.
 pub(crate) struct Run {
     pub(crate) folder: PathBuf,
     pub(crate) log: Log,
-    /// How networks are saved.
+    /// The metadata to save with the network.
     pub(crate) save: Save,
     pub(crate) phase: &'static str,
     pub(crate) epochs: u64,
@@ -39,9 +39,10 @@ pub(crate) struct Run {
     pub(crate) clock: Clock,
 }
 
-/// The time of an epoch, and its figures so far.
+/// Time and throughput of the current epoch.
 pub(crate) struct Clock {
     start: Instant,
+    /// Seconds of training, without validation.
     seconds: f64,
     images: usize,
     learning_rate: f64,
@@ -61,23 +62,31 @@ impl Clock {
 }
 
 impl Run {
-    /// Writes a file of the folder.
+    /// Writes a file to the output folder.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         resnet_cli::write(&self.folder.join(name), bytes)
     }
 
-    /// A line on standard output.
-    pub(crate) fn say(&self, line: &str) {
+    /// Prints a progress line to standard error.
+    pub(crate) fn progress(&self, line: &str) {
         if self.quiet {
             return;
         }
         let print = || {
-            // Nothing can be done where standard output is closed.
-            let _ = writeln!(io::stdout(), "{}", printable(line));
+            // A closed standard error must not end the run.
+            let _ = writeln!(io::stderr(), "{}", printable(line));
         };
         match &self.clock.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
+        }
+    }
+
+    /// Prints the final result to standard output.
+    pub(crate) fn result(&self, line: &str) -> io::Result<()> {
+        match self.quiet {
+            true => Ok(()),
+            false => writeln!(io::stdout(), "{}", printable(line)),
         }
     }
 
@@ -103,8 +112,8 @@ impl Run {
             images_per_second: clock.images as f64 / clock.seconds.max(1e-9),
             seconds: clock.start.elapsed().as_secs_f64(),
         };
-        self.say(&format!(
-            "{} {:>3}/{}  loss {:.4}  validation {:.4}  top-1 {:6.2} %{}  {:.0} images/s, {:.0} s",
+        self.progress(&format!(
+            "{} {:>3}/{}  loss {:.4}  validation loss {:.4}  top-1 {:6.2} %{}  {:.0} images/s, {:.0} s",
             self.phase,
             row.epoch,
             self.epochs,
@@ -140,7 +149,7 @@ impl<B: Backend> Observer<B> for Run {
         bar.set_position(done as u64);
         let speed = report.images as f64 / report.time.as_secs_f64().max(1e-9);
         bar.set_message(format!(
-            "{} {}/{}  loss {:.4}  rate {:.2e}  {speed:.0} images/s",
+            "{} {}/{}  loss {:.4}  learning rate {:.2e}  {speed:.0} images/s",
             self.phase,
             report.epoch + 1,
             self.epochs,
@@ -157,7 +166,7 @@ impl<B: Backend> Observer<B> for Run {
     fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
         let BadImage { name, reason } = image;
         if self.bad == Bad::Fail {
-            return Err(format!("`{name}`: {reason}; leave it out with --bad skip"));
+            return Err(format!("`{name}`: {reason}; skip it with --bad skip"));
         }
         if self.unreadable.insert(name.clone()) {
             let tell = || tell_left_out(image);
@@ -174,16 +183,18 @@ impl<B: Backend> Observer<B> for Run {
     }
 }
 
-/// True once the user has pressed Ctrl-C; a second time ends the program at once.
+/// Returns a flag that Ctrl-C sets. A second Ctrl-C ends the process immediately.
 pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
-            #[allow(clippy::exit, reason = "the user insists")]
+            #[allow(clippy::exit, reason = "the user pressed Ctrl-C twice")]
             std::process::exit(130);
         }
-        note("stopping after this step, with the training state saved; press again to end at once");
+        note(
+            "stopping after this step, then saving the training state; press Ctrl-C again to exit immediately",
+        );
     };
     ctrlc::set_handler(handler).context("Ctrl-C cannot be caught")?;
     Ok(stop)

@@ -1,4 +1,4 @@
-//! From the flags to images, a network and the numbers of a run.
+//! Turns the flags into datasets, a network and a config.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use resnet_weights::{
 use crate::cli::{Data, OptimizationFlags};
 
 impl Data {
-    /// The images to train from and to validate with.
+    /// Opens the training set and the validation set.
     pub(crate) fn open(&self, split: f64, seed: u64) -> Result<[Dataset; 2]> {
         let options = DataOptions {
             split: SplitOptions { share: split, seed },
@@ -33,7 +33,7 @@ impl Data {
 }
 
 impl OptimizationFlags {
-    /// The recipe with the flags that were given.
+    /// Returns the recipe, with the given flags applied. `usual` is the command's default recipe.
     pub(crate) fn config(&self, data: &Path, usual: Option<&str>) -> Result<Config> {
         let shapes = data == Path::new("shapes");
         let mut config = match (&self.recipe, usual) {
@@ -74,7 +74,7 @@ impl OptimizationFlags {
     }
 }
 
-/// The source of the weights that a config names; none for a network from nothing.
+/// Returns the source of the weights that a config names, or `None` for a network from scratch.
 fn source(config: &Config) -> Result<Option<ModelSource>> {
     let source = match (&config.model, &config.weights, &config.arch) {
         (Some(model), ..) => ModelSource::named(model),
@@ -89,22 +89,22 @@ fn source(config: &Config) -> Result<Option<ModelSource>> {
     }))
 }
 
-/// Where the values of a network come from.
+/// The source of a network's initial values.
 enum Values {
-    /// Its own random numbers.
+    /// Random initialization.
     Random,
-    /// Published weights, not opened yet.
+    /// Published weights, not downloaded yet.
     Published(ModelSource),
-    /// A file, opened to learn its network.
+    /// An open checkpoint, which gave the architecture.
     Open(Box<Resolved>),
 }
 
-/// A network that a config names, before published weights are there.
+/// The network that a config names, before published weights are downloaded.
 struct Named {
     name: String,
     origin: String,
     network: ResNetConfig,
-    /// Its own preprocessing.
+    /// The preprocessing of the weights, or the network's default.
     preprocessing: Preprocessing,
     values: Values,
 }
@@ -118,7 +118,7 @@ impl Named {
             let network = config.overrides()?.apply(ResNetConfig::named(name)?)?;
             return Ok(Self {
                 name: name.clone(),
-                origin: "nothing".into(),
+                origin: "scratch".into(),
                 preprocessing: default_preprocessing(&network),
                 network,
                 values: Values::Random,
@@ -135,7 +135,7 @@ impl Named {
         }
     }
 
-    /// Published weights are found, or downloaded, once the run is known to fit into memory.
+    /// Describes published weights without downloading them: the memory check comes first.
     fn published(source: ModelSource, config: &Config) -> Result<Self> {
         let described = source.describe()?;
         let origin = match (&described.weights, &config.weights) {
@@ -168,8 +168,8 @@ impl Named {
     }
 }
 
-/// What is done to an image in evaluation by a config, whose weights are not needed for it; ImageNet's where it names no
-/// network.
+/// Returns the preprocessing of a config without downloading its weights. A config without a
+/// network gets ImageNet's preprocessing.
 pub(crate) fn preprocessing(config: &Config) -> Result<Preprocessing> {
     let (preprocessing, network) = match (&config.model, &config.weights, &config.arch) {
         (None, None, None) => (Preprocessing::imagenet(), ResNetConfig::named("resnet50")?),
@@ -181,21 +181,22 @@ pub(crate) fn preprocessing(config: &Config) -> Result<Preprocessing> {
     Ok(config.preprocessing(preprocessing, &network))
 }
 
-/// What a run starts from.
+/// The start of a run: the network, its preprocessing and the source of its initial values.
 pub(crate) struct Start {
     /// The name of the network.
     pub(crate) name: String,
-    /// Where its values come from, in words.
+    /// The origin of its initial values, for display.
     pub(crate) origin: String,
-    /// The network, with the classes of the images.
+    /// The network config, with the number of classes of the dataset.
     pub(crate) network: ResNetConfig,
-    /// What is done to an image in evaluation.
+    /// The preprocessing in evaluation.
     pub(crate) preprocessing: Preprocessing,
     resolved: Option<Resolved>,
 }
 
 impl Start {
-    /// Settles the network of a config, for so many classes; downloads its weights where that is needed.
+    /// Resolves the network of a config for `classes` classes, and downloads its weights if
+    /// necessary.
     pub(crate) fn new(
         config: &Config,
         classes: usize,
@@ -242,7 +243,8 @@ impl Start {
         })
     }
 
-    /// Notes where the weights to start from have another output activation than the network will have.
+    /// Prints a note if the initial weights have another output activation than the trained
+    /// network.
     pub(crate) fn note_activation(&self, trained: OutputActivation) {
         let own = self
             .resolved
@@ -250,12 +252,13 @@ impl Start {
             .and_then(|resolved| resolved.checkpoint.output_activation());
         if let Some(own) = own.filter(|own| *own != trained) {
             resnet_cli::note(&format!(
-                "the weights to start from have the output activation {own}; trained on these images, the network has {trained}"
+                "the initial weights have the output activation {own}; trained on these images, the network has {trained}"
             ));
         }
     }
 
-    /// The network with its values, the classifier fresh where the classes are others.
+    /// Creates the network and loads its initial values. The classifier is re-initialized if the
+    /// number of classes differs.
     pub(crate) fn load<B: AutodiffBackend>(
         &self,
         seed: u64,
@@ -270,16 +273,19 @@ impl Start {
         let (model, report) = load
             .apply(model, &resolved.checkpoint)
             .map_err(resnet_cli::load_error)
-            .context("weights to start from")?;
+            .context("initial weights")?;
         if !report.fresh.is_empty() {
-            resnet_cli::note(&format!("fresh: {}", report.fresh.join(", ")));
+            resnet_cli::note(&format!(
+                "randomly initialized: {}",
+                report.fresh.join(", ")
+            ));
         }
         resnet_cli::tell_report(&report);
         Ok(model)
     }
 }
 
-/// What turns the logits of a network into probabilities that is trained on the dataset.
+/// Returns the output activation of a network that is trained on the dataset.
 pub(crate) fn activation(data: &Dataset) -> OutputActivation {
     match data.is_multi_label() {
         true => OutputActivation::Sigmoid,
@@ -287,7 +293,7 @@ pub(crate) fn activation(data: &Dataset) -> OutputActivation {
     }
 }
 
-/// The names of the classes.
+/// Returns the class names as labels.
 pub(crate) fn labels(data: &Dataset) -> Labels {
     data.classes().iter().cloned().collect()
 }

@@ -1,11 +1,12 @@
-//! Class weights with label smoothing: 26 pictures of three classes (20, 4 and 2), one step, PyTorch's losses.
+//! Class weights with label smoothing give PyTorch's losses: 26 images of three classes (20, 4 and
+//! 2), one step.
 
 use super::processes::{address, ended, rank};
 use super::*;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/class_weights");
 
-/// The pictures of a class, of those to train from and of those to validate with.
+/// The number of images per class, in the training set and in the validation set.
 const COUNTS: [(&str, [(&str, u32); 3]); 2] = [
     ("train", [("a", 20), ("b", 4), ("c", 2)]),
     ("val", [("a", 2), ("b", 2), ("c", 2)]),
@@ -90,7 +91,7 @@ fn class_weights_and_smoothing_give_the_losses_of_pytorch() {
         }
     }
 
-    // Halves of the batch on two processes, whose classes differ.
+    // Two processes with half of the batch each; the classes of the halves differ.
     let args = [
         "train",
         "pictures",

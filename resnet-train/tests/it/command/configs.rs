@@ -1,15 +1,15 @@
-//! Configs that leave things out, and those that are wrong.
+//! Configs with missing fields and invalid configs.
 
 use super::*;
 
-/// The message of a run with a config that is refused.
+/// Runs with a config that must be refused. Returns the error.
 fn message(folder: &Path, config: &str) -> String {
     fs::write(folder.join("my.toml"), config).unwrap();
     refused(folder, &["train", "shapes", "--recipe", "my.toml"])
 }
 
 #[test]
-fn errors_in_a_config_are_one_line_with_its_place() {
+fn config_errors_are_one_line_with_line_and_column() {
     let folder = tempfile::tempdir().unwrap();
     for (config, expected) in [
         (
@@ -57,7 +57,7 @@ fn errors_in_a_config_are_one_line_with_its_place() {
 }
 
 #[test]
-fn an_optimizer_needs_nothing_but_its_name() {
+fn an_optimizer_needs_only_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let config =
         "arch = 'cifar_resnet8_b'\nepochs = 1\nbatch-size = 16\n[optimizer]\nname = 'adamw'\n";

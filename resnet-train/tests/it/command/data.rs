@@ -1,4 +1,4 @@
-//! Images of every kind, and what is drawn of them.
+//! Datasets of every kind, and the sheets and figures of them.
 
 use resnet_testing::pairs;
 use resnet_weights::{Checkpoint, OutputActivation};
@@ -10,11 +10,11 @@ fn activation(file: &Path) -> Option<OutputActivation> {
 }
 
 #[test]
-fn pictures_of_ones_own_are_learned_from_weights_and_bad_ones_are_told() {
+fn finetune_trains_on_own_images_and_reports_unreadable_ones() {
     let folder = tempfile::tempdir().unwrap();
     expect(folder.path(), &SHORT, 0);
     pictures(&folder.path().join("pictures"), 6);
-    // Two classes of another form than 32x32.
+    // Keeps two classes; one image is not 32x32.
     for name in ["cross", "ring", "star", "triangle"] {
         fs::remove_dir_all(folder.path().join("pictures").join(name)).unwrap();
     }
@@ -42,16 +42,18 @@ fn pictures_of_ones_own_are_learned_from_weights_and_bad_ones_are_told() {
         "--backend",
         "cpu",
     ];
-    let output = run(folder.path(), &[&args[..], &["--output", "tuned"]].concat());
-    let (lines, notes) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{notes}");
+    let tuned = [&args[..], &["--output", "tuned"]].concat();
+    let [_, notes] = outputs(folder.path(), &tuned, 1);
     assert!(
-        lines.contains("images of 2 classes")
-            && lines.contains("\nhead   1/1")
-            && lines.contains("\nall   1/1"),
-        "{lines}"
+        notes.contains("images of 2 classes")
+            && notes.contains("\nhead   1/1")
+            && notes.contains("\nall   1/1"),
+        "{notes}"
     );
-    assert!(notes.contains("fresh: fc.weight, fc.bias"), "{notes}");
+    assert!(
+        notes.contains("randomly initialized: fc.weight, fc.bias"),
+        "{notes}"
+    );
     let broken = notes
         .lines()
         .filter(|line| line.contains("broken.gif`: left out"));
@@ -108,7 +110,7 @@ fn pictures_of_ones_own_are_learned_from_weights_and_bad_ones_are_told() {
 }
 
 #[test]
-fn several_classes_an_image_are_learned_from_a_table() {
+fn a_table_with_several_labels_per_image_trains_a_sigmoid() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 4);
     let mut table = String::from("path,label\n");
@@ -140,7 +142,7 @@ fn several_classes_an_image_are_learned_from_a_table() {
         let file = folder.path().join("run").join(name);
         assert_eq!(activation(&file), Some(OutputActivation::Sigmoid));
     }
-    // One class an image: another output activation, which is told.
+    // One class per image: a note reports that the output activation changes.
     fs::create_dir(folder.path().join("one")).unwrap();
     for class in ["circle", "ring"] {
         let path = folder.path().join(class);
@@ -162,7 +164,7 @@ fn several_classes_an_image_are_learned_from_a_table() {
     let notes = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{notes}");
     assert!(
-        notes.contains("the weights to start from have the output activation sigmoid; trained on these images, the network has softmax"),
+        notes.contains("the initial weights have the output activation sigmoid; trained on these images, the network has softmax"),
         "{notes}"
     );
     let file = folder.path().join("softmax/best.safetensors");
@@ -176,14 +178,14 @@ fn several_classes_an_image_are_learned_from_a_table() {
         &[&args[..], &["--class-weights", "--output", "weights"]].concat(),
     );
     assert!(
-        message.contains("`class-weights`: expected one class an image")
+        message.contains("`class-weights`: expected one class per image")
             && message.contains("leave them out"),
         "{message}"
     );
 }
 
 #[test]
-fn options_of_the_network_are_set_by_flags_and_kept() {
+fn network_options_are_set_by_flags_and_saved() {
     let folder = tempfile::tempdir().unwrap();
     let args = [
         &SHORT[..4],
@@ -237,7 +239,7 @@ fn weights_that_ask_for_huge_images_are_refused_before_the_start() {
 }
 
 #[test]
-fn networks_of_one_channel_learn_from_gray_images() {
+fn a_network_with_one_input_channel_trains_on_gray_images() {
     let folder = tempfile::tempdir().unwrap();
     let config = "arch = 'cifar_resnet8'\nset = ['in_channels=1']\nepochs = 1\nbatch-size = 16\n";
     fs::write(folder.path().join("gray.toml"), config).unwrap();
@@ -268,7 +270,7 @@ fn networks_of_one_channel_learn_from_gray_images() {
 }
 
 #[test]
-fn a_sheet_shows_what_the_network_will_see() {
+fn preview_writes_a_sheet_of_augmented_images() {
     let folder = tempfile::tempdir().unwrap();
     let args = [
         "preview",
@@ -288,7 +290,7 @@ fn a_sheet_shows_what_the_network_will_see() {
         &[&args[..], &["--recipe", "torchvision-v2", "--size", "64"]].concat(),
         0,
     );
-    // The preprocessing of published weights needs no download.
+    // Reading the preprocessing of published weights needs no download.
     expect(
         folder.path(),
         &[
@@ -302,13 +304,13 @@ fn a_sheet_shows_what_the_network_will_see() {
         ],
         0,
     );
-    // Two classes under a mixed picture.
+    // Captions of mixed images have two lines.
     let sheet = image::open(folder.path().join("sheet.png")).unwrap();
     assert_eq!(sheet.height(), 8 + 2 * 204);
 }
 
 #[test]
-fn a_rate_is_found_where_the_loss_falls() {
+fn find_rate_prints_a_learning_rate() {
     let folder = tempfile::tempdir().unwrap();
     let args = [
         "find-rate",
@@ -344,10 +346,10 @@ fn every_recipe_is_a_config() {
             resnet_train::Config::open(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(
             recipe.contains("resnet-train "),
-            "{name}: a command in its head"
+            "{name}: its header shows a command"
         );
         assert_eq!(expect(folder.path(), &["recipes", name], 0), recipe);
-        // What a run writes down is the same config.
+        // The config that a run writes is the same config.
         let path = folder.path().join("config.toml");
         fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(
@@ -359,11 +361,11 @@ fn every_recipe_is_a_config() {
 }
 
 #[test]
-fn the_classifier_learns_alone_first() {
+fn the_head_phase_trains_only_the_classifier() {
     let folder = tempfile::tempdir().unwrap();
     expect(folder.path(), &SHORT, 0);
     let start = folder.path().join("run/best.safetensors");
-    // The second phase has a rate that moves nothing.
+    // The learning rate of the second phase changes nothing.
     let args = [
         "finetune",
         "shapes",
@@ -423,7 +425,7 @@ fn the_classifier_learns_alone_first() {
 }
 
 #[test]
-fn a_probe_finds_what_the_embeddings_tell() {
+fn a_probe_beats_chance_and_prints_its_accuracy() {
     let folder = tempfile::tempdir().unwrap();
     let args = [
         "probe",
@@ -439,7 +441,7 @@ fn a_probe_finds_what_the_embeddings_tell() {
     ];
     let line = expect(folder.path(), &args, 0);
     assert!(
-        line.starts_with("360 images, 300 to validate with: top-1 "),
+        line.starts_with("360 training images, 300 validation images: top-1 "),
         "{line}"
     );
     let args = [
@@ -453,7 +455,7 @@ fn a_probe_finds_what_the_embeddings_tell() {
     ];
     let report: serde_json::Value = serde_json::from_str(&expect(folder.path(), &args, 0)).unwrap();
     let top1 = report["top1"].as_f64().unwrap();
-    // By chance a sixth.
+    // Chance is 1/6.
     assert!(top1 > 0.5, "{top1}");
     assert!(
         line.contains(&format!("top-1 {:.2} %", 100.0 * top1)),

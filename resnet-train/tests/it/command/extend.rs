@@ -1,4 +1,4 @@
-//! Runs that go on beyond what they were to be.
+//! Runs that `--resume --epochs` extends.
 
 use super::*;
 
@@ -18,13 +18,13 @@ fn rows(folder: &TempDir) -> Vec<(u64, f64)> {
 }
 
 #[test]
-fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
+fn a_finished_run_resumes_with_more_epochs_and_their_schedule() {
     let folder = tempfile::tempdir().unwrap();
     expect(folder.path(), &epochs("2"), 0);
     assert_eq!(rows(&folder).len(), 2);
     let best = file(&folder, "scores.json");
 
-    // Neither without the flag, nor with other numbers too, nor to fewer than are over.
+    // Refused: without the flag, with other changed settings, and with fewer epochs than are done.
     let resume = |count: &'static str| [&epochs(count)[..], &["--resume"]].concat();
     let mut without = resume("2");
     without.drain(4..6);
@@ -41,12 +41,12 @@ fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
     assert!(message.contains("`learning-rate = 0.1` there"), "{message}");
     let message = refused_last(folder.path(), &resume("1"));
     assert!(
-        message.contains("run/last.checkpoint`: expected 1 epochs or fewer behind the run, found 2; set `--epochs` to 2 or more"),
+        message.contains("run/last.checkpoint`: expected at most 1 epochs in the training state, found 2; set `--epochs` to 2 or more"),
         "{message}"
     );
     let config = |folder: &TempDir| text(&file(folder, "config.toml"));
     assert!(config(&folder).contains("\nepochs = 2\n"));
-    // With nothing to add it ends as it did.
+    // With the same epochs, the result is unchanged.
     expect(folder.path(), &resume("2"), 0);
     assert_eq!(file(&folder, "scores.json"), best);
 
@@ -54,7 +54,7 @@ fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
     let notes = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{notes}");
     assert!(
-        notes.contains("note: 4 epochs in place of 2: from here on, the learning rate follows the schedule of 4 epochs"),
+        notes.contains("note: 4 epochs instead of 2: from here on, the learning rate follows the schedule of 4 epochs"),
         "{notes}"
     );
     assert!(config(&folder).contains("\nepochs = 4\n"));
@@ -63,13 +63,13 @@ fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
         rows.iter().map(|row| row.0).collect::<Vec<_>>(),
         [1, 2, 3, 4]
     );
-    // One cycle of 2 epochs ended near 0; that of 4 is in its middle after as many.
+    // The one-cycle schedule of 2 epochs ends near 0; the schedule of 4 is at its middle there.
     assert!(
         rows[1].1 < 1e-3 && rows[2].1 > 1e-2 && rows[3].1 < 1e-3,
         "{rows:?}"
     );
 
-    // Killed as it goes on, it ends as one that was not.
+    // A kill during the extension does not change the result.
     let checkpoint = folder.path().join("run/last.checkpoint");
     let other = tempfile::tempdir().unwrap();
     fs::create_dir(other.path().join("run")).unwrap();
@@ -84,6 +84,7 @@ fn a_finished_run_goes_on_with_more_epochs_and_the_schedule_of_all_of_them() {
     expect(other.path(), &resume("6"), 0);
     let mut child = command(folder.path(), &resume("6"))
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     killed(&mut child, &checkpoint, Duration::ZERO);

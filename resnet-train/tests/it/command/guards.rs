@@ -1,15 +1,16 @@
-//! What keeps a run from others, from what was killed before it, and from numbers that make no sense.
+//! Guards: folder locks, temporary files of killed runs, and limits on flags and configs.
 
 use super::*;
 
 #[cfg(unix)]
 #[test]
-fn one_run_at_a_time_has_the_folder_and_a_killed_one_leaves_it() {
+fn a_run_locks_its_folder_until_it_ends_or_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let mut args = SHORT.to_vec();
     args[5] = "200";
     let mut first = command(folder.path(), &args)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let checkpoint = folder.path().join("run/last.checkpoint");
@@ -20,13 +21,13 @@ fn one_run_at_a_time_has_the_folder_and_a_killed_one_leaves_it() {
     for more in [&["--resume"][..], &[]] {
         let message = refused(folder.path(), &[&args[..], more].concat());
         assert!(
-            message.contains("`run`: expected no other run in the folder, found one at work"),
+            message.contains("`run`: expected no other run in the folder, found a running one"),
             "{message}"
         );
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    // As a kill in the middle of a write leaves it, and what is like it but not ours.
+    // A temporary file of a killed write, and files with similar names that are not ours.
     let left = folder.path().join("run/.writing-a1B2c3");
     fs::write(&left, vec![0; 1000]).unwrap();
     let others = [
@@ -41,6 +42,7 @@ fn one_run_at_a_time_has_the_folder_and_a_killed_one_leaves_it() {
     fs::create_dir(folder.path().join("run/.writing-folder")).unwrap();
     let mut second = command(folder.path(), &[&args[..], &["--resume"]].concat())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let start = Instant::now();
@@ -58,7 +60,7 @@ fn one_run_at_a_time_has_the_folder_and_a_killed_one_leaves_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_lock_that_is_no_file_is_told() {
+fn a_lock_that_is_not_a_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("run/run.lock")).unwrap();
     let message = refused(folder.path(), &SHORT);
@@ -68,9 +70,9 @@ fn a_lock_that_is_no_file_is_told() {
     );
 }
 
-/// Flags beyond their limits: clap's message names the flag and the range.
+/// clap's message names the flag and its range.
 #[test]
-fn numbers_out_of_their_range_are_refused() {
+fn flags_out_of_range_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let huge = u64::MAX.to_string();
     for (flag, most) in [
@@ -123,9 +125,9 @@ fn numbers_out_of_their_range_are_refused() {
     assert!(!folder.path().join("run").exists());
 }
 
-/// The same limits in configs, and those of numbers that have no flag.
+/// Configs have the same limits, and limits for fields without a flag.
 #[test]
-fn configs_out_of_their_range_are_refused() {
+fn configs_out_of_range_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (text, field, expected) in [
         ("epochs = 1000001", "epochs", "from 1 to 1,000,000"),
@@ -201,12 +203,12 @@ fn configs_out_of_their_range_are_refused() {
     }
 }
 
-/// More threads than the system gives: an error, not a panic.
+/// If the system cannot start the threads, the command reports an error and does not panic.
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_that_cannot_be_had_are_an_error() {
+fn failing_to_start_threads_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    // Address space for a few threads of 2 MiB, not for 256.
+    // The address space suffices for a few threads, not for 256.
     let script = format!(
         "ulimit -s 8192; RUST_MIN_STACK=4000000000 exec '{PROGRAM}' bench data shapes --images-per-class 4 --workers 256"
     );
@@ -265,9 +267,9 @@ fn a_batch_of_one_image_trains_where_pytorch_does() {
             output,
         ]
     };
-    // Maps of 8x8 pixels at the end: 64 values per channel.
+    // The last feature maps have 8x8 pixels: 64 values per channel.
     expect(folder.path(), &args("cifar_resnet8_b", "32", "small"), 0);
-    // Maps of 1x1 pixel at the end.
+    // The last feature maps have one pixel.
     let message = refused(folder.path(), &args("resnet18", "32", "large"));
     assert!(
         message.contains(
@@ -276,7 +278,7 @@ fn a_batch_of_one_image_trains_where_pytorch_does() {
         "{message}"
     );
     assert!(!folder.path().join("large").exists());
-    // Running statistics need no batch.
+    // With running statistics, one value per channel is enough.
     fs::write(
         folder.path().join("eval.toml"),
         "arch = 'resnet18'\nsize = 32\nbatch-size = 1\nepochs = 1\nsplit = 0.5\nnorms = 'eval'\nlearning-rate = 1e-4\n",

@@ -1,10 +1,10 @@
-//! Checkpoints whose head is no single linear layer.
+//! Checkpoints whose head has several linear layers.
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
 
-/// A network for six shapes, with a head of two linear layers in place of its classifier.
+/// Writes a network whose classifier is replaced by a head of two linear layers.
 fn with_layered_head(path: &Path) {
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b").unwrap();
     let model: resnet_core::ResNet<resnet_cpu::Cpu> = config.init(&Default::default());
@@ -37,11 +37,11 @@ fn a_probe_replaces_a_head_of_several_layers() {
     let evaluate = "evaluate shapes --weights probe.safetensors --backend cpu";
     let table = expect(folder.path(), &evaluate.split(' ').collect::<Vec<_>>(), 0);
     assert!(table.contains("top-1"), "{table}");
-    // The head itself cannot be evaluated.
+    // `evaluate` refuses the original head.
     let evaluate = "evaluate shapes --weights two.safetensors --backend cpu";
     let message = refused_last(folder.path(), &evaluate.split(' ').collect::<Vec<_>>());
     assert!(
-        message.contains("more than one linear layer behind its backbone"),
+        message.contains("more than one linear layer after its backbone"),
         "{message}"
     );
 }

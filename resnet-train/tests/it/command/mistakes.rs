@@ -1,9 +1,9 @@
-//! What is refused, in one line.
+//! User errors, each reported in one line.
 
 use super::*;
 
 #[test]
-fn mistakes_of_the_user_are_told_in_one_line() {
+fn user_errors_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("odd.toml"), "epochs = 0").unwrap();
     fs::write(folder.path().join("typo.toml"), "epoch = 1").unwrap();
@@ -13,7 +13,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
         (&["train", "nowhere", "--arch", "resnet18"], "`nowhere`"),
         (
             &["train", "empty", "--arch", "resnet18"],
-            "expected one folder of images a class",
+            "expected one folder of images per class",
         ),
         (
             &["train", "shapes", "--recipe", "cifer"],
@@ -28,10 +28,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
             "`epochs`: expected a whole number from 1",
         ),
         (&["train", "shapes", "--arch", "resnet19"], "resnet19"),
-        (
-            &["train", "shapes", "--resume"],
-            "expected a run to go on with",
-        ),
+        (&["train", "shapes", "--resume"], "expected a run to resume"),
         (
             &["train", "shapes", "--learning-rate", "-1"],
             "`learning-rate`: expected a number above 0 and up to 1,000,000, found -1",
@@ -43,7 +40,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
         ),
         (
             &["evaluate", "empty", "--weights", "no.pth"],
-            "expected one folder of images a class",
+            "expected one folder of images per class",
         ),
     ];
     for (args, expected) in cases {
@@ -59,7 +56,7 @@ fn mistakes_of_the_user_are_told_in_one_line() {
 }
 
 #[test]
-fn a_start_that_failed_blocks_no_other_and_other_images_are_no_resume() {
+fn a_failed_start_blocks_no_other_and_resume_checks_the_images() {
     let folder = tempfile::tempdir().unwrap();
     let short = [
         "train",
@@ -96,21 +93,21 @@ fn a_network_for_gray_images_needs_one_mean() {
     let config = resnet_core::ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
         .with_in_channels(1);
-    let grey: resnet_core::ResNet<resnet_cpu::Cpu> = config.init(&Default::default());
-    resnet_weights::save(&grey, folder.path().join("grey.safetensors")).unwrap();
+    let gray: resnet_core::ResNet<resnet_cpu::Cpu> = config.init(&Default::default());
+    resnet_weights::save(&gray, folder.path().join("gray.safetensors")).unwrap();
     for args in [
-        &["finetune", "shapes", "--weights", "grey.safetensors"][..],
+        &["finetune", "shapes", "--weights", "gray.safetensors"][..],
         &[
             "probe",
             "shapes",
             "--weights",
-            "grey.safetensors",
+            "gray.safetensors",
             "--output",
             "o.safetensors",
             "--backend",
             "cpu",
         ],
-        &["evaluate", "shapes", "--weights", "grey.safetensors"],
+        &["evaluate", "shapes", "--weights", "gray.safetensors"],
     ] {
         let message = refused(folder.path(), args);
         assert!(
@@ -118,7 +115,7 @@ fn a_network_for_gray_images_needs_one_mean() {
             "{message}"
         );
     }
-    let probe = "probe shapes --weights grey.safetensors --output o.safetensors --backend cpu --mean 0.5 --std 0.25";
+    let probe = "probe shapes --weights gray.safetensors --output o.safetensors --backend cpu --mean 0.5 --std 0.25";
     expect(folder.path(), &probe.split(' ').collect::<Vec<_>>(), 0);
     let message = refused(
         folder.path(),

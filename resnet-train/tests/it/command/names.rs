@@ -1,10 +1,10 @@
-//! Classes with names that mean something to a terminal, a page, a picture or a table.
+//! Class names with special characters for terminals, Markdown, SVG or CSV.
 
 use super::*;
 
 #[cfg(unix)]
 #[test]
-fn names_stay_names_in_all_that_a_run_writes_and_says() {
+fn class_names_are_escaped_in_all_output() {
     let names = [
         "<script>alert(1)<",
         "[x](javascript:y)",
@@ -49,7 +49,7 @@ fn names_stay_names_in_all_that_a_run_writes_and_says() {
         assert!(!card.contains(hostile), "{card}");
     }
     assert!(card.contains("&#60;script&#62;alert(1)&#60;"), "{card}");
-    // Each row of the table has its four cells.
+    // Each table row has four cells.
     let rows = card.lines().filter(|line| line.starts_with("| "));
     let rows: Vec<usize> = rows.map(|row| row.matches('|').count()).collect();
     assert_eq!(rows, [5; 9], "{card}");
@@ -60,7 +60,7 @@ fn names_stay_names_in_all_that_a_run_writes_and_says() {
     let odd = |c: char| c.is_control() && c != '\n';
     assert!(!svg.contains(odd), "{svg:?}");
     assert!(svg.contains("line\\nbreak\\u{1b}"), "{svg}");
-    // What a run writes of names elsewhere is JSON; the metrics have none.
+    // `scores.json` has the raw names as JSON; the metrics have no names.
     let scores: serde_json::Value = serde_json::from_slice(&file(&folder, "scores.json")).unwrap();
     let mut found: Vec<&str> = scores["names"]
         .as_array()

@@ -1,4 +1,4 @@
-//! ONNX files as weights to start from.
+//! ONNX files as initial weights.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn a_probe_keeps_the_backbone_of_an_onnx_file() {
         let found = probed.iter().find(|(name, _)| *name == key);
         let (_, found) = found.unwrap_or_else(|| panic!("{key}"));
         match key.as_str() {
-            // Six shapes in place of ten classes.
+            // Six shape classes replace ten classes.
             "fc.weight" => assert_eq!(found.len(), 6 * expected.len() / 10),
             "fc.bias" => assert_eq!(found.len(), 6),
             _ => assert_eq!(*found, expected, "{key}"),

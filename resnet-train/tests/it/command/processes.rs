@@ -1,10 +1,10 @@
-//! Two processes with one network.
+//! Two processes that train one network.
 
 use resnet_testing::pairs;
 
 use super::*;
 
-/// A recipe in which the parts of a batch do not see each other.
+/// A recipe without batch statistics, so that the shares of a batch do not affect each other.
 const FROZEN: &str = "arch = 'cifar_resnet8_b'\nepochs = 2\nbatch-size = 17\nlearning-rate = 0.01\nnorms = 'eval'\nclip = 5.0\n\
     ema = 0.9\n[augment]\ncrop = { padded = { padding = 4 } }\n";
 
@@ -21,7 +21,7 @@ const FROZEN_RUN: [&str; 10] = [
     "1",
 ];
 
-/// An address that nobody listens at now.
+/// Returns a free local address.
 pub(super) fn address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -54,7 +54,7 @@ pub(super) fn ended(child: Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
+fn two_processes_with_half_a_batch_each_match_one_with_the_whole_batch() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
     expect(
@@ -88,12 +88,12 @@ fn two_processes_with_half_a_batch_each_are_one_with_the_whole() {
 }
 
 #[test]
-fn strangers_at_the_port_do_not_end_a_run() {
+fn foreign_connections_do_not_end_a_run() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
     let port = address().rsplit_once(':').unwrap().1.to_string();
-    // An address that others can reach: with a secret.
+    // Other machines can reach this address, so it needs a secret.
     let start = |place: &str, host: &str| {
         let meet = format!("{host}:{port}");
         let more = [
@@ -127,7 +127,7 @@ fn strangers_at_the_port_do_not_end_a_run() {
     drop((silent, earlier, garbage));
 }
 
-/// The training losses of the epochs.
+/// Returns the training loss of each epoch.
 fn losses(folder: &TempDir) -> Vec<f64> {
     let rows = figures(folder).into_iter().skip(1);
     rows.map(|row| row.split(',').nth(3).unwrap().parse().unwrap())
@@ -135,7 +135,7 @@ fn losses(folder: &TempDir) -> Vec<f64> {
 }
 
 #[test]
-fn a_process_that_dies_ends_the_others_with_a_checkpoint_from_which_all_go_on() {
+fn if_a_process_dies_the_others_save_a_training_state_to_resume_from() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("frozen.toml"), FROZEN).unwrap();
     let meet = address();
@@ -150,7 +150,7 @@ fn a_process_that_dies_ends_the_others_with_a_checkpoint_from_which_all_go_on() 
         "{message}"
     );
     tidy(&folder);
-    // Another start does not fit.
+    // Processes with different starts are refused.
     let resume = [&FROZEN_RUN[..], &["--resume"]].concat();
     let meet = address();
     let first = rank(folder.path(), &resume, "0", &meet);

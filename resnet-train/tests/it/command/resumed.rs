@@ -1,10 +1,10 @@
-//! A checkpoint with finite numbers out of all range.
+//! A training state with finite values that overflow later.
 
 use sha2::{Digest, Sha256};
 
 use super::*;
 
-/// Writes the largest number into a tensor of a checkpoint, and the digest that goes with it.
+/// Writes `f32::MAX` into a tensor of a training state, and updates the digest.
 fn enlarge(path: &Path, key: &str) {
     let bytes = fs::read(path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -39,7 +39,7 @@ fn enlarge(path: &Path, key: &str) {
 }
 
 #[test]
-fn outputs_that_overflow_after_a_resume_name_the_checkpoint() {
+fn an_overflow_after_a_resume_names_the_training_state() {
     let folder = tempfile::tempdir().unwrap();
     let config =
         "arch = 'cifar_resnet8_b'\nepochs = 1\nbatch-size = 16\nema = 0.9\nlearning-rate = 0.01\n";

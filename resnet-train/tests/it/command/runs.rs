@@ -1,24 +1,30 @@
-//! Runs: what they leave, and what may end them.
+//! Runs: their output files, and interruptions.
 
 use super::*;
 
 #[test]
-fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
+fn a_run_writes_a_working_network_and_its_reports() {
     let folder = tempfile::tempdir().unwrap();
-    let lines = expect(folder.path(), &SHORT, 0);
+    let [result, progress] = outputs(folder.path(), &SHORT, 0);
     assert!(
-        lines.starts_with(
-            "cifar_resnet8_b from nothing, 96 images of 6 classes, 300 to validate with\n"
+        progress.starts_with(
+            "cifar_resnet8_b from scratch, 96 training images of 6 classes, 300 validation images\n"
         ),
-        "{lines}"
+        "{progress}"
     );
     assert_eq!(
-        lines
+        progress
             .lines()
             .filter(|line| line.starts_with("all   "))
             .count(),
         3,
-        "{lines}"
+        "{progress}"
+    );
+    assert!(
+        result.starts_with("best: top-1 ")
+            && result.ends_with("; saved as `run/best.safetensors`\n")
+            && result.lines().count() == 1,
+        "{result}"
     );
     for name in [
         "best.safetensors",
@@ -56,7 +62,7 @@ fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
     assert!(top1[0] > top1[1] && top1[0] > top1[2], "{top1:?}");
     assert_eq!(scores["top1"], top1[0]);
 
-    // The file knows its classes and its preprocessing, and gives the scores of the run.
+    // The file stores its classes and its preprocessing, and reproduces the scores of the run.
     let best = folder.path().join("run/best.safetensors");
     let checkpoint = resnet_weights::Checkpoint::open(&best).unwrap();
     assert_eq!(checkpoint.labels().unwrap().get(3), "triangle");
@@ -93,7 +99,7 @@ fn a_run_leaves_a_network_that_classifies_and_all_about_it() {
 }
 
 #[test]
-fn a_run_that_is_killed_again_and_again_ends_as_one_that_is_not() {
+fn a_run_that_is_killed_several_times_ends_like_an_uninterrupted_one() {
     let whole = tempfile::tempdir().unwrap();
     expect(whole.path(), &SHORT, 0);
     let folder = tempfile::tempdir().unwrap();
@@ -106,6 +112,7 @@ fn a_run_that_is_killed_again_and_again_ends_as_one_that_is_not() {
         }
         let mut child = command(folder.path(), &args)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         kills += usize::from(killed(
@@ -115,7 +122,7 @@ fn a_run_that_is_killed_again_and_again_ends_as_one_that_is_not() {
         ));
     }
     assert!(kills >= 3, "{kills}");
-    // What a kill in the middle of writing leaves is of no consequence, and no one takes it for the file.
+    // A kill during a write leaves a temporary file, which the next start ignores.
     expect(folder.path(), &[&SHORT[..], &["--resume"]].concat(), 0);
     assert_eq!(figures(&folder), figures(&whole));
     assert!(file(&folder, "last.safetensors") == file(&whole, "last.safetensors"));
@@ -153,9 +160,15 @@ fn ctrl_c_ends_a_run_with_a_checkpoint() {
     assert!(interrupt.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).ends_with("stopped; go on with --resume\n"));
+    assert_eq!(text(&output.stdout), "");
+    let messages = text(&output.stderr);
     assert!(
-        text(&output.stderr).contains("stopping after this step, with the training state saved")
+        messages.ends_with("stopped; continue with --resume\n"),
+        "{messages}"
+    );
+    assert!(
+        messages.contains("stopping after this step, then saving the training state"),
+        "{messages}"
     );
     let others = refused(
         folder.path(),
@@ -175,10 +188,11 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     args[5] = "2";
     expect(folder.path(), &args, 0);
     let before = file(&folder, "last.checkpoint");
-    // As if the run had not come so far: its checkpoint is of one epoch less.
+    // A second folder holds a run that was killed after its first epoch.
     let first = tempfile::tempdir().unwrap();
     let mut child = command(first.path(), &args)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     assert!(killed(
@@ -187,7 +201,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
         Duration::ZERO
     ));
     let kept = file(&first, "last.checkpoint");
-    // No file may grow beyond 400 blocks of 1024 bytes: the network fits, the checkpoint does not.
+    // Limits files to 400 blocks of 1024 bytes: the network fits, the training state does not.
     let script = format!(
         "trap '' XFSZ; ulimit -f 400; exec '{PROGRAM}' {} --resume",
         args.join(" ")
@@ -201,11 +215,11 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let message = text(&output.stderr);
     assert!(
         message.contains("run/last.checkpoint`: the training state cannot be written")
-            && message.contains("the space left"),
+            && message.contains("the free disk space"),
         "{message}"
     );
     assert!(file(&first, "last.checkpoint") == kept);
-    // Figures of epochs whose checkpoint was not written any more are forgotten.
+    // Metrics of epochs after the last training state are dropped.
     fs::write(
         first.path().join("run/metrics.jsonl"),
         file(&folder, "metrics.jsonl"),
@@ -218,9 +232,9 @@ fn a_full_disk_leaves_the_last_checkpoint() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run() {
+fn a_non_finite_loss_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
-    let message = refused(
+    let message = refused_last(
         folder.path(),
         &[&SHORT[..], &["--learning-rate", "1e6"]].concat(),
     );

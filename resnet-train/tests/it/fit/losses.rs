@@ -1,4 +1,5 @@
-//! The losses of runs with class weights, smoothing and mixed images, against PyTorch's definitions.
+//! Compares the losses of runs with class weights, label smoothing and mixing with PyTorch's
+//! definitions.
 
 use burn::module::AutodiffModule;
 use resnet_core::{Network, NormMode};
@@ -11,7 +12,7 @@ use resnet_train::{Fit, Loss, Position, Settings, Trainer};
 use super::{Watch, alone, fit, model, settings};
 
 #[test]
-fn weights_of_classes_weigh_the_loss() {
+fn class_weights_change_the_loss() {
     let _alone = alone();
     let device = Default::default();
     let loss = |weights: Option<[f64; 6]>| {
@@ -30,7 +31,8 @@ fn weights_of_classes_weigh_the_loss() {
     assert!((loss(Some([9.0, 1.0, 1.0, 1.0, 1.0, 1.0])) - plain).abs() > 1e-3 * plain);
 }
 
-/// PyTorch's `cross_entropy_loss_label_smoothing` and, for mixed targets, `cross_entropy_loss_prob_target`.
+/// PyTorch's `cross_entropy_loss_label_smoothing` and, for mixed targets,
+/// `cross_entropy_loss_prob_target`.
 fn reference(
     logits: &[f64],
     targets: &[f64],
@@ -55,7 +57,7 @@ fn reference(
 }
 
 #[test]
-fn the_loss_of_a_run_is_pytorchs_with_weights_smoothing_mixing_and_parts() {
+fn losses_with_weights_smoothing_mixing_and_micro_batches_match_pytorch() {
     let _alone = alone();
     let device = Default::default();
     let weights = [3.0, 0.2, 1.0, 0.5, 2.0, 0.7];

@@ -1,4 +1,4 @@
-//! Runs over images of a source of one's own.
+//! Training on a custom image source.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use resnet_train::{Ending, Fit, Position, Trainer};
 
 use super::{Watch, alone, fit, model, settings, state};
 
-/// The drawn shapes by another way; one of them is missing.
+/// The generated shapes as a custom source, with an optional missing image.
 struct Shapes {
     shapes: Dataset,
     missing: Option<usize>,
@@ -61,7 +61,7 @@ fn run_on(data: Dataset) -> (Fit, Trainer<super::Train>, Watch) {
 }
 
 #[test]
-fn a_source_trains_as_the_images_it_gives() {
+fn a_custom_source_trains_like_its_images() {
     let _alone = alone();
     let (_, expected, _) = run_on(Dataset::shapes(96));
     let (_, found, watch) = run_on(dataset(None));
@@ -70,7 +70,7 @@ fn a_source_trains_as_the_images_it_gives() {
 }
 
 #[test]
-fn a_missing_image_of_a_source_is_told_in_training_and_in_evaluation() {
+fn a_missing_image_is_reported_in_training_and_evaluation() {
     let _alone = alone();
     let (_, trainer, watch) = run_on(dataset(Some(5)));
     let told: Vec<[&str; 2]> = watch

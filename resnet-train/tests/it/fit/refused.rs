@@ -1,4 +1,4 @@
-//! What ends a run, and what is refused.
+//! Errors that end or refuse a run.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use resnet_train::{Decay, Ending, FitError, OptimizerConfig, Position, Settings,
 use super::{Train, Watch, alone, fit, model, settings};
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
+fn a_non_finite_loss_ends_the_run_and_keeps_the_training_state() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last.checkpoint");
@@ -38,7 +38,7 @@ fn a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint() {
 }
 
 #[test]
-fn a_network_that_the_last_step_broke_is_not_written() {
+fn a_non_finite_network_is_not_saved() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last.checkpoint");
@@ -50,7 +50,7 @@ fn a_network_that_the_last_step_broke_is_not_written() {
         .unwrap();
     let before = fs::read(&file).unwrap();
 
-    // One step an epoch: its loss is from before the update, and finite.
+    // One step per epoch: its loss precedes the update, so it is finite.
     fit.valid = None;
     fit.epochs = 2;
     fit.learning_rate = 1e39;
@@ -67,7 +67,7 @@ fn a_network_that_the_last_step_broke_is_not_written() {
 }
 
 #[test]
-fn a_network_without_numbers_is_not_evaluated() {
+fn a_network_with_nan_is_not_evaluated() {
     let _alone = alone();
     let device = Default::default();
     let mut fit = fit(16, 1, None);
@@ -117,7 +117,7 @@ fn an_epoch_without_a_readable_image_is_an_error() {
 }
 
 #[test]
-fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
+fn damaged_training_states_and_those_of_other_runs_are_refused() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last.checkpoint");
@@ -160,7 +160,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     };
     refused(
         Trainer::new(model(6, 0.0), without_average),
-        "the tensor `average.bn1.bias`, which such a run has not",
+        "the unexpected tensor `average.bn1.bias`",
     );
 
     let bytes = fs::read(&file).unwrap();
@@ -168,8 +168,8 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     fs::write(&file, &damaged).unwrap();
-    refused(trainer(), "its sha256 does not fit");
-    // A digit of the position.
+    refused(trainer(), "its sha256 does not match");
+    // Changes a digit of the position.
     let mut damaged = bytes.clone();
     let digit = b"\\\"step\\\":2";
     let place = damaged
@@ -177,7 +177,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
         .position(|window| window == digit);
     damaged[place.unwrap() + digit.len() - 1] = b'3';
     fs::write(&file, &damaged).unwrap();
-    refused(trainer(), "its sha256 does not fit");
+    refused(trainer(), "its sha256 does not match");
     fs::write(&file, &bytes[..middle]).unwrap();
     refused(trainer(), "");
     fs::write(&file, b"no checkpoint").unwrap();
@@ -198,7 +198,7 @@ fn checkpoints_of_other_runs_and_damaged_ones_are_refused() {
 }
 
 #[test]
-fn bad_images_are_told_and_may_end_the_run() {
+fn unreadable_images_are_reported_and_can_end_the_run() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     for (number, sample) in Dataset::shapes(40).samples().iter().enumerate() {

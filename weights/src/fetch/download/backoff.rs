@@ -7,7 +7,7 @@ use super::error::DownloadError;
 use crate::fetch::retry_policy::RetryPolicy;
 use crate::fetch::session::Session;
 
-/// How long a pause goes on before it looks for a cancellation.
+/// The interval between checks for a cancellation during a pause.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// Counts consecutive failed requests, and waits between them.
@@ -16,12 +16,13 @@ pub(super) struct Backoff<'a> {
     /// The name or address in notes.
     pub(super) what: &'a str,
     pub(super) failed: u32,
-    /// Whether any bytes ever arrived. If so there is a network, and it is expected back.
+    /// Whether any bytes arrived. If so, the network works in general, so more retries are useful.
     pub(super) arrived: bool,
 }
 
 impl Backoff<'_> {
-    /// Waits before a retry. Returns the error if a retry cannot succeed, or too many requests failed.
+    /// Waits before a retry. Returns the error if a retry cannot succeed, or after too many failed
+    /// requests.
     pub(super) fn wait(&mut self, error: DownloadError) -> Result<(), DownloadError> {
         let (reason, pause, unreachable) = match error {
             DownloadError::Transient { reason, pause } => (reason, pause, false),
@@ -35,7 +36,7 @@ impl Backoff<'_> {
             longest_pause,
             ..
         } = self.session.retry_policy;
-        // A user without a network should see one error soon, and no notes.
+        // Offline users should see one error soon, without notes.
         let no_network = unreachable && !self.arrived;
         let attempts = if no_network {
             attempts.min(2)
@@ -49,13 +50,13 @@ impl Backoff<'_> {
                 failed => DownloadError::Permanent(format!("{reason}, {failed} times in a row")),
             });
         }
-        // Jitter, so that machines that failed at the same time do not retry at the same time.
+        // Jitter: machines that failed at the same time should not retry at the same time.
         let doubled = first_pause.saturating_mul(1 << (self.failed - 1).min(20));
         let pause = pause.unwrap_or_else(|| doubled.saturating_mul(fastrand::u32(75..=125)) / 100);
         let pause = pause.min(longest_pause);
         if !no_network {
             let (what, seconds) = (self.what, pause.as_secs_f64());
-            let note = format!("`{what}`: {reason}; asking again in {seconds:.1} s");
+            let note = format!("`{what}`: {reason}; retrying in {seconds:.1} s");
             self.session.note(&note);
         }
         self.sleep(pause)

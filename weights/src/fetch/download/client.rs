@@ -12,12 +12,13 @@ use crate::fetch::settings::{Network, Secret};
 
 const REDIRECTS: usize = 10;
 
-/// The header in which the hub states the hash of the content that it redirects to.
+/// The header with the hash of the file that the hub redirects to.
 pub(super) const LINKED_ETAG: &str = "x-linked-etag";
 
 /// Sends requests through proxies and follows redirects.
 ///
-/// It follows redirects itself because ureq accepts those from https to http, and does not say which host answered.
+/// It follows redirects itself, because ureq allows redirects from https to http and does not
+/// report the final host.
 pub(super) struct Client<'a> {
     network: &'a Network,
     policy: RetryPolicy,
@@ -29,7 +30,7 @@ pub(super) struct Client<'a> {
 /// The response at the end of all redirects.
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
-    /// The host that answered, if it is not the one that was asked.
+    /// The host that answered, if redirects led to another host.
     pub(super) elsewhere: Option<String>,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Redirects {
     All,
-    /// Only redirects of a renamed repository, not the one to the host of the content.
+    /// Only redirects on the same host, such as for a renamed repository.
     SameHost,
 }
 
@@ -131,7 +132,7 @@ impl<'a> Client<'a> {
             Some(agent) if !is_exempt(&self.network.no_proxy, host, port(url)) => {
                 agent.as_ref().map_err(|name| {
                     DownloadError::Permanent(format!(
-                        "`{name}` is no address of a proxy, expected `http://host:port`"
+                        "`{name}` is not a proxy URL, expected `http://host:port`"
                     ))
                 })
             }
@@ -163,7 +164,7 @@ fn address(url: &str) -> Result<Uri, DownloadError> {
         let web = [Some("http"), Some("https")].contains(&uri.scheme_str());
         web && uri.host().is_some_and(|host| !host.is_empty())
     });
-    fit.ok_or_else(|| DownloadError::Permanent(format!("{url:?} is no address of the web")))
+    fit.ok_or_else(|| DownloadError::Permanent(format!("{url:?} is not an http or https URL")))
 }
 
 /// Returns the address that a response redirects to.
@@ -213,7 +214,7 @@ fn port(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(default)
 }
 
-/// Returns scheme, host and port, which decide whether a token may be sent.
+/// Returns scheme, host and port, which decide whether to send a token.
 fn origin(url: &Uri) -> String {
     let host = url.host().unwrap_or_default().to_ascii_lowercase();
     format!(
@@ -228,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_is_read_as_a_browser_does() {
+    fn a_redirect_is_resolved_as_in_a_browser() {
         let here = address("https://host:8/a/b?x=1").unwrap();
         for (location, expected) in [
             ("https://cdn/x", "https://cdn/x"),
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn https_is_not_left() {
+    fn a_redirect_from_https_to_http_is_an_error() {
         let answer = |location| {
             let answer = Response::builder().status(302);
             answer.header("location", location).body(()).unwrap()
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_web_has_addresses() {
+    fn only_http_addresses_are_accepted() {
         for url in [
             "",
             "file:///etc/passwd",

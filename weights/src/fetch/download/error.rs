@@ -11,7 +11,7 @@ use crate::fetch::retry_policy::RetryPolicy;
 /// Why a request failed.
 #[derive(Debug)]
 pub(super) enum DownloadError {
-    /// A retry may succeed; the server may have said when.
+    /// A retry may succeed. The server may have stated how long to wait.
     Transient {
         reason: String,
         pause: Option<Duration>,
@@ -42,7 +42,7 @@ impl DownloadError {
         ))
     }
 
-    /// Converts the status of a response without the file. `at` is the host, if a redirect led to another one.
+    /// Converts the status of a response without the file. `at` is the host that a redirect led to.
     pub(super) fn status<B>(response: &Response<B>, at: Option<String>) -> Self {
         let status = response.status();
         let at = at.map_or_else(String::new, |host| format!(" at {host}"));
@@ -62,7 +62,7 @@ impl DownloadError {
         Self::Transient { reason, pause }
     }
 
-    /// Converts an error of the connection.
+    /// Converts a connection error.
     pub(super) fn transport(error: ureq::Error, policy: &RetryPolicy) -> Self {
         use ureq::Timeout;
         let within =

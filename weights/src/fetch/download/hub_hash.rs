@@ -8,7 +8,7 @@ use super::error::DownloadError;
 use crate::fetch::digest::Pin;
 use crate::fetch::session::Session;
 
-/// Asks the hub for the sha256 of a file and its size in bytes.
+/// Asks the hub for the SHA-256 of a file and its size in bytes.
 pub(super) fn ask(
     session: &Session,
     client: &Client<'_>,

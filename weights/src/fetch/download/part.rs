@@ -13,7 +13,7 @@ use crate::fetch::error::FetchError;
 use crate::fetch::hash_file;
 use crate::fetch::progress::Progress;
 
-/// The first bytes of a file. A lock keeps other programs from writing to it.
+/// The first bytes of a file, locked against other programs.
 pub(super) struct Part {
     path: PathBuf,
     file: File,
@@ -22,7 +22,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Opens the part of an earlier download of this content, or creates an empty one.
+    /// Opens the part of an earlier download of the same content, or creates an empty one.
     pub(super) fn open(
         whole: &Path,
         pin: &Pin,
@@ -50,7 +50,7 @@ impl Part {
         self.length
     }
 
-    /// Returns the sha256 of the bytes so far.
+    /// Returns the SHA-256 of the bytes so far.
     pub(super) fn sha256(&self) -> String {
         self.hash.hex()
     }
@@ -85,7 +85,8 @@ impl Part {
         }
     }
 
-    /// Renames the part to the whole file. The hash file is written first, so that no file appears without one.
+    /// Renames the part to the complete file. Writes the hash file first, so that no file appears
+    /// without a hash.
     pub(super) fn finish(&self, whole: &Path, sha256: &str) -> Result<(), DownloadError> {
         self.file.sync_all().map_err(|source| self.error(source))?;
         let there = |source| {
@@ -96,7 +97,7 @@ impl Part {
         let line = hash_file::line(sha256, &name);
         write_atomically(hash_file::path(whole), line.as_bytes()).map_err(there)?;
         fs::rename(&self.path, whole).map_err(|error| {
-            // No hash file may stay without its file.
+            // Do not leave a hash file without its file.
             let _ = fs::remove_file(hash_file::path(whole));
             there(error)
         })?;
@@ -116,12 +117,12 @@ impl Part {
     }
 }
 
-/// Opens and locks the file, and waits while another program has the lock. The operating system releases the lock of a
-/// program that ends.
+/// Opens and locks the file. Waits while another program holds the lock. The operating system
+/// releases the lock of a program that ends.
 fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
     let mut told = false;
     loop {
-        // A link could lead to a file of another user, and a pipe could block.
+        // A symbolic link could lead to a file of another user, and a pipe could block.
         if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(io::Error::other("is in the way and not a file; remove it"));
         }
@@ -148,8 +149,8 @@ fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
         match locked {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Some network file systems have no locks. Two simultaneous downloads would corrupt each other there,
-            // and the hash would show it.
+            // Some network file systems do not support locks. Two simultaneous downloads would
+            // corrupt each other there, and the hash check would detect it.
             Err(error) => {
                 let path = path.display();
                 progress.note(&format!(
@@ -158,7 +159,8 @@ fn lock(path: &Path, progress: &dyn Progress) -> io::Result<File> {
                 return Ok(file);
             }
         }
-        // The program that had the lock may have renamed or removed the file since it was opened here.
+        // The previous holder of the lock may have renamed or removed the file since it was opened
+        // here.
         if is_at(path, file.try_clone()?) {
             return Ok(file);
         }

@@ -1,14 +1,14 @@
 //! The hosts that `NO_PROXY` exempts.
 
-/// Returns whether `NO_PROXY` exempts a host. It is `*`, or a list of names, each with an optional port. A name
-/// stands for itself and all its subdomains.
+/// Returns whether `NO_PROXY` exempts a host. The value is `*`, or a list of names with optional
+/// ports. A name includes all its subdomains.
 pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     let mut entries = no_proxy.split([',', ' ']).map(str::trim);
     entries.any(|entry| {
         let entry = entry.to_ascii_lowercase();
         let (name, wanted_port) = match entry.rsplit_once(':') {
-            // More than one colon is an IPv6 address.
+            // More than one colon indicates an IPv6 address.
             Some((name, digits)) if !name.contains(':') || name.ends_with(']') => {
                 (name, digits.parse().ok())
             }
@@ -32,7 +32,7 @@ mod tests {
     use super::is_exempt;
 
     #[test]
-    fn names_cover_themselves_and_what_is_below() {
+    fn names_include_their_subdomains() {
         let list = "localhost, .corp.example,*.lan,10.0.0.1,mirror:8080,[::1]";
         for (host, port) in [
             ("localhost", 80),

@@ -17,7 +17,7 @@ pub(super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) url: &'a str,
     pub(super) pin: Pin,
-    /// The size in bytes, if it is known before the download.
+    /// The size in bytes, if known before the download.
     pub(super) size: Option<u64>,
     pub(super) max_bytes: u64,
 }
@@ -31,9 +31,9 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Downloads the file, and returns its sha256, which is the expected one.
+    /// Downloads the file and returns its SHA-256, which is verified.
     ///
-    /// After an error the part holds what a later call can resume, or is empty.
+    /// After an error, the part is empty or contains bytes that a later call can resume.
     pub(super) fn run(&mut self) -> Result<String, DownloadError> {
         let mut backoff = Backoff {
             session: self.session,
@@ -64,7 +64,7 @@ impl Transfer<'_> {
                 }
                 Err(error) => error,
             };
-            // Only bytes beyond the furthest count: a server may stop at the same byte every time.
+            // Count only new bytes as progress: a server may stop at the same byte every time.
             if self.part.length() > furthest {
                 furthest = self.part.length();
                 backoff.failed = 0;
@@ -101,7 +101,7 @@ impl Transfer<'_> {
                 let total = number(headers, header::CONTENT_LENGTH.as_str());
                 self.check_size(total)?;
                 if start > 0 {
-                    self.note("the server cannot go on from the middle; starting over");
+                    self.note("the server cannot resume the download; starting over");
                     self.part.restart()?;
                 }
                 total
@@ -114,14 +114,14 @@ impl Transfer<'_> {
                 _ => {
                     self.part.restart()?;
                     return Err(DownloadError::transient(
-                        "sent another part of the file than asked for",
+                        "sent another range than requested",
                     ));
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
                 self.part.restart()?;
                 return Err(DownloadError::transient(
-                    "the file ends before the part that is here",
+                    "the file is shorter than the part on this machine",
                 ));
             }
             _ => return Err(DownloadError::status(&answer.response, answer.elsewhere)),
@@ -129,7 +129,8 @@ impl Transfer<'_> {
         self.receive(answer, self.target.size.or(total))
     }
 
-    /// Checks the declared size. An error leaves the part as it is: a proxy that wants a login may have answered.
+    /// Checks the declared size. An error keeps the part: the answer may come from a proxy's login
+    /// page.
     fn check_size(&self, total: Option<u64>) -> Result<(), DownloadError> {
         match (total, self.target.size) {
             (Some(total), Some(size)) if size != total => Err(DownloadError::Permanent(format!(
@@ -164,7 +165,7 @@ impl Transfer<'_> {
             if self.part.length() + count as u64 > limit {
                 self.part.restart()?;
                 let reason =
-                    format!("sends more than {limit} bytes, which is all it may have; removed");
+                    format!("sends more than {limit} bytes, the limit for this file; removed");
                 return Err(DownloadError::Permanent(reason));
             }
             self.part.append(&buffer[..count])?;

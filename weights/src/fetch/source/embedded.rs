@@ -1,4 +1,4 @@
-//! Weights that are compiled into the program by the feature `embedded`.
+//! Weights that the feature `embedded` compiles into the program.
 
 use super::{Location, WeightSource};
 use crate::embedded::FILE;
@@ -19,12 +19,13 @@ impl WeightSource for Embedded {
 }
 
 impl Weights {
-    /// Opens the weights that are compiled into this program. Returns `None` for all others, and
-    /// without the feature `embedded`.
+    /// Opens the weights that are compiled into this program. Returns `None` for all other weights,
+    /// and without the feature `embedded`.
     ///
     /// # Errors
     ///
-    /// As for [`Checkpoint::from_bytes`]. A test opens the file, so none is expected.
+    /// Returns the errors of [`Checkpoint::from_bytes`]. A test opens the file, so no error is
+    /// expected.
     pub fn open_embedded(&self) -> Result<Option<Checkpoint>, ReadError> {
         match FILE {
             Some(bytes) if self.is_embedded() => {

@@ -1,4 +1,4 @@
-//! The cache of huggingface_hub, where each revision of a repository links to blobs.
+//! The cache of huggingface_hub, where each revision of a repository has links to blobs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl WeightSource for HubCache {
 }
 
 impl HubCache {
-    /// Returns the folder of the revision that `main` stands for.
+    /// Returns the folder of the revision that `main` refers to.
     fn revision(&self, repo: &str) -> Option<PathBuf> {
         let folder = format!("models--{}", repo.replace('/', "--"));
         let folder = self.folder.join(folder);
@@ -44,7 +44,7 @@ impl HubCache {
     }
 }
 
-/// Returns the sha256 of a large file, which is the name of the blob that its link leads to.
+/// Returns the SHA-256 of a large file: the name of the blob that its link points to.
 fn blob_hash(path: &Path) -> Option<Pin> {
     let blob = path.canonicalize().ok().filter(|blob| blob.is_file())?;
     let in_blobs = blob.parent()?.file_name()? == "blobs";

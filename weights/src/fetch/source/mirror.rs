@@ -1,4 +1,5 @@
-//! A mirror: a web server with the publishers' files under their own names, instead of the publishers.
+//! A mirror: a web server that replaces the publishers and has their files under the original
+//! names.
 
 use super::{Address, Location, WeightSource};
 use crate::fetch::request::FileRequest;

@@ -1,4 +1,4 @@
-//! Our cache: the files downloaded earlier, and those put there by hand.
+//! Our cache: files that were downloaded earlier or put there by hand.
 
 use std::path::PathBuf;
 

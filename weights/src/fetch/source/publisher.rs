@@ -1,4 +1,4 @@
-//! The publisher's own server: download.pytorch.org for torchvision, GitHub for most of timm.
+//! The publisher's server: download.pytorch.org for torchvision, GitHub for most of timm.
 
 use super::{Address, Location, WeightSource};
 use crate::fetch::request::{FileRequest, Place};
@@ -6,7 +6,7 @@ use crate::fetch::settings::Settings;
 
 struct Publisher;
 
-/// Creates the source, unless a mirror takes its place.
+/// Creates the source, unless a mirror replaces it.
 pub(super) fn create(settings: &Settings) -> Option<Box<dyn WeightSource>> {
     match settings.network.mirror {
         Some(_) => None,

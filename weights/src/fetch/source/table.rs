@@ -6,7 +6,7 @@ use super::{
 use crate::fetch::request::FileRequest;
 use crate::fetch::settings::Settings;
 
-/// Creates a source from the settings; `None` if they switch it off.
+/// Creates a source from the settings. Returns `None` if they disable it.
 type Create = fn(&Settings) -> Option<Box<dyn WeightSource>>;
 
 /// All sources, the preferred one first.
@@ -20,7 +20,7 @@ const TABLE: [(Stage, Create); 7] = [
     (Stage::Network, hub::create),
 ];
 
-/// How near a source is. Every file is looked for at one stage before any at the next.
+/// The stage of the search. All files are looked up at one stage before the next stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Program,
@@ -29,7 +29,7 @@ enum Stage {
     Network,
 }
 
-/// The sources that the settings allow.
+/// The sources that the settings enable.
 pub(in crate::fetch) struct Sources(Vec<(Stage, Box<dyn WeightSource>)>);
 
 impl Sources {
@@ -41,7 +41,7 @@ impl Sources {
         Self(created.collect())
     }
 
-    /// Returns where the files may be on this machine, in order of preference.
+    /// Returns the possible locations of the files on this machine, in order of preference.
     pub(in crate::fetch) fn on_this_machine<'a>(
         &'a self,
         requests: &'a [FileRequest],
@@ -52,7 +52,7 @@ impl Sources {
             .flat_map(move |stage| self.at(stage, requests))
     }
 
-    /// Returns the addresses of the files on the network, in order of preference.
+    /// Returns the URLs of the files, in order of preference.
     #[cfg(feature = "download")]
     pub(in crate::fetch) fn on_the_network<'a>(
         &'a self,
@@ -65,7 +65,7 @@ impl Sources {
         })
     }
 
-    /// Asks the sources of one stage for the first file, then for the next.
+    /// Asks the sources of one stage for the first file, then for the next file.
     fn at<'a>(
         &'a self,
         stage: Stage,
@@ -99,7 +99,7 @@ mod tests {
         Settings::new(lookup).unwrap()
     }
 
-    /// As the catalogue has them for timm's weights: the hub first, then the publisher.
+    /// Returns requests like the catalogue's for timm's weights: the hub first, then the publisher.
     fn requests() -> Vec<FileRequest> {
         let hub = Source::Hub {
             repo: "timm/net".into(),
@@ -119,7 +119,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn our_cache_has_every_file_before_another_cache_has_any() {
+    fn our_cache_comes_before_other_caches_for_every_file() {
         let sources = Sources::new(&settings(""));
         let requests = requests();
         let paths = sources.on_this_machine(&requests);
@@ -141,7 +141,7 @@ mod tests {
 
     #[cfg(feature = "download")]
     #[test]
-    fn a_mirror_stands_for_the_publisher_and_not_for_the_hub() {
+    fn a_mirror_replaces_the_publisher_but_not_the_hub() {
         let hub = "https://hub.example/timm/net/resolve/main/model.safetensors";
         for (mirror, second) in [
             ("", URL),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_in_the_program_are_in_no_other_place() {
+    fn embedded_weights_have_no_other_source() {
         let embedded = Weights::all().iter().find(|weights| weights.is_embedded());
         let requests = FileRequest::all(embedded.unwrap()).unwrap();
         let sources = Sources::new(&settings(""));

@@ -1,4 +1,4 @@
-//! PyTorch's cache, where `torch.hub` keeps publishers' files under their own names.
+//! PyTorch's cache, where `torch.hub` keeps the publishers' files under their original names.
 
 use std::path::PathBuf;
 

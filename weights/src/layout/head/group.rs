@@ -1,10 +1,10 @@
-//! Groups of tensors beside a backbone, and what their names and shapes tell.
+//! Groups of tensors outside a backbone, classified by their names and shapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Entry;
 
-/// Names of the part that holds the classifier.
+/// Usual names of the module with the classifier.
 pub(super) const NAMES: [&str; 9] = [
     "fc",
     "classifier",
@@ -17,8 +17,8 @@ pub(super) const NAMES: [&str; 9] = [
     "output",
 ];
 
-/// Parts of names that stand beside a network and not behind its backbone: what training needs, other networks, heads of
-/// detection and segmentation.
+/// Parts of names of modules that do not follow the backbone: training state, other networks, and
+/// heads for detection and segmentation.
 const ASIDE: [&str; 22] = [
     "optim",
     "sched",
@@ -44,10 +44,11 @@ const ASIDE: [&str; 22] = [
     "online",
 ];
 
-/// Parts of names of branches of self-supervised learning, which may also stand between backbone and classifier.
+/// Parts of names of branches for self-supervised learning. They may also be between backbone and
+/// classifier.
 const BRANCHES: [&str; 3] = ["proj", "predict", "metric"];
 
-/// Names of parameters that a layer multiplies, adds or normalizes with.
+/// Names of the parameters of affine and normalization layers.
 const PARAMETERS: [&str; 6] = [
     "weight",
     "bias",
@@ -59,22 +60,22 @@ const PARAMETERS: [&str; 6] = [
 
 pub(super) type Row<'a> = (String, &'a Entry);
 
-/// The tensors of a level whose names begin alike.
+/// The tensors of a level whose names have the same first component.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) name: String,
     pub(super) rows: Vec<Row<'a>>,
-    /// It has a name of a classifier, or follows the network in a sequence.
+    /// Whether the name is usual for a classifier, or follows the network's index in a sequence.
     pub(super) known: bool,
-    /// It is a branch by its name.
+    /// Whether the name indicates a branch for self-supervised learning.
     pub(super) branch: bool,
 }
 
-/// What stands beside the backbone (level 0), in the part above it (level 1), and so on.
+/// The groups outside the backbone: below the root (level 0), in its parent (level 1), and so on.
 pub(super) type Levels<'a> = Vec<Vec<Group<'a>>>;
 
 impl Group<'_> {
-    /// Outputs and inputs of its matrices and of its convolutions.
+    /// Returns the output and input sizes of all linear layers and convolutions.
     fn matrices(&self) -> impl Iterator<Item = [usize; 2]> {
         let weights = self.rows.iter().filter(|(name, _)| name.contains("weight"));
         weights.filter_map(|(_, entry)| match entry.shape[..] {
@@ -83,12 +84,13 @@ impl Group<'_> {
         })
     }
 
-    /// Outputs and inputs of its first matrix.
+    /// Returns the output and input size of the first linear layer or convolution.
     pub(super) fn matrix(&self) -> Option<[usize; 2]> {
         self.matrices().next()
     }
 
-    /// Whether its first matrix takes the features, or mean and maximum of each.
+    /// Returns whether its inputs are the features, or two values per feature (average and
+    /// maximum).
     pub(super) fn takes(&self, features: Option<usize>) -> bool {
         let inputs = self.matrix().map(|[_, inputs]| inputs);
         inputs.is_some_and(|inputs| {
@@ -96,7 +98,7 @@ impl Group<'_> {
         })
     }
 
-    /// Whether it is a matrix, and a vector beside it or nothing.
+    /// Returns whether it is a linear layer, with or without a bias.
     pub(super) fn is_linear(&self) -> bool {
         let weight = self.rows.iter().find(|(_, entry)| entry.shape.len() == 2);
         let Some(path) = weight.and_then(|(name, _)| name.strip_suffix("weight")) else {
@@ -112,8 +114,9 @@ impl Group<'_> {
             })
     }
 
-    /// Whether the network computes with it between the backbone and a classifier of so many outputs, or behind that.
-    /// `near` is a group that may stand between; `known` tells that the classifier has a usual name.
+    /// Returns whether the group is part of the head: between the backbone and a classifier with
+    /// `outputs` outputs, or after the classifier. `near` means that the group's level allows a
+    /// place between them. `known` means that the classifier has a usual name.
     pub(super) fn belongs(
         &self,
         features: Option<usize>,
@@ -136,7 +139,7 @@ impl Group<'_> {
             entry.dtype.is_float() && entry.shape.len() == 1 && PARAMETERS.contains(&last)
         });
         let lengths: Vec<usize> = vectors.map(|(_, entry)| entry.shape[0]).collect();
-        // A vector alone is a threshold or the weights of a loss.
+        // A single vector may be a threshold or the weights of a loss.
         let is_norm = lengths.len() > 1;
         let is_scalar = |(name, entry): &Row<'_>| {
             name.rsplit('.').next() == Some("p") && entry.shape.iter().product::<usize>() == 1
@@ -149,7 +152,7 @@ impl Group<'_> {
     }
 }
 
-/// The groups above the root, level by level, without the branches of other states.
+/// Returns the groups above the root, level by level, without modules that contain other states.
 pub(super) fn above<'a>(root: &str, outside: &[&'a Entry], others: &BTreeSet<&str>) -> Levels<'a> {
     let mut levels = Vec::new();
     let mut path = root.strip_suffix('.');
@@ -174,7 +177,7 @@ pub(super) fn above<'a>(root: &str, outside: &[&'a Entry], others: &BTreeSet<&st
             let next = others.range(branch.as_str()..).next();
             !next.is_some_and(|other| other.starts_with(&branch))
         });
-        // What stands beside a network that this one is a part of belongs to that network.
+        // This network is nested in another one, to which the groups of this level belong.
         if others.contains(prefix.as_str()) {
             break;
         }
@@ -184,7 +187,7 @@ pub(super) fn above<'a>(root: &str, outside: &[&'a Entry], others: &BTreeSet<&st
     levels
 }
 
-/// Groups tensors by the first part of their names.
+/// Groups tensors by the first component of their names.
 pub(super) fn groups<'a>(rows: Vec<Row<'a>>, is_known: impl Fn(&str) -> bool) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<String, Vec<Row<'_>>> = BTreeMap::new();
     for (name, entry) in rows {

@@ -1,4 +1,4 @@
-//! What users should know about how a file was read.
+//! Notes for the user on how a file was read.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use super::Checkpoint;
 use crate::layout::Head;
 
 impl Checkpoint {
-    /// What users should know about how the file was read, a line each: which of several networks
-    /// it is, what was left out, what other files say.
+    /// Returns notes for the user on how the file was read, one line each: the selected network,
+    /// ignored tensors, and settings from other files.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.metadata.notes.clone();
         if self.states.len() > 1
@@ -21,13 +21,10 @@ impl Checkpoint {
         }
         if !self.view.left_out.is_empty() {
             let state = self.state().unwrap_or_default();
-            notes.push(format!(
-                "leaves out {}",
-                summary(&self.view.left_out, state)
-            ));
+            notes.push(format!("ignores {}", summary(&self.view.left_out, state)));
         }
         if let Some(name) = &self.view.unusual_head {
-            notes.push(format!("takes `{name}` for the classifier"));
+            notes.push(format!("uses `{name}` as the classifier"));
         }
         if let Head::Layers { name } = self.head()
             && !self.by_key().any(|(key, _)| key.starts_with("fc."))
@@ -48,8 +45,8 @@ pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Keys by the first part of their path that leads away from that of the state, with the number of
-/// tensors below it.
+/// Groups keys by the first component that differs from the path of the state. Returns the groups
+/// with their numbers of tensors.
 fn summary(keys: &[String], state: &str) -> String {
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     for key in keys {

@@ -1,4 +1,4 @@
-//! From a path or bytes to a checkpoint.
+//! Opens a checkpoint from a path or from bytes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,30 +14,32 @@ use crate::read::mapped::Content;
 use crate::read::{ReadError, folder, pytorch, safetensors};
 
 impl Checkpoint {
-    /// Opens the file at `path`, whatever its name, and reads its index.
+    /// Opens the file at `path` and reads its index. The content determines the format, not the
+    /// file name.
     ///
-    /// `path` may be a folder as `save_pretrained` of transformers or `save_for_hf` of timm writes
-    /// it: `model.safetensors` or `pytorch_model.bin` beside a `config.json`, which tells the
-    /// options of the network, its classes and its preprocessing.
+    /// `path` may be a folder that `save_pretrained` of transformers or `save_for_hf` of timm
+    /// wrote. It contains `model.safetensors` or `pytorch_model.bin`, and a `config.json` with
+    /// options of the network, class names and preprocessing.
     ///
-    /// Tensors are read from the file when [`read`](Self::read) asks for them. Safetensors and
-    /// ONNX files above 16 MiB are mapped into memory: if another program shortens such a file
-    /// before it is read, the operating system ends this process (SIGBUS). An ONNX file may keep
-    /// its weights in other files of its folder, which are read in the same way.
+    /// [`read`](Self::read) reads a tensor on demand. Safetensors and ONNX files above 16 MiB are
+    /// memory-mapped. If another program shortens such a file before it is read, the operating
+    /// system ends this process (SIGBUS). The external data of an ONNX file are read in the same
+    /// way.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, is no checkpoint, is damaged, or asks to run code.
+    /// Returns an error if the file cannot be read, is not a checkpoint, is damaged, or calls
+    /// functions that could run code.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let io_error = |error| ReadError::io(&file, error);
-        // Windows cannot open a folder at all, so it is asked for first.
+        // Windows cannot open a folder as a file, so check first.
         let metadata = std::fs::metadata(path).map_err(io_error)?;
         if metadata.is_dir() {
             return Self::open(folder::weights_in(path)?);
         }
-        // A pipe cannot be read twice, and a device has no end.
+        // A pipe cannot be read twice, and a device may be endless.
         if !metadata.is_file() {
             return Err(ReadError::NotACheckpoint {
                 file,
@@ -64,18 +66,18 @@ impl Checkpoint {
             container => Self::from_pytorch(file, path, container, None)?,
         };
         if let Some(sidecar) = folder::config_beside(path)? {
-            sidecar.tell(&mut checkpoint.metadata);
+            sidecar.fill_in(&mut checkpoint.metadata);
         }
         Ok(checkpoint)
     }
 
-    /// Opens a file held in memory, called `name` in messages.
+    /// Opens a file in memory. Messages refer to it by `name`.
     ///
-    /// The bytes of a PyTorch file go through a temporary file.
+    /// A PyTorch file is written to a temporary file first.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Returns an error under the same conditions as [`open`](Self::open).
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, ReadError> {
         let file = name.into();
         match detect(&file, &bytes[..bytes.len().min(HEAD_BYTES)])? {
@@ -105,7 +107,7 @@ impl Checkpoint {
         })
     }
 
-    /// An ONNX file with its external data in `folder`.
+    /// Opens an ONNX file with its external data in `folder`.
     fn from_onnx(file: String, content: Content, folder: Option<&Path>) -> Result<Self, ReadError> {
         let opened = onnx::open(&file, content, folder)?;
         let source = Source::Onnx(opened.tensors);

@@ -1,4 +1,4 @@
-//! The preprocessing that transformers and timm describe.
+//! Converts the preprocessing of transformers and timm.
 
 use resnet_image::{Filter, PerChannel, Preprocessing};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 ///
 /// # Errors
 ///
-/// Names what this preprocessing cannot do.
+/// Returns the unsupported setting.
 pub(super) fn of_transformers(config: &Value) -> Result<Preprocessing, String> {
     let flag =
         |key: &str, default: bool| config.get(key).and_then(Value::as_bool).unwrap_or(default);
@@ -77,7 +77,7 @@ pub(super) fn of_transformers(config: &Value) -> Result<Preprocessing, String> {
     preprocessing([resize, crop], filter, [mean, std], scale)
 }
 
-/// Reads the `pretrained_cfg` of timm; nothing where it says nothing.
+/// Reads the `pretrained_cfg` of timm. Returns `None` if it has no preprocessing.
 pub(super) fn of_timm(config: &Value) -> Option<Result<Preprocessing, String>> {
     let number = |test: &str, plain: &str| {
         let values = [test, plain].into_iter().filter_map(|key| config.get(key));
@@ -121,14 +121,14 @@ fn timm_preprocessing(config: &Value, size: &Value, share: f64) -> Result<Prepro
     preprocessing([Some(resize), Some(height)], filter, numbers, 1.0)
 }
 
-/// `scale` is what a white pixel becomes before the normalization.
+/// Creates the preprocessing. `scale` is the value of a white pixel before normalization.
 fn preprocessing(
     [resize, crop]: [Option<u64>; 2],
     filter: Filter,
     [mean, std]: [Vec<f64>; 2],
     scale: f64,
 ) -> Result<Preprocessing, String> {
-    // 1 but for rounding.
+    // Removes rounding errors around 1.
     let scale = if (scale - 1.0).abs() < 1e-9 {
         1.0
     } else {
@@ -162,7 +162,7 @@ fn preprocessing(
     Ok(preprocessing)
 }
 
-/// The side times a factor, rounded down.
+/// Returns the side times a factor, rounded down.
 fn scaled(side: u64, factor: f64) -> Result<u64, String> {
     let scaled = (side as f64 * factor).floor();
     match scaled >= 1.0 && scaled <= f64::from(u32::MAX) {
@@ -171,7 +171,7 @@ fn scaled(side: u64, factor: f64) -> Result<u64, String> {
     }
 }
 
-/// The side of a square crop: a number, or equal height and width.
+/// Returns the side of a square crop, from a number or from equal height and width.
 fn square(size: Option<&Value>, default: u64) -> Result<u64, String> {
     let Some(size) = size.filter(|size| !size.is_null()) else {
         return Ok(default);
@@ -245,9 +245,10 @@ mod tests {
         }
     }
 
-    /// `(factor * pixel - mean) / std` in the preprocessing's form, `(pixel / 255 - mean') / std'`.
+    /// Converts `(factor * pixel - mean) / std` to the form of `Preprocessing`, `(pixel / 255 -
+    /// mean') / std'`.
     #[test]
-    fn scales_and_normalizations_are_those_of_transformers() {
+    fn scales_and_normalizations_match_transformers() {
         let numbers = |changes| {
             processor(changes)
                 .map(|preprocessing| (preprocessing.mean, preprocessing.std))
@@ -288,7 +289,7 @@ mod tests {
                 .contains("not square")
         );
         assert!(of_timm(&json!({})).is_none());
-        // What is left out has timm's default; what is wrong is told.
+        // Missing settings have timm's defaults; invalid settings are errors.
         let some = of_timm(&json!({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}));
         let preprocessing = some.unwrap().unwrap();
         assert_eq!(

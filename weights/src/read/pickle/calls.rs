@@ -1,8 +1,8 @@
-//! Which calls and imports of a pickle are let through.
+//! Checks the calls and imports of a pickle.
 
 use super::{Machine, ScanError, Value};
 
-/// Modules whose functions start programs, touch files or load code.
+/// Modules whose functions start programs, access files or load code.
 const UNSAFE_MODULES: [&str; 20] = [
     "asyncio",
     "bdb",
@@ -26,8 +26,8 @@ const UNSAFE_MODULES: [&str; 20] = [
     "webbrowser",
 ];
 
-/// Built-in functions that run or read what they are given. `getattr` is none of them: the state of
-/// `OneCycleLR` has it.
+/// Built-in functions that run code or read files. `getattr` is not one of them, because the state
+/// of `OneCycleLR` uses it.
 const UNSAFE_BUILTINS: [&str; 9] = [
     "__import__",
     "apply",
@@ -40,17 +40,17 @@ const UNSAFE_BUILTINS: [&str; 9] = [
     "open",
 ];
 
-/// A tensor, or a file, that this reader does not represent.
+/// A kind of tensor or file that this reader does not support.
 #[derive(Debug)]
 pub(in crate::read) struct Refusal {
-    /// What the file is or holds, as the predicate of a sentence about it.
+    /// The predicate of a sentence about the file: what it is or contains.
     pub(in crate::read) cause: String,
-    /// What to do in Python.
+    /// The remedy in Python.
     pub(in crate::read) advice: &'static str,
 }
 
-/// Functions of PyTorch that make a tensor from a storage and whose arguments are all understood.
-/// The number is the place of the metadata, which holds the `conj` and `neg` bits.
+/// Supported functions of PyTorch that create a tensor from a storage. The number is the index of
+/// the metadata argument, which has the `conj` and `neg` bits.
 const SUPPORTED: [(&str, Option<usize>); 5] = [
     ("torch._utils._rebuild_tensor", None),
     ("torch._utils._rebuild_tensor_v2", Some(6)),
@@ -59,7 +59,7 @@ const SUPPORTED: [(&str, Option<usize>); 5] = [
     ("torch._utils._rebuild_parameter_with_state", None),
 ];
 
-/// Functions that make a tensor which is no plain one: its end, what it makes, what to do.
+/// Unsupported functions that create a tensor: suffix of the name, kind of tensor, remedy.
 const REFUSED: [(&str, &str, &str); 13] = [
     ("_rebuild_sparse_tensor", "sparse tensors", TO_DENSE),
     ("_rebuild_sparse_csr_tensor", "sparse tensors", TO_DENSE),
@@ -120,7 +120,7 @@ const STATE_DICT: &str =
     "load it in Python with the code it was made by and save `model.state_dict()`";
 const TO_FLOAT: &str = "save `tensor.float()` for each of them";
 
-/// Subclasses of `torch.Tensor` that only change its methods, not its values.
+/// Subclasses of `torch.Tensor` that change methods but not values.
 const PLAIN_TYPES: [&str; 4] = [
     "torch.Tensor",
     "torch._tensor.Tensor",
@@ -129,7 +129,7 @@ const PLAIN_TYPES: [&str; 4] = [
 ];
 const PLAIN_MODULES: [&str; 2] = ["fastai.torch_core.", "torchvision.tv_tensors."];
 
-/// Element types that v3 tensors may have.
+/// The allowed element types of v3 tensors.
 const ELEMENTS: [&str; 16] = [
     "bool", "uint8", "float32", "float", "float64", "double", "float16", "half", "bfloat16",
     "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16",
@@ -155,13 +155,13 @@ fn refuse(cause: impl Into<String>, advice: &'static str) -> ScanError {
 }
 
 impl Machine {
-    /// Checks a call by its function's name and pushes its result.
+    /// Checks a call by the name of its function, and pushes the result.
     pub(super) fn call(&mut self, callable: Value, arguments: Value) -> Result<(), ScanError> {
         if let Value::Global(name) = callable {
             let name = self.texts[name].clone();
             self.check_call(&name, arguments)?;
         }
-        // A dictionary with an order is filled like any other.
+        // An `OrderedDict` is filled like any dictionary.
         match self.name(callable) {
             Some("collections.OrderedDict") => self.push_dict(Vec::new()),
             _ => self.push(Value::Other),
@@ -202,7 +202,7 @@ impl Machine {
         metadata.map_or(Ok(()), |metadata| self.check_metadata(*metadata))
     }
 
-    /// PyTorch writes metadata only where a bit is set.
+    /// Checks the metadata, which PyTorch writes only if a bit is set.
     fn check_metadata(&self, metadata: Value) -> Result<(), ScanError> {
         let items = match metadata {
             Value::None => return Ok(()),
@@ -255,7 +255,7 @@ impl Machine {
         }
     }
 
-    /// Checks a persistent id: `('storage', class, key, location, count)`, or in legacy files
+    /// Checks a persistent id: `('storage', class, key, location, count)`, or in legacy files also
     /// `('module', class, source file, source)`.
     pub(super) fn persistent(&mut self, id: Value) -> Result<(), ScanError> {
         let items = self.items(id);

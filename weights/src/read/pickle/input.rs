@@ -1,4 +1,4 @@
-//! Reading of what a pickle's operations carry.
+//! Reads the arguments of pickle operations.
 
 use std::io::{self, BufRead, Read};
 
@@ -28,7 +28,7 @@ pub(super) fn skip(input: &mut impl Read, count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a line, of which only the start is kept.
+/// Reads a line and keeps only its start.
 pub(super) fn line(input: &mut impl BufRead) -> io::Result<String> {
     let mut text = Vec::new();
     input
@@ -44,7 +44,7 @@ pub(super) fn line(input: &mut impl BufRead) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// A decimal number, as the text operations write places of the memo.
+/// Parses a decimal number; text operations write memo indices like this.
 pub(super) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The operations of a pickle, one by one.
+//! Runs the operations of a pickle.
 
 use std::io::BufRead;
 

@@ -7,7 +7,7 @@ fn scan(mut bytes: &[u8]) -> Result<(), ScanError> {
 }
 
 #[test]
-fn calls_of_programs_are_named_in_every_protocol() {
+fn unsafe_calls_are_named_in_every_protocol() {
     let pickles: [&[u8]; 3] = [
         b"cposix\nsystem\n(S.",
         b"\x80\x02cposix\nsystem\nq\0.",
@@ -28,7 +28,7 @@ fn calls_of_programs_are_named_in_every_protocol() {
 }
 
 #[test]
-fn the_walk_ends_behind_the_pickle() {
+fn the_scan_stops_after_the_pickle() {
     let mut bytes: &[u8] = b"\x80\x02X\x01\0\0\0aK\x01.rest";
     Scanner::default().scan(&mut bytes).unwrap();
     assert_eq!(bytes, b"rest");
@@ -41,14 +41,14 @@ fn too_many_operations_are_refused() {
 }
 
 #[test]
-fn lengths_beyond_the_end_are_an_early_end() {
+fn lengths_beyond_the_end_are_a_truncation() {
     let ScanError::Io(error) = scan(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa").unwrap_err() else {
         panic!("expected an early end");
     };
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
-/// A call of a function of `torch._utils` without arguments.
+/// Returns a pickle that calls a function of `torch._utils` without arguments.
 fn rebuild(function: &str) -> Vec<u8> {
     format!("ctorch._utils\n{function}\n)R.").into_bytes()
 }
@@ -74,14 +74,14 @@ fn bits_of_tensors_are_refused() {
     assert!(scan(&v2(b"}X\x03\0\0\0neg\x89s")).is_ok());
     let refused = refusal(&v2(b"}X\x03\0\0\0neg\x88s"));
     assert_eq!(refused, "holds tensors with the `neg` bit set");
-    // The dictionary is filled before or after it is put on the stack.
+    // The dictionary may be filled before or after it is pushed.
     let refused = refusal(&v2(b"(X\x04\0\0\0conjI01\nd"));
     assert_eq!(refused, "holds tensors with the `conj` bit set");
     assert!(refusal(&v2(b"K\x07")).contains("metadata of an unknown form"));
 }
 
 #[test]
-fn tensors_that_are_no_plain_arrays_are_named() {
+fn errors_name_the_kind_of_unsupported_tensors() {
     for (function, what) in [
         ("_rebuild_qtensor", "quantized tensors"),
         ("_rebuild_sparse_tensor", "sparse tensors"),
@@ -99,7 +99,7 @@ fn tensors_that_are_no_plain_arrays_are_named() {
 }
 
 #[test]
-fn subclasses_are_told_from_plain_tensors() {
+fn subclasses_are_distinguished_from_plain_tensors() {
     let subclass = |class: &str| {
         let start =
             b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n";

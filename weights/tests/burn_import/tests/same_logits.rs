@@ -1,4 +1,5 @@
-//! One ONNX file three ways: code generated when this crate is built, loaded now, and run by PyTorch.
+//! Compares three results of one ONNX file: code generated at build time, the file loaded at run
+//! time, and PyTorch.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;

@@ -9,7 +9,7 @@ use resnet_weights::{Origin, Verdict};
 use super::hub::{Hub, hub_weights};
 use super::{Place, content, sha256, url_name, url_weights};
 
-/// Never answers, and every test says that nobody asked.
+/// Starts a server that never answers. The tests check that it receives no request.
 fn silent() -> Server {
     Server::new(|_, reply| reply.head("500 Oops", &[]))
 }
@@ -32,13 +32,13 @@ fn a_file_put_in_our_cache_by_hand_is_used() {
     );
     assert_eq!(
         place.note(),
-        "`/cache/net.test.safetensors`: is used unchecked, as no hash of it is recorded"
+        "`/cache/net.test.safetensors`: is used unverified, because no hash is recorded for it"
     );
     assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
-fn a_file_of_the_hub_put_there_by_hand_is_checked_where_the_hub_can_be_asked() {
+fn a_hub_file_put_in_our_cache_by_hand_is_verified_if_the_hub_answers() {
     let bytes = content(1000);
     let hub = Hub::new(&bytes, |request, reply, bytes| reply.file(request, bytes));
     let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
@@ -61,7 +61,7 @@ fn a_file_of_the_hub_put_there_by_hand_is_checked_where_the_hub_can_be_asked() {
 }
 
 #[test]
-fn a_recorded_hash_that_is_none_is_an_error() {
+fn a_malformed_hash_file_is_an_error() {
     let bytes = content(1000);
     let hub = Hub::new(&bytes, |request, reply, bytes| reply.file(request, bytes));
     let place = Place::new().with("HF_ENDPOINT", &hub.server.url);
@@ -82,7 +82,7 @@ fn a_recorded_hash_that_is_none_is_an_error() {
 }
 
 #[test]
-fn the_whole_hash_counts_where_it_is_recorded() {
+fn a_recorded_hash_is_compared_completely() {
     let bytes = content(1000);
     let place = Place::new();
     let name = url_name(&bytes);
@@ -96,7 +96,7 @@ fn the_whole_hash_counts_where_it_is_recorded() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_not_waited_for() {
+fn a_pipe_in_the_cache_does_not_block() {
     let bytes = content(1000);
     let place = Place::new();
     let pipe = place.put("cache/x", b"").with_file_name(url_name(&bytes));
@@ -108,7 +108,7 @@ fn what_is_no_file_is_not_waited_for() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_in_the_place_of_a_part_is_not_followed() {
+fn a_link_in_place_of_a_part_is_not_followed() {
     let bytes = content(1000);
     let server = Server::with_file(&bytes);
     let place = Place::new();
@@ -141,7 +141,7 @@ fn a_mirror_is_asked_before_the_hub() {
 }
 
 #[test]
-fn a_wrong_file_in_our_cache_is_removed_and_downloaded_anew() {
+fn a_wrong_file_in_our_cache_is_removed_and_downloaded_again() {
     let bytes = content(1000);
     let server = Server::with_file(&bytes);
     let place = Place::new();
@@ -210,7 +210,7 @@ fn verify_finds_a_flipped_byte() {
 }
 
 #[test]
-fn a_file_of_pytorch_is_used_where_it_lies() {
+fn a_file_in_the_cache_of_pytorch_is_used_in_place() {
     let bytes = content(1000);
     let server = silent();
     let place = Place::new();
@@ -225,7 +225,7 @@ fn a_file_of_pytorch_is_used_where_it_lies() {
 }
 
 #[test]
-fn a_wrong_file_of_pytorch_is_passed_over() {
+fn a_wrong_file_in_the_cache_of_pytorch_is_ignored() {
     let bytes = content(1000);
     let server = silent();
     let place = Place::new();
@@ -238,10 +238,10 @@ fn a_wrong_file_of_pytorch_is_passed_over() {
         None
     );
     assert!(path.exists());
-    assert!(place.note().ends_with("; passed over"), "{}", place.note());
+    assert!(place.note().ends_with("; ignored"), "{}", place.note());
 }
 
-/// The layout of huggingface_hub; its links hold only where the system has links.
+/// Creates the layout of huggingface_hub. Its links exist only if the system supports them.
 fn huggingface(place: &Place, blob: &str, bytes: &[u8]) -> PathBuf {
     let repo = "hub/models--timm--net.test";
     place.put(&format!("{repo}/refs/main"), b"0123abc");
@@ -261,7 +261,7 @@ fn huggingface(place: &Place, blob: &str, bytes: &[u8]) -> PathBuf {
 
 #[cfg(unix)]
 #[test]
-fn a_file_of_huggingface_hub_is_used_where_it_lies() {
+fn a_file_in_the_cache_of_huggingface_hub_is_used_in_place() {
     let bytes = content(1000);
     let place = Place::new();
     let path = huggingface(&place, &sha256(&bytes), &bytes);
@@ -272,16 +272,16 @@ fn a_file_of_huggingface_hub_is_used_where_it_lies() {
 }
 
 #[test]
-fn a_wrong_file_of_huggingface_hub_is_passed_over() {
+fn a_wrong_file_in_the_cache_of_huggingface_hub_is_ignored() {
     let place = Place::new();
     let path = huggingface(&place, &sha256(b"right"), b"wrong");
     assert_eq!(place.fetch().find(&hub_weights()).unwrap(), None);
     assert!(path.exists());
-    assert!(place.note().contains("passed over"), "{}", place.note());
+    assert!(place.note().contains("ignored"), "{}", place.note());
 }
 
 #[test]
-fn a_file_of_huggingface_hub_without_a_known_hash_is_passed_over() {
+fn a_file_of_huggingface_hub_without_a_known_hash_is_ignored() {
     let place = Place::new();
     huggingface(
         &place,
@@ -292,14 +292,14 @@ fn a_file_of_huggingface_hub_without_a_known_hash_is_passed_over() {
     assert!(
         place
             .note()
-            .ends_with("passed over, as its hash is not known"),
+            .ends_with("ignored, because its hash is unknown"),
         "{}",
         place.note()
     );
 }
 
 #[test]
-fn a_reference_that_leads_elsewhere_is_not_followed() {
+fn a_reference_outside_the_cache_is_not_followed() {
     let place = Place::new();
     place.put("hub/models--timm--net.test/refs/main", b"../../..");
     place.put("model.safetensors", b"content");

@@ -1,4 +1,4 @@
-//! Downloads in processes of their own, with settings from a real environment.
+//! Downloads in child processes, with settings from a real environment.
 
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -22,7 +22,7 @@ impl Progress for Printed {
     }
 }
 
-/// What the child does.
+/// The body of the child process.
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn download(url: String) {
     let sha256 = std::env::var("RESNET_TEST_SHA256").unwrap();
@@ -38,7 +38,8 @@ fn download(url: String) {
     }
 }
 
-/// Starts a child, behind other words if there are any: a process that runs one test, which sees `RESNET_TEST_URL`.
+/// Starts a child, after a command prefix if there is one. The child runs one test, which sees
+/// `RESNET_TEST_URL`.
 pub(super) fn start(place: &Place, before: &[&str], url: &str, bytes: &[u8]) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut words = before.to_vec();
@@ -69,7 +70,7 @@ pub(super) fn printed(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A limit on the size of files stands for a full disk: the write fails in the same place.
+/// A limit on the file size simulates a full disk: the write fails at the same place.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_a_part_that_a_later_call_completes() {

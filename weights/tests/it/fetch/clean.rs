@@ -32,7 +32,7 @@ fn filled(place: &Place, bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn clean_removes_what_is_ours_and_nothing_else() {
+fn clean_removes_only_our_files() {
     let bytes = content(1000);
     let server = Server::new(|_, _| {});
     let known = [url_weights(&server, &bytes)];
@@ -66,7 +66,7 @@ fn clean_removes_what_is_ours_and_nothing_else() {
 }
 
 #[test]
-fn clean_leaves_a_download_under_way_alone() {
+fn clean_keeps_a_download_in_progress() {
     let bytes = content(1000);
     let known = [url_weights(&Server::new(|_, _| {}), &bytes)];
     let place = Place::new();
@@ -78,7 +78,11 @@ fn clean_leaves_a_download_under_way_alone() {
     file.lock().unwrap();
     assert_eq!(place.fetch().clean(&known, Clean::All).unwrap(), []);
     assert!(fs::exists(&path).unwrap());
-    assert!(place.note().contains("left alone"), "{}", place.note());
+    assert!(
+        place.note().contains("download is in progress"),
+        "{}",
+        place.note()
+    );
     drop(file);
     assert_eq!(place.fetch().clean(&known, Clean::All).unwrap().len(), 1);
 }

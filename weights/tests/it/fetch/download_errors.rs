@@ -9,7 +9,7 @@ use resnet_testing::server::Server;
 use super::{Place, content, sha256, url_name, url_source, url_weights, weights};
 
 #[test]
-fn what_is_not_there_is_not_asked_for_again_and_the_next_source_is() {
+fn a_missing_file_is_not_retried_and_the_next_source_is_used() {
     let bytes = content(1000);
     let good = Server::with_file(&bytes);
     for status in ["404 Not Found", "410 Gone", "403 Forbidden"] {
@@ -20,14 +20,14 @@ fn what_is_not_there_is_not_asked_for_again_and_the_next_source_is() {
         assert_eq!(bad.requests().len(), 1);
         let note = place.note();
         assert!(
-            note.contains(status) && note.ends_with("; the next source is tried"),
+            note.contains(status) && note.ends_with("; trying the next source"),
             "{note}"
         );
     }
 }
 
 #[test]
-fn all_failures_are_told() {
+fn the_error_lists_all_failures() {
     let bytes = content(1000);
     let gone = Server::new(|_, reply| reply.head("404 Not Found", &[]));
     let nobody = TcpListener::bind("127.0.0.1:0")
@@ -52,7 +52,7 @@ fn all_failures_are_told() {
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_again() {
+fn server_errors_are_retried() {
     let bytes = content(1000);
     for status in [
         "500 Internal Server Error",
@@ -74,7 +74,7 @@ fn a_server_in_trouble_is_asked_again() {
 }
 
 #[test]
-fn a_server_may_say_how_long_to_wait_up_to_a_limit() {
+fn retry_after_is_honored_up_to_a_limit() {
     let bytes = content(1000);
     let server = Server::new({
         let bytes = bytes.clone();
@@ -90,19 +90,19 @@ fn a_server_may_say_how_long_to_wait_up_to_a_limit() {
     place.fetch().fetch(&url_weights(&server, &bytes)).unwrap();
     assert!(start.elapsed() >= Duration::from_millis(2100));
     assert!(
-        place.notes()[0].ends_with("asking again in 1.0 s"),
+        place.notes()[0].ends_with("retrying in 1.0 s"),
         "{:?}",
         place.notes()
     );
     assert!(
-        place.notes()[1].ends_with("asking again in 1.1 s"),
+        place.notes()[1].ends_with("retrying in 1.1 s"),
         "{:?}",
         place.notes()
     );
 }
 
 #[test]
-fn a_wrong_file_is_removed_and_told_apart() {
+fn a_download_with_a_wrong_hash_is_removed() {
     let (wrong, right) = (content(1000), content(999));
     let server = Server::new(move |request, reply| reply.file(request, &wrong));
     let place = Place::new();
@@ -119,7 +119,7 @@ fn a_wrong_file_is_removed_and_told_apart() {
 }
 
 #[test]
-fn a_wrong_file_made_from_a_resumed_part_is_asked_for_once_more() {
+fn a_resumed_download_with_a_wrong_hash_is_repeated_once() {
     let (wrong, right) = (content(1000), content(999));
     let server = Server::new(move |request, reply| {
         let count = if request.number == 0 { 500 } else { 1000 };
@@ -138,7 +138,7 @@ fn a_wrong_file_made_from_a_resumed_part_is_asked_for_once_more() {
 }
 
 #[test]
-fn silence_ends() {
+fn a_silent_server_times_out() {
     let server = Server::new(|_, reply| reply.stall());
     let mut place = Place::new();
     place.retry_policy.response = Duration::from_millis(150);
@@ -151,7 +151,7 @@ fn silence_ends() {
 }
 
 #[test]
-fn nonsense_is_no_answer() {
+fn malformed_answers_are_errors() {
     let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(20_000));
     for answer in [
         "",
@@ -186,7 +186,7 @@ fn nonsense_is_no_answer() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_made_names_the_variable() {
+fn the_error_of_an_unusable_cache_names_the_variable() {
     let server = Server::new(|_, reply| reply.head("404 Not Found", &[]));
     let place = Place::new();
     let file = place.put("file", b"");
@@ -200,7 +200,7 @@ fn a_cache_that_cannot_be_made_names_the_variable() {
 }
 
 #[test]
-fn a_part_that_cannot_be_written_is_named() {
+fn the_error_of_an_unwritable_part_names_it() {
     let bytes = content(1000);
     let server = Server::new(|_, reply| reply.head("404 Not Found", &[]));
     let place = Place::new();

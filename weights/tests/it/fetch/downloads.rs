@@ -32,7 +32,7 @@ fn a_file_is_downloaded_once() {
 }
 
 #[test]
-fn the_hash_beside_a_file_is_a_line_of_sha256sum() {
+fn the_hash_file_has_the_format_of_sha256sum() {
     let bytes = content(1000);
     let server = Server::with_file(&bytes);
     let place = Place::new();
@@ -44,7 +44,7 @@ fn the_hash_beside_a_file_is_a_line_of_sha256sum() {
 }
 
 #[test]
-fn a_body_without_length_is_as_good() {
+fn a_body_without_length_is_downloaded() {
     let bytes = content(100_000);
     let server = Server::new({
         let bytes = bytes.clone();
@@ -59,7 +59,7 @@ fn a_body_without_length_is_as_good() {
 }
 
 #[test]
-fn a_redirect_is_followed_here_and_elsewhere() {
+fn redirects_to_the_same_and_to_another_host_are_followed() {
     let bytes = content(1000);
     let elsewhere = Server::with_file(&bytes);
     let server = Server::new({
@@ -81,7 +81,7 @@ fn a_redirect_is_followed_here_and_elsewhere() {
 }
 
 #[test]
-fn redirects_in_a_circle_end() {
+fn a_redirect_loop_is_an_error() {
     let server = Server::new(|_, reply| reply.head("302 Found", &[("Location", "/again")]));
     let place = Place::new();
     let error = place.error(&url_weights(&server, b"x"));
@@ -107,7 +107,7 @@ fn a_mirror_is_a_flat_folder() {
 }
 
 #[test]
-fn weights_without_a_usable_source_are_refused() {
+fn weights_without_a_valid_source_are_errors() {
     let place = Place::new();
     let source = |url: &str, sha256: &str| resnet_weights::Source::Url {
         url: url.into(),
@@ -118,7 +118,7 @@ fn weights_without_a_usable_source_are_refused() {
         file: file.into(),
     };
     for (id, sources, expected) in [
-        ("a", vec![], "names no place"),
+        ("a", vec![], "has no source for its file"),
         (
             "a",
             vec![source("http://h/", "12345678")],
@@ -150,5 +150,5 @@ fn weights_without_a_usable_source_are_refused() {
         assert!(place.fetch().verify(&weights).is_err());
     }
     let ftp = weights("a", vec![source("ftp://h/a", "12345678")]);
-    assert!(place.error(&ftp).contains("no address of the web"));
+    assert!(place.error(&ftp).contains("is not an http or https URL"));
 }

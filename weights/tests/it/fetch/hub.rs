@@ -7,7 +7,7 @@ use resnet_weights::{Origin, Source, Weights};
 
 use super::{Place, content, sha256, weights};
 
-/// A hub that sends to another host for the content, as the real one does.
+/// Starts a hub that redirects to another host for the content, like the real one.
 pub(super) struct Hub {
     pub(super) server: Server,
     pub(super) cdn: Server,
@@ -120,7 +120,7 @@ fn a_renamed_repository_is_followed() {
 }
 
 #[test]
-fn a_hub_that_states_no_hash_is_of_no_use() {
+fn a_hub_without_hashes_is_an_error() {
     let etag = sha256(b"")[..40].to_string();
     let server = Server::new(move |_, reply| reply.head("200 OK", &[("ETag", &etag)]));
     let place = Place::new().with("HF_ENDPOINT", &server.url);
@@ -138,7 +138,7 @@ fn a_hub_that_states_no_hash_is_of_no_use() {
 }
 
 #[test]
-fn the_question_for_the_hash_is_repeated_too() {
+fn the_request_for_the_hash_is_retried() {
     let bytes = content(1000);
     let server = Server::new({
         let bytes = bytes.clone();
@@ -156,7 +156,7 @@ fn the_question_for_the_hash_is_repeated_too() {
 }
 
 #[test]
-fn a_closed_repository_asks_for_a_token() {
+fn the_error_of_a_private_repository_mentions_the_token() {
     let server = Server::new(|_, reply| reply.head("401 Unauthorized", &[]));
     let place = Place::new().with("HF_ENDPOINT", &server.url);
     let error = place.error(&hub_weights());

@@ -5,7 +5,7 @@ use super::hub::hub_weights;
 use super::{Place, content, sha256, url_weights};
 
 #[test]
-fn an_endless_body_is_stopped_at_the_largest_size() {
+fn an_endless_body_stops_at_the_size_limit() {
     let server = Server::new(|_, reply| {
         reply.head("200 OK", &[("Transfer-Encoding", "chunked")]);
         let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
@@ -15,7 +15,7 @@ fn an_endless_body_is_stopped_at_the_largest_size() {
     let weights = url_weights(&server, b"x");
     let error = place.error(&weights);
     let expected = format!(
-        "sends more than {} bytes, which is all it may have; removed",
+        "sends more than {} bytes, the limit for this file; removed",
         weights.max_bytes()
     );
     assert!(error.contains(&expected), "{error}");
@@ -24,7 +24,7 @@ fn an_endless_body_is_stopped_at_the_largest_size() {
 }
 
 #[test]
-fn a_body_beyond_the_size_the_hub_stated_is_stopped_there() {
+fn a_body_stops_at_the_size_that_the_hub_states() {
     let server = Server::new(|request, reply| {
         if request.method == "HEAD" {
             let etag = sha256(b"x");
@@ -43,7 +43,7 @@ fn a_body_beyond_the_size_the_hub_stated_is_stopped_there() {
 }
 
 #[test]
-fn a_declared_size_above_the_largest_is_not_downloaded() {
+fn a_declared_size_above_the_limit_is_not_downloaded() {
     let size = (u64::MAX / 2).to_string();
     let server = Server::new(move |_, reply| {
         reply.head("200 OK", &[("Content-Length", &size)]);
@@ -78,7 +78,7 @@ fn a_declared_size_above_the_largest_is_not_downloaded() {
 }
 
 #[test]
-fn a_length_above_the_truth_does_no_harm() {
+fn a_declared_length_above_the_real_one_is_harmless() {
     let bytes = content(1000);
     let server = Server::new({
         let bytes = bytes.clone();
@@ -93,7 +93,7 @@ fn a_length_above_the_truth_does_no_harm() {
 }
 
 #[test]
-fn a_length_below_the_truth_gives_a_wrong_file() {
+fn a_declared_length_below_the_real_one_gives_a_wrong_file() {
     let bytes = content(1000);
     let server = Server::new({
         let bytes = bytes.clone();

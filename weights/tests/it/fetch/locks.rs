@@ -1,4 +1,4 @@
-//! Several processes that want the same file.
+//! Several processes that request the same file.
 
 use std::fs;
 use std::sync::{Arc, Barrier, mpsc};
@@ -11,7 +11,7 @@ use resnet_weights::Origin;
 use super::child::{printed, start};
 use super::{Place, content, part, sha256, url_name, url_weights};
 
-/// Takes a while, so that both sides meet.
+/// Starts a server that is slow enough for both sides to overlap.
 fn slow(bytes: &[u8]) -> Server {
     let bytes = bytes.to_vec();
     Server::new(move |request, reply| {
@@ -60,7 +60,7 @@ fn two_processes_download_once() {
 }
 
 #[test]
-fn when_the_holder_of_the_lock_dies_another_goes_on() {
+fn when_the_holder_of_the_lock_dies_another_process_resumes() {
     let bytes = content(1000);
     let server = Server::new({
         let bytes = bytes.clone();

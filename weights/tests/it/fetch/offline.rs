@@ -5,7 +5,7 @@ use super::hub::hub_weights;
 use super::{Place, content, url_name, url_weights};
 
 #[test]
-fn offline_connects_to_nothing_and_says_where_it_looked() {
+fn offline_mode_connects_to_nothing_and_lists_the_searched_places() {
     let bytes = content(1000);
     let server = Server::with_file(&bytes);
     let mut weights = url_weights(&server, &bytes);

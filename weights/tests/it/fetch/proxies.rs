@@ -1,4 +1,4 @@
-//! Through a proxy.
+//! Downloads through a proxy.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use resnet_testing::server::{Server, read_head};
 use super::child::{printed, start};
 use super::{Place, content, url_name, url_weights};
 
-/// Connects whoever asks for anything to one server.
+/// Starts a proxy that connects every request to one server.
 fn proxy(server: &Server) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://user:pass@{}", listener.local_addr().unwrap());
@@ -46,7 +46,7 @@ fn server(bytes: &[u8]) -> Server {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_used() {
+fn a_proxy_from_the_environment_is_used() {
     let bytes = content(1000);
     let server = server(&bytes);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
@@ -66,7 +66,7 @@ fn a_proxy_of_the_environment_is_used() {
 }
 
 #[test]
-fn a_proxy_for_https_is_not_one_for_http_and_exempt_hosts_have_none() {
+fn proxies_depend_on_the_scheme_and_no_proxy() {
     let bytes = content(1000);
     let server = server(&bytes);
     let (address, asked) = proxy(&server);
@@ -80,13 +80,10 @@ fn a_proxy_for_https_is_not_one_for_http_and_exempt_hosts_have_none() {
 }
 
 #[test]
-fn a_proxy_that_is_none_is_named_without_its_password() {
+fn the_error_of_an_invalid_proxy_hides_its_password() {
     let server = server(b"x");
     let place = Place::new().with("HTTP_PROXY", "gopher://user:secret@proxy");
     let error = place.error(&url_weights(&server, b"x"));
-    assert!(
-        error.contains("`HTTP_PROXY` is no address of a proxy"),
-        "{error}"
-    );
+    assert!(error.contains("`HTTP_PROXY` is not a proxy URL"), "{error}");
     assert!(!error.contains("secret"), "{error}");
 }

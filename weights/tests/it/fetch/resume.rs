@@ -17,7 +17,7 @@ fn server(
 }
 
 #[test]
-fn slow_and_living_is_waited_for() {
+fn a_slow_download_does_not_time_out() {
     let bytes = content(1500);
     let server = server(&bytes, |_, reply, bytes| {
         reply.head("200 OK", &[("Content-Length", "1500")]);
@@ -34,7 +34,7 @@ fn slow_and_living_is_waited_for() {
 }
 
 #[test]
-fn stalled_is_not() {
+fn a_stalled_download_times_out() {
     let bytes = content(1500);
     let server = server(&bytes, |request, reply, bytes| {
         reply.some(request, bytes, 500);
@@ -45,7 +45,7 @@ fn stalled_is_not() {
     place.retry_policy.attempts = 1;
     let error = place.error(&url_weights(&server, &bytes));
     assert!(error.contains("no data within 500ms"), "{error}");
-    assert!(error.contains("goes on where it stopped"), "{error}");
+    assert!(error.contains("an interrupted download resumes"), "{error}");
     assert_eq!(place.names(), [part(&bytes, &url_name(&bytes), 8)]);
 }
 
@@ -64,17 +64,18 @@ fn a_cut_connection_is_resumed_from_the_same_byte() {
     assert_eq!(server.sent(), [70_000, 70_000, 60_000]);
     assert_eq!(*place.notes.advanced.lock().unwrap(), 200_000);
     assert!(
-        place.notes()[0].contains("asking again in"),
+        place.notes()[0].contains("retrying in"),
         "{:?}",
         place.notes()
     );
 }
 
 #[test]
-fn a_canceled_download_goes_on_where_it_stopped() {
+fn a_canceled_download_resumes() {
     let bytes = content(200_000);
     let server = server(&bytes, |request, reply, bytes| {
-        // Where the first answer ends, the client is canceled: in the pause before it asks again, at the latest.
+        // After the first, shorter answer the client is canceled, at the latest in the pause before
+        // the retry.
         let count = if request.number == 0 { 70_000 } else { 200_000 };
         reply.some(request, bytes, count);
     });
@@ -118,7 +119,7 @@ fn a_download_is_canceled_while_bytes_arrive() {
 }
 
 #[test]
-fn any_number_of_cuts_is_survived_while_bytes_arrive() {
+fn interruptions_with_progress_do_not_exhaust_the_retries() {
     let bytes = content(100_000);
     let server = server(&bytes, |request, reply, bytes| {
         reply.some(request, bytes, 10_000)
@@ -129,7 +130,7 @@ fn any_number_of_cuts_is_survived_while_bytes_arrive() {
 }
 
 #[test]
-fn a_server_without_ranges_sends_all_again() {
+fn a_server_without_ranges_sends_the_whole_file_again() {
     let bytes = content(200_000);
     let server = server(&bytes, |request, reply, bytes| {
         reply.head("200 OK", &[("Content-Length", "200000")]);
@@ -143,7 +144,7 @@ fn a_server_without_ranges_sends_all_again() {
 }
 
 #[test]
-fn a_server_that_always_stops_at_the_same_byte_is_given_up() {
+fn a_server_that_always_stops_at_the_same_byte_is_an_error() {
     let bytes = content(200_000);
     let server = server(&bytes, |_, reply, bytes| {
         reply.head("200 OK", &[("Content-Length", "200000")]);
@@ -156,7 +157,7 @@ fn a_server_that_always_stops_at_the_same_byte_is_given_up() {
 }
 
 #[test]
-fn a_later_call_goes_on() {
+fn a_later_call_resumes_the_download() {
     let bytes = content(200_000);
     let server = server(&bytes, |request, reply, bytes| match request.number {
         0 => reply.some(request, bytes, 70_000),
@@ -182,7 +183,7 @@ fn a_later_call_goes_on() {
 }
 
 #[test]
-fn a_wrong_part_is_found_out_and_starts_over() {
+fn a_wrong_part_is_detected_and_the_download_restarts() {
     let bytes = content(200_000);
     let server = server(&bytes, |request, reply, bytes| reply.file(request, bytes));
     let name = url_name(&bytes);
@@ -201,7 +202,7 @@ fn a_wrong_part_is_found_out_and_starts_over() {
 }
 
 #[test]
-fn a_whole_part_needs_no_network() {
+fn a_complete_part_needs_no_network() {
     let bytes = content(1000);
     let server = server(&bytes, |_, reply, _| reply.head("500 Oops", &[]));
     let place = Place::new();
@@ -214,7 +215,7 @@ fn a_whole_part_needs_no_network() {
 }
 
 #[test]
-fn another_range_than_asked_for_is_not_appended() {
+fn an_unrequested_range_is_not_appended() {
     let bytes = content(1000);
     let server = server(&bytes, |request, reply, bytes| match request.number {
         0 => reply.some(request, bytes, 500),
@@ -235,7 +236,7 @@ fn another_range_than_asked_for_is_not_appended() {
 }
 
 #[test]
-fn a_login_page_does_not_cost_the_part() {
+fn a_login_page_does_not_destroy_the_part() {
     let bytes = content(200_000);
     let hub = super::hub::Hub::new(&bytes, |request, reply, bytes| match request.number {
         0 => reply.some(request, bytes, 70_000),

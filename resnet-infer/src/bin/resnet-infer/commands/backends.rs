@@ -1,4 +1,4 @@
-//! `backends`: the backends of this program and the devices of this machine.
+//! `backends`: lists the backends, built in or not, and their devices on this machine.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! How fast networks run here.
+//! `bench`: latency, throughput and memory of inference.
 
 mod table;
 
@@ -18,7 +18,7 @@ use crate::cli::Bench;
 use resnet_weights::ModelSource;
 use table::Writer;
 
-/// The networks that are measured where none is named.
+/// The default networks.
 const MODELS: [&str; 5] = [
     "resnet18",
     "resnet50",
@@ -27,7 +27,7 @@ const MODELS: [&str; 5] = [
     "resnet50d",
 ];
 
-/// What is measured of one network at one batch size; `--json` writes one per line.
+/// The measurement of one network at one batch size; `--json` prints one per line.
 #[derive(Deserialize, Serialize)]
 struct Row {
     model: String,
@@ -37,20 +37,20 @@ struct Row {
     fused: bool,
     batch_size: usize,
     size: usize,
-    /// From tensors in memory, or from the file, to a network on the device.
+    /// Time from tensors in memory, or from the file, to a network on the device.
     load_ms: f64,
-    /// The first run, with all that happens once: kernels compiled, algorithms tried.
+    /// Time of the first run, which includes kernel compilation and autotuning.
     first_ms: f64,
     runs: usize,
     median_ms: f64,
     min_ms: f64,
     max_ms: f64,
-    /// Half of the distance between the quartiles.
+    /// Half the interquartile range.
     spread_ms: f64,
     images_per_second: f64,
-    /// A multiplication and an addition count as two.
+    /// A multiply-accumulate counts as 2 FLOP.
     gflop_per_second: f64,
-    /// The most memory that the process had; not that of a GPU. Linux tells it.
+    /// Peak resident memory of the process, without GPU memory; on Linux only.
     peak_mb: Option<f64>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn run(args: Bench) -> Result<Outcome> {
                     };
                     resnet_backend::with_backend(selection, job)??
                 }
-                false => in_a_process(&args, selection, name, batch_size)?,
+                false => run_in_child(&args, selection, name, batch_size)?,
             };
             writer.write(&row)?;
         }
@@ -80,8 +80,8 @@ pub(crate) fn run(args: Bench) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Each case by itself, so that the memory and the compiled kernels of one are not those of another.
-fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usize) -> Result<Row> {
+/// Runs one case in a child process, so that cases share neither peak memory nor compiled kernels.
+fn run_in_child(args: &Bench, selection: Selection, name: &str, batch_size: usize) -> Result<Row> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["bench", "--json", "--backend", &selection.to_string()]);
     command.args(["--dtype", &args.runtime.dtype.to_string()]);
@@ -93,7 +93,7 @@ fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     command.args(args.options.arguments());
     command.args(["--memory-limit", &args.runtime.memory.limit().to_string()]);
     match &args.weights {
-        // The name was told from the file, unless it was given.
+        // Without a given name, the child infers it from the file again.
         Some(file) => command.arg("--weights").arg(file).args(&args.models),
         None => command.arg(name),
     };
@@ -106,12 +106,12 @@ fn in_a_process(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The file, as the network of this name where one is given.
+/// Returns the model source of a checkpoint file, with the architecture if one is given.
 fn source(args: &Bench, file: &Path, name: Option<&String>) -> Result<ModelSource> {
     args.options.source(file, name.map(String::as_str))
 }
 
-/// The networks by name, all of them checked before the first is run.
+/// Returns the names and configs of the networks. Checks all of them before the first one runs.
 fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
     let overrides = args.options.overrides()?;
     let named = |name: &str| -> Result<(String, ResNetConfig)> {
@@ -133,7 +133,7 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
             resolved.config.validate()?;
             vec![(resolved.name, resolved.config)]
         }
-        (Some(_), _) => bail!("--weights: expected one network that the file is of, found several"),
+        (Some(_), _) => bail!("--weights: expected at most one architecture, found several"),
     };
     for (name, config) in &cases {
         for &batch in &args.batch_size {
@@ -169,7 +169,7 @@ impl Work for Job<'_> {
             Tensor::<B, 4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device).cast(dtype);
         B::sync(&device)?;
 
-        // Reading the logits waits for the device, whatever its queue holds, and is what a user does.
+        // Reading the logits waits for all queued work of the device, as in a real program.
         let pass = || {
             let start = Instant::now();
             let logits = model.forward(x.clone()).into_data();
@@ -217,12 +217,12 @@ impl Work for Job<'_> {
 }
 
 impl Job<'_> {
-    /// The network on the device, and the milliseconds from its tensors to there.
+    /// Loads the network onto the device and returns it with the load time in milliseconds.
     fn load<B: Backend>(&self, device: &B::Device) -> Result<(ResNet<B>, f64)> {
         let model = self.config.init::<B>(device);
         let mut values = match &self.args.weights {
             Some(_) => Vec::new(),
-            None => values(&model),
+            None => synthetic_state(&model),
         };
         let resolved = match &self.args.weights {
             Some(file) => Some(source(self.args, file, self.args.models.first())?.resolve()?),
@@ -247,9 +247,9 @@ impl Job<'_> {
     }
 }
 
-/// Weights that keep the activations in range, by the same rule every time: what they are does not change the time,
-/// but for denormal numbers and overflow.
-fn values<B: Backend>(model: &ResNet<B>) -> Vec<TensorData> {
+/// Returns deterministic synthetic weights that keep the activations in range. Their values affect
+/// the time only through subnormal numbers and overflow, which they avoid.
+fn synthetic_state<B: Backend>(model: &ResNet<B>) -> Vec<TensorData> {
     let mut seed = 1_u32;
     let mut uniform = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,4 +1,4 @@
-//! `classify`: the most probable classes of each image.
+//! `classify`: prints the most probable classes of each image.
 
 use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
@@ -16,7 +16,7 @@ use crate::output::{self, Writer};
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     let sources = images::find(&args.paths)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
-    // Labels of one's own are the word for classes of one's own.
+    // `--labels` implies custom classes: the checkpoint gives their number.
     let classes = if labels.is_some() {
         Classes::FromFile
     } else {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
         1 => OutputActivation::Sigmoid,
         _ => args.activation.unwrap_or(network.activation),
     };
-    for text in outputs(&labels, network.config.num_classes, args.activation) {
+    for text in output_notes(&labels, network.config.num_classes, args.activation) {
         note(&text);
     }
     let runtime = args.network.runtime;
@@ -52,12 +52,16 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
     )?
 }
 
-/// What users should know about the names and probabilities that are printed.
-fn outputs(labels: &Labels, classes: usize, activation: Option<OutputActivation>) -> Vec<String> {
+/// Returns notes about the printed class names and probabilities.
+fn output_notes(
+    labels: &Labels,
+    classes: usize,
+    activation: Option<OutputActivation>,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if labels.are_numbers() {
         notes.push(
-            "neither the file nor the catalogue names the classes: shows their numbers; name them with --labels FILE"
+            "the weights do not name the classes: predictions show class indices; pass --labels FILE to name them"
                 .into(),
         );
     }
@@ -68,14 +72,14 @@ fn outputs(labels: &Labels, classes: usize, activation: Option<OutputActivation>
     }
     if classes == 1 && activation == Some(OutputActivation::Softmax) {
         notes.push(
-            "--activation softmax: the softmax of a single logit is always 1; uses the sigmoid"
+            "--activation softmax: the softmax of a single logit is always 1; the sigmoid is used instead"
                 .into(),
         );
     }
     notes
 }
 
-/// All that is settled before the first slow step.
+/// The validated input of the command, ready for the backend.
 struct Job {
     args: Classify,
     sources: Vec<Source>,
@@ -123,7 +127,8 @@ impl Work for Job {
     }
 }
 
-/// A prediction or an error for each source: the images that can be read make the batch.
+/// Classifies a batch of sources and returns one result per source. Unreadable images do not affect
+/// the others.
 fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
     let prepare = |source: &Source| -> Result<Pixels> {
         classifier

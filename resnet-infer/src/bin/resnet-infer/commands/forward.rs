@@ -1,4 +1,4 @@
-//! `forward`: logits, embedding and feature maps of a tensor.
+//! `forward`: saves the logits, the embedding and the feature maps of a tensor.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::commands::check_distinct;
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;
     let mut network = args.network.resolve(Classes::FromFile, offline)?;
-    // It may be in a cache, which is not to be written to.
+    // The checkpoint may be in the cache, which the output must not overwrite.
     check_distinct(&args.output, network.checkpoint.name().as_ref())?;
     if let Some(output_stride) = args.output_stride {
         network.config = network.config.with_output_stride(output_stride);
@@ -84,7 +84,8 @@ fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
     Ok(input)
 }
 
-/// What would only be found after the network has run, or would destroy what it reads.
+/// Checks the paths before the network runs: the output must be writable and must not overwrite the
+/// input.
 fn check_output(args: &Forward) -> Result<()> {
     let output = args.output.display();
     let folder = args

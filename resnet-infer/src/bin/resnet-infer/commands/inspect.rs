@@ -1,4 +1,4 @@
-//! `inspect`: what a checkpoint holds.
+//! `inspect`: shows a checkpoint's format, tensors and architecture.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,34 +10,35 @@ use serde::Serialize;
 
 use crate::cli::Inspect;
 
-/// What `--json` writes.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Summary {
     file: String,
     container: String,
-    /// The path of keys below which the network lies; `.` for the whole file.
+    /// The key path of the state dict; `.` for the whole file.
     state: Option<String>,
-    /// The paths of all networks in the file.
+    /// The key paths of all state dicts in the file.
     states: Vec<String>,
-    /// Keys of the file that do not belong to the network.
+    /// Keys that do not belong to the network.
     left_out: Vec<String>,
-    /// What the keys do not tell, and what is assumed.
+    /// The options that the keys do not determine, with the assumed values.
     assumptions: Vec<Assumed>,
-    /// What turns logits into probabilities, where the file tells it.
+    /// The output activation, if the file states it.
     output_activation: Option<OutputActivation>,
-    /// Whether the file names its classes.
+    /// Whether the file contains class names.
     names_classes: bool,
-    /// Whether the file tells how images are prepared.
+    /// Whether the file contains the preprocessing.
     tells_preprocessing: bool,
-    /// Elements of all tensors by type.
+    /// Numbers of tensors and elements by data type.
     dtypes: BTreeMap<String, Dtype>,
-    /// Its name; none for a residual network without one, and for other files (see `unknown`).
+    /// The name of the architecture; `None` for a custom residual network or an unknown file (see
+    /// `unknown`).
     architecture: Option<String>,
     /// Architectures with the same keys and shapes.
     alternatives: Vec<&'static str>,
     classes: Option<usize>,
     in_channels: Option<usize>,
-    /// Why no architecture could be told.
+    /// The reason why no architecture can be inferred.
     unknown: Option<String>,
     tensors: Vec<TensorLine>,
 }
@@ -152,7 +153,7 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
             }
             writeln!(out)?;
         }
-        (None, None) => writeln!(out, "architecture  a residual network without a name")?,
+        (None, None) => writeln!(out, "architecture  a custom residual network (no name)")?,
         (None, unknown) => {
             writeln!(
                 out,
@@ -171,7 +172,7 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What the file does not tell: options of the network, and what is done before and after it.
+/// Prints the assumptions about options, output activation, class names and preprocessing.
 fn assumptions(out: &mut impl Write, summary: &Summary) -> Result<()> {
     let mut head = "assumed";
     let mut line = |text: String| {
@@ -189,15 +190,15 @@ fn assumptions(out: &mut impl Write, summary: &Summary) -> Result<()> {
     }
     if summary.classes.is_some_and(|classes| classes > 0) {
         match summary.output_activation {
-            Some(activation) => line(format!("{activation} of the logits, as the file says"))?,
+            Some(activation) => line(format!("{activation} of the logits, from the file"))?,
             None => line("softmax of the logits (else `--activation sigmoid`)".into())?,
         }
         if !summary.names_classes {
-            line("no names of the classes (else `--labels FILE`)".into())?;
+            line("no class names (else `--labels FILE`)".into())?;
         }
     }
     if !summary.tells_preprocessing {
-        line("the customary preprocessing (else `--resize`, `--crop`, `--mean`, `--std`)".into())?;
+        line("default preprocessing (else `--resize`, `--crop`, `--mean`, `--std`)".into())?;
     }
     Ok(())
 }

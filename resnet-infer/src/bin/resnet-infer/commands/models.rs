@@ -1,4 +1,4 @@
-//! `models`: the architectures and what they cost.
+//! `models`: lists the architectures and their cost.
 
 use std::io::Write;
 
@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use crate::cli::Models;
 
-/// A row of the list; `--json` writes an array of these.
+/// A row of the table; `--json` prints an array of rows.
 #[derive(Serialize)]
 struct Row {
     name: &'static str,
     /// Trainable parameters.
     parameters: u64,
-    /// Billions of multiply-accumulates for one image of 224 pixels, 32 for CIFAR networks.
+    /// Billions of multiply-accumulates for one image of 224x224 pixels, or 32x32 for CIFAR
+    /// networks.
     gmacs: f64,
     stem: String,
     block: String,
@@ -66,7 +67,7 @@ fn block(config: &ResNetConfig) -> String {
     kinds.join("+") + &groups
 }
 
-/// The name of an option in its JSON.
+/// Returns the name of an option value in JSON.
 fn snake_case(option: &impl Serialize) -> String {
     let value = serde_json::to_value(option).unwrap_or_default();
     value.as_str().unwrap_or_default().to_string()
@@ -80,9 +81,7 @@ pub(crate) fn run(args: Models) -> Result<Outcome> {
     if rows.is_empty() {
         match glob.parse::<Arch>() {
             Err(error) if !glob.contains(['*', '?', '[']) => bail!("{error}"),
-            _ => bail!(
-                "`{glob}`: expected a pattern that fits an architecture, found none that does"
-            ),
+            _ => bail!("`{glob}`: expected a pattern that matches an architecture, found no match"),
         }
     }
     let mut out = std::io::stdout().lock();

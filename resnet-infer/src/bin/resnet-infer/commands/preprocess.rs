@@ -1,4 +1,4 @@
-//! `preprocess`: the pixels that a network sees of an image.
+//! `preprocess`: saves an image as the network sees it, resized and cropped.
 
 use std::io::Cursor;
 

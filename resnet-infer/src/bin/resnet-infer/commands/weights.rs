@@ -1,4 +1,4 @@
-//! `weights`: the catalogue, the cache, and other formats.
+//! `weights`: pretrained weights, their cache, and conversion to other formats.
 
 mod cache;
 mod convert;

@@ -1,4 +1,4 @@
-//! Flags of several commands: images and the numbers of a run.
+//! Flags that several commands share: the dataset and the hyperparameters.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use resnet_cli::{DataFlags, ModelFlags};
 use resnet_train::{LayerGroup, limits};
 
-/// Whole numbers from 1 to a limit.
+/// Returns a parser of whole numbers from 1 to `most`.
 pub(super) fn to(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
 }
@@ -20,70 +20,121 @@ pub(super) fn seed() -> RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=limits::SEED)
 }
 
-/// Labelled images.
+/// A labeled dataset.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
-    /// Labeled images: a folder with one folder for each class, or with such folders in `train` (or `training`) and in
-    /// `val`, `valid`, `validation` or `dev`, else `test`, `testing` or `eval`; a table (`.csv`, `.tsv`) with a column of
-    /// paths and one of labels (several as `cat;dog`); a folder with the binary files of CIFAR-10 or CIFAR-100; or
-    /// `shapes`, which are drawn. Classes are numbered in the order of their names as texts, which the weights keep.
+    /// Labeled images, as one of: a folder with one subfolder per class; a folder with `train` (or
+    /// `training`) and `val` (or `valid`, `validation`, `dev`; without them `test`, `testing`,
+    /// `eval`), each with one subfolder per class; a table (`.csv`, `.tsv`) with a path column and
+    /// a label column (several labels as `cat;dog`); a folder with the binary files of CIFAR-10 or
+    /// CIFAR-100; or `shapes`, a generated dataset. Classes are numbered in lexical order of their
+    /// names; the weights store the names.
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Input")]
     pub(crate) flags: DataFlags,
-    /// Take only so many images of each class to train from.
-    #[arg(long, value_name = "N", value_parser = to(limits::IMAGES_PER_CLASS))]
+    /// Limit the training set to the first N images of each class [default: all].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = to(limits::IMAGES_PER_CLASS),
+        help_heading = "Input"
+    )]
     pub(crate) images_per_class: Option<usize>,
 }
 
-/// The numbers of a run; each flag replaces one of the recipe.
+/// The hyperparameters; each flag overrides a value of the recipe.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Optimization")]
 pub(crate) struct OptimizationFlags {
-    /// Recipe by its name, as `resnet-train recipes` lists them, or a config ending in `.toml` [default: `finetune` for
-    /// fine-tuning, `shapes` for `shapes`, else plain SGD along a cosine].
-    #[arg(long, value_name = "NAME|FILE")]
+    /// Recipe name (`resnet-train recipes` lists them), or a config file ending in `.toml`
+    /// [default: `finetune` for the command `finetune`, `shapes` for the dataset `shapes`, else SGD
+    /// for 10 epochs with cosine decay]. Other flags override values of the recipe.
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Optimization")]
     pub(crate) recipe: Option<String>,
-    /// Network, as `resnet-infer models` lists them.
-    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    /// Architecture name; `resnet-infer models` lists them [default: from the recipe or the
+    /// weights].
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "model",
+        help_heading = "Model"
+    )]
     pub(crate) arch: Option<String>,
-    /// Published weights to start from: an id or the name of a network, as `resnet-infer weights list` shows them.
-    #[arg(long, value_name = "ID")]
+    /// Published weights to start from: a weights id or an architecture name; `resnet-infer weights
+    /// list` shows them [default: from the recipe].
+    #[arg(long, value_name = "ID", help_heading = "Model")]
     pub(crate) model: Option<String>,
-    /// File of weights to start from.
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    /// Checkpoint file to start from [default: from the recipe].
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "model",
+        help_heading = "Model"
+    )]
     pub(crate) weights: Option<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Model")]
     pub(crate) options: ModelFlags,
-    /// Passes over the images. With `--resume`, more of them extend a run, also a finished one.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=limits::EPOCHS))]
+    /// Epochs to train [default: from the recipe, else 10]. With `--resume`, a larger N extends the
+    /// run, even a finished one.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=limits::EPOCHS),
+        help_heading = "Optimization"
+    )]
     pub(crate) epochs: Option<u64>,
-    /// Passes in which the classifier learns alone, before the others; 0 for none.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=limits::EPOCHS))]
+    /// Epochs that train only the classifier, before all layers train; 0 for none [default: from
+    /// the recipe, else 0].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(..=limits::EPOCHS),
+        help_heading = "Optimization"
+    )]
     pub(crate) head_epochs: Option<u64>,
-    /// Images of a step. Batch norm needs two values per channel: 1 is enough only where the last maps have two pixels.
-    #[arg(long, value_name = "N", value_parser = to(limits::BATCH))]
+    /// Images per step [default: from the recipe, else 32]. Batch norm needs two values per
+    /// channel, so 1 works only if the last feature maps have at least two pixels.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = to(limits::BATCH),
+        help_heading = "Optimization"
+    )]
     pub(crate) batch_size: Option<usize>,
-    /// Run each batch in N parts, for less memory (gradient accumulation): loss and gradient are those of the whole batch.
-    #[arg(long, value_name = "N", value_parser = to(limits::ACCUMULATE))]
+    /// Gradient accumulation: split each batch into N micro-batches to save memory [default: from
+    /// the recipe, else 1]. Loss and gradients equal those of the whole batch.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = to(limits::ACCUMULATE),
+        help_heading = "Optimization"
+    )]
     pub(crate) accumulate: Option<usize>,
-    /// Peak of the learning rate.
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    /// Peak learning rate [default: from the recipe, else 0.1].
+    #[arg(
+        long,
+        value_name = "RATE",
+        allow_negative_numbers = true,
+        help_heading = "Optimization"
+    )]
     pub(crate) learning_rate: Option<f64>,
-    /// First part that learns; all before it stays as it is: `stem`, `layer1` to `layer4`, `fc`.
-    #[arg(long, value_name = "PART")]
+    /// Freeze all layers before LAYER: `stem`, `layer1` to `layer4`, or `fc` [default: from the
+    /// recipe, else `stem`, which freezes nothing].
+    #[arg(long, value_name = "LAYER", help_heading = "Optimization")]
     pub(crate) freeze_to: Option<LayerGroup>,
-    /// Side of the images.
-    #[arg(long, value_name = "N", value_parser = side())]
+    /// Image side in pixels [default: from the recipe, else from the weights, else 32 for CIFAR
+    /// networks and 224 for others].
+    #[arg(long, value_name = "N", value_parser = side(), help_heading = "Preprocessing")]
     pub(crate) size: Option<u32>,
-    /// Share of the images to validate with, where they are not kept apart.
-    #[arg(long, value_name = "SHARE")]
+    /// Fraction of each class to hold out for validation, if DATA has no validation set [default:
+    /// from the recipe, else 0.2].
+    #[arg(long, value_name = "FRACTION", help_heading = "Input")]
     pub(crate) split: Option<f64>,
-    /// Seed of everything that is drawn.
-    #[arg(long, value_name = "N", value_parser = seed())]
+    /// Random seed [default: from the recipe, else 1].
+    #[arg(long, value_name = "N", value_parser = seed(), help_heading = "Optimization")]
     pub(crate) seed: Option<u64>,
-    /// Weight the classes in the cross-entropy so that rare ones count as much as others: images / (classes * images of
-    /// the class).
-    #[arg(long)]
+    /// Weight each class in the cross-entropy by images / (classes * images of the class), so that
+    /// rare classes count as much as common ones.
+    #[arg(long, help_heading = "Optimization")]
     pub(crate) class_weights: bool,
 }

@@ -14,27 +14,42 @@ use super::{Data, OptimizationFlags};
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) data: Data,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) device: DeviceFlags,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) memory: MemoryFlags,
-    /// Folder for all that the run leaves behind.
-    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    /// Folder for the checkpoints, metrics, figures and config of the run.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "run",
+        help_heading = "Output"
+    )]
     pub(crate) output: PathBuf,
-    /// Resume the run in that folder from its last training state.
-    #[arg(long)]
+    /// Resume the run in the `--output` folder from its last training state.
+    #[arg(long, help_heading = "Output")]
     pub(crate) resume: bool,
-    /// Save the training state every so many steps too, not only after each epoch.
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=limits::STEPS))]
+    /// Also save the training state every N steps [default: only after each epoch].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=limits::STEPS),
+        help_heading = "Output"
+    )]
     pub(crate) save_every: Option<u64>,
-    /// What to do with an image that cannot be read.
-    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    /// How to handle unreadable images.
+    #[arg(
+        long,
+        value_name = "ACTION",
+        default_value = "skip",
+        help_heading = "Input"
+    )]
     pub(crate) bad: Bad,
-    /// Threads that prepare images [default: one a core].
-    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS))]
+    /// Data loading threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = to(limits::WORKERS), help_heading = "Runtime")]
     pub(crate) workers: Option<usize>,
-    /// Say nothing but what goes wrong.
-    #[arg(long)]
+    /// Print only notes and errors: neither progress nor the final result.
+    #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) optimization: OptimizationFlags,
@@ -42,34 +57,32 @@ pub(crate) struct Run {
     pub(crate) processes: Processes,
 }
 
-/// Several processes that train one network, each on its share of every batch, without encryption, and without
-/// authentication but a shared secret when they meet.
+/// Data-parallel training with several processes. The connections are not encrypted.
 #[derive(Debug, Args)]
-#[command(
-    next_help_heading = "Several processes or machines (no encryption, no authentication but a shared secret)"
-)]
+#[command(next_help_heading = "Distributed")]
 pub(crate) struct Processes {
-    /// How many processes train together; each is started with the same flags but for `--rank` and `--backend`.
+    /// World size: the number of processes. Start each with the same flags except `--rank` and
+    /// `--backend`.
     #[arg(long, value_name = "N", requires = "rank", requires = "meet", value_parser = RangedU64ValueParser::<usize>::new().range(2..=limits::RANKS))]
     pub(crate) ranks: Option<usize>,
-    /// The place of this process, from 0; 0 writes all files.
+    /// Rank of this process, from 0; rank 0 writes all files.
     #[arg(long, value_name = "N", requires = "ranks", value_parser = RangedU64ValueParser::<usize>::new().range(..limits::RANKS))]
     pub(crate) rank: Option<usize>,
-    /// Address at which rank 0 waits for the others. What they send is neither encrypted nor authenticated: for networks
-    /// that you trust. Addresses that other machines can reach need the same secret of 16 bytes or more in
-    /// RESNET_MEET_SECRET on all of them.
+    /// Rendezvous address, on which rank 0 listens. Gradients are neither encrypted nor
+    /// authenticated: use a network that you trust. If other machines can reach the address, set
+    /// RESNET_MEET_SECRET to the same secret of at least 16 bytes in every process.
     #[arg(long, value_name = "HOST:PORT", requires = "ranks")]
     pub(crate) meet: Option<String>,
-    /// Seconds to wait for the others at the start.
+    /// Rendezvous timeout in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=limits::PATIENCE))]
     pub(crate) patience: u64,
 }
 
-/// What to do with an image that cannot be read.
+/// How to handle an unreadable image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bad {
-    /// Tell its path and go on without it.
+    /// Print its path and continue without it.
     Skip,
-    /// End the run.
+    /// End the run with an error.
     Fail,
 }

@@ -1,4 +1,4 @@
-//! `bench`: one JSON object, for `docs/compare/training.py`.
+//! `bench`: prints one JSON object, which `docs/compare/training.py` reads.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -108,7 +108,7 @@ impl Work for Steps {
     }
 }
 
-/// Milliseconds of each run, sorted.
+/// Times `runs` calls after a warm-up and returns the times in milliseconds, sorted.
 fn times(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
     for _ in 0..WARM_UP {
         work();

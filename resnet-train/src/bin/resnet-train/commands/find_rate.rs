@@ -1,4 +1,4 @@
-//! `find-rate`: the loss over a growing learning rate.
+//! `find-rate`: a learning rate range test.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! `preview`: a sheet of what a network sees in training.
+//! `preview`: a contact sheet of augmented training images.
 
 use anyhow::Result;
 use resnet_cli::{Outcome, tell_left_out, write};
@@ -20,15 +20,15 @@ pub(crate) fn run(args: Preview) -> Result<Outcome> {
     let cells: Vec<Cell> = (0..batch.images.len())
         .map(|place| Cell {
             image: batch.preview(place),
-            lines: words(&batch.targets[place], &classes),
+            lines: caption(&batch.targets[place], &classes),
         })
         .collect();
     write(&args.output, &png(&sheet(&cells, args.columns))?)?;
     Ok(Outcome::of(!batch.bad.is_empty()))
 }
 
-/// The classes of an image, with their shares where it is mixed.
-fn words(target: &[f32], classes: &[String]) -> Vec<String> {
+/// Returns the caption of an image: its classes, with their shares if mixup or CutMix mixed it.
+fn caption(target: &[f32], classes: &[String]) -> Vec<String> {
     let mut shares: Vec<_> = target
         .iter()
         .zip(classes)

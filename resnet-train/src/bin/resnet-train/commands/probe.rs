@@ -1,4 +1,4 @@
-//! `probe`: a classifier on embeddings that are computed once.
+//! `probe`: a linear classifier on embeddings that are computed once (linear probe).
 
 use std::io::{self, Write};
 
@@ -25,14 +25,14 @@ pub(crate) fn run(args: Probe, offline: bool) -> Result<Outcome> {
     config.validate()?;
     ensure!(
         args.l2 >= 0.0 && args.l2.is_finite(),
-        "--l2: expected a finite number from 0 on, found {}",
+        "--l2: expected a finite number of 0 or more, found {}",
         args.l2
     );
     let data = args.data.open(config.split, config.seed)?;
     let network = args.network.resolve(Classes::FromFile, offline)?;
     ensure!(
         args.network.runtime.dtype == FloatType::F32,
-        "--dtype: expected f32, as embeddings are computed in it, found {}",
+        "--dtype: expected f32, the only type that `probe` supports, found {}",
         args.network.runtime.dtype
     );
     let selection = args.network.runtime.selection();
@@ -53,7 +53,7 @@ struct Job {
 }
 
 impl Job {
-    /// The network without its classifier, which is replaced whatever it is.
+    /// Loads the network without its classifier, which the probe replaces.
     fn backbone<B: Backend>(&self, device: &B::Device) -> Result<ResNet<B>> {
         let config = self.network.config.clone().with_num_classes(0);
         config.validate()?;
@@ -107,7 +107,7 @@ impl Work for Job {
         save.safetensors(&model, &self.args.output)?;
         writeln!(
             io::stdout(),
-            "{} images, {} to validate with: top-1 {:.2} %, loss {:.4}",
+            "{} training images, {} validation images: top-1 {:.2} %, loss {:.4}",
             embeddings.len(),
             scores.images(),
             100.0 * scores.top1(),

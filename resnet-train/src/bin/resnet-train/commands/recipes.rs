@@ -1,4 +1,4 @@
-//! `recipes`: the recipes, or the text of one.
+//! `recipes`: lists the recipes, or prints one.
 
 use std::io::{self, Write};
 

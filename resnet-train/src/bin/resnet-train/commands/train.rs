@@ -24,9 +24,9 @@ use resnet_weights::Save;
 use crate::cli;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, activation, labels};
-use folder::{Folder, numbers, sha256};
+use folder::{Folder, config_text, sha256};
 
-/// The files of a run.
+/// The phases of a run and their training state files.
 const STATES: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
@@ -57,14 +57,14 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
         start,
         folder: None,
     };
-    // For their checks, before anything is written.
+    // Runs the checks of every phase before anything is written.
     for config in job.config.head_phase().iter().chain([&job.config]) {
         let fit = job.fit(config, "")?;
         let network = &job.start.network;
         let parts = fit.micro_batches(network, config.norms, job.size(config));
         if parts < config.accumulate {
             note(&format!(
-                "a batch is run in {parts} parts in place of {}, as batch norm needs the images in each",
+                "{parts} micro-batches per batch instead of {}: batch norm needs more images in each",
                 config.accumulate
             ));
         }
@@ -76,13 +76,13 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
     resnet_backend::with_backend(selection, job)?
 }
 
-/// All that is settled before the first slow step.
+/// A validated run: everything that can fail early is checked before the device opens.
 struct Job {
     args: cli::Run,
     config: Config,
     data: [Dataset; 2],
     start: Start,
-    /// Of the process that writes the files.
+    /// The locked output folder, in the process that writes the files.
     folder: Option<Folder>,
 }
 
@@ -108,8 +108,8 @@ impl Work for Job {
             unreadable: HashSet::new(),
             clock: Clock::new(),
         };
-        run.say(&format!(
-            "{} from {}, {} images of {} classes, {} to validate with",
+        run.progress(&format!(
+            "{} from {}, {} training images of {} classes, {} validation images",
             self.start.name,
             self.start.origin,
             self.data[0].len(),
@@ -140,9 +140,10 @@ impl Work for Job {
             }
             let among = peers.as_mut();
             let ending = fit.run_among(among, &mut trainer, &mut position, &device, &mut run);
-            let ending = ending.map_err(|error| Self::told(error, resumed.as_deref()))?;
+            let ending =
+                ending.map_err(|error| Self::with_state_path(error, resumed.as_deref()))?;
             if ending == Ending::Stopped {
-                run.say("stopped; go on with --resume");
+                run.progress("stopped; continue with --resume");
                 return Ok(Outcome::Stopped);
             }
             start = position.next_phase();
@@ -160,7 +161,8 @@ impl Job {
         self.args.processes.rank.unwrap_or(0) == 0
     }
 
-    /// The other processes, where there are to be some; all must start alike.
+    /// Connects to the other processes, if `--ranks` is given. All must have the same config and
+    /// data.
     fn meet(&self) -> Result<Option<Peers>> {
         let cli::Processes {
             ranks,
@@ -172,8 +174,8 @@ impl Job {
             return Ok(None);
         };
         let version = env!("CARGO_PKG_VERSION");
-        let numbers = numbers(&self.config, &self.data)?;
-        let greeting = format!("resnet-train {version} {}", sha256(numbers.as_bytes()));
+        let config = config_text(&self.config, &self.data)?;
+        let greeting = format!("resnet-train {version} {}", sha256(config.as_bytes()));
         let patience = Duration::from_secs(*patience);
         let secret = std::env::var_os(MEET_SECRET);
         let secret = secret.as_deref().map(OsStr::as_encoded_bytes);
@@ -181,7 +183,7 @@ impl Job {
         Ok(Some(peers))
     }
 
-    /// Height and width of the images to train from.
+    /// Returns height and width of the training images.
     fn size(&self, config: &Config) -> [usize; 2] {
         [config.training_side(&self.start.preprocessing) as usize; 2]
     }
@@ -210,7 +212,7 @@ impl Job {
         Ok(fit)
     }
 
-    /// The trainer and how far it has come: at the start of the phase, or at its saved state.
+    /// Returns the trainer and its position: the start of the phase, or the saved training state.
     fn resume<B: AutodiffBackend>(
         &self,
         fit: &Fit,
@@ -231,8 +233,8 @@ impl Job {
                 (false, "head") => false,
                 (false, _) => true,
             })?;
-            run.say(&format!(
-                "{phase}: from epoch {}, step {}",
+            run.progress(&format!(
+                "{phase}: resuming at epoch {}, step {}",
                 epoch + 1,
                 position.step
             ));
@@ -240,8 +242,9 @@ impl Job {
         Ok((trainer, position))
     }
 
-    /// The error of a run, with the training state that may have brought along numbers out of all range.
-    fn told(error: FitError, resumed: Option<&Path>) -> Error {
+    /// Adds the path of the training state to an error about non-finite values, which may come from
+    /// it.
+    fn with_state_path(error: FitError, resumed: Option<&Path>) -> Error {
         let of_numbers = matches!(
             error,
             FitError::NonFinite { .. } | FitError::Evaluate(EvaluateError::NonFinite { .. })

@@ -1,4 +1,4 @@
-//! The rows of a benchmark as they come, in one of three forms.
+//! Output of benchmark rows in one of three formats.
 
 use std::io::{StdoutLock, Write};
 
@@ -18,7 +18,7 @@ enum Form {
     Markdown,
 }
 
-/// Titles, and the width of each column of a table.
+/// The title and the width of each column.
 const COLUMNS: [(&str, usize); 10] = [
     ("model", 16),
     ("backend", 10),

@@ -1,4 +1,4 @@
-//! `weights download`, `verify`, `path` and `clean`: the files on this machine.
+//! `weights download`, `verify`, `path` and `clean`: the weights on this machine.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ pub(crate) fn path(args: WeightsIds) -> Result<Outcome> {
     })
 }
 
-/// One path a line. What fails is reported, and the others are done.
+/// Prints one path per line. An error does not stop the others, unless there is only one id.
 fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Result<Outcome> {
     let all: Vec<&Weights> = args
         .ids
@@ -40,7 +40,7 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
     for weights in &all {
         match get(weights) {
             Ok(found) => writeln!(std::io::stdout(), "{}", found.path.display())?,
-            // Nothing was done at all.
+            // Nothing succeeded, so the command fails as a whole.
             Err(error) if all.len() == 1 => return Err(error),
             Err(error) => {
                 resnet_cli::error(&error);
@@ -82,11 +82,11 @@ pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
     Ok(Outcome::of(!all_right))
 }
 
-/// One line for each file of the weights. Whether all of them are known to be right.
+/// Prints one line per file of the weights. Returns whether the hashes of all files match.
 fn report(id: &str, files: Vec<Verified>, every: bool) -> Result<bool> {
     let mut out = std::io::stdout().lock();
     if files.is_empty() && !every {
-        writeln!(out, "absent   {id}  not in our cache")?;
+        writeln!(out, "absent   {id}  not in the cache")?;
         return Ok(false);
     }
     let mut right = true;
@@ -98,7 +98,7 @@ fn report(id: &str, files: Vec<Verified>, every: bool) -> Result<bool> {
                 right = false;
                 writeln!(
                     out,
-                    "no hash  {id}  sha256 {sha256}, with nothing to compare it to  {path}"
+                    "no hash  {id}  sha256 {sha256}, no published hash to compare  {path}"
                 )?;
             }
             Verdict::Wrong { expected, found } => {

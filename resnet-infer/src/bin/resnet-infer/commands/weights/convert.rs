@@ -1,4 +1,4 @@
-//! `weights convert`: a checkpoint in another format.
+//! `weights convert`: writes a checkpoint in another format.
 
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;

@@ -1,4 +1,4 @@
-//! `weights list`: the catalogue.
+//! `weights list`: lists the pretrained weights.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ pub(crate) fn run(args: WeightsList) -> Result<Outcome> {
     let glob = args.glob.as_deref().unwrap_or("*");
     let found = Weights::matching(glob)?;
     if found.is_empty() {
-        bail!("`{glob}`: expected a pattern that fits an id, found none that does");
+        bail!("`{glob}`: expected a pattern that matches an id, found no match");
     }
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -1,4 +1,4 @@
-//! What a run ends with: the scores of the best network, figures and a model card.
+//! The end of a run: scores of the best network, figures and a model card.
 
 use anyhow::Result;
 use burn::tensor::backend::Backend;
@@ -17,7 +17,7 @@ use crate::run::Run;
 const BEST: &str = "best.safetensors";
 
 impl Job {
-    /// What the best network is worth: scores, pictures, a model card.
+    /// Evaluates the best network, writes scores, figures and a model card, and prints the result.
     pub(super) fn conclude<B: Backend>(
         &self,
         run: &mut Run,
@@ -60,12 +60,12 @@ impl Job {
             parameters: model.num_parameters(),
         };
         run.write("README.md", card.to_markdown().as_bytes())?;
-        run.say(&format!(
-            "best: top-1 {:.2} %, loss {:.4}; the network is `{}`",
+        run.result(&format!(
+            "best: top-1 {:.2} %, loss {:.4}; saved as `{}`",
             100.0 * scores.top1(),
             scores.loss(),
             self.args.output.join(BEST).display()
-        ));
+        ))?;
         Ok(Outcome::of(!run.unreadable.is_empty()))
     }
 

@@ -1,4 +1,4 @@
-//! The folder of a run, and what tells the run from others.
+//! The output folder of a run: its lock, and the check that a resumed run is the same run.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -15,41 +15,46 @@ use crate::cli;
 
 const CONFIG: &str = "config.toml";
 
-/// The file that a run locks as long as it goes on. It stays, as a lock dies with its process and a file does not.
+/// The lock file of a running run. The operating system releases the lock when the process ends;
+/// the file stays.
 const LOCK: &str = "run.lock";
 
-/// The most bytes of a config.
+/// The maximum size of a config in bytes.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
-/// The folder of a run, which no other run writes to.
+/// The locked folder of a run.
 pub(super) struct Folder {
     _lock: Option<File>,
-    /// The config with other epochs, to be written once the run is known to have no more behind it.
+    /// The config with a new number of epochs. It is written after the training state is checked: a
+    /// run that already has more epochs is refused.
     extended: Option<String>,
 }
 
 impl Folder {
-    /// Locks the folder, clears it of what killed writes left, and writes the config. The folder of another run is left
-    /// alone.
+    /// Locks the folder, removes temporary files of killed processes, and writes the config.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the folder holds another run; its files stay unchanged.
     pub(super) fn prepare(args: &cli::Run, config: &Config, data: &[Dataset; 2]) -> Result<Self> {
         let folder = &args.output;
-        let text = numbers(config, data)?;
+        let text = config_text(config, data)?;
         if args.resume {
-            // Before anything is made.
+            // Checked before the folder is created.
             let path = folder.display();
             ensure!(
-                begun(folder),
-                "`{path}`: expected a run to go on with, found no training state in it"
+                has_run(folder),
+                "`{path}`: expected a run to resume, found no training state in it"
             );
         }
         fs::create_dir_all(folder)
-            .with_context(|| format!("`{}`: cannot be made", folder.display()))?;
+            .with_context(|| format!("`{}`: cannot be created", folder.display()))?;
         let lock = lock(folder)?;
         let path = folder.join(CONFIG);
         let mut extended = None;
-        match (begun(folder), args.resume) {
+        match (has_run(folder), args.resume) {
             (true, false) => bail!(
-                "`{}`: expected a new folder, found a run in it: go on with it by --resume, or take another --output",
+                "`{}`: expected a new folder, found a run in it: continue it with --resume, or choose another --output",
                 folder.display()
             ),
             (true, true) => {
@@ -58,16 +63,16 @@ impl Folder {
                     let epochs = args
                         .optimization
                         .epochs
-                        .and_then(|_| others(&kept, config, data));
+                        .and_then(|_| other_epochs(&kept, config, data));
                     let Some(epochs) = epochs else {
                         bail!(
-                            "`{}`: expected the numbers of this run, found others: {}; resume with the same flags (--epochs N may extend the run)",
+                            "`{}`: expected the config of this run, found another: {}; resume with the same flags (--epochs N may extend the run)",
                             path.display(),
                             difference(&kept, &text)
                         );
                     };
                     note(&format!(
-                        "{} epochs in place of {epochs}: from here on, the learning rate follows the schedule of {0} epochs",
+                        "{} epochs instead of {epochs}: from here on, the learning rate follows the schedule of {0} epochs",
                         config.epochs
                     ));
                     extended = Some(text);
@@ -82,7 +87,7 @@ impl Folder {
         })
     }
 
-    /// Writes down the other number of epochs.
+    /// Writes the config with the new number of epochs.
     pub(super) fn extend(&mut self, args: &cli::Run) -> Result<()> {
         match self.extended.take() {
             Some(text) => write(&args.output.join(CONFIG), text.as_bytes()),
@@ -91,15 +96,16 @@ impl Folder {
     }
 }
 
-/// Whether there is a run in the folder. A start that failed leaves its config alone, which is no run.
-fn begun(folder: &Path) -> bool {
+/// Returns whether the folder holds a run. A start that failed leaves only a config, which does not
+/// count.
+fn has_run(folder: &Path) -> bool {
     let mut files = ["metrics.jsonl"]
         .into_iter()
         .chain(STATES.map(|(_, file)| file));
     folder.join(CONFIG).exists() && files.any(|file| folder.join(file).exists())
 }
 
-/// The lock of the folder; none on a file system that has no locks.
+/// Locks the folder. Returns `None` on a file system without locks.
 fn lock(folder: &Path) -> Result<Option<File>> {
     let path = folder.join(LOCK);
     let name = path.display();
@@ -118,12 +124,12 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => bail!(
-            "`{}`: expected no other run in the folder, found one at work: wait for its end, stop it, or take another --output",
+            "`{}`: expected no other run in the folder, found a running one: wait until it ends, stop it, or choose another --output",
             folder.display()
         ),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
             note(&format!(
-                "`{name}`: this file system has no locks: start no second run in the folder"
+                "`{name}`: this file system has no locks: do not start a second run in the folder"
             ));
             Ok(None)
         }
@@ -133,7 +139,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Removes the beginnings of files whose writers were killed.
+/// Removes incomplete temporary files, which a process leaves if it is killed during a write.
 fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -149,7 +155,7 @@ fn clear(folder: &Path) {
         let path = entry.path();
         if let Err(error) = fs::remove_file(&path) {
             note(&format!(
-                "`{}`: left by a killed run, and cannot be removed: {error}",
+                "`{}`: a temporary file of a killed run cannot be removed: {error}",
                 path.display()
             ));
         }
@@ -172,8 +178,8 @@ fn read(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// The epochs of a config that differs from another one by them alone.
-fn others(kept: &str, config: &Config, data: &[Dataset; 2]) -> Option<u64> {
+/// Returns the epochs of the saved config if it differs from `config` only in them.
+fn other_epochs(kept: &str, config: &Config, data: &[Dataset; 2]) -> Option<u64> {
     let mut other = Config::from_toml(kept).ok()?;
     let (head, _) = kept.split_once('\n')?;
     let epochs = std::mem::replace(&mut other.epochs, config.epochs);
@@ -181,12 +187,14 @@ fn others(kept: &str, config: &Config, data: &[Dataset; 2]) -> Option<u64> {
     same.then_some(epochs)
 }
 
-/// The config as a file has it, headed by what tells these images from others.
-pub(super) fn numbers(config: &Config, data: &[Dataset; 2]) -> Result<String> {
+/// Returns the text of `config.toml`: a comment that identifies the images, then the config.
+pub(super) fn config_text(config: &Config, data: &[Dataset; 2]) -> Result<String> {
     let config = toml::to_string(config).context("config")?;
     Ok(format!("{}\n{config}", images(data)))
 }
 
+/// Returns the comment that identifies the images. Changing its form breaks `--resume` of older
+/// runs.
 fn images([train, valid]: &[Dataset; 2]) -> String {
     let mut images = Vec::new();
     for sample in train.samples().iter().chain(valid.samples()) {
@@ -209,14 +217,14 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first lines that differ: numbers, or else the images.
+/// Returns the first differing line of two configs: of the settings, or else of the images.
 fn difference(kept: &str, asked: &str) -> String {
     let lines = || {
         let lines = kept.lines().zip(asked.lines());
         lines.filter(|(kept, asked)| kept != asked)
     };
     let of_numbers = || lines().filter(|(kept, _)| !kept.starts_with('#'));
-    // Other epochs alone would have been taken.
+    // Different epochs alone would extend the run, so another difference tells more.
     let others = of_numbers().find(|(kept, _)| !kept.starts_with("epochs ="));
     match others
         .or_else(|| of_numbers().next())

@@ -1,4 +1,4 @@
-//! The worst predictions.
+//! The most confident wrong predictions.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use image::RgbImage;
 use resnet_data::{Dataset, Scores};
 use resnet_train::report::{Cell, sheet};
 
-/// Mistakes on their sheet.
+/// The number of mistakes on the sheet.
 const SHOWN: usize = 32;
 
-/// The wrong predictions, the most certain first.
+/// Wrong predictions, the most confident first.
 #[derive(Default)]
 pub(super) struct Mistakes(Vec<Mistake>);
 
