@@ -27,7 +27,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/asan"
 export CARGO_INCREMENTAL=0
 export CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
 export CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false
-export RUSTFLAGS="-Zsanitizer=address"
+export RUSTFLAGS="-Zsanitizer=address --cfg asan"
 # The cache of packed weights lives until the process ends. A failed allocation must return null to
 # the program.
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1"

@@ -222,8 +222,10 @@ fn decoders_take_at_most_what_they_reserve() {
         "odd/images",
     ];
     for folder in folders {
-        for entry in fixtures().join(folder).read_dir().unwrap() {
-            let path = entry.unwrap().path();
+        let entries = fixtures().join(folder).read_dir().unwrap();
+        let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        assert!(!paths.is_empty(), "{folder}");
+        for path in paths {
             let bytes = std::fs::read(&path).unwrap();
             for channels in [Channels::Gray, Channels::Rgb, Channels::Rgba] {
                 set_memory_limit(0);

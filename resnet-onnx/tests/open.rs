@@ -64,6 +64,8 @@ fn external_data_is_read_once_by_the_given_function() {
     let data = content("deep.external.onnx.data");
     assert_eq!(*lengths.lock().unwrap(), [data.len()]);
     let read = open(content("deep.external.onnx"), Some(&fixtures())).unwrap();
+    assert_eq!(network.tensors.len(), read.tensors.len());
+    assert!(!read.tensors.is_empty());
     for (a, b) in network.tensors.iter().zip(&read.tensors) {
         assert_eq!((a.key(), a.read()), (b.key(), b.read()));
     }

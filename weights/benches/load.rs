@@ -3,10 +3,8 @@
 use burn::backend::Flex;
 use criterion::{Criterion, criterion_group, criterion_main};
 use resnet_core::{Arch, Network, ResNet};
+use resnet_testing::keyed;
 use resnet_weights::{Checkpoint, Load, Save};
-
-#[path = "../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 
 fn benches(criterion: &mut Criterion) {
     let device = Default::default();

@@ -18,12 +18,10 @@ use std::time::Instant;
 
 use burn::backend::Flex;
 use resnet_core::{Arch, Network, ResNet};
+use resnet_testing::keyed;
 use resnet_weights::{Checkpoint, Load};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
-
-#[path = "../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -7,8 +7,8 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{FloatDType, Tensor};
 use resnet_backend::Work;
 use resnet_core::{Activation, Network, NormMode, ResNet, ResNetConfig};
+use resnet_testing::{keyed, pairs};
 
-use crate::keyed;
 use crate::parity::on;
 
 /// A training step. Its output is the gradient of every parameter and the running statistics.
@@ -110,16 +110,13 @@ fn difference(
         let largest = expected
             .iter()
             .fold(0.0_f64, |max, value| max.max(value.abs()));
-        let pairs = expected.iter().zip(found);
+        let pairs = pairs(expected, found).into_iter();
         let off = pairs.fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
         assert!(largest > 0.0 && off.is_finite());
         off / largest
     };
-    expected
-        .iter()
-        .zip(&found)
-        .map(of_tensor)
-        .fold(0.0, f64::max)
+    let pairs = pairs(&expected, &found).into_iter();
+    pairs.map(of_tensor).fold(0.0, f64::max)
 }
 
 fn named(name: &str) -> ResNetConfig {
@@ -167,7 +164,7 @@ fn gradients_on_libtorch() {
 /// statistics. The bounds are twice the error of Burn's op-by-op path.
 #[test]
 fn gradients_on_cpu() {
-    for ((config, size), most) in networks().into_iter().zip([1e-4, 1e-3, 1e-3, 1e-4]) {
+    for ((config, size), most) in pairs(networks(), [1e-4, 1e-3, 1e-3, 1e-4]) {
         let prepare = match config == networks()[1].0 {
             true => Prepare::Norms(NormMode::Eval),
             false => Prepare::Nothing,

@@ -14,10 +14,6 @@
 
 #[cfg(feature = "cpu")]
 mod gradients;
-#[path = "../../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 mod parity;
 mod precision;
 mod report;
-#[path = "../../../resnet-core/tests/it/suite.rs"]
-mod suite;

@@ -2,8 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work, with_backend};
-
-use crate::suite::{self, every_case};
+use resnet_testing::{every_case, suite};
 
 struct Case {
     name: &'static str,

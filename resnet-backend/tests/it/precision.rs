@@ -3,8 +3,7 @@
 use burn::tensor::FloatDType;
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work, with_backend};
-
-use crate::suite;
+use resnet_testing::suite;
 
 const NAMES: [&str; 5] = [
     "resnet18",

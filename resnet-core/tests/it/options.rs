@@ -10,8 +10,11 @@ use resnet_core::{
     Activation, AntiAlias, Arch, BlockKind, GlobalPool, Network, ResNet, ResNetConfig,
     ShortcutKind, StridePlacement,
 };
+use resnet_testing::assert_close;
+use resnet_testing::keyed;
+use resnet_testing::suite::json;
 
-use crate::{Cpu, json, keyed};
+use crate::Cpu;
 
 fn logits(config: ResNetConfig, side: usize) -> Vec<f32> {
     let model: ResNet<Cpu> = keyed::fill(config.init(&Default::default()), 7);
@@ -30,31 +33,21 @@ fn stride_placement_v1_matches_pytorch() {
     // He et al. 2015, table 1: 3.8 billion multiply-adds, against 4.1 of v1.5.
     assert_eq!(v1.cost([224, 224]).macs, 3_857_973_248);
     let expected: Vec<f32> = serde_json::from_value(json("parity/v1.json")).unwrap();
-    assert_close(&logits(v1, 64), &expected, "stride placement v1");
-}
-
-fn assert_close(found: &[f32], expected: &[f32], what: &str) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
-    for (found, expected) in found.iter().zip(expected) {
-        assert!(
-            (found - expected).abs() <= 1e-4 * largest,
-            "{what}: expected {expected}, found {found}"
-        );
-    }
+    assert_close("stride placement v1", &logits(v1, 64), &expected, 1e-4);
 }
 
 #[test]
 fn combined_options_match_pytorch() {
     let cases: BTreeMap<String, Vec<f32>> =
         serde_json::from_value(json("parity/combined.json")).unwrap();
+    assert!(!cases.is_empty());
     for (name, expected) in cases {
         let arch: Arch = name.parse().unwrap();
         let model: ResNet<Cpu> = keyed::fill(arch.config().init(&Default::default()), 7);
         let x = keyed::images::<Cpu>(7, [1, 3, 97, 64], &Default::default());
         for model in [model.clone(), model.fuse()] {
             let found: Vec<f32> = model.forward(x.clone()).into_data().to_vec().unwrap();
-            assert_close(&found, &expected, &name);
+            assert_close(&name, &found, &expected, 1e-4);
         }
     }
 }
@@ -64,12 +57,13 @@ fn adapted_input_channels_match_pytorch() {
     let cases: BTreeMap<usize, Vec<f32>> =
         serde_json::from_value(json("parity/in_channels.json")).unwrap();
     let model: ResNet<Cpu> = keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7);
+    assert!(!cases.is_empty());
     for (channels, expected) in cases {
         let adapted = model.clone().with_in_channels(channels);
         assert_eq!(adapted.config().in_channels, channels);
         let x = keyed::images::<Cpu>(7, [1, channels, 64, 64], &Default::default());
         let found: Vec<f32> = adapted.forward(x).into_data().to_vec().unwrap();
-        assert_close(&found, &expected, &format!("{channels} channels"));
+        assert_close(&format!("{channels} channels"), &found, &expected, 1e-4);
     }
     // One channel sums the weights of three, so three channels share that sum.
     let back = model.clone().with_in_channels(1).with_in_channels(3);

@@ -1,9 +1,9 @@
 //! Tests of every case of `cases.json` on the default CPU backend.
 
 use burn::tensor::FloatDType;
+use resnet_testing::{every_case, suite};
 
 use crate::Cpu;
-use crate::suite::{self, every_case};
 
 macro_rules! tests {
     ($($name:ident)*) => {

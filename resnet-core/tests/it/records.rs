@@ -5,8 +5,9 @@ use burn::record::{BinBytesRecorder, FullPrecisionSettings, NamedMpkBytesRecorde
 use burn::tensor::TensorData;
 use resnet_core::layers::{ConvNormAct, ConvPlan};
 use resnet_core::{Arch, Network, NormKind, ResNet};
+use resnet_testing::keyed;
 
-use crate::{Cpu, keyed};
+use crate::Cpu;
 
 type Named = NamedMpkBytesRecorder<FullPrecisionSettings>;
 type Binary = BinBytesRecorder<FullPrecisionSettings>;

@@ -4,8 +4,10 @@ use burn::module::Module;
 use resnet_core::{
     Arch, AttentionKind, GlobalPool, Network, NormKind, ResNet, ResNetConfig, is_running_stat,
 };
+use resnet_testing::keyed;
+use resnet_testing::suite::{self, json};
 
-use crate::{Cpu, json, keyed, suite};
+use crate::Cpu;
 
 #[test]
 fn every_architecture_matches_the_parameters_and_keys_of_pytorch() {

@@ -5,9 +5,11 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use resnet_core::layers::BatchNorm;
 use resnet_core::{Arch, Network, NormMode, ResNet, ResNetConfig};
+use resnet_testing::suite::{self, json};
+use resnet_testing::{assert_close, keyed};
 use serde_json::Value;
 
-use crate::{Cpu, json, keyed, suite};
+use crate::Cpu;
 
 type Train = Autodiff<Cpu>;
 
@@ -39,19 +41,6 @@ fn numbers(value: &Value) -> Vec<f32> {
     }
 }
 
-fn assert_close(found: &[f32], expected: &[f32], what: &str) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected
-        .iter()
-        .fold(0.0_f32, |max, value| max.max(value.abs()));
-    for (a, b) in found.iter().zip(expected) {
-        assert!(
-            (a - b).abs() <= 1e-4 * largest,
-            "{what}: expected {b}, found {a}"
-        );
-    }
-}
-
 #[test]
 fn running_statistics_after_one_step_match_pytorch() {
     let expected = json("training/batch_norm.json");
@@ -63,14 +52,15 @@ fn running_statistics_after_one_step_match_pytorch() {
         .to_vec::<f32>()
         .unwrap();
     assert_close(
+        "logits of the step",
         &logits,
         &numbers(&expected["train_logits"]),
-        "logits of the step",
+        1e-4,
     );
     let found = running(&model);
     assert_eq!(found.len(), expected["running"].as_object().unwrap().len());
     for (key, values) in found {
-        assert_close(&values, &numbers(&expected["running"][&key]), &key);
+        assert_close(&key, &values, &numbers(&expected["running"][&key]), 1e-4);
     }
     let logits = model
         .valid()
@@ -79,9 +69,10 @@ fn running_statistics_after_one_step_match_pytorch() {
         .to_vec::<f32>()
         .unwrap();
     assert_close(
+        "logits of the evaluation",
         &logits,
         &numbers(&expected["eval_logits"]),
-        "logits of the evaluation",
+        1e-4,
     );
 }
 

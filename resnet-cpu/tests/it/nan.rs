@@ -208,6 +208,7 @@ fn batch_norms_spread_nan_only_within_channel() {
             (x.clone(), with(&grad, place, *odd)),
         ] {
             for (found, clean) in run(&x, &grad).map(values).iter().zip(&clean) {
+                assert_eq!(found.len(), clean.len());
                 for (index, (found, clean)) in found.iter().zip(clean).enumerate() {
                     assert!(index / 81 % 19 == 7 || found == clean, "{odd} at {index}");
                 }

@@ -92,7 +92,9 @@ proptest! {
         let [of_x, of_scale, of_shift, of_residual] = gradients;
         prop_assert!(difference(found.x, of_x.unwrap()) < 1e-5);
         for (found, expected) in [(found.scale, of_scale), (found.shift, of_shift)] {
-            let pairs = values(found).into_iter().zip(values(expected.unwrap()));
+            let (found, expected) = (values(found), values(expected.unwrap()));
+            prop_assert_eq!(found.len(), expected.len());
+            let pairs = found.into_iter().zip(expected);
             let error = pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()));
             // Sums of many values of magnitude one or less.
             prop_assert!(error / ((n * h * w) as f32) < 1e-6);

@@ -62,6 +62,7 @@ fn convolutions_and_gradients() {
             assert_near(found, &plain, &name);
             let [scales, biases] = [&scale, &bias].map(values64);
             let area = sizes[2] * sizes[3];
+            assert_eq!(plain.len(), sizes.iter().product::<usize>());
             let after: Vec<_> = plain
                 .iter()
                 .zip(values64(&residual))

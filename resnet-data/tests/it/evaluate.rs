@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet, ResNetConfig};
 use resnet_data::{DataLoader, Dataset, EvaluateError, evaluate, for_each_output};
 use resnet_image::Preprocessing;
+use resnet_testing::pairs;
 
 fn config() -> ResNetConfig {
     Arch::CifarResNet20.config().with_num_classes(6)
@@ -45,8 +46,8 @@ fn each_image_gets_its_row_for_any_batch_size() {
         assert_eq!(labels, data.samples()[place].labels());
     }
     assert_ne!(alone[0].2, alone[1].2);
-    for ((_, _, row), (_, _, expected)) in rows(3).iter().zip(&alone) {
-        for (value, expected) in row.iter().zip(expected) {
+    for ((_, _, row), (_, _, expected)) in pairs(&rows(3), &alone) {
+        for (value, expected) in pairs(row, expected) {
             assert!((value - expected).abs() < 1e-5, "{value} {expected}");
         }
     }

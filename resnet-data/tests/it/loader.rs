@@ -4,6 +4,7 @@ use std::fs;
 
 use resnet_data::{Augment, Batch, Crop, DataLoader, Dataset, Jitter, Mix, Policy, Sampling};
 use resnet_image::{Channels, Filter, Pixels, Preprocessing};
+use resnet_testing::pairs;
 
 fn loader() -> DataLoader {
     let augment = Augment {
@@ -79,8 +80,8 @@ fn augmentation_differs_in_every_epoch() {
         batch.images
     };
     assert_eq!(images(0), images(0));
-    for (a, b) in images(0).iter().zip(images(1)) {
-        assert_ne!(*a, b);
+    for (a, b) in pairs(images(0), images(1)) {
+        assert_ne!(a, b);
     }
 }
 
@@ -395,7 +396,7 @@ fn gray_preprocessing_gives_gray_batches() {
         .unwrap()
         .next()
         .unwrap();
-    for (image, &number) in batch.images.iter().zip(&batch.indices) {
+    for (image, &number) in pairs(&batch.images, &batch.indices) {
         assert_eq!(image, &luma(number));
     }
     let policy = Policy::Rand {

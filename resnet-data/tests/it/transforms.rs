@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use image::{Rgb, RgbImage};
 use resnet_data::{Augment, Batch, Crop, DataLoader, Dataset, Transform};
 use resnet_image::{Channels, Pixels, Preprocessing};
+use resnet_testing::pairs;
 
 /// Inverts the colors of half of the images.
 struct Negative;
@@ -56,7 +57,7 @@ fn a_transform_runs_after_the_augmentation_and_leaves_it_unchanged() {
         image
     };
     let mut negatives = 0;
-    for (before, after) in images(&plain).into_iter().zip(images(&changed)) {
+    for (before, after) in pairs(images(&plain), images(&changed)) {
         if before != after {
             assert_eq!(after, negative(before));
             negatives += 1;
@@ -64,7 +65,7 @@ fn a_transform_runs_after_the_augmentation_and_leaves_it_unchanged() {
     }
     // Half of 48, plus or minus four standard deviations of 3.5.
     assert!((10..=38).contains(&negatives), "{negatives}");
-    for (before, after) in plain.iter().zip(&changed) {
+    for (before, after) in pairs(&plain, &changed) {
         assert_eq!(before.erased, after.erased);
         assert_eq!(before.indices, after.indices);
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use resnet_data::{BadImage, DataLoader, Dataset, ImageFiles};
 use resnet_image::Preprocessing;
+use resnet_testing::pairs;
 use tempfile::TempDir;
 
 use crate::{files, halves};
@@ -73,7 +74,7 @@ fn unreadable_files_are_reported_and_left_out() {
         "expected a file, found a device",
         "expected a folder, found a link to `/",
     ];
-    for ((name, reason), expected) in told.iter().zip(reasons) {
+    for ((name, reason), expected) in pairs(&told, reasons) {
         assert!(reason.contains(expected), "{name}: {reason}");
     }
     assert_eq!(

@@ -42,6 +42,7 @@ fn every_format_depth_and_layout_converts_as_in_pillow() {
                 .iter()
                 .any(|end| name.ends_with(end));
             if name == "lossy.webp" || is_jpeg && name != "rgb_named_jpeg.jpg" {
+                assert_eq!(found.dimensions(), expected.dimensions(), "{label}");
                 let pairs = found.as_raw().iter().zip(expected.as_raw());
                 let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
                 let mean = sum as f64 / found.as_raw().len() as f64;

@@ -3,9 +3,8 @@
 use burn::tensor::Tensor;
 use resnet_core::{Arch, Network, ResNet};
 use resnet_cpu::Cpu;
+use resnet_testing::{data, keyed, pairs};
 use resnet_weights::{Checkpoint, Load};
-
-use crate::{keyed, real_data};
 
 /// Tolerance relative to the largest logit.
 const TOLERANCE: f32 = 2e-6;
@@ -29,8 +28,8 @@ fn difference(model: ResNet<Cpu>, side: usize) -> f32 {
         .fold(0.0_f32, |most, logit| most.max(logit.abs()));
     assert!(largest > 0.1, "{largest}");
     let differences = [8, 16].into_iter().flat_map(|batch| {
-        let pairs = logits(batch).into_iter().zip(alone.clone());
-        pairs.map(|(a, b)| (a - b).abs()).collect::<Vec<_>>()
+        let pairs = pairs(logits(batch), alone.clone()).into_iter();
+        pairs.map(|(a, b)| (a - b).abs())
     });
     differences.fold(0.0, f32::max) / largest
 }
@@ -54,25 +53,26 @@ fn logits_depend_on_the_batch_size_only_in_the_last_bits() {
     }
 }
 
-/// Covers the embedded network and, with real data, third-party networks.
+fn check_trained(model: ResNet<Cpu>) {
+    let difference = difference(model, 32);
+    println!("trained: {difference:.1e}");
+    assert!(difference <= TOLERANCE, "{difference:.1e}");
+}
+
 #[test]
-fn logits_of_trained_networks_depend_on_the_batch_size_only_in_the_last_bits() {
-    let mut models = vec![
-        resnet_weights::pretrained::<Cpu>("cifar_resnet20.resnet_zoo_c10", &Default::default())
-            .unwrap()
-            .model,
-    ];
-    if let Some(data) = real_data() {
-        for file in ["resnet20-12fca82f.th", "resnet56-4bfd9763.th"] {
-            let checkpoint = Checkpoint::open(data.join("cifar10-resnet").join(file)).unwrap();
-            let config = checkpoint.infer().unwrap().config;
-            let model = config.init(&Default::default());
-            models.push(Load::default().apply(model, &checkpoint).unwrap().0);
-        }
-    }
-    for model in models {
-        let difference = difference(model, 32);
-        println!("trained: {difference:.1e}");
-        assert!(difference <= TOLERANCE, "{difference:.1e}");
+fn logits_of_the_embedded_network_depend_on_the_batch_size_only_in_the_last_bits() {
+    let name = "cifar_resnet20.resnet_zoo_c10";
+    let ours = resnet_weights::pretrained::<Cpu>(name, &Default::default());
+    check_trained(ours.unwrap().model);
+}
+
+#[test]
+#[ignore = "needs RESNET_TEST_DATA"]
+fn logits_of_third_party_networks_depend_on_the_batch_size_only_in_the_last_bits() {
+    for file in ["resnet20-12fca82f.th", "resnet56-4bfd9763.th"] {
+        let checkpoint = Checkpoint::open(data(&format!("cifar10-resnet/{file}"))).unwrap();
+        let config = checkpoint.infer().unwrap().config;
+        let model = config.init(&Default::default());
+        check_trained(Load::default().apply(model, &checkpoint).unwrap().0);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use resnet_testing::data;
 use serde_json::Value;
 
-use crate::{checkpoint, fixture, image, real_data, run, stderr, stdout};
+use crate::{checkpoint, fixture, image, run, stderr, stdout};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
@@ -14,9 +15,9 @@ fn lines(text: &str) -> Vec<Value> {
 
 /// Third-party CIFAR-10 networks classify 20 images correctly, ResNet-32 at least 19 of them.
 #[test]
+#[ignore = "needs RESNET_TEST_DATA"]
 fn trained_networks_classify_real_images() {
-    let Some(data) = real_data() else { return };
-    let mut images: Vec<PathBuf> = std::fs::read_dir(data.join("photos"))
+    let mut images: Vec<PathBuf> = std::fs::read_dir(data("photos"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -37,7 +38,7 @@ fn trained_networks_classify_real_images() {
     ];
     for (file, at_least) in networks {
         for backend in ["cpu", "ndarray"] {
-            let weights = data.join("cifar10-resnet").join(file);
+            let weights = data(&format!("cifar10-resnet/{file}"));
             let mut args: Vec<PathBuf> = vec!["classify".into(), "--json".into()];
             args.extend([
                 "--backend".into(),

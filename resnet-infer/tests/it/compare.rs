@@ -2,10 +2,11 @@
 
 use burn::backend::Flex;
 use resnet_core::{Arch, ResNet};
+use resnet_testing::{assert_close, keyed, suite};
 use resnet_weights::Checkpoint;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::{checkpoint, fixture, image, keyed, run, stderr};
+use crate::{checkpoint, fixture, image, run, stderr};
 
 fn save_input(path: &std::path::Path, shape: &[usize], bytes: &[u8]) {
     let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
@@ -24,10 +25,7 @@ fn forward_gives_the_numbers_of_pytorch() {
     let images = keyed::images::<Flex>(7, [2, 3, 32, 32], &Default::default()).into_data();
     save_input(&input, &images.shape, images.as_bytes());
     let [input, output] = [&input, &output].map(|path| path.to_str().unwrap());
-    let expected = Checkpoint::open(fixture(
-        "resnet-core/tests/fixtures/parity/expected.safetensors",
-    ))
-    .unwrap();
+    let expected = suite::expected("cifar_resnet8_b");
     for flags in [
         &["--fuse"][..],
         &["--backend", "ndarray"],
@@ -52,18 +50,8 @@ fn forward_gives_the_numbers_of_pytorch() {
         assert_eq!(keys, ["c1", "c2", "c3", "c4", "embedding", "logits"]);
         assert_eq!(found.get("c4").unwrap().shape(), [2, 64, 8, 8]);
         for key in ["logits", "embedding"] {
-            let numbers =
-                |file: &Checkpoint, key: &str| file.read(key).unwrap().to_vec::<f32>().unwrap();
-            let expected = numbers(&expected, &format!("cifar_resnet8_b/{key}"));
-            let largest = expected
-                .iter()
-                .fold(0.0_f32, |max, value| max.max(value.abs()));
-            for (a, b) in numbers(&found, key).iter().zip(&expected) {
-                assert!(
-                    (a - b).abs() <= 1e-4 * largest,
-                    "{flags:?} {key}: expected {b}, found {a}"
-                );
-            }
+            let numbers: Vec<f32> = found.read(key).unwrap().to_vec().unwrap();
+            assert_close(&format!("{flags:?} {key}"), &numbers, &expected[key], 1e-4);
         }
     }
 }

@@ -13,6 +13,7 @@ use resnet_infer::{
     BuildError, Classifier, ClassifierBuilder, ImageFailure, ImageInput, Labels, ModelSource,
     PrepareError,
 };
+use resnet_testing::pairs;
 
 use crate::{checkpoint, fixture};
 
@@ -158,7 +159,7 @@ fn logits_and_embeddings_are_the_networks() {
     let images = [photo.as_str(), photo.as_str()];
     let found = classifier.logits(images).unwrap();
     assert_eq!(found.len(), 2);
-    for (a, b) in found[0].iter().zip(&logits) {
+    for (a, b) in pairs(&found[0], &logits) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
     assert_eq!((logits.len(), found[1].len()), (10, 10));
@@ -168,7 +169,7 @@ fn logits_and_embeddings_are_the_networks() {
         (found.len(), found[0].len(), embedding.len()),
         (2, features, features)
     );
-    for (a, b) in found[0].iter().zip(&embedding) {
+    for (a, b) in pairs(&found[0], &embedding) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
     let top = classifier.classify_one(photo).unwrap().top;

@@ -4,6 +4,7 @@ use resnet_core::{Arch, ResNet};
 use resnet_cpu::Cpu;
 use resnet_image::{Preprocessing, RgbImage};
 use resnet_infer::{BuildError, Classifier, Labels};
+use resnet_testing::pairs;
 
 use crate::{checkpoint, image};
 
@@ -40,7 +41,7 @@ fn batches_do_not_change_predictions() {
         .classify(&images)
         .unwrap();
     let four = classifier.with_batch_size(4).classify(&images).unwrap();
-    for (a, b) in one.iter().zip(&four) {
+    for (a, b) in pairs(&one, &four) {
         assert_eq!(a.top[0].class, b.top[0].class);
         assert!((a.top[0].probability - b.top[0].probability).abs() < 1e-5);
     }

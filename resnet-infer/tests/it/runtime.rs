@@ -1,11 +1,12 @@
 //! Backends, float types, `bench` and the thread pool.
 
 use burn::backend::Flex;
+use resnet_testing::{keyed, relative_error, suite};
 use resnet_weights::Checkpoint;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
-use crate::{checkpoint, fixture, image, keyed, run, stderr, stdout};
+use crate::{checkpoint, image, run, stderr, stdout};
 
 #[test]
 fn backends_lists_built_in_backends_and_devices() {
@@ -100,22 +101,9 @@ fn error_of(flags: &[&str]) -> f32 {
         output,
     ];
     run(args.iter().chain(flags)).success();
-    let numbers = |path: &str, key: &str| -> Vec<f32> {
-        Checkpoint::open(path)
-            .unwrap()
-            .read(key)
-            .unwrap()
-            .to_vec()
-            .unwrap()
-    };
-    let found = numbers(output, "logits");
-    let expected = fixture("resnet-core/tests/fixtures/parity/expected.safetensors");
-    let expected = numbers(expected.to_str().unwrap(), "cifar_resnet8_b/logits");
-    let largest = expected
-        .iter()
-        .fold(0.0_f32, |max, value| max.max(value.abs()));
-    let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-    differences.fold(0.0, f32::max) / largest
+    let output = Checkpoint::open(output).unwrap();
+    let found: Vec<f32> = output.read("logits").unwrap().to_vec().unwrap();
+    relative_error(&found, &suite::expected("cifar_resnet8_b")["logits"])
 }
 
 #[test]

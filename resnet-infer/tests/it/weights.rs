@@ -6,13 +6,14 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use burn::backend::Flex;
 use resnet_core::{Arch, Network, ResNet};
+use resnet_testing::server::{Reply, Request, Server};
+use resnet_testing::{keyed, pairs};
 use resnet_weights::Weights;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::server::{Reply, Request, Server};
-use crate::{checkpoint, image, keyed, stderr, stdout};
+use crate::{checkpoint, image, stderr, stdout};
 
 const FILE: &str = "/timm/test_resnet.r160_in1k/resolve/main/model.safetensors";
 
@@ -437,10 +438,7 @@ fn an_onnx_file_is_a_checkpoint() {
     let converted = converted.to_str().unwrap();
     let assert = crate::run(["weights", "convert", &onnx("deep.script.onnx"), converted]).success();
     assert_eq!(stderr(&assert), "");
-    for (a, b) in classify(&onnx("deep.script.onnx"))
-        .iter()
-        .zip(classify(converted))
-    {
+    for (a, b) in pairs(classify(&onnx("deep.script.onnx")), classify(converted)) {
         assert_eq!(a.0, b.0);
         assert!((a.1 - b.1).abs() < 1e-5, "{a:?} {b:?}");
     }

@@ -10,9 +10,8 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
+use resnet_testing::{keyed, pairs};
 use resnet_train::{OptimizerConfig, Peers, Settings, Trainer, targets};
-
-use crate::keyed;
 
 type Train = Autodiff<Cpu>;
 
@@ -71,11 +70,11 @@ fn all_ranks_have_equal_weights_and_averaged_statistics() {
         threads.map(|thread| thread.join().unwrap());
     assert!(after == other_after);
     let mut differ = 0;
-    for (((key, own), (_, other)), (_, mean)) in before.iter().zip(&other_before).zip(&after) {
+    for (((key, own), (_, other)), (_, mean)) in pairs(pairs(&before, &other_before), &after) {
         match key.contains("running_") {
             true => {
                 differ += usize::from(own != other);
-                for ((own, other), mean) in own.iter().zip(other).zip(mean) {
+                for ((own, other), mean) in pairs(pairs(own, other), mean) {
                     assert!(
                         ((own + other) / 2.0 - mean).abs() <= 1e-6 * mean.abs().max(1.0),
                         "{key}"

@@ -9,9 +9,9 @@ use resnet_core::{LayerGroup, Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, Batch, DataLoader, Dataset};
 use resnet_image::Preprocessing;
+use resnet_testing::{keyed, pairs};
 
 use crate::fit::alone;
-use crate::keyed;
 
 type Train = Autodiff<Cpu>;
 
@@ -97,7 +97,7 @@ fn adam_of_burn_leaves_frozen_layers_as_they_are() {
     let before = state(&model);
     let (model, [first, last]) = train(model, AdamConfig::new().init(), 0.01);
     assert!(last < 0.8 * first, "loss {first} to {last}");
-    for ((key, before), (_, after)) in before.iter().zip(state(&model)) {
+    for ((key, before), (_, after)) in pairs(&before, state(&model)) {
         if !key.contains("running_") {
             let frozen = model.layer_group(key) < LayerGroup::Layer2;
             assert_eq!(*before == after, frozen, "{key}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Tensor;
 use resnet_data::{DataLoader, Dataset};
 use resnet_image::Preprocessing;
+use resnet_testing::keyed;
 use resnet_train::{
     Fit, OptimizerConfig, Position, Settings, Trainer, TrainingStateError, targets,
 };
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::fit::{Train, Watch, alone, fit, model, settings};
-use crate::keyed;
 
 /// The parts of a training state file.
 #[derive(Clone)]

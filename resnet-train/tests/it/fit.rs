@@ -12,12 +12,11 @@ use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, BadImage, Crop, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
+use resnet_testing::{keyed, pairs};
 use resnet_train::{
     Decay, Ending, EpochReport, Fit, Loss, Observer, OptimizerConfig, ParamGroups, Position,
     Schedule, Settings, StepReport, Trainer,
 };
-
-use crate::keyed;
 
 pub(crate) type Train = Autodiff<Cpu>;
 
@@ -184,7 +183,7 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
         assert!(position.step < 12);
         let ending = cut.run(&mut trainer, &mut position, &device, &mut Watch::default());
         assert_eq!(ending.unwrap(), Ending::Done);
-        for ((key, expected), (_, found)) in expected.iter().zip(state(&trainer)) {
+        for ((key, expected), (_, found)) in pairs(&expected, state(&trainer)) {
             assert_eq!(&found, expected, "{key}, cut off after {stop_after}");
         }
     }

@@ -4,10 +4,11 @@ use burn::backend::Autodiff;
 use burn::tensor::{FloatDType, Tensor};
 use resnet_core::{Network, NormMode, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
+use resnet_testing::{keyed, pairs};
 use resnet_train::{Loss, LossKind, OptimizerConfig, Settings, TargetKind, Trainer, targets};
 use serde_json::Value;
 
-use crate::{json, keyed};
+use crate::json;
 
 type Train = Autodiff<Cpu>;
 
@@ -89,7 +90,7 @@ fn check(fixture: &Value, case: &Value) {
     let before = state(trainer.model());
     let whole = loss.forward(trainer.model().forward(x.clone()), y.clone());
     let parts = case["accumulate"].as_u64().unwrap() as usize;
-    let parts = x.chunk(parts, 0).into_iter().zip(y.chunk(parts, 0));
+    let parts = pairs(x.chunk(parts, 0), y.chunk(parts, 0));
     let loss = trainer.step(1.0, parts).into_data();
     let (found, expected) = (
         loss.iter::<f64>().sum::<f64>(),
@@ -104,7 +105,7 @@ fn check(fixture: &Value, case: &Value) {
     }
     // At learning rate 1, the change of the weights is the gradient.
     let mut compared = 0;
-    for ((key, before), (_, after)) in before.iter().zip(state(trainer.model())) {
+    for ((key, before), (_, after)) in pairs(&before, state(trainer.model())) {
         let Some(norm) = case["norms"][key].as_f64() else {
             assert!(
                 key.contains("running_") && *before == after,
@@ -112,7 +113,8 @@ fn check(fixture: &Value, case: &Value) {
             );
             continue;
         };
-        let gradient: Vec<f64> = before.iter().zip(after).map(|(a, b)| a - b).collect();
+        let values = pairs(before, after).into_iter();
+        let gradient: Vec<f64> = values.map(|(a, b)| a - b).collect();
         let found = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         assert!(
             (found - norm).abs() <= 1e-5 * norm,
@@ -120,7 +122,7 @@ fn check(fixture: &Value, case: &Value) {
         );
         if let Some(expected) = case["gradients"].get(key) {
             let expected: Vec<f64> = serde_json::from_value(expected.clone()).unwrap();
-            for (found, expected) in gradient.iter().zip(&expected) {
+            for (found, expected) in pairs(&gradient, &expected) {
                 assert!((found - expected).abs() <= 1e-6 * norm, "{name}: {key}");
             }
             compared += 1;

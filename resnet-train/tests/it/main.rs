@@ -8,8 +8,6 @@ mod burn_optimizers;
 mod checkpoints;
 mod command;
 mod fit;
-#[path = "../../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 mod losses;
 mod own_network;
 mod probe;

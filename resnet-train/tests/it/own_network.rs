@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use resnet_core::layers::Norm;
 use resnet_core::{Network, ResNet};
 use resnet_cpu::Cpu;
+use resnet_testing::{floats, pairs};
 use resnet_train::{OptimizerConfig, Settings, Trainer};
 use resnet_weights::{Checkpoint, Load, ModelSource, save};
 use safetensors::SafeTensors;
@@ -66,11 +67,10 @@ impl Steps {
     fn read(&self, key: &str) -> Option<TensorData> {
         let tensors = SafeTensors::deserialize(&self.0).unwrap();
         let tensor = tensors.tensor(key).ok()?;
-        let values = tensor.data().chunks_exact(4);
-        let values: Vec<f32> = values
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
-        Some(TensorData::new(values, tensor.shape().to_vec()))
+        Some(TensorData::new(
+            floats(tensor.data()),
+            tensor.shape().to_vec(),
+        ))
     }
 }
 
@@ -141,7 +141,7 @@ fn same(key: &str, found: &TensorData, expected: &TensorData) {
     let largest = expected
         .iter()
         .fold(0.0_f32, |most, value| most.max(value.abs()));
-    for (found, expected) in found.iter::<f32>().zip(&expected) {
+    for (found, expected) in pairs(found.iter::<f32>(), &expected) {
         assert!(
             (found - expected).abs() <= 1e-4 * largest.max(1.0),
             "{key}: {found} {expected}"

@@ -4,6 +4,7 @@ use burn::backend::Autodiff;
 
 use resnet_core::{Network, ResNet, ResNetConfig};
 use resnet_cpu::Cpu;
+use resnet_testing::pairs;
 use resnet_train::{Embeddings, linear_probe};
 
 /// Three classes in three directions, far from the origin, each feature with another scale.
@@ -42,10 +43,8 @@ fn the_classifier_includes_the_standardization_of_the_features() {
         let row = row(image);
         let logit = |class: usize| -> f64 {
             let weights = &weight[class * features..(class + 1) * features];
-            let products = row
-                .iter()
-                .zip(weights)
-                .map(|(x, w)| f64::from(*x) * f64::from(*w));
+            let products = pairs(&row, weights).into_iter();
+            let products = products.map(|(x, w)| f64::from(*x) * f64::from(*w));
             products.sum::<f64>() + f64::from(bias[class])
         };
         let own = logit(image % 3);

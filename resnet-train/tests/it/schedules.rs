@@ -1,5 +1,6 @@
 //! Compares learning rate schedules with PyTorch.
 
+use resnet_testing::pairs;
 use resnet_train::{Decay, Plateau, Schedule};
 
 use crate::json;
@@ -59,7 +60,7 @@ fn plateau_matches_pytorch() {
         factor: 0.5,
     };
     let mut plateau = Plateau::default();
-    for (expected, loss) in rates("plateau").into_iter().zip(rates("losses")) {
+    for (expected, loss) in pairs(rates("plateau"), rates("losses")) {
         assert_eq!(plateau.factor, expected);
         plateau.note(&decay, loss);
     }

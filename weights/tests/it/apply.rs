@@ -3,32 +3,17 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use resnet_core::{Arch, Network, ResNet, ResNetConfig};
+use resnet_testing::{assert_close, keyed, suite};
 use resnet_weights::{Checkpoint, Load, LoadError, Report};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::{fixture, keyed};
+use crate::fixture;
 
 fn resnet8() -> ResNet<Flex> {
     ResNetConfig::named("cifar_resnet8_b")
         .unwrap()
         .init(&Default::default())
-}
-
-fn expected(key: &str) -> Vec<f32> {
-    let bytes = std::fs::read(fixture(
-        "../../../resnet-core/tests/fixtures/parity/expected.safetensors",
-    ));
-    let bytes = bytes.unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let data = tensors
-        .tensor(&format!("cifar_resnet8_b/{key}"))
-        .unwrap()
-        .data()
-        .to_vec();
-    data.chunks_exact(4)
-        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-        .collect()
 }
 
 fn images() -> Tensor<Flex, 4> {
@@ -37,17 +22,10 @@ fn images() -> Tensor<Flex, 4> {
 
 fn assert_outputs(model: &ResNet<Flex>, tolerance: f32, file: &str) {
     let outputs = model.forward_all(images());
+    let expected = suite::expected("cifar_resnet8_b");
     for (key, found) in [("logits", outputs.logits), ("embedding", outputs.embedding)] {
-        let (found, expected) = (found.into_data().to_vec::<f32>().unwrap(), expected(key));
-        let largest = expected
-            .iter()
-            .fold(0.0_f32, |max, value| max.max(value.abs()));
-        for (a, b) in found.iter().zip(&expected) {
-            assert!(
-                (a - b).abs() <= tolerance * largest,
-                "{file} {key}: expected {b}, found {a}"
-            );
-        }
+        let found = found.into_data().to_vec::<f32>().unwrap();
+        assert_close(&format!("{file} {key}"), &found, &expected[key], tolerance);
     }
 }
 
@@ -149,7 +127,7 @@ fn other_classes_and_channels_need_a_permission() {
         .into_data()
         .to_vec::<f32>()
         .unwrap();
-    assert!((embedding[0] - expected("embedding")[0]).abs() < 1e-4);
+    assert!((embedding[0] - suite::expected("cifar_resnet8_b")["embedding"][0]).abs() < 1e-4);
 
     let headless = || build(config.clone().with_num_classes(0));
     let (_, report) = rejection("checkpoints/good/zip.pth", Load::default(), headless());

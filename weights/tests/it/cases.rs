@@ -5,6 +5,7 @@
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 use resnet_core::{Network, NormKind, ResNet, StridePlacement};
+use resnet_testing::assert_close;
 use resnet_weights::{
     Checkpoint, InferError, Load, OutputActivation, Overrides, ReadError, Report, Save,
 };
@@ -41,18 +42,7 @@ fn logits(model: &ResNet<Flex>) -> Vec<f32> {
 }
 
 fn assert_logits(name: &str, model: &ResNet<Flex>, expected: &[f32]) {
-    let found = logits(model);
-    let largest = expected
-        .iter()
-        .fold(0_f32, |max, value| max.max(value.abs()));
-    assert_eq!(found.len(), expected.len(), "{name}");
-    for (found, expected) in found.iter().zip(expected) {
-        let difference = (found - expected).abs() / largest;
-        assert!(
-            difference < 1e-4,
-            "{name}: expected {expected}, found {found}"
-        );
-    }
+    assert_close(name, &logits(model), expected, 1e-4);
 }
 
 fn assert_reads(checkpoint: &Checkpoint, changes: &[&str], expected: Logits) -> Report {

@@ -4,9 +4,8 @@ use burn::backend::Flex;
 use burn_store::{BurnpackStore, ModuleSnapshot};
 use resnet_core::{Activation, AntiAlias, Arch, Network, ResNet, ResNetConfig};
 use resnet_image::Preprocessing;
+use resnet_testing::{assert_close, keyed};
 use resnet_weights::{Checkpoint, Dtype, FloatType, Labels, Load, Save, SaveError};
-
-use crate::keyed;
 
 fn fresh(arch: Arch) -> ResNet<Flex> {
     arch.config().init(&Default::default())
@@ -15,13 +14,6 @@ fn fresh(arch: Arch) -> ResNet<Flex> {
 fn logits(model: &ResNet<Flex>) -> Vec<f32> {
     let images = keyed::images(7, [1, 3, 64, 64], &Default::default());
     model.forward(images).into_data().to_vec().unwrap()
-}
-
-fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
-    let largest = b.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
-    for (a, b) in a.iter().zip(b) {
-        assert!((a - b).abs() <= tolerance * largest, "{a} {b}");
-    }
 }
 
 #[test]
@@ -45,7 +37,7 @@ fn half_precision_keeps_keys_and_approximate_logits() {
         let (loaded, _) = Load::default()
             .apply(fresh(Arch::TestResNet), &checkpoint)
             .unwrap();
-        assert_close(&logits(&loaded), &expected, tolerance);
+        assert_close(&dtype.to_string(), &logits(&loaded), &expected, tolerance);
         assert_eq!(dtype.to_string().parse(), Ok(dtype));
     }
     assert!("f8".parse::<FloatType>().is_err());
@@ -159,7 +151,7 @@ fn burnpack_round_trips_through_burn_store() {
             .load_from(&mut BurnpackStore::from_file(&path))
             .unwrap();
         assert!(result.is_success() && result.missing.is_empty() && result.unused.is_empty());
-        assert_close(&logits(&loaded), &logits(&model), 1e-5);
+        assert_close("logits", &logits(&loaded), &logits(&model), 1e-5);
     }
     let model = keyed::fill(fresh(Arch::TestResNet), 7);
     let full = logits(&model);
@@ -169,7 +161,7 @@ fn burnpack_round_trips_through_burn_store() {
     let mut store = BurnpackStore::from_file(&path).with_from_adapter(FloatType::F32);
     let mut loaded = fresh(Arch::TestResNet);
     loaded.load_from(&mut store).unwrap();
-    assert_close(&logits(&loaded), &full, 0.01);
+    assert_close("logits", &logits(&loaded), &full, 0.01);
 }
 
 /// The opposite direction cannot occur: a fused network cannot be saved.

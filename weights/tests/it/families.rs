@@ -5,15 +5,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
 use resnet_core::Network;
+use resnet_testing::server::{Reply, Request, Server};
+use resnet_testing::{assert_close, keyed, suite};
 use resnet_weights::{Fetch, Origin, PretrainedBuilder, Source, Verdict, Weights};
-use safetensors::SafeTensors;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::server::{Reply, Request, Server};
-use crate::{fixture, keyed};
+use crate::fixture;
 
 /// The parts of a file that `pack.py` stores.
 #[derive(Deserialize)]
@@ -103,16 +103,8 @@ fn expected(id: &str) -> Vec<f32> {
         let text = std::fs::read(fixture("families/half.json")).unwrap();
         return serde_json::from_slice(&text).unwrap();
     }
-    let path = fixture("../../../resnet-core/tests/fixtures/parity/expected.safetensors");
-    let bytes = std::fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let arch = id.split('.').next().unwrap();
-    let logits = tensors.tensor(&format!("{arch}/logits")).unwrap();
-    logits
-        .data()
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-        .collect()
+    suite::expected(arch)["logits"].clone()
 }
 
 /// Downloads, verifies, loads and runs a file.
@@ -157,19 +149,8 @@ fn check(path: &Path) {
             .model
             .fuse()
             .forward(keyed::images(7, [2, 3, 128, 128], &Default::default()));
-    assert_close(&logits.into_data(), &expected(&id), &id);
-}
-
-fn assert_close(found: &TensorData, expected: &[f32], id: &str) {
-    let found: Vec<f32> = found.iter().collect();
-    assert_eq!(found.len(), expected.len(), "{id}");
-    let largest = expected.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
-    for (found, expected) in found.iter().zip(expected) {
-        assert!(
-            (found - expected).abs() <= 1e-4 * largest,
-            "{id}: expected {expected}, found {found}"
-        );
-    }
+    let logits: Vec<f32> = logits.into_data().iter().collect();
+    assert_close(&id, &logits, &expected(&id), 1e-4);
 }
 
 fn files(ending: &str) -> Vec<PathBuf> {

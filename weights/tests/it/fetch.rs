@@ -17,11 +17,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use resnet_testing::server::Server;
 use resnet_weights::{Fetch, Progress, ProgressHandle, RetryPolicy, Source, Weights};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-
-use crate::server::Server;
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);

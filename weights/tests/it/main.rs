@@ -8,8 +8,6 @@ mod families;
 #[cfg(feature = "download")]
 mod fetch;
 mod infer;
-#[path = "../../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
 mod made;
 #[cfg(not(feature = "download"))]
 mod no_download;
@@ -19,8 +17,6 @@ mod no_onnx;
 mod onnx;
 mod pretrained;
 mod read;
-#[path = "fetch/server.rs"]
-mod server;
 mod source;
 
 fn fixture(path: &str) -> std::path::PathBuf {

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use resnet_core::{
     Activation, AntiAlias, GlobalPool, Network, ResNet, ResNetConfig, StridePlacement,
 };
+use resnet_testing::{assert_close, keyed};
 use resnet_weights::{Checkpoint, Container, Load};
 use safetensors::SafeTensors;
 
-use crate::{fixture, keyed};
+use crate::fixture;
 
 fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(fixture("onnx").join(name)).unwrap()
@@ -92,13 +93,7 @@ fn every_good_file_gives_the_logits_of_pytorch() {
     for path in &files {
         let file = name(path);
         let (network, export) = file.split_once('.').unwrap();
-        let expected = stored.tensor(network).unwrap().data();
-        let expected: Vec<f32> = expected
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| f32::from_le_bytes(*b))
-            .collect();
+        let expected = resnet_testing::floats(stored.tensor(network).unwrap().data());
         let model = load(path);
         let size = if network == "gluon" { 64 } else { 32 };
         let images = keyed::images(
@@ -108,18 +103,9 @@ fn every_good_file_gives_the_logits_of_pytorch() {
         );
         // float16 has 11 significant bits.
         let tolerance = if export == "f16" { 2e-3 } else { 1e-4 };
-        let largest = expected
-            .iter()
-            .fold(0.0_f32, |max, value| max.max(value.abs()));
         for model in [model.clone(), model.fuse()] {
             let found = floats(model.forward(images.clone()));
-            assert_eq!(found.len(), expected.len(), "{file}");
-            for (a, b) in found.iter().zip(&expected) {
-                assert!(
-                    (a - b).abs() <= tolerance * largest,
-                    "{file}: expected {b}, found {a}"
-                );
-            }
+            assert_close(file, &found, &expected, tolerance);
         }
     }
     assert_eq!(files.len(), 33);

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use resnet_core::{Arch, ResNet};
+use resnet_testing::keyed;
 use resnet_weights::{
     Fetch, Labels, PretrainedBuilder, Progress, ProgressHandle, SourceError, Weights, ids, save,
 };
 use tempfile::TempDir;
-
-use crate::keyed;
 
 fn keyed_test_resnet() -> ResNet<Flex> {
     keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7)

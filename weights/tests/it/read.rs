@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use proptest::prelude::*;
+use resnet_testing::keyed;
 use resnet_weights::{Checkpoint, Container, Dtype, Entry, ReadError};
-
-use crate::keyed;
 
 const SEED: u64 = 7;
 const TRACKED: &str = "num_batches_tracked";

@@ -1,5 +1,6 @@
 //! Datasets of every kind, and the sheets and figures of them.
 
+use resnet_testing::pairs;
 use resnet_weights::{Checkpoint, OutputActivation};
 
 use super::*;
@@ -386,7 +387,7 @@ fn the_head_phase_trains_only_the_classifier() {
     expect(folder.path(), &args, 0);
     let tuned = folder.path().join("tuned/last.safetensors");
     let [start, tuned] = [start, tuned].map(|path| values(&path));
-    for ((key, start), (_, tuned)) in start.iter().zip(&tuned) {
+    for ((key, start), (_, tuned)) in pairs(&start, &tuned) {
         assert_eq!(start != tuned, key.starts_with("fc."), "{key}");
     }
 
@@ -408,7 +409,7 @@ fn the_head_phase_trains_only_the_classifier() {
     ];
     expect(folder.path(), &args, 0);
     let late = values(&folder.path().join("late/last.safetensors"));
-    for ((key, start), (_, late)) in start.iter().zip(&late) {
+    for ((key, start), (_, late)) in pairs(&start, &late) {
         if !key.contains("running_") {
             let learns = key.starts_with("layer3.") || key.starts_with("fc.");
             assert_eq!(start != late, learns, "{key}");

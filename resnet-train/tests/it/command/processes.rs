@@ -1,5 +1,7 @@
 //! Two processes that train one network.
 
+use resnet_testing::pairs;
+
 use super::*;
 
 /// A recipe without batch statistics, so that the shares of a batch do not affect each other.
@@ -67,9 +69,9 @@ fn two_processes_with_half_a_batch_each_match_one_with_the_whole_batch() {
     }
     let [one, two] =
         ["one", "run"].map(|run| values(&folder.path().join(run).join("last.safetensors")));
-    for ((key, one), (_, two)) in one.iter().zip(&two) {
+    for ((key, one), (_, two)) in pairs(&one, &two) {
         let largest = one.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
-        for (a, b) in one.iter().zip(two) {
+        for (a, b) in pairs(one, two) {
             assert!((a - b).abs() <= 1e-4 * largest, "{key}: {a} and {b}");
         }
     }
@@ -80,7 +82,7 @@ fn two_processes_with_half_a_batch_each_match_one_with_the_whole_batch() {
             .map(|line| line.split(',').nth(3).unwrap().parse().unwrap())
             .collect()
     };
-    for (a, b) in losses("one").into_iter().zip(losses("run")) {
+    for (a, b) in pairs(losses("one"), losses("run")) {
         assert!((a - b).abs() < 1e-4 * a, "{a} and {b}");
     }
 }
@@ -169,7 +171,7 @@ fn if_a_process_dies_the_others_save_a_training_state_to_resume_from() {
     assert_eq!(ranks.map(|child| ended(child).0), [Some(0); 2]);
     assert!(file(&folder, "last.safetensors") == file(&whole, "last.safetensors"));
     assert_eq!(figures(&folder).len(), 3);
-    for (cut, whole) in losses(&folder).into_iter().zip(losses(&whole)) {
+    for (cut, whole) in pairs(losses(&folder), losses(&whole)) {
         assert!((cut - whole).abs() < 1e-6, "{cut} and {whole}");
     }
 }

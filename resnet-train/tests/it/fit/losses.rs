@@ -6,6 +6,7 @@ use resnet_core::{Network, NormMode};
 use resnet_cpu::Cpu;
 use resnet_data::{Augment, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
+use resnet_testing::pairs;
 use resnet_train::{Fit, Loss, Position, Settings, Trainer};
 
 use super::{Watch, alone, fit, model, settings};
@@ -39,7 +40,7 @@ fn reference(
     smoothing: f64,
     mixed: bool,
 ) -> f64 {
-    let rows = logits.chunks(6).zip(targets.chunks(6));
+    let rows = pairs(logits.chunks(6), targets.chunks(6));
     let (mut sum, mut true_weights) = (0.0, 0.0);
     for (logits, target) in rows {
         let norm = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();

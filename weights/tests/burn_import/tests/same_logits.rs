@@ -1,13 +1,11 @@
 //! Compares three results of one ONNX file: code generated at build time, the file loaded at run
 //! time, and PyTorch.
 
-#[path = "../../../../resnet-core/tests/it/keyed.rs"]
-mod keyed;
-
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use burn_import_comparison::generated::Model;
 use resnet_core::{Network, ResNet};
+use resnet_testing::{assert_close, keyed};
 use resnet_weights::{Checkpoint, Load};
 use safetensors::SafeTensors;
 
@@ -16,9 +14,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/onnx");
 fn pytorch() -> Vec<f32> {
     let file = std::fs::read(format!("{FIXTURES}/logits.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&file).unwrap();
-    let logits = tensors.tensor("deep").unwrap().data();
-    let logits = logits.as_chunks().0.iter();
-    logits.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    resnet_testing::floats(tensors.tensor("deep").unwrap().data())
 }
 
 fn loaded() -> ResNet<Flex> {
@@ -35,21 +31,12 @@ fn generated_code_the_loaded_network_and_pytorch_agree() {
     let generated = values(Model::<Flex>::default().forward(images.clone()));
     let model = loaded();
     let expected = pytorch();
-    let largest = expected
-        .iter()
-        .fold(0.0_f32, |max, value| max.max(value.abs()));
     let found = [
         ("generated", generated),
         ("loaded", values(model.forward(images.clone()))),
         ("loaded and fused", values(model.fuse().forward(images))),
     ];
     for (way, found) in found {
-        assert_eq!(found.len(), expected.len());
-        for (a, b) in found.iter().zip(&expected) {
-            assert!(
-                (a - b).abs() <= 1e-4 * largest,
-                "{way}: expected {b}, found {a}"
-            );
-        }
+        assert_close(way, &found, &expected, 1e-4);
     }
 }

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use resnet_testing::server::Server;
 use resnet_weights::{Origin, Verdict};
 
 use super::hub::{Hub, hub_weights};
 use super::{Place, content, sha256, url_name, url_weights};
-use crate::server::Server;
 
 /// Starts a server that never answers. The tests check that it receives no request.
 fn silent() -> Server {

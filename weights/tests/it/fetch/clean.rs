@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 
+use resnet_testing::server::Server;
 use resnet_weights::{CacheFileKind, Clean};
 
 use super::{Place, content, part, sha256, url_name, url_weights};
-use crate::server::Server;
 
 const OTHERS: [&str; 6] = [
     "notes.txt",

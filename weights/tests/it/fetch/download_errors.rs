@@ -4,8 +4,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use resnet_testing::server::Server;
+
 use super::{Place, content, sha256, url_name, url_source, url_weights, weights};
-use crate::server::Server;
 
 #[test]
 fn a_missing_file_is_not_retried_and_the_next_source_is_used() {

@@ -2,10 +2,10 @@
 
 use std::fs;
 
+use resnet_testing::server::Server;
 use resnet_weights::Origin;
 
 use super::{Place, content, sha256, url_name, url_weights, weights};
-use crate::server::Server;
 
 #[test]
 fn a_file_is_downloaded_once() {

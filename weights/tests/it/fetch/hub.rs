@@ -2,10 +2,10 @@
 
 use std::fs;
 
+use resnet_testing::server::{Reply, Request, Server};
 use resnet_weights::{Origin, Source, Weights};
 
 use super::{Place, content, sha256, weights};
-use crate::server::{Reply, Request, Server};
 
 /// Starts a hub that redirects to another host for the content, like the real one.
 pub(super) struct Hub {

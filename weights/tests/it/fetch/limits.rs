@@ -1,8 +1,8 @@
 //! Limits of size and time.
+use resnet_testing::server::Server;
 
 use super::hub::hub_weights;
 use super::{Place, content, sha256, url_weights};
-use crate::server::Server;
 
 #[test]
 fn an_endless_body_stops_at_the_size_limit() {

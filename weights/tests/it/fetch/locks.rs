@@ -5,11 +5,11 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use resnet_testing::server::{Server, until};
 use resnet_weights::Origin;
 
 use super::child::{printed, start};
 use super::{Place, content, part, sha256, url_name, url_weights};
-use crate::server::{Server, until};
 
 /// Starts a server that is slow enough for both sides to overlap.
 fn slow(bytes: &[u8]) -> Server {

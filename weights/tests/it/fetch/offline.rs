@@ -1,8 +1,8 @@
 //! Without the network.
+use resnet_testing::server::Server;
 
 use super::hub::hub_weights;
 use super::{Place, content, url_name, url_weights};
-use crate::server::Server;
 
 #[test]
 fn offline_mode_connects_to_nothing_and_lists_the_searched_places() {

@@ -5,9 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use resnet_testing::server::{Server, read_head};
+
 use super::child::{printed, start};
 use super::{Place, content, url_name, url_weights};
-use crate::server::{Server, read_head};
 
 /// Starts a proxy that connects every request to one server.
 fn proxy(server: &Server) -> (String, Arc<Mutex<Vec<String>>>) {

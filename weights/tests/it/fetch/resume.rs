@@ -4,8 +4,9 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use resnet_testing::server::{Reply, Request, Server};
+
 use super::{Place, content, part, url_name, url_weights};
-use crate::server::{Reply, Request, Server};
 
 fn server(
     bytes: &[u8],

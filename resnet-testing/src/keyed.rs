@@ -1,22 +1,19 @@
-//! `keyed.py` in Rust: every number follows from a seed, a key and an index.
-//!
-//! The tests of other crates and `weights/examples/load.rs` include this file by its path.
-
-#![allow(dead_code, reason = "not every user needs every function")]
+//! Deterministic values, equal to those of `keyed.py`: each depends on a seed, a key and an index.
 
 use std::convert::Infallible;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use resnet_core::{Network, ResNet};
 
-pub(crate) fn fnv1a64(text: &str) -> u64 {
+/// Returns the 64-bit FNV-1a hash of the text's bytes.
+pub fn fnv1a64(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |h, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     })
 }
 
-/// `count` values in [-1, 1).
-pub(crate) fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> {
+/// Yields `count` values in `[-1, 1)`.
+pub fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> {
     let hash = fnv1a64(&format!("{seed}:{key}"));
     (1..=count as u64).map(move |i| {
         let z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -27,7 +24,12 @@ pub(crate) fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item 
     })
 }
 
-pub(crate) fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
+/// Returns the entry `key` of the state dict, with the usual magnitude of its kind.
+///
+/// # Panics
+///
+/// Panics if the shape is empty.
+pub fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
     let (offset, scale) = match shape {
         _ if key.ends_with("running_mean") => (0.0, 0.1),
         _ if key.ends_with("running_var") => (1.0, 0.5),
@@ -43,7 +45,11 @@ pub(crate) fn parameter(seed: u64, key: &str, shape: &[usize]) -> TensorData {
     TensorData::new(values, shape.to_vec())
 }
 
-pub(crate) fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
+/// Returns a batch of images with mean 0 and standard deviation 1.
+///
+/// # Shapes
+/// - output: `[batch, channels, height, width]`
+pub fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
     let scale = 3.0_f64.sqrt();
     let values: Vec<f32> = uniform(seed, "input", shape.iter().product())
         .map(|u| (scale * u) as f32)
@@ -51,8 +57,8 @@ pub(crate) fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Devic
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// The network with the keyed weights of `seed`.
-pub(crate) fn fill<B: Backend>(model: ResNet<B>, seed: u64) -> ResNet<B> {
+/// Returns the network with the keyed weights of `seed`.
+pub fn fill<B: Backend>(model: ResNet<B>, seed: u64) -> ResNet<B> {
     let filled =
         model.load_state(|key, shape| Ok::<_, Infallible>(Some(parameter(seed, key, shape))));
     filled.unwrap_or_else(|never| match never {})

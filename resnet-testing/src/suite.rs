@@ -1,17 +1,12 @@
-//! What every backend has to give: PyTorch's numbers, by functions generic over the backend, for every kind of `Network`.
-//!
-//! The tests of `resnet-backend` include this file by its path.
+//! The parity suite: compares networks with PyTorch on any backend, for `ResNet` and for a custom
+//! `Network`.
 
-// By paths: these hold when the tests of another crate include this file by its own.
-#[path = "suite/state.rs"]
 mod state;
-#[path = "suite/subject.rs"]
 mod subject;
-#[path = "suite/training.rs"]
 mod training;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{FloatDType, Tensor, TensorData};
@@ -19,13 +14,14 @@ use resnet_core::{Network, Outputs, ResNet, ResNetConfig};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::keyed;
+use crate::{keyed, relative_error, workspace};
 
-pub(crate) use self::state::state;
+pub use self::state::state;
 use self::subject::{Headed, Subject};
-pub(crate) use self::training::training;
+pub use self::training::training;
 
-/// Hands the names of `cases.json` to a macro that makes a test of each.
+/// Passes the names of `cases.json` to a macro that makes a test of each.
+#[macro_export]
 macro_rules! every_case {
     ($tests:ident) => {
         $tests! {
@@ -40,55 +36,52 @@ macro_rules! every_case {
         }
     };
 }
-pub(crate) use every_case;
 
-pub(crate) fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../resnet-core/tests/fixtures")
-        .join(path)
+/// Returns the path of a fixture of resnet-core.
+pub fn fixture(path: &str) -> PathBuf {
+    workspace("resnet-core/tests/fixtures").join(path)
 }
 
-pub(crate) fn json(path: &str) -> Value {
+/// Reads a JSON fixture of resnet-core.
+///
+/// # Panics
+///
+/// Panics if the file is missing or not JSON.
+pub fn json(path: &str) -> Value {
     let text = std::fs::read_to_string(fixture(path)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-pub(crate) fn cases() -> Vec<Value> {
+/// Reads `parity/cases.json`: name, architecture, seed, input and results of PyTorch.
+///
+/// # Panics
+///
+/// Panics if the file is missing or not a list.
+pub fn cases() -> Vec<Value> {
     serde_json::from_value(json("parity/cases.json")).unwrap()
-}
-
-/// The largest difference over the largest expected magnitude.
-fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    assert!(found.iter().all(|value| value.is_finite()));
-    let largest = expected
-        .iter()
-        .fold(0.0_f32, |max, value| max.max(value.abs()));
-    let difference = found
-        .iter()
-        .zip(expected)
-        .fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
-    difference / largest
 }
 
 fn floats(data: TensorData) -> Vec<f32> {
     data.to_vec().unwrap()
 }
 
-fn expected(case: &str) -> HashMap<String, Vec<f32>> {
+/// Reads PyTorch's outputs of a case by name: `logits`, `embedding`, and the channel means of each
+/// stage.
+///
+/// # Panics
+///
+/// Panics if `parity/expected.safetensors` lacks the case.
+pub fn expected(case: &str) -> HashMap<String, Vec<f32>> {
     let bytes = std::fs::read(fixture("parity/expected.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let prefix = format!("{case}/");
     let of_case = tensors.iter().filter_map(|(key, view)| {
-        let values = view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        Some((
-            key.strip_prefix(&format!("{case}/"))?.to_string(),
-            values.collect(),
-        ))
+        let output = key.strip_prefix(&prefix)?;
+        Some((output.to_string(), crate::floats(view.data())))
     });
-    of_case.collect()
+    let of_case: HashMap<_, _> = of_case.collect();
+    assert!(!of_case.is_empty(), "no outputs of {case}");
+    of_case
 }
 
 fn check<B: Backend>(
@@ -118,7 +111,12 @@ fn check<B: Backend>(
     }
 }
 
-pub(crate) fn config_of(case: &Value) -> ResNetConfig {
+/// Returns the config of a case.
+///
+/// # Panics
+///
+/// Panics if the case names no architecture.
+pub fn config_of(case: &Value) -> ResNetConfig {
     let mut config = ResNetConfig::named(case["arch"].as_str().unwrap()).unwrap();
     let number = |key: &str| case[key].as_u64().map(|n| n as usize);
     if let Some(stride) = number("output_stride") {
@@ -138,9 +136,13 @@ fn check_parameters<B: Backend>(model: &impl Network<B>, case: &Value) {
     assert_eq!(model.num_parameters() as u64, parameters);
 }
 
-/// Logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused. A network of a
-/// user's with the same layers gives the same logits.
-pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
+/// Checks logits, embedding, stage means and shapes of a case of `cases.json`, plain and fused. Small
+/// cases also check the logits of a custom `Network` with the same layers.
+///
+/// # Panics
+///
+/// Panics if an error exceeds `tolerance` times the largest expected magnitude.
+pub fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
     let cases = cases();
     let case = cases.iter().find(|case| case["name"] == name).unwrap();
     let config = config_of(case);
@@ -184,7 +186,7 @@ pub(crate) fn case<B: Backend>(name: &str, device: &B::Device, tolerance: f32) {
         tolerance,
     );
 
-    // With the large ones it would only take longer.
+    // Large networks would only take longer.
     if model_is_small {
         let model = Headed::<B>::keyed(&config, seed, device);
         check_parameters(&model, case);
@@ -205,12 +207,13 @@ fn check_logits<B: Backend, N: Subject<B>>(
     );
 }
 
-/// The relative error of the logits of a case in another float type, folded before; none where the device lacks it.
-pub(crate) fn error_in<B: Backend>(
-    name: &str,
-    dtype: FloatDType,
-    device: &B::Device,
-) -> Option<f32> {
+/// Returns the relative error of the logits of a fused network in another float type, or `None` if
+/// the device does not support the type.
+///
+/// # Panics
+///
+/// Panics if `cases.json` lacks the case.
+pub fn error_in<B: Backend>(name: &str, dtype: FloatDType, device: &B::Device) -> Option<f32> {
     let cases = cases();
     let case = cases.iter().find(|case| case["name"] == name).unwrap();
     let seed = case["seed"].as_u64().unwrap();

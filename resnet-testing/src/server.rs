@@ -1,6 +1,4 @@
-//! A web server that does what a script says, one thread and one request a connection.
-
-#![allow(dead_code, reason = "the tests of resnet-infer use a part of it")]
+//! A web server that runs a script for each request, with one thread and one request per connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -8,36 +6,44 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// The head of a request.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path with the query.
+    pub path: String,
+    /// Names and values, in the order sent.
+    pub headers: Vec<(String, String)>,
     /// How many requests came before.
-    pub(super) number: usize,
+    pub number: usize,
 }
 
 impl Request {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    /// Returns the value of a header, whose name is not case-sensitive.
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(&found.1)
     }
 
-    pub(super) fn start(&self) -> Option<usize> {
+    /// Returns the first byte of a range that is open to the end.
+    pub fn start(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse().ok()
     }
 }
 
-pub(super) struct Reply {
+/// The answer to one request, sent piece by piece.
+pub struct Reply {
     stream: TcpStream,
     sent: Arc<Mutex<Vec<usize>>>,
     number: usize,
 }
 
 impl Reply {
-    pub(super) fn head(&mut self, status: &str, headers: &[(&str, &str)]) {
+    /// Sends the status line and the headers.
+    pub fn head(&mut self, status: &str, headers: &[(&str, &str)]) {
         let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
@@ -45,8 +51,8 @@ impl Reply {
         let _ = self.stream.write_all(format!("{head}\r\n").as_bytes());
     }
 
-    /// Whether the other side still listens.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+    /// Sends content. Returns whether the client still receives.
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
         let listens = self.stream.write_all(bytes).is_ok();
         if listens {
             self.sent.lock().unwrap()[self.number] += bytes.len();
@@ -54,13 +60,14 @@ impl Reply {
         listens
     }
 
-    pub(super) fn ok(&mut self, content: &[u8]) {
+    /// Sends the whole content.
+    pub fn ok(&mut self, content: &[u8]) {
         self.head("200 OK", &[("Content-Length", &content.len().to_string())]);
         self.send(content);
     }
 
-    /// Announces the rest from the first byte asked for, and sends this much of it.
-    pub(super) fn some(&mut self, request: &Request, content: &[u8], count: usize) {
+    /// Announces the content from the first requested byte on, and sends at most `count` bytes of it.
+    pub fn some(&mut self, request: &Request, content: &[u8], count: usize) {
         let Some(start) = request.start() else {
             self.head("200 OK", &[("Content-Length", &content.len().to_string())]);
             self.send(&content[..count.min(content.len())]);
@@ -78,25 +85,33 @@ impl Reply {
         self.send(&content[start..(start + count).min(length)]);
     }
 
-    pub(super) fn file(&mut self, request: &Request, content: &[u8]) {
+    /// Sends the content from the first requested byte on.
+    pub fn file(&mut self, request: &Request, content: &[u8]) {
         self.some(request, content, content.len());
     }
 
-    /// Sends nothing more until the other side leaves.
-    pub(super) fn stall(&mut self) {
+    /// Sends nothing more until the client disconnects.
+    pub fn stall(&mut self) {
         let _ = self.stream.read(&mut [0; 1]);
     }
 }
 
+/// A server on a free port of this machine, until the process ends.
 #[derive(Clone)]
-pub(super) struct Server {
-    pub(super) url: String,
+pub struct Server {
+    /// The address, without a slash at the end.
+    pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
     sent: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Server {
-    pub(super) fn new(script: impl Fn(&Request, &mut Reply) + Send + Sync + 'static) -> Self {
+    /// Starts a server that runs the script for each request.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no port is free.
+    pub fn new(script: impl Fn(&Request, &mut Reply) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Self {
@@ -114,8 +129,8 @@ impl Server {
         server
     }
 
-    /// Has this one file, under every name.
-    pub(super) fn with_file(content: &[u8]) -> Self {
+    /// Starts a server that sends this content for every path.
+    pub fn with_file(content: &[u8]) -> Self {
         let content = content.to_vec();
         Self::new(move |request, reply| reply.file(request, &content))
     }
@@ -139,27 +154,38 @@ impl Server {
         };
         script(&request, &mut reply);
         let _ = reply.stream.shutdown(Shutdown::Write);
-        // So that what was sent arrives, and is not cut off by a reset.
+        // Waits for the client, because a reset would discard sent bytes.
         let _ = reply.stream.set_read_timeout(Some(Duration::from_secs(5)));
         let _ = reply.stream.read(&mut [0; 1]);
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    /// Returns the requests so far.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a script has panicked.
+    pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    pub(super) fn gets(&self) -> Vec<Request> {
+    /// Returns the GET requests so far.
+    pub fn gets(&self) -> Vec<Request> {
         let all = self.requests().into_iter();
         all.filter(|request| request.method == "GET").collect()
     }
 
-    /// Bytes of content sent for each request.
-    pub(super) fn sent(&self) -> Vec<usize> {
+    /// Returns the bytes of content sent for each request.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a script has panicked.
+    pub fn sent(&self) -> Vec<usize> {
         self.sent.lock().unwrap().clone()
     }
 }
 
-pub(super) fn read_head(stream: &TcpStream) -> Option<Request> {
+/// Reads the head of a request. Returns `None` if the client disconnects before its end.
+pub fn read_head(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next()?.ok()?;
     let mut words = first.split(' ');
@@ -181,8 +207,12 @@ pub(super) fn read_head(stream: &TcpStream) -> Option<Request> {
     })
 }
 
-/// Waits for something another thread or process does.
-pub(super) fn until(what: &str, mut happened: impl FnMut() -> bool) {
+/// Waits up to 20 seconds for another thread or process.
+///
+/// # Panics
+///
+/// Panics with `what` if `happened` does not return true in this time.
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
     while !happened() {
         assert!(start.elapsed() < Duration::from_secs(20), "{what}");

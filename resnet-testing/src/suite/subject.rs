@@ -1,4 +1,4 @@
-//! The networks that the suite checks: a `ResNet`, and one of a user's around it.
+//! The networks that the suite checks: a `ResNet`, and a custom `Network` that contains one.
 
 use std::convert::Infallible;
 
@@ -11,17 +11,17 @@ use resnet_core::{LayerGroup, Network, ResNet, ResNetConfig};
 use crate::keyed;
 
 /// A network that the suite can run.
-pub(crate) trait Subject<B: Backend>: Network<B> {
+pub(super) trait Subject<B: Backend>: Network<B> {
     fn build(config: &ResNetConfig, device: &B::Device) -> Self;
 
     fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 2>;
 
-    /// The key of the same entry in PyTorch's network.
+    /// Returns the key of the same entry in PyTorch's network.
     fn torch_key(key: &str) -> &str {
         key
     }
 
-    /// The network with the keyed weights of `seed`.
+    /// Creates the network with the keyed weights of `seed`.
     fn keyed(config: &ResNetConfig, seed: u64, device: &B::Device) -> Self {
         let value = |key: &str, shape: &[usize]| {
             let value = keyed::parameter(seed, Self::torch_key(key), shape);
@@ -42,9 +42,9 @@ impl<B: Backend> Subject<B> for ResNet<B> {
     }
 }
 
-/// The same function as a network of a user's: a headless `ResNet` and a classifier of its own.
+/// A custom `Network` that computes the same: a headless `ResNet` and its own classifier.
 #[derive(Module, Debug)]
-pub(crate) struct Headed<B: Backend> {
+pub(super) struct Headed<B: Backend> {
     backbone: ResNet<B>,
     fc: Linear<B>,
 }

@@ -12,11 +12,16 @@ use resnet_core::{ResNet, ResNetConfig, is_running_stat};
 use serde_json::Value;
 
 use super::{Headed, Subject, floats, json};
-use crate::keyed;
+use crate::{keyed, pairs};
 
-/// One step of SGD with Nesterov's momentum and weight decay on a CIFAR ResNet-20, as `training/step.py` does it: losses,
-/// gradients, and every tensor after it. The network is a `ResNet`, then one of a user's.
-pub(crate) fn training<B: Backend>(device: &B::Device, tolerance: f64) {
+/// Checks one step of SGD with Nesterov momentum and weight decay on a CIFAR ResNet-20, as in
+/// `training/step.py`: losses, gradients, and every tensor after the step. The network is a `ResNet`,
+/// then a custom `Network`.
+///
+/// # Panics
+///
+/// Panics if an error exceeds `tolerance`, relative to the norm of the tensor.
+pub fn training<B: Backend>(device: &B::Device, tolerance: f64) {
     step::<Autodiff<B>, ResNet<Autodiff<B>>>(device, tolerance);
     step::<Autodiff<B>, Headed<Autodiff<B>>>(device, tolerance);
 }
@@ -64,7 +69,7 @@ fn step<B: AutodiffBackend, N: Subject<B> + AutodiffModule<B>>(device: &B::Devic
     check_loss(&loss(&model), &expected["losses"][1]);
 }
 
-/// The largest error of a gradient; every parameter has one.
+/// Returns the largest error of a gradient. Every parameter must have one.
 fn gradients_error<B: AutodiffBackend, N: Subject<B>>(
     model: &N,
     gradients: &GradientsParams,
@@ -83,14 +88,14 @@ fn gradients_error<B: AutodiffBackend, N: Subject<B>>(
         expected.as_object().unwrap().len(),
     ];
     assert_eq!(numbers, [numbers[0]; 3], "parameters and gradients");
-    let pairs = keys.iter().zip(visitor.found);
+    let pairs = pairs(&keys, visitor.found).into_iter();
     pairs.fold(0.0, |worst: f64, (key, gradient)| {
         let key = N::torch_key(key);
         worst.max(digest_error(key, gradient, &expected[key]))
     })
 }
 
-/// The largest error of an entry of the state dict.
+/// Returns the largest error of an entry of the state dict.
 fn state_error<B: Backend, N: Subject<B>>(model: &N, expected: &Value) -> f64 {
     let mut worst = 0.0_f64;
     let mut visited = 0;
@@ -105,7 +110,8 @@ fn state_error<B: Backend, N: Subject<B>>(model: &N, expected: &Value) -> f64 {
     worst
 }
 
-/// The difference of norm and keyed product to those of `training/step.py`, over the norm.
+/// Returns the error of the norm or of the keyed product compared with `training/step.py`, relative
+/// to the norm.
 fn digest_error(key: &str, data: TensorData, expected: &Value) -> f64 {
     let values: Vec<f64> = data.iter().collect();
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
@@ -119,7 +125,7 @@ fn digest_error(key: &str, data: TensorData, expected: &Value) -> f64 {
         / expected_norm
 }
 
-/// The gradients in the order of the parameters, in PyTorch's layout.
+/// Collects the gradients in the order of the parameters, in PyTorch's layout.
 struct Gradients<'a> {
     gradients: &'a GradientsParams,
     found: Vec<TensorData>,

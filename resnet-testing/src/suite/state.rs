@@ -1,4 +1,4 @@
-//! The state dict: what goes in comes out, and an error stops the loading.
+//! The state dict: values survive loading and visiting, and an error stops the loading.
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
@@ -6,8 +6,12 @@ use resnet_core::{ResNet, ResNetConfig};
 use super::{Headed, Subject};
 use crate::keyed;
 
-/// Checks the state dict of a `ResNet` and of a network of a user's.
-pub(crate) fn state<B: Backend>(device: &B::Device) {
+/// Checks the state dict of a `ResNet` and of a custom `Network`.
+///
+/// # Panics
+///
+/// Panics if a value or a key changes, or if an error does not stop the loading.
+pub fn state<B: Backend>(device: &B::Device) {
     let config = ResNetConfig::named("test_resnet").unwrap();
     let state = goes_out_as_it_came_in::<B, ResNet<B>>(&config, device);
     let of_user = goes_out_as_it_came_in::<B, Headed<B>>(&config, device);
@@ -16,7 +20,7 @@ pub(crate) fn state<B: Backend>(device: &B::Device) {
     stops_at_the_first_error::<B, Headed<B>>(&config, device);
 }
 
-/// Returns PyTorch's keys and the shapes.
+/// Returns PyTorch's keys with their shapes.
 fn goes_out_as_it_came_in<B: Backend, N: Subject<B>>(
     config: &ResNetConfig,
     device: &B::Device,
