@@ -1,4 +1,4 @@
-//! The catalogue row of the weights that the feature `embedded` compiles into programs.
+//! The catalog row of the weights that the feature `embedded` compiles into programs.
 
 use resnet_core::Arch;
 use resnet_image::{Filter, IMAGENET_MEAN, IMAGENET_STD, Preprocessing};

@@ -2,7 +2,7 @@
 
 mod activation;
 mod apply;
-mod catalogue;
+mod catalog;
 mod embedded;
 mod export;
 mod fetch;
@@ -18,7 +18,7 @@ mod source;
 
 pub use activation::{OutputActivation, UnknownActivation};
 pub use apply::{Load, LoadError, LoadHint, Mismatch, Report};
-pub use catalogue::{Accuracy, Id, License, Source, UnknownWeights, Weights, ids};
+pub use catalog::{Accuracy, Id, License, Source, UnknownWeights, Weights, ids};
 pub use export::{FloatType, Save, SaveError, UnknownFloatType, save};
 #[cfg(feature = "progress")]
 pub use fetch::Bar;

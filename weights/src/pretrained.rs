@@ -19,7 +19,7 @@ pub struct Pretrained<B: Backend> {
     pub preprocessing: Preprocessing,
     /// The loaded, fresh and adapted tensors.
     pub report: Report,
-    /// The row of the catalogue.
+    /// The row of the catalog.
     pub weights: Weights,
     /// The path of the file, or `None` for embedded weights.
     pub file: Option<PathBuf>,

@@ -67,7 +67,7 @@ pub struct Described {
     pub config: ResNetConfig,
     /// The preprocessing of input images.
     pub preprocessing: Preprocessing,
-    /// The row of the catalogue, for published weights.
+    /// The row of the catalog, for published weights.
     pub weights: Option<Weights>,
 }
 
@@ -99,7 +99,7 @@ impl ModelSource {
         Self::new(Origin::Name(name.into()))
     }
 
-    /// Creates a source for a row of the catalogue, or for your own [`Weights`].
+    /// Creates a source for a row of the catalog, or for your own [`Weights`].
     pub fn weights(weights: Weights) -> Self {
         Self::new(Origin::Weights(Box::new(weights)))
     }

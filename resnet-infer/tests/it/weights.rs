@@ -454,12 +454,12 @@ fn an_onnx_file_is_a_checkpoint() {
 fn the_list_shows_every_set_and_the_book_has_it() {
     let text = stdout(&crate::run(["weights", "list"]).success());
     assert_eq!(text.lines().count(), 1 + Weights::all().len());
-    let page = std::fs::read_to_string(crate::fixture("docs/src/catalogue.md")).unwrap();
+    let page = std::fs::read_to_string(crate::fixture("docs/src/catalog.md")).unwrap();
     let (_, table) = page.split_once("```text\n").unwrap();
     let (table, _) = table.split_once("```").unwrap();
     assert_eq!(
         table, text,
-        "put the output of `weights list` into docs/src/catalogue.md"
+        "put the output of `weights list` into docs/src/catalog.md"
     );
 
     let json = stdout(&crate::run(["weights", "list", "resnet50d.*", "--json"]).success());

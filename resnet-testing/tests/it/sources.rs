@@ -141,7 +141,7 @@ fn code_that_can_panic_is_listed() {
         // An earlier step panicked: `# Panics`.
         "resnet-train/src/trainer.rs",
         // The table is part of the program, and tests read all of it.
-        "weights/src/catalogue/table.rs",
+        "weights/src/catalog/table.rs",
         // The caller resolves names before.
         "weights/src/source/resolve.rs",
     ];

@@ -7,7 +7,7 @@ use super::digest::{Pin, sha256};
 use crate::{Source, Weights};
 
 impl Weights {
-    /// Returns the published weights in a file whose name and SHA-256 match the catalogue. Files of
+    /// Returns the published weights in a file whose name and SHA-256 match the catalog. Files of
     /// the hub are not recognized, because they all have the same name.
     pub fn of_file(path: impl AsRef<Path>) -> Option<&'static Self> {
         let path = path.as_ref();

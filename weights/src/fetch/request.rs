@@ -18,14 +18,14 @@ pub(super) struct FileRequest {
 pub(super) enum Place {
     /// The program itself.
     Program,
-    /// A web server; the catalogue states the hash.
+    /// A web server; the catalog states the hash.
     Url { url: String, pin: Pin },
     /// A repository of the Hugging Face hub, which states the hash.
     Hub { repo: String, file: String },
 }
 
 impl FileRequest {
-    /// Returns a request for each place that publishes the weights, in the order of the catalogue.
+    /// Returns a request for each place that publishes the weights, in the order of the catalog.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl FileRequest {
         FetchError::Embedded { id }
     }
 
-    /// Returns the hash in the catalogue.
+    /// Returns the hash in the catalog.
     pub(super) fn pin(&self) -> Option<&Pin> {
         match &self.place {
             Place::Url { pin, .. } => Some(pin),

@@ -8,7 +8,7 @@ use super::{Classes, ModelSource, Origin, Resolved, SourceError, default_preproc
 use crate::{Checkpoint, Fetch, Labels, ReadError, Weights};
 
 impl ModelSource {
-    /// Returns the row of the catalogue, if the source is a published one.
+    /// Returns the row of the catalog, if the source is a published one.
     pub(super) fn published(&self) -> Result<Option<Weights>, SourceError> {
         Ok(match &self.origin {
             Origin::Name(name) => Some(Weights::named(name)?.clone()),
@@ -86,7 +86,7 @@ impl ModelSource {
         }
     }
 
-    /// Resolves a checkpoint that is not in the catalogue.
+    /// Resolves a checkpoint that is not in the catalog.
     pub(super) fn resolve_file(mut self) -> Result<Resolved, SourceError> {
         let (opened, file) = match &mut self.origin {
             Origin::Bytes { name, bytes } => {

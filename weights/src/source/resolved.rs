@@ -24,7 +24,7 @@ pub struct Resolved {
     pub labels: Labels,
     /// The function that turns logits into probabilities.
     pub activation: OutputActivation,
-    /// The row of the catalogue, for published weights.
+    /// The row of the catalog, for published weights.
     pub weights: Option<Weights>,
     /// The file, unless the weights are in memory.
     pub file: Option<PathBuf>,

@@ -63,7 +63,7 @@ impl File {
         Self { layout, content }
     }
 
-    /// Returns the row of the catalogue. The hash in a publisher's file name is replaced by the
+    /// Returns the row of the catalog. The hash in a publisher's file name is replaced by the
     /// hash of this file.
     fn weights(&self) -> Weights {
         let mut weights = Weights::named(&self.layout.id).unwrap().clone();
@@ -76,7 +76,7 @@ impl File {
         weights
     }
 
-    /// Starts a server that has the file at the place that the catalogue states, on the hub or on a
+    /// Starts a server that has the file at the place that the catalog states, on the hub or on a
     /// mirror.
     fn serve(self) -> Server {
         let hub = format!("/timm/{}/resolve/main/model.safetensors", self.layout.id);

@@ -2,7 +2,7 @@
 
 mod apply;
 mod cases;
-mod catalogue;
+mod catalog;
 mod export;
 mod families;
 #[cfg(feature = "download")]

@@ -16,7 +16,7 @@ fn keyed_test_resnet() -> ResNet<Flex> {
     keyed::fill(Arch::TestResNet.config().init(&Default::default()), 7)
 }
 
-/// Returns a file of the smallest network in the catalogue.
+/// Returns a file of the smallest network in the catalog.
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test_resnet.safetensors");

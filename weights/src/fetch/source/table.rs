@@ -99,7 +99,7 @@ mod tests {
         Settings::new(lookup).unwrap()
     }
 
-    /// Returns requests like the catalogue's for timm's weights: the hub first, then the publisher.
+    /// Returns requests like the catalog's for timm's weights: the hub first, then the publisher.
     fn requests() -> Vec<FileRequest> {
         let hub = Source::Hub {
             repo: "timm/net".into(),

@@ -1,4 +1,4 @@
-//! Checks every row of the catalogue, and the names of weights.
+//! Checks every row of the catalog, and the names of weights.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ fn ids_names_and_files_are_unique() {
 #[test]
 fn every_constant_names_a_row() {
     // Removes the line breaks of rustfmt.
-    let constants = include_str!("../../src/catalogue/ids.rs").replace("=\n    ", "= ");
+    let constants = include_str!("../../src/catalog/ids.rs").replace("=\n    ", "= ");
     let written: Vec<_> = constants
         .lines()
         .filter_map(|line| line.strip_prefix("pub const "))

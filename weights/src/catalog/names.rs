@@ -6,7 +6,7 @@ use resnet_core::Arch;
 
 use super::Weights;
 
-/// The id of pretrained weights in the catalogue: a constant of [`ids`](super::ids).
+/// The id of pretrained weights in the catalog: a constant of [`ids`](super::ids).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id(pub(super) &'static str);
 

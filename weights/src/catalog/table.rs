@@ -1,4 +1,4 @@
-//! Parses `catalogue.csv` once.
+//! Parses `catalog.csv` once.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::{Accuracy, License, Source, Weights};
 use crate::embedded;
 
 static ALL: LazyLock<Vec<Weights>> = LazyLock::new(|| {
-    let table = include_str!("../../catalogue/catalogue.csv");
+    let table = include_str!("../../catalog/catalog.csv");
     let mut all = read(table).expect("the table is tested");
     all.push(embedded::row());
     all

@@ -1,4 +1,4 @@
-//! A row of the catalogue.
+//! A row of the catalog.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::Labels;
 
 /// Published pretrained weights: network, accuracy, license and sources.
 ///
-/// [`Weights::all`] returns the catalogue. A value that you build yourself works with the same
+/// [`Weights::all`] returns the catalog. A value that you build yourself works with the same
 /// functions.
 ///
 /// ```
