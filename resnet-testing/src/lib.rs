@@ -1,5 +1,6 @@
 //! Test helpers that several crates share.
 //!
+//! - [`help`]: snapshots of help texts.
 //! - [`keyed`]: weights and images generated from a seed, equal to those of the Python scripts
 //!   beside the fixtures.
 //! - [`suite`]: the parity suite against PyTorch, generic over the backend.
@@ -13,6 +14,7 @@
     reason = "measured values, shown with `--nocapture`"
 )]
 
+pub mod help;
 pub mod keyed;
 pub mod server;
 pub mod suite;

@@ -11,6 +11,7 @@ mod channels;
 mod classify;
 mod compare;
 mod evaluate;
+mod help;
 mod inputs;
 mod library;
 mod look;

@@ -8,6 +8,7 @@ mod burn_optimizers;
 mod checkpoints;
 mod command;
 mod fit;
+mod help;
 mod losses;
 mod own_network;
 mod probe;
