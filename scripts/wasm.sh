@@ -19,7 +19,7 @@ cargo check -p resnet-infer --lib --no-default-features --features embedded --ta
 
 command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
 folder=resnet-infer/tests/wasm
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/wasm"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"
 cargo build --release --manifest-path "$folder/Cargo.toml"
 photo=resnet-infer/sample/chelsea.png
