@@ -22,7 +22,7 @@ use crate::dataset::{DataError, Dataset, Sample, SampleLabels, Source};
 /// use resnet_data::{DataLoader, Dataset, ImageSource, SampleLabels};
 /// use resnet_image::{Channels, Pixels, Preprocessing, RgbImage};
 ///
-/// Images of one gray each: dark images are class 0, bright images class 1.
+/// // Images of one gray each: dark images are class 0, bright images class 1.
 /// struct Grays(Vec<u8>);
 ///
 /// impl ImageSource for Grays {

@@ -25,12 +25,12 @@ use crate::{Checkpoint, InferError, ReadError};
 /// let checkpoint = Checkpoint::open(file)?;
 /// let config = ResNetConfig::named("cifar_resnet20")?;
 ///
-/// Strict: the keys of the file and of the network must be the same.
+/// // Strict: the keys of the file and of the network must be the same.
 /// let model: ResNet<Flex> = config.init(&Default::default());
 /// let (model, report) = Load::default().apply(model, &checkpoint)?;
 /// assert_eq!(report.loaded, 97);
 ///
-/// Three custom classes: loads the backbone, keeps the fresh classifier.
+/// // Three custom classes: loads the backbone, keeps the fresh classifier.
 /// let model: ResNet<Flex> = config.with_num_classes(3).init(&Default::default());
 /// let (model, report) = Load::default().allow_other_classes().apply(model, &checkpoint)?;
 /// assert_eq!(report.fresh, ["fc.weight", "fc.bias"]);

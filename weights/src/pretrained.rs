@@ -59,7 +59,7 @@ pub fn pretrained<B: Backend>(
 /// use burn::backend::Flex;
 /// use resnet_weights::{PretrainedBuilder, ids};
 ///
-/// Three custom classes, one input channel, and a last feature map at 1/16 of the image size.
+/// // Three custom classes, one input channel, and a last feature map at 1/16 of the image size.
 /// let resnet = PretrainedBuilder::named(ids::RESNET50D_RA2_IN1K)?
 ///     .with_classes(3)
 ///     .with_in_channels(1)

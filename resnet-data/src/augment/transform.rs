@@ -16,7 +16,7 @@ use crate::random::{For, random};
 /// use resnet_data::{Augment, DataLoader, Dataset, Transform};
 /// use resnet_image::{Pixels, Preprocessing};
 ///
-/// Turns half of the images upside down.
+/// // Turns half of the images upside down.
 /// struct UpsideDown;
 ///
 /// impl Transform for UpsideDown {

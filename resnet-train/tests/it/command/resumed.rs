@@ -57,7 +57,7 @@ fn an_overflow_after_a_resume_names_the_training_state() {
     );
     assert!(
         message.contains("error: resumed from `run/last.checkpoint`: validation: ")
-            && message.contains("holds infinities or NaN"),
+            && message.contains("expected finite logits, found inf or NaN"),
         "{message}"
     );
 }

@@ -129,8 +129,8 @@ fn a_hub_without_hashes_is_an_error() {
         error.replace(&server.url, "HUB"),
         format!(
             "`net.test`: not on this machine, and cannot be downloaded: HUB{PATH}: states no sha256 of the file, expected \
-             it in `X-Linked-Etag`; check the network and `HTTPS_PROXY` and repeat (a download cut short goes on where \
-             it stopped), or get https://huggingface.co{PATH} by hand and put it at `/cache/net.test.safetensors`"
+             it in `X-Linked-Etag`; check the network and `HTTPS_PROXY` and repeat (an interrupted download \
+             resumes), or get https://huggingface.co{PATH} by hand and put it at `/cache/net.test.safetensors`"
         )
     );
     assert_eq!(server.gets().len(), 0);
