@@ -36,8 +36,8 @@ pub struct Epilogue {
     pub scale: Option<FlexTensor>,
     /// Bias per channel, `[out]`.
     pub bias: Option<FlexTensor>,
-    /// Residual, with the shape of the output. The output reuses its memory if no other tensor
-    /// shares it.
+    /// Residual, with the shape of the output. If no other tensor shares its memory, the output is
+    /// written there.
     pub residual: Option<FlexTensor>,
     /// Whether to apply a ReLU.
     pub relu: bool,

@@ -16,7 +16,8 @@ pub(crate) enum For {
     Transform,
 }
 
-/// Creates the generator for one use at one place, such as a sample of an epoch.
+/// Creates a random generator for one purpose and one place. For example, the place can be a sample
+/// within an epoch.
 pub(crate) fn random(seed: u64, what: For, place: [u64; 2]) -> Random {
     let words = [seed, what as u64, place[0], place[1]];
     Random::seed_from_u64(

@@ -247,8 +247,8 @@ mod tests {
     fn multi_label_classes_are_predicted_independently() {
         let mut scores = Scores::new(3);
         let three = 3.0_f32.ln();
-        // Probabilities 3/4, 1/2 (not above the threshold) and 1/4 for an image with the first two
-        // classes.
+        // An image of classes 0 and 1. The network predicts 3/4, 1/2 (not above the threshold) and
+        // 1/4.
         let (predicted, confidence) = scores.add_several(&[three, 0.0, -three], &[0, 1]);
         assert_eq!(predicted, 0);
         assert!((confidence - 0.75).abs() < 1e-6);

@@ -1,4 +1,4 @@
-//! Deterministic values, equal to those of `keyed.py`: each depends on a seed, a key and an index.
+//! Deterministic values, the same as in `keyed.py`. Each depends on a seed, a key and an index.
 
 use std::convert::Infallible;
 
@@ -24,7 +24,7 @@ pub fn uniform(seed: u64, key: &str, count: usize) -> impl Iterator<Item = f64> 
     })
 }
 
-/// Returns the entry `key` of the state dict, with the usual magnitude of its kind.
+/// Returns values for the state dict entry `key`. Their range depends on the kind of the entry.
 ///
 /// # Panics
 ///
@@ -57,7 +57,7 @@ pub fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> T
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Returns the network with the keyed weights of `seed`.
+/// Returns the network with weights generated from `seed`.
 pub fn fill<B: Backend>(model: ResNet<B>, seed: u64) -> ResNet<B> {
     let filled =
         model.load_state(|key, shape| Ok::<_, Infallible>(Some(parameter(seed, key, shape))));

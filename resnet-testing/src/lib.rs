@@ -1,8 +1,8 @@
 //! Test helpers that several crates share.
 //!
 //! - [`help`]: snapshots of help texts.
-//! - [`keyed`]: weights and images generated from a seed, equal to those of the Python scripts
-//!   beside the fixtures.
+//! - [`keyed`]: weights and images generated from a seed, the same as in the Python scripts next to
+//!   the fixtures.
 //! - [`suite`]: the parity suite against PyTorch, generic over the backend.
 //! - [`server`]: a web server that runs a script for each request.
 //! - Functions of this module: paths, and comparisons that fail on lists of different lengths.
@@ -30,7 +30,7 @@ pub fn workspace(path: impl AsRef<Path>) -> PathBuf {
 /// Returns the path of a test file that is not in the repository: a trained CIFAR-10 network or a
 /// photograph.
 ///
-/// Mark a test that needs one as `#[ignore = "needs RESNET_TEST_DATA"]`. Run it with
+/// Mark a test that needs one of these files as `#[ignore = "needs RESNET_TEST_DATA"]`. Run it with
 /// `cargo test -- --include-ignored`.
 ///
 /// # Panics

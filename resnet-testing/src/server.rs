@@ -1,4 +1,4 @@
-//! A web server that runs a script for each request, with one thread and one request per connection.
+//! A web server that runs a script for each request. Each connection has one thread and one request.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,19 +15,19 @@ pub struct Request {
     pub path: String,
     /// Names and values, in the order sent.
     pub headers: Vec<(String, String)>,
-    /// How many requests came before.
+    /// Number of earlier requests.
     pub number: usize,
 }
 
 impl Request {
-    /// Returns the value of a header, whose name is not case-sensitive.
+    /// Returns the value of a header. The name is case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(&found.1)
     }
 
-    /// Returns the first byte of a range that is open to the end.
+    /// Returns the start of the requested range, or `None` if the request has no `Range: bytes=N-`.
     pub fn start(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse().ok()
@@ -66,7 +66,8 @@ impl Reply {
         self.send(content);
     }
 
-    /// Announces the content from the first requested byte on, and sends at most `count` bytes of it.
+    /// Sends the headers for the content from the first requested byte on, and at most `count` bytes
+    /// of the content.
     pub fn some(&mut self, request: &Request, content: &[u8], count: usize) {
         let Some(start) = request.start() else {
             self.head("200 OK", &[("Content-Length", &content.len().to_string())]);

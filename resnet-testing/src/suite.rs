@@ -20,7 +20,7 @@ pub use self::state::state;
 use self::subject::{Headed, Subject};
 pub use self::training::training;
 
-/// Passes the names of `cases.json` to a macro that makes a test of each.
+/// Passes the names in `cases.json` to a macro that creates one test per name.
 #[macro_export]
 macro_rules! every_case {
     ($tests:ident) => {

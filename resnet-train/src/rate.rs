@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn the_suggestion_is_where_the_loss_falls_fastest() {
-        // Over the logarithm of the rate: flat, a fall around 1e-2, flat, a rise.
+        // The loss over the logarithm of the rate is flat, falls around 1e-2, is flat again, then
+        // rises.
         let loss = |x: f64| -1.0 / (1.0 + (-4.0 * (x + 2.0)).exp()) + (x + 0.5).max(0.0).powi(2);
         let rates = (0..100).map(|i| -6.0 + 0.06 * f64::from(i));
         let points = rates.map(|x| (10.0_f64.powf(x), 2.0 + loss(x))).collect();

@@ -110,8 +110,8 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be read or does not fit. The report lists every wrong
-    /// key.
+    /// Returns an error if the file cannot be read or does not match the network. The report in the
+    /// error lists every wrong key.
     pub fn apply<B: Backend, N: Network<B>>(
         self,
         model: N,

@@ -1,4 +1,4 @@
-//! The state dict: values survive loading and visiting, and an error stops the loading.
+//! Checks of the state dict: visiting returns the loaded values, and an error stops the loading.
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
@@ -13,15 +13,15 @@ use crate::keyed;
 /// Panics if a value or a key changes, or if an error does not stop the loading.
 pub fn state<B: Backend>(device: &B::Device) {
     let config = ResNetConfig::named("test_resnet").unwrap();
-    let state = goes_out_as_it_came_in::<B, ResNet<B>>(&config, device);
-    let of_user = goes_out_as_it_came_in::<B, Headed<B>>(&config, device);
+    let state = check_round_trip::<B, ResNet<B>>(&config, device);
+    let of_user = check_round_trip::<B, Headed<B>>(&config, device);
     assert_eq!(of_user, state);
-    stops_at_the_first_error::<B, ResNet<B>>(&config, device);
-    stops_at_the_first_error::<B, Headed<B>>(&config, device);
+    check_first_error::<B, ResNet<B>>(&config, device);
+    check_first_error::<B, Headed<B>>(&config, device);
 }
 
-/// Returns PyTorch's keys with their shapes.
-fn goes_out_as_it_came_in<B: Backend, N: Subject<B>>(
+/// Checks that visiting returns the loaded values. Returns PyTorch's keys with their shapes.
+fn check_round_trip<B: Backend, N: Subject<B>>(
     config: &ResNetConfig,
     device: &B::Device,
 ) -> Vec<(String, Vec<usize>)> {
@@ -41,7 +41,7 @@ fn goes_out_as_it_came_in<B: Backend, N: Subject<B>>(
     in_torch.collect()
 }
 
-fn stops_at_the_first_error<B: Backend, N: Subject<B>>(config: &ResNetConfig, device: &B::Device) {
+fn check_first_error<B: Backend, N: Subject<B>>(config: &ResNetConfig, device: &B::Device) {
     let model = N::build(config, device);
     let second = model.state_shapes()[1].0.clone();
     let mut asked = 0;

@@ -16,12 +16,12 @@ pub(super) trait Subject<B: Backend>: Network<B> {
 
     fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 2>;
 
-    /// Returns the key of the same entry in PyTorch's network.
+    /// Returns PyTorch's key for an entry of this network.
     fn torch_key(key: &str) -> &str {
         key
     }
 
-    /// Creates the network with the keyed weights of `seed`.
+    /// Creates the network with weights generated from `seed`.
     fn keyed(config: &ResNetConfig, seed: u64, device: &B::Device) -> Self {
         let value = |key: &str, shape: &[usize]| {
             let value = keyed::parameter(seed, Self::torch_key(key), shape);
@@ -42,7 +42,8 @@ impl<B: Backend> Subject<B> for ResNet<B> {
     }
 }
 
-/// A custom `Network` that computes the same: a headless `ResNet` and its own classifier.
+/// A custom `Network` with the same outputs: a `ResNet` without a classifier, and its own
+/// classifier.
 #[derive(Module, Debug)]
 pub(super) struct Headed<B: Backend> {
     backbone: ResNet<B>,

@@ -1,4 +1,4 @@
-//! A step of training: losses, gradients, and every tensor after it.
+//! Checks of a training step: losses, gradients, and the state dict after the step.
 
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};

@@ -1,4 +1,4 @@
-//! Tests which crate depends on which.
+//! Tests of the dependencies between crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,11 +32,11 @@ fn feature(package: &Value, feature: &str) -> Names {
         .collect()
 }
 
-/// The arrows of a crate in the diagram of `ARCHITECTURE.md`.
+/// The dependencies of a crate, according to the diagram in `ARCHITECTURE.md`.
 #[derive(Default)]
 struct Arrows {
     always: Names,
-    /// By feature.
+    /// Dependencies that a feature adds, by feature.
     optional: BTreeMap<String, Names>,
 }
 
@@ -67,7 +67,7 @@ fn diagram() -> BTreeMap<String, Arrows> {
 }
 
 #[test]
-fn the_arrows_of_the_diagram_are_all_there_are() {
+fn the_diagram_shows_every_dependency() {
     let mut diagram = diagram();
     for package in packages() {
         let name = name(&package);
@@ -167,7 +167,8 @@ fn tree(krate: &str, features: &[&str]) -> Names {
     lines.map(String::from).collect()
 }
 
-/// A dependency can enable an optional dependency through one of its features.
+/// Checks the whole dependency tree: a dependency can enable optional dependencies through its
+/// features.
 #[test]
 fn libraries_without_cli_have_no_command_dependencies() {
     for krate in ["resnet-infer", "resnet-train"] {
@@ -229,7 +230,7 @@ fn only_the_backend_crate_names_backends() {
 }
 
 #[test]
-fn resnet_files_depends_on_no_other_crate_here() {
+fn resnet_files_depends_only_on_tempfile() {
     let packages = packages();
     let files = packages
         .iter()
@@ -242,7 +243,7 @@ fn resnet_files_depends_on_no_other_crate_here() {
 
 /// The lints of the workspace deny unsafe code. Every crate but resnet-cpu inherits them.
 #[test]
-fn only_resnet_cpu_has_lints_of_its_own() {
+fn only_resnet_cpu_has_its_own_lints() {
     let manifest = fs::read_to_string(workspace("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""));
     let mut own = Names::new();

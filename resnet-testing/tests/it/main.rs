@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// Returns whether the code has one of these words, not as a part of a longer name.
+    /// Returns whether the code contains one of these words. Parts of longer names do not count.
     fn has(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.has_word(word))
     }
@@ -98,7 +98,7 @@ fn rust_files(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Returns the sources below `src` of all packages but this one, which panics on purpose.
+/// Returns the sources below `src` of all packages except this one, whose helpers panic.
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     for package in packages() {

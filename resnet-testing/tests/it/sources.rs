@@ -1,10 +1,11 @@
-//! Scans the sources for what only some files may do.
+//! Scans the sources for operations that are allowed only in listed files.
 
 use std::collections::BTreeSet;
 
 use crate::{Source, rust_files, sources};
 
-/// Asserts that only files below `places` have one of these words, and that each place has one.
+/// Asserts that only files below `places` contain one of these words, and that each place contains
+/// one.
 fn only_in(words: &[&str], places: &[&str]) {
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for source in sources() {
@@ -29,7 +30,7 @@ fn only_in(words: &[&str], places: &[&str]) {
 }
 
 #[test]
-fn words_are_found_as_words() {
+fn only_whole_words_are_found() {
     let source = Source {
         path: "x.rs".into(),
         code: "let is_unsafe = unsafe_code; a.unwrap_or(1); std::println!(\"\")".into(),
@@ -96,7 +97,7 @@ fn only_commands_write_to_standard_output() {
     );
 }
 
-/// Each place has a reason.
+/// The comment above each place states why its code can panic.
 #[test]
 fn code_that_can_panic_is_listed() {
     let words = [
@@ -140,9 +141,9 @@ fn code_that_can_panic_is_listed() {
         "resnet-train/src/loss.rs",
         // An earlier step panicked: `# Panics`.
         "resnet-train/src/trainer.rs",
-        // The table is part of the program, and tests read all of it.
+        // The program contains the table, and tests read every row.
         "weights/src/catalog/table.rs",
-        // The caller resolves names before.
+        // The caller has already resolved the name.
         "weights/src/source/resolve.rs",
     ];
     only_in(&words, &places);
@@ -181,7 +182,7 @@ fn files_are_written_in_three_places() {
     );
 }
 
-/// `resnet-infer bench` starts itself. Nothing else starts a program or loads a library.
+/// `resnet-infer bench` starts itself. No other code starts a program or loads a library.
 #[test]
 fn only_bench_starts_a_process() {
     only_in(

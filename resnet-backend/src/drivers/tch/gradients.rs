@@ -31,8 +31,8 @@ pub(crate) fn register() {
 
 fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
     let (inputs, form) = inputs(layer);
-    // With momentum 1, LibTorch overwrites these running statistics with the mean and the unbiased
-    // variance of the batch.
+    // With momentum 1, LibTorch writes the batch mean and unbiased variance into the tensors `mean`
+    // and `variance` below.
     let like = &inputs[3].primitive.tensor;
     let (mean, variance) = (like.zeros_like(), like.ones_like());
     let forward = |[x, weight, bias, scale, shift, residual]: [&tch::Tensor; 6]| {
@@ -121,7 +121,8 @@ fn record<const N: usize>(
             let output = tch::with_grad(|| forward(leaves.each_ref().map(|leaf| &leaf.tensor)));
             let seen = output.detach();
             let output = TchTensor::new(output);
-            // Shares the storage of the output, for the same reason.
+            // Shares the output's storage, so that Burn does not overwrite a tensor that LibTorch
+            // keeps.
             let seen = TchTensor {
                 tensor: seen,
                 storage: output.storage.clone(),
