@@ -75,7 +75,8 @@ fn message(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// Returns the path relative to the folder above the crate. The rest depends on the build machine.
+/// Returns the path relative to the folder above the crate, because that folder depends on the
+/// build machine.
 fn crate_path(file: &str) -> &str {
     match file.find("/src/").and_then(|at| file[..at].rfind('/')) {
         Some(at) => &file[at + 1..],
