@@ -75,8 +75,8 @@ fn message(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// Returns the path from the crate's folder on. The part before depends on the machine that built
-/// the program.
+/// Returns the path relative to the folder above the crate, because that folder depends on the
+/// build machine.
 fn crate_path(file: &str) -> &str {
     match file.find("/src/").and_then(|at| file[..at].rfind('/')) {
         Some(at) => &file[at + 1..],
@@ -88,8 +88,8 @@ fn crate_path(file: &str) -> &str {
 mod tests {
     use super::*;
 
-    // One test for both: every guard that runs at the same time would take the panic of the device
-    // thread as its cause.
+    // One test for both cases. With two tests, one of them could return the device panic of the
+    // other.
     #[test]
     fn a_panic_becomes_an_error_and_a_device_panic_is_the_cause() {
         assert_eq!(guarded(|| 1), Ok(1));

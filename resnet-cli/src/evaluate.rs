@@ -82,7 +82,7 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     );
     let activation = args.activation.unwrap_or(network.activation);
     let data = match activation {
-        // A single logit already means the sigmoid of two exclusive classes.
+        // With a single logit, the sigmoid distinguishes two exclusive classes, not several labels.
         OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
         _ => data,
     };

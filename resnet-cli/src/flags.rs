@@ -133,7 +133,7 @@ fn norm(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// Validates the value on a config without stages, which has every option but the stages.
+/// Validates the option on a config without stages, which has every option except the stages.
 fn option(text: &str) -> Result<String, String> {
     let overrides = Overrides::default()
         .set(text)

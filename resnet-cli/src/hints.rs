@@ -1,8 +1,9 @@
-//! Flags in place of the functions that errors and notes of the libraries name.
+//! Replacement of function names by flags in errors and notes of the libraries.
 
 use std::borrow::Cow;
 
-/// A text of a library and its replacement. A text that starts with another one comes before it.
+/// Texts of the libraries and their replacements. If one text starts with another, the longer one
+/// comes first.
 const FLAGS: [(&str, &str); 23] = [
     (
         "`Overrides` with `norm=batch_stats`",

@@ -56,7 +56,7 @@ pub fn error(error: &Error) {
     say("error", &format!("{error:#}"));
 }
 
-/// Prints a note: information that stops nothing.
+/// Prints a note. A note does not stop the command.
 pub fn note(text: &str) {
     say("note", text);
 }

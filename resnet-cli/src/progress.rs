@@ -13,8 +13,8 @@ pub fn bar(total: usize, template: &str) -> ProgressBar {
     bar
 }
 
-/// Redraws a progress bar five times a second, also while it stands still, if the system grants a
-/// thread.
+/// Redraws a progress bar five times a second, even without progress. Does nothing if the system
+/// cannot start a thread.
 pub fn keep_ticking(bar: &ProgressBar) {
     // `enable_steady_tick` panics if it cannot start its thread.
     if thread::Builder::new().spawn(|| ()).is_ok() {

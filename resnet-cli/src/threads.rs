@@ -11,7 +11,7 @@ use rayon::ThreadPoolBuilder;
 
 const NAME: &str = "RAYON_NUM_THREADS";
 
-/// Thread count that is accepted on any machine; more cores allow more threads.
+/// Maximum number of threads, or the number of cores if that is larger.
 const MOST: usize = 1024;
 
 /// Starts rayon's global thread pool: one thread per core, or `RAYON_NUM_THREADS`.

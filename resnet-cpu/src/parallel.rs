@@ -47,8 +47,9 @@ pub(crate) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync) {
             });
         }
         take();
-        // The other threads usually finish before a sleep and a wake-up would. A thread of the pool
-        // must not spin, because it runs the parts that the other threads have not started.
+        // A sleep and a wake-up usually take longer than the other threads need to finish. A thread
+        // of the pool must not spin, because it runs the parts that the other threads have not
+        // started.
         let outside = rayon::current_thread_index().is_none();
         let mut spins = if outside { SPINS } else { 0 };
         while spins > 0 && busy.load(Ordering::Relaxed) > 0 {

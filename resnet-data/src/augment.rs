@@ -42,7 +42,7 @@ pub struct Augment {
     #[serde(default)]
     pub jitter: Jitter,
     /// The probability of random erasing. As in torchvision's `RandomErasing`, the rectangle covers
-    /// 2 % to 33 % of the area.
+    /// 2% to 33% of the area.
     #[serde(default)]
     pub erase: f64,
 }
@@ -91,8 +91,8 @@ impl Augment {
         Self::new(crop)
     }
 
-    /// Creates the augmentation of torchvision's first ImageNet weights: a random crop of 8 % to
-    /// 100 % of the area, resized to `size` pixels, and a flip with probability 0.5.
+    /// Creates the augmentation of torchvision's first ImageNet weights: a random crop of 8% to
+    /// 100% of the area, resized to `size` pixels, and a flip with probability 0.5.
     pub fn imagenet(size: u32) -> Self {
         let crop = Crop::RandomResized {
             size,
@@ -149,7 +149,7 @@ impl Augment {
         }
     }
 
-    /// Augments an image. Random erasing is left out, as it follows normalization.
+    /// Augments an image, without random erasing, which follows normalization.
     pub(crate) fn apply(
         &self,
         image: RgbImage,

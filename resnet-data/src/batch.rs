@@ -115,8 +115,7 @@ impl Batch {
         let mut image = self.images[place].clone().into_rgb();
         if let Some([x, y, width, height]) = self.erased[place] {
             for (x, y) in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
-                // Close to the ImageNet mean, which normalization maps to 0, the value of erased
-                // pixels.
+                // The ImageNet mean: erased pixels are 0 after normalization.
                 image.put_pixel(x, y, Rgb([124, 116, 104]));
             }
         }

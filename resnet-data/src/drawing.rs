@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn distances_at_a_few_points() {
-        // By class: the center is inside, except for the ring, and a corner is outside.
+        // The center is inside every shape except the ring. The corner is outside of every shape.
         let center = [0, 1, 2, 3, 4, 5].map(|class| distance(class, [0.0, 0.0]) < 0.0);
         assert_eq!(center, [true, false, true, true, true, true]);
         assert!((0..6).all(|class| distance(class, [1.0, 1.0]) > 0.0));

@@ -94,7 +94,7 @@ fn parts(
     let inside = list(&train.path)?;
     if let (Some(folder), false) = (valid, inside.folders.is_empty()) {
         let unsorted = list(&folder.path)?;
-        // Competitions publish their test images unlabeled: nothing can be scored on them.
+        // Competitions publish test images without labels, so predictions on them cannot be scored.
         if folder.part() == Some(Part::Test) && unsorted.folders.is_empty() && unsorted.images > 0 {
             notes.push(format!(
                 "`{}`: left out, as its {} are not in class folders",
@@ -164,7 +164,7 @@ fn beside(root: &Path, listing: &Listing, train: &str) -> Option<String> {
     ))
 }
 
-/// Checks a folder with a validation split and no training split, which is only good for
+/// Checks a folder with a validation split and no training split, which suffices only for
 /// evaluation.
 fn only_valid(
     root: &Path,

@@ -1,11 +1,12 @@
-//! Random numbers that depend only on the seed and on the place of their use.
+//! Random numbers that depend only on the seed, the purpose and the place, such as an epoch and a
+//! sample.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 pub(crate) type Random = Pcg64Mcg;
 
-/// The use of random numbers; each use has its own stream.
+/// The purpose of random numbers. Each purpose has its own stream.
 #[derive(Clone, Copy)]
 pub(crate) enum For {
     Split = 1,

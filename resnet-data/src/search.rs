@@ -50,8 +50,8 @@ pub(crate) enum Found {
 
 /// Iterates over the entries of a folder down to a depth, sorted by name. Follows links.
 ///
-/// An entry that is neither a regular file nor named like an image counts as a file, since nobody
-/// opens it.
+/// An entry that is neither a regular file nor named like an image counts as a file, because it is
+/// never opened.
 pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Found> {
     let mut entries = WalkDir::new(folder)
         .min_depth(1)

@@ -19,7 +19,7 @@ use resnet_image::foreign_image_ending;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Counts by file extension in lower case. The empty extension stands for none.
+    /// Counts by file extension in lower case. Files without an extension have the empty one.
     endings: BTreeMap<String, usize>,
     /// The images that lie beside the class folders.
     beside: usize,

@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(error, PreprocessingError::Channels { mean: 1, std: 3 });
     }
 
-    /// In the format of files from before 0.2, and with other numbers of channels.
+    /// Checks the format of files written before version 0.2, and other numbers of channels.
     #[test]
     fn json_has_one_number_per_channel() {
         let json = |mean: &str| {

@@ -57,7 +57,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         let (gradients, loss) = match parts.tensors.is_empty() {
             true => (GradientsParams::new(), 0.0),
             false => {
-                // Averages over the own images; the common divisor is known after the sum.
+                // Averages over this process's images. The common divisor is known only after the
+                // sum.
                 let mass = f64::from(count);
                 let (gradients, loss) = self.gradients(MicroBatches { mass, ..parts });
                 (gradients, loss.into_data().iter::<f32>().sum())

@@ -38,8 +38,8 @@ pub struct Config {
     pub weights: Option<PathBuf>,
     /// Key path of the network to load from a checkpoint that holds several.
     pub state: Option<String>,
-    /// Network options as `OPTION=VALUE`, which a checkpoint does not tell or which override it:
-    /// see [`Overrides`](resnet_weights::Overrides).
+    /// Network options as `OPTION=VALUE`. They set options that the checkpoint does not contain, or
+    /// override options of the checkpoint: see [`Overrides`](resnet_weights::Overrides).
     pub set: Vec<String>,
     /// Random seed [default: 1].
     pub seed: u64,

@@ -40,11 +40,11 @@ pub struct EpochReport {
 
 /// A callback for the progress of a run.
 pub trait Observer<B: Backend> {
-    /// Is called after each window of steps.
+    /// Receives a report after each window of steps.
     fn steps(&mut self, _report: &StepReport) {}
 
-    /// Is called after each epoch. `model` is the validated network: the moving average if there is
-    /// one.
+    /// Receives a report after each epoch. `model` is the validated network: the moving average if
+    /// there is one.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ pub trait Observer<B: Backend> {
         Ok(())
     }
 
-    /// Is called for each unreadable image, in every epoch.
+    /// Receives each unreadable image, in every epoch.
     ///
     /// # Errors
     ///

@@ -156,7 +156,7 @@ impl Plateau {
     }
 
     /// Records the validation loss of an epoch. It counts as lower if it is below the best by more
-    /// than 0.01 %.
+    /// than 0.01%.
     pub fn note(&mut self, decay: &Decay, loss: f64) {
         let &Decay::Plateau { patience, factor } = decay else {
             return;

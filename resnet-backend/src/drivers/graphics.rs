@@ -52,7 +52,7 @@ pub(crate) fn devices(name: BackendName) -> Result<Vec<DeviceReport>, String> {
         .collect())
 }
 
-/// Returns the adapters of the driver in its order, at least one.
+/// Returns the driver's adapters, in the driver's order. Returns an error if there are none.
 fn adapters(name: BackendName) -> Result<Vec<Adapter>, String> {
     match name {
         BackendName::Metal if !cfg!(target_os = "macos") => {
@@ -107,8 +107,8 @@ fn open(selection: Selection) -> Result<WgpuDevice, String> {
     }
 }
 
-/// Converts an index into all devices to Burn's index within the kind of the device. For an index
-/// out of range, Burn would use a device of another kind.
+/// Converts an index into all devices to a Burn device, whose index counts only devices of the same
+/// kind.
 fn device(kinds: &[DeviceType], index: usize) -> WgpuDevice {
     let rank = kinds[..index]
         .iter()

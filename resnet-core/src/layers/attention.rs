@@ -10,8 +10,7 @@ use super::batch_norm::rows;
 use super::conv1x1;
 use crate::AttentionKind;
 
-/// Channel attention: a gate in (0, 1) per channel, computed from the whole feature map, scales the
-/// channel.
+/// Channel attention: scales each channel by a gate in (0, 1), computed from the whole feature map.
 #[derive(Module, Debug)]
 pub enum Attention<B: Backend> {
     /// Squeeze-and-excitation.

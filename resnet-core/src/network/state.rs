@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
 
-/// The fields whose names differ from PyTorch's, because PyTorch has an index in a `Sequential` or
-/// another name.
+/// The fields that have another name in PyTorch, such as an index in a `Sequential`.
 const RENAMES: [(&str, &[(&str, &str)]); 6] = [
     (
         "Struct:DeepStem",

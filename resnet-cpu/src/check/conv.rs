@@ -160,8 +160,8 @@ pub(crate) fn weight_gradient<const D: usize>(
     [x, weight, grad]: [&FlexTensor; 3],
     options: &ConvOptions<D>,
 ) {
-    /// Limits of the result before the crop: `LARGER` times the values of the given tensors, plus
-    /// `FEW`.
+    /// Before the crop, the result may have `LARGER` times as many values as the given tensors,
+    /// plus `FEW`.
     const LARGER: usize = 64;
     const FEW: usize = 1 << 22;
     strides(name, x, options);

@@ -137,7 +137,7 @@ impl Geometry {
         outputs: usize,
         weights: usize,
     ) -> Option<Self> {
-        /// Limit of the ratio of the padded input to input and output.
+        /// Limit of the padded input's size, relative to input and output together.
         const LARGER: usize = 64;
         /// Number of values by which the padded input may exceed this limit.
         const FEW: usize = 1 << 22;

@@ -130,7 +130,8 @@ mod tests {
         }
         assert!(areas.iter().all(|area| (0.245..=0.755).contains(area)));
         let mean = areas.iter().sum::<f64>() / 2000.0;
-        // Uniform from 1/4 to 3/4, minus rectangles that are too wide or too high to fit.
+        // The drawn areas are uniform from 1/4 to 3/4, with a mean of 1/2. Rectangles that do not
+        // fit are drawn again, which lowers the mean.
         assert!((0.46..0.51).contains(&mean), "{mean}");
     }
 
@@ -143,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_small_image_is_padded_on_both_sides() {
-        // 4 pixels plus 1 of padding per side are 4 short of 10. With 5 per side, the crop has 5
-        // positions.
+        // With 1 pixel of padding per side, the image has 6 pixels, 4 less than the crop. So 4 more
+        // are added per side, and the crop has 5 positions in 14 pixels.
         let image = RgbImage::from_pixel(4, 4, image::Rgb([255; 3]));
         let mut random = random(1, For::Sample, [0, 0]);
         let mut corners = std::collections::BTreeSet::new();
@@ -175,7 +176,8 @@ mod tests {
             let count = crop.pixels().filter(|pixel| pixel.0[0] == 255).count();
             seen.insert((first, count));
         }
-        // 5 positions in each direction; two with the same first corner differ in what is cut off.
+        // There are 5 positions in each direction. Crops with the same first white pixel differ in
+        // their number of white pixels.
         assert!(seen.len() > 16);
     }
 }

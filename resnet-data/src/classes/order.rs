@@ -54,7 +54,7 @@ impl FromStr for ClassOrder {
     }
 }
 
-/// The places of a dataset's classes among the classes of a network, in each common order.
+/// The indices of a dataset's classes among the classes of a network, in each common order.
 pub(super) struct Readings {
     /// The class numbers, if all names are numbers.
     index: Option<Vec<usize>>,

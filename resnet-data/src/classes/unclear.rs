@@ -5,7 +5,8 @@ use std::path::Path;
 use super::listed;
 use crate::dataset::DataError;
 
-/// Returns the error for some of the class numbers, which may count from 0 or from 1.
+/// Returns the error for names that are only some of the class numbers: they may count from 0 or
+/// from 1.
 pub(super) fn two_starts(
     origin: &Path,
     own: &[String],

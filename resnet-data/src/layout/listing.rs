@@ -114,7 +114,7 @@ fn is_table(path: &Path) -> bool {
         .any(|table| ending.eq_ignore_ascii_case(table))
 }
 
-/// Returns the subfolders of a folder, or nothing if the folder is unreadable.
+/// Returns the subfolders of a folder, or an empty list if the folder is unreadable.
 pub(super) fn folders(folder: &Path) -> Vec<Folder> {
     Listing::of(folder).map_or_else(|_| Vec::new(), |listing| listing.folders)
 }
@@ -139,7 +139,7 @@ pub(super) fn below(folder: &Path, depth: usize) -> impl Iterator<Item = Folder>
     let mut waiting: VecDeque<(Folder, usize)> = first.collect();
     let next = move || {
         let (folder, level) = waiting.pop_front()?;
-        // A link may lead back up.
+        // A link may lead to a parent folder.
         if level < depth && !folder.path.is_symlink() {
             waiting.extend(
                 folders(&folder.path)

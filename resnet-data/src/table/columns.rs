@@ -172,7 +172,7 @@ impl Search<'_> {
         (0..self.columns).filter(is_called).collect()
     }
 
-    /// Returns the only column with values that may be labels: words, each for several images.
+    /// Returns the only column that may contain labels: words that occur in several rows.
     fn label_by_content(&self, others: &[usize]) -> Result<usize, DataError> {
         let body = &self.rows[self.rows.len().min(1)..];
         let one_hot: Vec<usize> = others
@@ -202,8 +202,8 @@ impl Search<'_> {
         }
     }
 
-    /// Returns whether the first row is a header. A header names no file, and its columns have
-    /// known names or its label occurs nowhere else.
+    /// Returns whether the first row is a header. A header names no file. Either its columns have
+    /// known names, or its label cell occurs in no other row.
     fn is_header(&self, path: usize, label: usize, named: bool, called: bool) -> bool {
         let first = &self.rows[0];
         let cell = first.cell(path);

@@ -19,8 +19,8 @@ enum Place {
     After,
 }
 
-/// Returns the line of the first opening quote that is not closed: no other quote follows, or the
-/// next one is in another row and has text after it.
+/// Returns the line of the first opening quote that is not closed. A quote is not closed if no
+/// other quote follows, or if the next quote is in another row and has text after it.
 pub(super) fn unclosed(text: &str, separator: u8) -> Option<u64> {
     use Place as P;
     let (mut line, mut opened) = (1, 0);
@@ -77,7 +77,7 @@ mod tests {
             ("a,b\r\n1,\"\"\"\r\n2,y\r\n", Some(2)),
             ("a,b\r1,\"x\r2,\"y\"\r", Some(2)),
             ("a,b\r\n1,\"x\r\n2,\"y\"\r\n", Some(2)),
-            // Closed, doubled, with line breaks inside, or in the middle of a cell.
+            // Quotes that are closed, doubled, around line breaks, or in the middle of a cell.
             ("a,\"b\"\n1,\"x \"\"y\"\"\"\n", None),
             ("a,\"b\nc\" ,d\n1,\"\",x\n", None),
             ("a,5\" disk\n1,\"x\"y\n2,z", None),

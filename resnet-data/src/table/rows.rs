@@ -7,7 +7,7 @@ use std::path::Path;
 use super::quotes;
 use crate::dataset::DataError;
 
-/// The limit on the size of a table. Fourteen million rows take half of it.
+/// The size limit of a table. A table of 14 million rows has half this size.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// The number of rows to inspect for the column separator.

@@ -151,8 +151,8 @@ fn convert(source: &[u8], layout: Layout, target: &mut [u8], channels: Channels)
     }
 }
 
-/// Converts CMYK to RGB as Pillow's `cmyk2rgb` does: black sets the white, and ink removes a share
-/// of it.
+/// Converts CMYK to RGB as Pillow's `cmyk2rgb` does. With `white = 255 - black`, a channel is
+/// `white - ink * white / 255`, rounded.
 fn cmyk_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     let white = u32::from(255 - k);
     [c, m, y].map(|ink| {

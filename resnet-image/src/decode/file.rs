@@ -20,7 +20,8 @@ pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<
         path: path.to_owned(),
         source: by_name(path, source),
     };
-    // Checks the file type before opening, as opening a pipe would block until someone writes.
+    // Checks the file type before opening, because opening a pipe blocks until another process
+    // writes.
     let mut size = regular(&fs::metadata(path).map_err(unreadable)?).map_err(unreadable)?;
     let mut more = 0;
     // Takes at most two rounds unless the file changes meanwhile.
@@ -39,7 +40,8 @@ pub(super) fn open(decoder: Decoder, path: &Path, channels: Channels) -> Result<
         let mut job = Job::new(channels, decoder.max_pixels, share, size);
         let result = run(&mut job, &bytes);
         match job.postponed {
-            // Waits until all of the memory is free; holds nothing meanwhile.
+            // The next round waits until all of the memory is free. This round's memory is released
+            // first.
             Some(bytes) => more = bytes,
             None => return result.map_err(unusable),
         }

@@ -202,8 +202,8 @@ impl<'a> Pieces<'a> {
 /// Returns the color that Pillow makes transparent: it compares 8 bits of the key with the 8-bit
 /// samples.
 ///
-/// So a key of 2 or 4 bits matches unintended samples, if any, and a 16-bit key counts with its low
-/// byte. In 16-bit gray, Pillow makes nothing transparent.
+/// So a key of 2 or 4 bits may match unintended samples, and only the low byte of a 16-bit key
+/// counts. In 16-bit gray, Pillow makes nothing transparent.
 fn transparent_color(data: &[u8], depth: Option<u8>, color: Option<u8>) -> Option<[u8; 3]> {
     match (color, depth, data) {
         (Some(0), Some(1), [high, low, ..]) => {

@@ -166,7 +166,8 @@ fn widths(stages: &[Stage]) -> Result<(usize, usize), String> {
     for expansion in [4, 2, 1, 8, 3, 6, 16] {
         let width = (first.out / expansion).max(1);
         let group = first.inner / first.groups;
-        // Both roundings of the base width. Rounded up, it is the smallest with this group width.
+        // The base width, rounded down and up. Rounded up, it is the smallest one that gives this
+        // group width.
         let (exact, least) = (
             group.saturating_mul(64) / width,
             group.saturating_mul(64).div_ceil(width),

@@ -24,7 +24,7 @@ pub enum PeersError {
     Address {
         /// The address.
         address: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Other machines can reach the address, and there is no secret.
@@ -95,7 +95,7 @@ pub enum PeersError {
     Gone {
         /// The rank.
         rank: usize,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

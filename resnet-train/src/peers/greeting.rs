@@ -3,7 +3,8 @@
 //! 1. The other process, then rank 0, sends [`MAGIC`] and a nonce.
 //! 2. The other process sends rank, world size, length of the greeting, greeting, and an
 //!    HMAC-SHA256 of the nonces and the message.
-//! 3. Rank 0 sends its verdict, length of its greeting, its greeting, and an HMAC-SHA256 likewise.
+//! 3. Rank 0 sends its verdict, length of its greeting, its greeting, and an HMAC-SHA256 of the
+//!    nonces and the message.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -153,8 +153,8 @@ fn a_secret_guards_addresses_that_others_can_reach() {
     assert!(matches!(error, Err(PeersError::Missing { .. })));
 }
 
-/// Connections of strangers: silent ones, garbage, the greeting of an earlier version, half a
-/// message, another secret.
+/// Foreign connections: silent ones, garbage, the greeting of an earlier version, half a message,
+/// another secret.
 #[test]
 fn foreign_connections_neither_end_nor_delay_the_rendezvous() {
     let place = address();

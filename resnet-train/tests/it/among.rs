@@ -49,7 +49,7 @@ fn work(rank: usize, address: &str) -> [Vec<(String, Vec<f32>)>; 2] {
     trainer.share_statistics(&mut peers).unwrap();
     let average = state(trainer.average().unwrap());
     let after = state(&trainer.model().valid());
-    // Both ranks notice different fingerprints.
+    // Both ranks return an error if their fingerprints differ.
     peers
         .agree(&trainer.fingerprint(&rank.to_string()))
         .unwrap_err();

@@ -1,4 +1,5 @@
-//! Corrupted training states with a valid digest: either an error that names the file, or a start.
+//! Corrupted training states with a valid digest. Resuming from them either succeeds or returns an
+//! error that names the file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -138,7 +139,7 @@ impl Case {
     }
 }
 
-/// Collects every place in a JSON value, as a path of keys.
+/// Collects the path of keys to every value in a JSON value.
 fn places(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     if let Value::Object(map) = value {
         for (key, value) in map {
@@ -169,7 +170,7 @@ fn changed_numbers_in_a_training_state_are_refused() {
     };
     let mut found = Vec::new();
     places(&state, &mut Vec::new(), &mut found);
-    // The steps of one entry stand for the steps of all entries.
+    // Tests the step count of one entry only, because all entries are checked alike.
     found.retain(|path| path.len() < 2 || path[0] != "steps" || path[1] == "fc.bias");
     assert!(found.len() > 15, "{found:?}");
     let others = [

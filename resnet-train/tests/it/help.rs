@@ -1,4 +1,4 @@
-//! The help texts are documentation: a change of one shows in its snapshot.
+//! Compares the help texts with their snapshots, so that a review shows every change.
 
 use std::path::Path;
 

@@ -18,8 +18,8 @@ use crate::Weights;
 
 /// Finds or downloads the files of published weights.
 ///
-/// It searches our cache and the caches of PyTorch and huggingface_hub, then downloads the file
-/// into our cache.
+/// It searches this project's cache ("our cache") and the caches of PyTorch and huggingface_hub. If
+/// none of them has the file, it downloads the file into our cache.
 ///
 /// Every file must have the right SHA-256. The one exception is a hub file that a user put into our
 /// cache by hand: if the hub does not answer with the hash, the file is used unverified, and a note

@@ -57,7 +57,7 @@ const DEEP_STEMS: [(&str, &str); 12] = [
 const MAX_FIRST: usize = 8;
 
 impl Scheme {
-    /// Returns the scheme with its numbers, if the keys contain a first block.
+    /// Returns the scheme with its fields set, if the keys contain a first block.
     pub(super) fn below(self, keys: &BTreeSet<String>) -> Option<Self> {
         let has = |key: &str| keys.contains(key);
         match self {

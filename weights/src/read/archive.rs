@@ -4,8 +4,8 @@
 //! PyTorch writes 76 bytes of zip64 records between the central directory and the end record, and
 //! 32-bit numbers in the end record. By default the `zip` crate computes the start of the central
 //! directory from the end record, which is then 76 bytes too high. It accepts this start if another
-//! entry begins there. That happens if the first entry has 46 + 21 + 9 bytes, so if the archive
-//! name has 21 letters.
+//! entry begins there. That happens if the first entry has 76 = 46 + 21 + 9 bytes: the name of the
+//! archive's top-level folder then has 21 bytes.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};

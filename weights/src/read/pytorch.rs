@@ -106,7 +106,7 @@ fn refuse(file: &str, error: PytorchError) -> ReadError {
             file: file.to_string(),
             cause: "is a bare pickle, which names tensors without their values".to_string(),
         },
-        // The scan has already found the pickle complete.
+        // The scan has already checked that the pickle is complete.
         PytorchError::Pickle(error) => ReadError::Unrepresentable {
             file: file.to_string(),
             cause: format!(

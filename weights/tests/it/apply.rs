@@ -150,7 +150,7 @@ fn other_classes_and_channels_need_a_permission() {
         .unwrap();
     assert_eq!((report.loaded, report.fresh.len()), (47, 0));
     assert_eq!(report.adapted, ["conv1.weight"]);
-    // A gray image gives the same outputs as in color.
+    // A gray image gives the same outputs as its RGB copy.
     let one = images().narrow(1, 0, 1);
     let (color, _) = Load::default().apply(resnet8(), &good).unwrap();
     let difference = color.forward(one.clone().repeat_dim(1, 3)) - model.forward(one);

@@ -22,7 +22,7 @@ fn every_row_matches_its_network() {
         assert!(config.check_input([crop as usize; 2]).is_ok(), "{id}");
         assert!(id.starts_with(&format!("{}.", weights.arch)), "{id}");
         assert_eq!(weights.labels().len(), weights.classes);
-        // Four bytes per value, or two for float16; the size is in MiB of 2^20 bytes.
+        // A value has four bytes, or two in float16. The size is in MiB (2^20 bytes).
         if let Some(mib) = weights.mib {
             let bytes = mib * f64::from(1 << 20) / weights.parameters as f64;
             let expected = if weights.notes.contains("float16") {

@@ -1,4 +1,4 @@
-//! Files of weights from caches and from a small web server.
+//! Fetches files of weights from caches and from a test server.
 
 mod caches;
 mod child;
@@ -27,7 +27,7 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns bytes that differ after every shift or cut.
+/// Returns bytes in which every shift or truncation changes the content.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)

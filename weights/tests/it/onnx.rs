@@ -56,7 +56,7 @@ fn floats(tensor: Tensor<Flex, 2>) -> Vec<f32> {
     tensor.into_data().to_vec().unwrap()
 }
 
-/// A graph shows more options than keys do; the metadata of the safetensors file keep them.
+/// A graph shows more options than keys do. The metadata of the saved file contain them.
 #[test]
 fn every_good_file_round_trips_through_safetensors() {
     let folder = tempfile::tempdir().unwrap();

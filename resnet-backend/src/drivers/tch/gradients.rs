@@ -60,7 +60,8 @@ fn layer(layer: Layer<Train>) -> LayerOutput<Train> {
         }
     };
     let output = record(inputs, forward);
-    // Copies: LibTorch's graph keeps the statistics, and Burn may overwrite its tensors.
+    // Copies the statistics: LibTorch's graph keeps the originals, and Burn may overwrite its own
+    // tensors.
     let copied = |statistic: &tch::Tensor| {
         let primitive = TensorPrimitive::Float(TchTensor::new(statistic.copy()));
         Tensor::from_inner(Tensor::<LibTorch, 1>::from_primitive(primitive))

@@ -1,4 +1,4 @@
-//! The inputs of a fused layer, as the parents of one node in Burn's autograd graph.
+//! The inputs of a fused layer: the parents of its node in Burn's autograd graph.
 
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::Tensor;

@@ -101,8 +101,7 @@ impl Tile<6, 4> for Four {
     }
 }
 
-/// Returns `factor * x + y`. This is no closure, because a closure would not inherit its caller's
-/// vector instructions.
+/// Returns `factor * x + y`. A closure would not inherit the vector instructions of its caller.
 #[inline(always)]
 fn times<S: Simd>(simd: S, factor: f64, x: S::f32s, y: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor as f32), x, y)

@@ -25,7 +25,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Reads a JPEG. Its components mean what its markers say, or `known` if it is given.
+    /// Reads a JPEG. `known` is the meaning of its components; without it, the markers define the
+    /// meaning.
     pub(super) fn read(
         job: &mut Job,
         bytes: &[u8],

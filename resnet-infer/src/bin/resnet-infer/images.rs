@@ -54,7 +54,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
         }
     }
     tell_skipped(&skipped);
-    // Fails before a network is loaded or even downloaded in vain.
+    // Returns the error before the network is downloaded and loaded.
     let missing = |source: &Source| matches!(source, Source::File(path) if !path.exists());
     match sources.first() {
         Some(first) if sources.iter().all(missing) => {

@@ -1,4 +1,4 @@
-//! Datasets of every kind, and the sheets and figures of them.
+//! Datasets of every kind, and their sheets and figures.
 
 use resnet_testing::pairs;
 use resnet_weights::{Checkpoint, OutputActivation};

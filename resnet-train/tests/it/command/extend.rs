@@ -24,7 +24,8 @@ fn a_finished_run_resumes_with_more_epochs_and_their_schedule() {
     assert_eq!(rows(&folder).len(), 2);
     let best = file(&folder, "scores.json");
 
-    // Refused: without the flag, with other changed settings, and with fewer epochs than are done.
+    // The run is refused without the flag, with other changed settings, and with fewer epochs than
+    // are finished.
     let resume = |count: &'static str| [&epochs(count)[..], &["--resume"]].concat();
     let mut without = resume("2");
     without.drain(4..6);
@@ -46,7 +47,7 @@ fn a_finished_run_resumes_with_more_epochs_and_their_schedule() {
     );
     let config = |folder: &TempDir| text(&file(folder, "config.toml"));
     assert!(config(&folder).contains("\nepochs = 2\n"));
-    // With the same epochs, the result is unchanged.
+    // With the same number of epochs, the result is unchanged.
     expect(folder.path(), &resume("2"), 0);
     assert_eq!(file(&folder, "scores.json"), best);
 

@@ -1,4 +1,4 @@
-//! Layouts of folders and tables that users have.
+//! Common layouts of folders and tables.
 
 use super::*;
 

@@ -150,7 +150,7 @@ fn if_a_process_dies_the_others_save_a_training_state_to_resume_from() {
         "{message}"
     );
     tidy(&folder);
-    // Processes with different starts are refused.
+    // A process that resumes and one that starts a new run refuse each other.
     let resume = [&FROZEN_RUN[..], &["--resume"]].concat();
     let meet = address();
     let first = rank(folder.path(), &resume, "0", &meet);

@@ -1,4 +1,4 @@
-//! Why a request to a server failed.
+//! The causes of failed requests to a server.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ureq::http::{Response, StatusCode, header};
 use crate::fetch::error::FetchError;
 use crate::fetch::retry_policy::RetryPolicy;
 
-/// Why a request failed.
+/// The cause of a failed request.
 #[derive(Debug)]
 pub(super) enum DownloadError {
     /// A retry may succeed. The server may have stated how long to wait.

@@ -43,7 +43,7 @@ const UNSAFE_BUILTINS: [&str; 9] = [
 /// A kind of tensor or file that this reader does not support.
 #[derive(Debug)]
 pub(in crate::read) struct Refusal {
-    /// The predicate of a sentence about the file: what it is or contains.
+    /// The cause, as the predicate of a sentence about the file.
     pub(in crate::read) cause: String,
     /// The remedy in Python.
     pub(in crate::read) advice: &'static str,

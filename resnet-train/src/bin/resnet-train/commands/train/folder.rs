@@ -224,7 +224,7 @@ fn difference(kept: &str, asked: &str) -> String {
         lines.filter(|(kept, asked)| kept != asked)
     };
     let of_numbers = || lines().filter(|(kept, _)| !kept.starts_with('#'));
-    // Different epochs alone would extend the run, so another difference tells more.
+    // A run may resume with other epochs, so show another difference first.
     let others = of_numbers().find(|(kept, _)| !kept.starts_with("epochs ="));
     match others
         .or_else(|| of_numbers().next())
