@@ -10,7 +10,7 @@ use resnet_image::default_memory_limit;
 /// The memory limit of the feature maps.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct MemoryFlags {
-    /// Memory limit for the feature maps of a batch, estimated before the network runs: in bytes,
+    /// Memory limit for weights and feature maps of a batch, estimated before the network runs: in bytes,
     /// or with a unit such as `MiB` or `GiB` [default: 4GiB, or half of the machine's memory if
     /// that is less].
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Runtime")]
