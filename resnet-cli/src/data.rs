@@ -18,7 +18,7 @@ pub struct DataFlags {
     label_column: Option<String>,
     /// Meaning of the folders in DATA. `auto`: `train`, `val` and `test` are splits, all others are
     /// classes; ambiguous folders are an error. `classes`: every folder directly in DATA is a
-    /// class, whatever its name and depth.
+    /// class, whatever its name and however deep its images lie.
     #[arg(long, value_name = "LAYOUT", default_value_t, help_heading = "Input")]
     layout: Layout,
 }

@@ -21,10 +21,10 @@ use crate::{
 /// Labeled images and a network.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// Labeled images: a folder with one subfolder for each class (also below `val` or `test` or
-    /// their variants), a table (`.csv`, `.tsv`) with a column of paths and one of labels, a folder
-    /// with CIFAR's binary files, or `shapes` (drawn images). Classes are matched by name, by
-    /// WordNet id for ImageNet, or by index.
+    /// Labeled images: a folder with one subfolder for each class, or with such subfolders in `val`
+    /// (`valid`, `validation`, `dev`) or `test` (`testing`, `eval`); a table (`.csv`, `.tsv`) with
+    /// a column of paths and one of labels; a folder with CIFAR's binary files; or `shapes` (drawn
+    /// images). Classes are matched by name, by WordNet id for ImageNet, or by index.
     #[arg(value_name = "DATA")]
     data: PathBuf,
     #[command(flatten)]

@@ -21,8 +21,8 @@ pub struct Dataset {
     classes: Arc<[String]>,
     samples: Vec<Sample>,
     pub(crate) findings: Findings,
-    /// Whether the dataset defines the numbers of its classes. Otherwise the sort order of their
-    /// names does.
+    /// Whether the dataset itself defines the class indices, as CIFAR does. Otherwise they follow
+    /// the sort order of the class names.
     pub(crate) has_own_order: bool,
 }
 

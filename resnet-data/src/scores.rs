@@ -29,7 +29,8 @@ pub struct ClassScores {
     pub class: usize,
     /// The number of images of the class.
     pub images: u64,
-    /// The share of the class's images that were predicted as it. `None` if there are no images.
+    /// The share of the images of this class that were predicted as this class. `None` if there are
+    /// no images.
     pub recall: Option<f64>,
     /// The share of the images predicted as this class that belong to it. `None` if there are no
     /// predictions.

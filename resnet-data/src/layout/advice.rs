@@ -78,7 +78,8 @@ pub(super) fn paths(folder: &Path) -> Option<String> {
     }
 }
 
-/// Returns the advice to pass a table, if there are any. Prefers the training table.
+/// Returns advice that suggests passing one of the tables, preferably the training table. Returns
+/// `None` if there are no tables.
 pub(super) fn table(tables: &[PathBuf]) -> Option<String> {
     let is_train = |table: &&PathBuf| {
         let stem = table.file_stem().unwrap_or_default().to_string_lossy();

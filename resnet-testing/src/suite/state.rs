@@ -1,4 +1,5 @@
-//! Checks of the state dict: visiting returns the loaded values, and an error stops the loading.
+//! Checks of the state dict: `visit_state` yields the loaded values, and an error stops the
+//! loading.
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
@@ -20,7 +21,8 @@ pub fn state<B: Backend>(device: &B::Device) {
     check_first_error::<B, Headed<B>>(&config, device);
 }
 
-/// Checks that visiting returns the loaded values. Returns PyTorch's keys with their shapes.
+/// Checks that `visit_state` yields the values that `load_state` loaded. Returns the PyTorch keys
+/// and shapes of the network.
 fn check_round_trip<B: Backend, N: Subject<B>>(
     config: &ResNetConfig,
     device: &B::Device,

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::PeersError;
 
-/// The first bytes of a process of this version.
+/// The first bytes that a process sends. They contain the version of the protocol.
 const MAGIC: [u8; 16] = *b"resnet-train 2\r\n";
 
 /// Lengths in bytes: the first message, the header of a claim, the header of a verdict, and an

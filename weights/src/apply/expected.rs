@@ -23,7 +23,7 @@ pub(super) struct Expected<'a> {
     pub(super) shapes: &'a [(String, Vec<usize>)],
     /// Keys of the head.
     pub(super) heads: BTreeSet<&'a str>,
-    /// First components of keys that only the head has.
+    /// First components (such as `fc` in `fc.weight`) that occur only in keys of the head.
     head_parts: BTreeSet<&'a str>,
     /// Whether the network is a ResNet. Files may use other libraries' keys for it.
     is_resnet: bool,

@@ -128,7 +128,8 @@ pub(super) struct Table {
     /// By the next bits, for sequential scans: the bits of code and value together, and the number
     /// of coefficients that they encode.
     steps: Box<[(u8, u8); 1 << LOOKAHEAD]>,
-    /// By length: the first 16-bit value that starts with no code of this length or shorter.
+    /// Indexed by code length: the smallest 16-bit value above all values whose first bits are a
+    /// code of at most this length.
     ends: [u32; 17],
     /// By length: the offset from a code to the index of its symbol.
     offsets: [i32; 17],

@@ -10,14 +10,15 @@ use super::{DecodeError, FORMAT};
 pub(super) struct Planes(Vec<Plane>);
 
 struct Plane {
-    /// The samples of whole blocks, row by row.
+    /// The samples, row by row. Width and height are rounded up to whole 8x8 blocks.
     samples: Vec<u8>,
     stride: usize,
     /// The number of samples that belong to the image.
     width: usize,
     height: usize,
-    /// The number of pixels that a sample covers.
+    /// The width in pixels that a sample covers (more than 1 if the chroma is subsampled).
     across: usize,
+    /// The height in pixels that a sample covers.
     down: usize,
     quantization: Option<[u16; 64]>,
     /// The last DC coefficient.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive};
 use resnet_weights::{FloatType, OutputActivation};
 
@@ -118,8 +118,8 @@ pub(crate) struct Classify {
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
     /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
-    /// `cifar10`. With `--arch`, the checkpoint then gives the number of classes [default: from the
-    /// weights, else class indices].
+    /// `cifar10`. If you pass both `--labels` and `--arch`, the number of classes comes from the
+    /// checkpoint, not from the architecture [default: from the weights, else class indices].
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
@@ -169,6 +169,7 @@ pub(crate) struct Forward {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_args(without_weights))]
 pub(crate) struct Preprocess {
     /// Image file.
     pub(crate) image: PathBuf,
@@ -245,4 +246,25 @@ pub(crate) struct Bench {
 fn probability(text: &str) -> Result<f32, String> {
     let number = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
     number.ok_or_else(|| "expected a probability, 0 to 1".into())
+}
+
+/// Replaces the help of the preprocessing flags for a command that loads no weights.
+fn without_weights(arg: Arg) -> Arg {
+    let help = match arg.get_id().as_str() {
+        "resize" => {
+            "Length of the shorter side after resizing, in pixels, or `none` [default: 256]"
+        }
+        "crop" => "Side of the square center crop in pixels, or `none` [default: 224]",
+        "filter" => "Interpolation of the resize: `bilinear` or `bicubic` [default: bilinear]",
+        "mean" => {
+            "Mean of each channel on a scale of 0 to 1: 3 values for RGB images, 1 for grayscale, \
+             4 for RGBA [default: ImageNet's 0.485,0.456,0.406]"
+        }
+        "std" => {
+            "Standard deviation of each channel on a scale of 0 to 1, one value for each mean \
+             [default: ImageNet's 0.229,0.224,0.225]"
+        }
+        _ => return arg,
+    };
+    arg.help(help)
 }

@@ -18,7 +18,7 @@ pub(crate) use run::{Bad, Processes, Run};
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Results go to standard output, messages and progress to standard error.\n\nExit status: 0 success, 1 some inputs failed, 2 the command could not run, 130 stopped by Ctrl-C."
+    after_help = "Results go to standard output, messages and progress to standard error.\n\nExit status: 0 success, 1 some inputs failed, 2 an error stopped the command, 130 stopped by Ctrl-C."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

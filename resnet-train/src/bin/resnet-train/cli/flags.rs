@@ -74,8 +74,7 @@ pub(crate) struct OptimizationFlags {
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Model")]
     pub(crate) options: ModelFlags,
-    /// Epochs to train [default: from the recipe, else 10]. With `--resume`, a larger N extends the
-    /// run, even a finished one.
+    /// Epochs to train [default: from the recipe, else 10].
     #[arg(
         long,
         value_name = "N",
@@ -83,8 +82,8 @@ pub(crate) struct OptimizationFlags {
         help_heading = "Optimization"
     )]
     pub(crate) epochs: Option<u64>,
-    /// Epochs that train only the classifier, before all layers train; 0 for none [default: from
-    /// the recipe, else 0].
+    /// Extra epochs before `--epochs`, in which only the classifier trains; 0 for none [default:
+    /// from the recipe, else 0].
     #[arg(
         long,
         value_name = "N",
@@ -102,7 +101,8 @@ pub(crate) struct OptimizationFlags {
     )]
     pub(crate) batch_size: Option<usize>,
     /// Gradient accumulation: split each batch into N micro-batches to save memory [default: from
-    /// the recipe, else 1]. Loss and gradients equal those of the whole batch.
+    /// the recipe, else 1]. Loss and gradients equal those of the whole batch, except that batch
+    /// norm uses the statistics of each micro-batch.
     #[arg(
         long,
         value_name = "N",

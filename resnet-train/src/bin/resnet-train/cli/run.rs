@@ -26,7 +26,8 @@ pub(crate) struct Run {
         help_heading = "Output"
     )]
     pub(crate) output: PathBuf,
-    /// Resume the run in the `--output` folder from its last training state.
+    /// Resume the run in the `--output` folder from its last training state. A larger `--epochs`
+    /// extends the run, even a finished one.
     #[arg(long, help_heading = "Output")]
     pub(crate) resume: bool,
     /// Also save the training state every N steps [default: only after each epoch].
@@ -81,7 +82,7 @@ pub(crate) struct Processes {
 /// How to handle an unreadable image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bad {
-    /// Print its path and continue without it.
+    /// Print the path of each unreadable image and continue without the image.
     Skip,
     /// End the run with an error.
     Fail,
