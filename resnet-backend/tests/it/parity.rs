@@ -48,6 +48,18 @@ fn case(selection: &str, name: &'static str, tolerance: f32) {
     on(selection, Case { name, tolerance });
 }
 
+/// Passes a subset of the cases to a macro. It covers every option, for backends that take minutes
+/// for all cases.
+macro_rules! covering_cases {
+    ($tests:ident) => {
+        $tests! {
+            resnet18 resnet50 resnext50_32x4d resnet10t resnet18d seresnet18 ecaresnet26t resnetrs50
+            resnetaa50 resnetblur50 resnet50_gn resnet50d_odd resnet50_os16 resnet18d_os8
+            cifar_resnet20 cifar_wide_resnet16_4 cifar_preact_resnet164
+        }
+    };
+}
+
 #[cfg(feature = "cpu")]
 mod cpu {
     use super::*;
@@ -76,7 +88,7 @@ mod ndarray {
     macro_rules! tests {
         ($($name:ident)*) => { $(#[test] fn $name() { case("ndarray", stringify!($name), 1e-4); })* };
     }
-    every_case!(tests);
+    covering_cases!(tests);
 
     #[test]
     fn training() {
@@ -111,49 +123,42 @@ mod tch {
     }
 }
 
-/// A subset of the cases that covers every option, because a software renderer takes minutes for
-/// all cases.
+#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
 mod gpu {
-    use std::collections::BTreeSet;
-
-    use resnet_core::ResNetConfig;
-
     use super::*;
 
     macro_rules! tests {
-        ($($name:ident)*) => {
-            const NAMES: &[&str] = &[$(stringify!($name)),*];
-
-            $(#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
-            #[test]
-            fn $name() {
-                case(&device(), stringify!($name), 1e-3);
-            })*
-        };
+        ($($name:ident)*) => { $(#[test] fn $name() { case(&device(), stringify!($name), 1e-3); })* };
     }
-    tests! {
-        resnet18 resnet50 resnext50_32x4d resnet10t resnet18d seresnet18 ecaresnet26t resnetrs50 resnetaa50
-        resnetblur50 resnet50_gn resnet50d_odd resnet50_os16 resnet18d_os8 cifar_resnet20 cifar_wide_resnet16_4
-        cifar_preact_resnet164
-    }
+    covering_cases!(tests);
 
-    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
     fn device() -> String {
         std::env::var("RESNET_TEST_GPU").unwrap_or_else(|_| "wgpu:cpu".into())
     }
 
-    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
     #[test]
     fn training() {
         let tolerance = 1e-3;
         on(&device(), Training { tolerance });
     }
 
-    #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
     #[test]
     fn state() {
         on(&device(), State);
     }
+}
+
+mod covering {
+    use std::collections::BTreeSet;
+
+    use resnet_core::ResNetConfig;
+
+    use super::*;
+
+    macro_rules! names {
+        ($($name:ident)*) => { const NAMES: &[&str] = &[$(stringify!($name)),*]; };
+    }
+    covering_cases!(names);
 
     /// Returns the options of a network as separate texts.
     fn options(config: &ResNetConfig) -> BTreeSet<String> {
