@@ -114,8 +114,8 @@ impl<B: Backend> Stem<B> {
 /// Adapts the weight of a first convolution to images with other channels, as timm does.
 ///
 /// For one channel, it sums over the old channels. For more channels, it repeats the old channels
-/// and scales them by `old / new`. The output stays the same for an input whose channels are all
-/// equal.
+/// and scales them by `old / new`. If `new` is 1 or a multiple of `old`, the output stays the same
+/// for an input whose channels are all equal.
 ///
 /// # Shapes
 /// - `weight`: `[out, old, kernel, kernel]`
