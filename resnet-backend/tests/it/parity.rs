@@ -48,8 +48,8 @@ fn case(selection: &str, name: &'static str, tolerance: f32) {
     on(selection, Case { name, tolerance });
 }
 
-/// Passes a subset of the cases to a macro. It covers every option, for backends that take minutes
-/// for all cases.
+/// Passes a subset of the cases to a macro. It covers every option, because a software renderer
+/// takes minutes for all cases.
 macro_rules! covering_cases {
     ($tests:ident) => {
         $tests! {
@@ -88,7 +88,7 @@ mod ndarray {
     macro_rules! tests {
         ($($name:ident)*) => { $(#[test] fn $name() { case("ndarray", stringify!($name), 1e-4); })* };
     }
-    covering_cases!(tests);
+    every_case!(tests);
 
     #[test]
     fn training() {
