@@ -3,6 +3,8 @@
 use burn::tensor::FloatDType;
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work, with_backend};
+#[cfg(feature = "ndarray")]
+use resnet_core::{Arch, Network, ResNet};
 use resnet_testing::suite;
 
 const NAMES: [&str; 5] = [
@@ -53,4 +55,27 @@ fn tch() {
         "tch:cpu",
         &[(FloatDType::F16, 5e-3), (FloatDType::BF16, 5e-2)],
     );
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn ndarray_refuses_16_bit_types() {
+    let error = with_backend("ndarray".parse().unwrap(), Refusal(FloatDType::BF16)).unwrap();
+    assert_eq!(
+        error,
+        "`ndarray` does not compute in BF16 on this device: expected another float type, such as F32"
+    );
+}
+
+#[cfg(feature = "ndarray")]
+struct Refusal(FloatDType);
+
+#[cfg(feature = "ndarray")]
+impl Work for Refusal {
+    type Output = String;
+
+    fn run<B: Backend>(self, device: B::Device) -> String {
+        let network: ResNet<B> = Arch::ResNet10t.config().init(&device);
+        network.cast(self.0).unwrap_err().to_string()
+    }
 }

@@ -37,7 +37,7 @@ fn trained_networks_classify_real_images() {
         ("resnet56-4bfd9763.th", 20),
     ];
     for (file, at_least) in networks {
-        for backend in ["cpu", "ndarray"] {
+        for backend in ["cpu", "flex"] {
             let weights = data(&format!("cifar10-resnet/{file}"));
             let mut args: Vec<PathBuf> = vec!["classify".into(), "--json".into()];
             args.extend([

@@ -28,7 +28,7 @@ fn forward_gives_the_numbers_of_pytorch() {
     let expected = suite::expected("cifar_resnet8_b");
     for flags in [
         &["--fuse"][..],
-        &["--backend", "ndarray"],
+        &["--backend", "flex"],
         &["--arch", "cifar_resnet8_b"],
     ] {
         let weights = checkpoint("good/legacy.pth");
