@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod among;
+mod autograd;
 mod clip;
 mod config;
 mod ema;
@@ -27,6 +28,7 @@ mod trainer;
 mod training_state;
 
 pub use among::StepAmong;
+pub use autograd::autograd_lock;
 pub use clip::clip_global_norm;
 pub use config::{AugmentConfig, Config, CropConfig, Head, ScheduleConfig, TrainConfigError};
 pub use ema::Ema;

@@ -7,7 +7,7 @@ use burn::tensor::{Distribution, Tensor, TensorData};
 use resnet_core::{Network, ResNet};
 use resnet_data::{BadImage, DataLoader, Sample, for_each_output};
 
-use crate::{EvaluateError, LossKind, targets};
+use crate::{EvaluateError, LossKind, autograd_lock, targets};
 
 /// The embeddings and the classes of all readable images of a dataset.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +117,7 @@ pub fn linear_probe<B: AutodiffBackend>(
     };
     let mut adam = AdamConfig::new().init();
     for step in 0..STEPS {
+        let _lock = autograd_lock();
         let weight = linear.weight.val();
         let logits = x.clone().matmul(weight.clone()) + linear.bias.val();
         let penalty = (weight.clone() * weight).sum() * l2;

@@ -12,7 +12,7 @@ use crate::groups::{self, ParamGroups};
 use crate::least::least_images;
 use crate::memory::Memory;
 use crate::micro_batches::MicroBatches;
-use crate::{Ema, Loss, Optimizer, OptimizerConfig, clip_global_norm};
+use crate::{Ema, Loss, Optimizer, OptimizerConfig, autograd_lock, clip_global_norm};
 
 /// The settings of a training step.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +152,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         &self,
         losses: impl IntoIterator<Item = F>,
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
+        let _lock = autograd_lock();
         let model = self.model();
         let mut accumulator = GradientsAccumulator::new();
         let mut values = Vec::new();

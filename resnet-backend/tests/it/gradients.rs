@@ -33,6 +33,7 @@ impl Work for Step {
     type Output = Vec<Vec<f64>>;
 
     fn run<B: Backend>(self, device: B::Device) -> Vec<Vec<f64>> {
+        let _lock = resnet_testing::autograd_lock();
         let model: ResNet<Autodiff<B>> = keyed::fill(self.config.init(&device), 7);
         let model = match self.prepare {
             Prepare::Nothing => model,

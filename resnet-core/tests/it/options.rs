@@ -73,6 +73,7 @@ fn adapted_input_channels_match_pytorch() {
 #[test]
 fn an_adapted_convolution_keeps_requires_grad() {
     let model = || -> ResNet<Autodiff<Cpu>> { Arch::TestResNet.config().init(&Default::default()) };
+    let _lock = resnet_testing::autograd_lock();
     let trained = |model: ResNet<Autodiff<Cpu>>| {
         let channels = model.config().in_channels;
         let x = keyed::images(7, [1, channels, 64, 64], &Default::default());

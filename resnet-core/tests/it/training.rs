@@ -43,6 +43,7 @@ fn numbers(value: &Value) -> Vec<f32> {
 
 #[test]
 fn running_statistics_after_one_step_match_pytorch() {
+    let _lock = resnet_testing::autograd_lock();
     let expected = json("training/batch_norm.json");
     let model = resnet8();
     let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
@@ -83,6 +84,7 @@ fn one_training_step_matches_pytorch() {
 
 #[test]
 fn eval_and_frozen_norms_keep_the_running_statistics() {
+    let _lock = resnet_testing::autograd_lock();
     let x = keyed::images::<Train>(7, [4, 3, 32, 32], &Default::default());
     let plain = resnet8().valid().forward(x.clone().inner()).into_data();
     for mode in [NormMode::Eval, NormMode::Frozen] {
@@ -95,6 +97,7 @@ fn eval_and_frozen_norms_keep_the_running_statistics() {
 
 #[test]
 fn frozen_norms_have_no_gradient_and_eval_norms_do() {
+    let _lock = resnet_testing::autograd_lock();
     let device = Default::default();
     let x = Tensor::<Train, 4>::ones([2, 3, 4, 4], &device);
     for (mode, learns) in [
@@ -112,6 +115,7 @@ fn frozen_norms_have_no_gradient_and_eval_norms_do() {
 
 #[test]
 fn clones_have_their_own_running_statistics() {
+    let _lock = resnet_testing::autograd_lock();
     let model = resnet8();
     let copy = model.clone();
     let before = running(&copy);
@@ -122,6 +126,7 @@ fn clones_have_their_own_running_statistics() {
 
 #[test]
 fn records_contain_the_running_statistics() {
+    let _lock = resnet_testing::autograd_lock();
     let model = resnet8();
     model.forward(keyed::images(7, [4, 3, 32, 32], &Default::default()));
     let fresh: ResNet<Train> = ResNetConfig::named("cifar_resnet8_b")
@@ -142,6 +147,7 @@ fn one_value_per_channel_in_training_panics() {
 
 #[test]
 fn gradients_reach_every_parameter() {
+    let _lock = resnet_testing::autograd_lock();
     for arch in [
         Arch::TestResNet,
         Arch::CifarPreActResNet110,

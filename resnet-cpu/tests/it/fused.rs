@@ -159,6 +159,7 @@ fn list<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 #[test]
 fn training_matches_burns_operations() {
+    let _lock = crate::autograd_lock();
     for form in forms() {
         let (ours, burns) = (layer::<Autodiff<Cpu>>(form), layer::<Autodiff<Flex>>(form));
         let fused = FusedLayers::<Autodiff<Cpu>>::registered().unwrap();

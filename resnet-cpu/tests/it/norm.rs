@@ -30,6 +30,7 @@ fn expected(
     grad: &FlexTensor,
     found: &FlexTensor,
 ) -> (FlexTensor, [Option<FlexTensor>; 4]) {
+    let _lock = crate::autograd_lock();
     let x: Reference<4> = reference(x);
     let [scale, shift] = [&norm.scale, &norm.shift].map(reference::<1>);
     let residual = norm.residual.as_ref().map(reference::<4>);

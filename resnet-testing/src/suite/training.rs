@@ -27,6 +27,7 @@ pub fn training<B: Backend>(device: &B::Device, tolerance: f64) {
 }
 
 fn step<B: AutodiffBackend, N: Subject<B> + AutodiffModule<B>>(device: &B::Device, tolerance: f64) {
+    let _lock = crate::autograd_lock();
     let expected = json("training/step.json");
     let config = ResNetConfig::named("cifar_resnet20_b").unwrap();
     let model = N::keyed(&config, 7, device);

@@ -104,6 +104,7 @@ fn accuracy(network: &ResNet<Cpu>) -> f64 {
 #[test]
 fn burns_learner_trains_a_network() {
     let _alone = alone();
+    let _lock = resnet_train::autograd_lock();
     let folder = tempfile::tempdir().unwrap();
     let network = model(6, 0.0);
     let before = accuracy(&network.valid());

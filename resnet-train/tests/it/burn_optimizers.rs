@@ -46,6 +46,7 @@ fn train(
                 .to_tensors::<Train>(loader.preprocessing(), &device)
                 .unwrap();
             let classes = targets.argmax(1).squeeze_dim::<1>(1);
+            let _lock = resnet_train::autograd_lock();
             let loss = loss.forward(model.forward(images), classes);
             losses.push(loss.clone().into_scalar());
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
