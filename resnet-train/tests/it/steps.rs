@@ -247,3 +247,33 @@ fn frozen_norms_keep_their_values() {
         assert_eq!(*before == after, norm, "{key}");
     }
 }
+
+/// Without the lock of `Trainer`, Burn's autodiff loses gradients now and then.
+#[test]
+fn threads_that_train_at_once_compute_what_each_computes_alone() {
+    fn train() -> Vec<f32> {
+        let device = Default::default();
+        let config = ResNetConfig::named("cifar_resnet8_b").unwrap();
+        let model: ResNet<Train> = keyed::fill(config.init(&device), 7);
+        let mut trainer = Trainer::new(model, Settings::new(OptimizerConfig::sgd(0.0)));
+        let labels: Vec<&[usize]> = vec![&[3], &[5]];
+        let step = |_| {
+            let x = keyed::images(7, [2, 3, 16, 16], &device);
+            let y = Tensor::from_data(targets(&labels, 10), &device);
+            trainer
+                .step(
+                    0.05,
+                    pairs(x.chunk(2, 0), Tensor::<Train, 2>::chunk(y, 2, 0)),
+                )
+                .into_scalar()
+        };
+        (0..300).map(step).collect()
+    }
+    let expected = train();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(train)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
