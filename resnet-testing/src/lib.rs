@@ -22,8 +22,8 @@ pub mod suite;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks the autograd graphs of a test binary. In Burn 0.21, `backward` in one thread may free parts
-/// of a graph that another thread is building (tracel-ai/burn#5573).
+/// Locks the autograd graphs of a test binary. In Burn 0.21, `backward` in one thread may free
+/// parts of a graph that another thread builds (tracel-ai/burn#5573).
 pub fn autograd_lock() -> MutexGuard<'static, ()> {
     static GRAPHS: Mutex<()> = Mutex::new(());
     GRAPHS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,13 +4,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks the autograd graphs of this process.
 ///
-/// In Burn 0.21, `backward` in one thread may free parts of a graph that another thread is building.
+/// In Burn 0.21, `backward` in one thread may free parts of a graph that another thread builds.
 /// Gradients are then missing or wrong, without an error
 /// ([tracel-ai/burn#5573](https://github.com/tracel-ai/burn/issues/5573)).
 ///
 /// [`Trainer`](crate::Trainer) and [`linear_probe`](crate::linear_probe) hold this lock from the
-/// forward to the backward pass, so they can run in several threads. Hold it as well if your own code
-/// calls `backward` while other threads train. Release it before you call `Trainer::step`.
+/// forward to the backward pass, so they can run in several threads. Hold it as well if your own
+/// code calls `backward` while other threads train. Release it before you call `Trainer::step`,
+/// which would wait forever.
 ///
 /// ```
 /// use burn::backend::{Autodiff, Flex};

@@ -131,6 +131,9 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     /// Each function in `losses` computes the loss of one micro-batch (gradient accumulation) or of
     /// the whole batch. The loss of the batch is the sum of these losses.
     ///
+    /// The functions run with the [`autograd_lock`] held, so they must not take a step of another
+    /// trainer or lock it themselves.
+    ///
     /// # Shapes
     /// - each loss, output: `[1]`
     ///

@@ -16,8 +16,8 @@ use burn_backend::ops::FloatTensorOps;
 use burn_backend::{Bytes, DType, FloatDType, Shape, Slice, TensorData};
 use burn_flex::{Flex, FlexTensor, Layout};
 
-/// Locks the autograd graphs of this program. In Burn 0.21, `backward` in one thread may free parts of
-/// a graph that another thread is building (tracel-ai/burn#5573).
+/// Locks the autograd graphs of this program. In Burn 0.21, `backward` in one thread may free parts
+/// of a graph that another thread builds (tracel-ai/burn#5573).
 fn autograd_lock() -> MutexGuard<'static, ()> {
     static GRAPHS: Mutex<()> = Mutex::new(());
     GRAPHS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use resnet_testing::data;
 use serde_json::Value;
 
-use crate::{checkpoint, fixture, image, run, stderr, stdout};
+use crate::{BACKENDS, checkpoint, fixture, image, run, stderr, stdout};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
@@ -37,7 +37,7 @@ fn trained_networks_classify_real_images() {
         ("resnet56-4bfd9763.th", 20),
     ];
     for (file, at_least) in networks {
-        for backend in ["cpu", "flex"] {
+        for &backend in BACKENDS {
             let weights = data(&format!("cifar10-resnet/{file}"));
             let mut args: Vec<PathBuf> = vec!["classify".into(), "--json".into()];
             args.extend([

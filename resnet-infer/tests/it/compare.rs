@@ -29,6 +29,8 @@ fn forward_gives_the_numbers_of_pytorch() {
     for flags in [
         &["--fuse"][..],
         &["--backend", "flex"],
+        #[cfg(feature = "ndarray")]
+        &["--backend", "ndarray"],
         &["--arch", "cifar_resnet8_b"],
     ] {
         let weights = checkpoint("good/legacy.pth");

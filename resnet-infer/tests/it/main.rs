@@ -24,6 +24,14 @@ use assert_cmd::assert::Assert;
 // A file of any crate's fixtures.
 use resnet_testing::workspace as fixture;
 
+/// Backends that the tests build into the program. `.ci/run` also builds `ndarray`.
+const BACKENDS: &[&str] = &[
+    "cpu",
+    "flex",
+    #[cfg(feature = "ndarray")]
+    "ndarray",
+];
+
 /// Runs `resnet-infer ARGS` without `RESNET_BACKEND` from the environment.
 fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Assert {
     let mut command = Command::cargo_bin("resnet-infer").unwrap();

@@ -17,6 +17,11 @@ fn backends_lists_built_in_backends_and_devices() {
         "{text}"
     );
     assert!(text.contains("\nflex         burn-flex 0.21.0"), "{text}");
+    #[cfg(feature = "ndarray")]
+    assert!(
+        text.contains("\nndarray      burn-ndarray 0.21.0"),
+        "{text}"
+    );
     assert_eq!(text.matches(", the default").count(), 1);
     let json: Vec<Value> =
         serde_json::from_str(&stdout(&run(["backends", "--json"]).success())).unwrap();
@@ -115,6 +120,28 @@ fn half_precision_has_the_expected_error() {
         println!("{dtype}: {error:.1e}");
         assert!((least..=most).contains(&error), "{dtype}: {error:.1e}");
     }
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn an_unsupported_float_type_is_an_error() {
+    let (weights, image) = (checkpoint("good/legacy.pth"), image("tiny_33x20.png"));
+    let args = [
+        "classify",
+        &image,
+        "--weights",
+        &weights,
+        "--backend",
+        "ndarray",
+        "--dtype",
+        "bf16",
+    ];
+    let assert = run(args).code(2);
+    assert!(
+        stderr(&assert).contains("`ndarray` does not compute in BF16 on this device"),
+        "{}",
+        stderr(&assert)
+    );
 }
 
 #[test]
