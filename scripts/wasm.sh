@@ -12,15 +12,12 @@ skipped() {
 target=wasm32-unknown-unknown
 rustup target add "$target" 2> /dev/null || skipped "$target: rustup cannot install it here"
 
-cargo check -p resnet-core --target "$target"
-cargo check -p resnet-image --target "$target"
-cargo check -p resnet-cpu --target "$target"
-cargo check -p resnet-infer --lib --no-default-features --features embedded --target "$target"
-
-command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
+# The program in tests/wasm is built on resnet-infer with the feature `embedded`, and so on all of
+# the libraries that support the target.
 folder=resnet-infer/tests/wasm
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"
+command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
 cargo build --release --manifest-path "$folder/Cargo.toml"
 photo=resnet-infer/sample/chelsea.png
 node "$folder/run.mjs" "$CARGO_TARGET_DIR/$target/release/wasm.wasm" "$photo" "$("$CARGO_TARGET_DIR/release/wasm" "$photo")"

@@ -26,7 +26,7 @@ pub struct Evaluate {
     /// a column of paths and one of labels; a folder with CIFAR's binary files; or `shapes` (drawn
     /// images). Classes are matched by name, by WordNet id for ImageNet, or by index.
     #[arg(value_name = "DATA")]
-    data: PathBuf,
+    pub data: PathBuf,
     #[command(flatten)]
     flags: DataFlags,
     /// Class order of a network whose weights do not name the classes. `lexical`: sorted folder
@@ -34,8 +34,9 @@ pub struct Evaluate {
     /// is class 3, counted from 0 [default: an error if the orders differ].
     #[arg(long, value_name = "ORDER", help_heading = "Input")]
     class_order: Option<ClassOrder>,
+    /// The network.
     #[command(flatten)]
-    network: NetworkFlags,
+    pub network: NetworkFlags,
     /// Class names: a text file with one label per line, or `imagenet1k`, `imagenet12k` or
     /// `cifar10` [default: from the weights].
     #[arg(long, value_name = "FILE", help_heading = "Model")]
@@ -51,7 +52,7 @@ pub struct Evaluate {
     batch_size: usize,
     /// Print a JSON object instead of a table.
     #[arg(long, help_heading = "Output")]
-    json: bool,
+    pub json: bool,
 }
 
 /// Runs the command `evaluate`.

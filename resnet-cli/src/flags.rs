@@ -138,7 +138,8 @@ fn option(text: &str) -> Result<String, String> {
     let overrides = Overrides::default()
         .set(text)
         .map_err(|error| error.to_string())?;
-    if !text.starts_with("stages") {
+    // The value of an option of a detector is validated with the detector.
+    if !text.starts_with("stages") && !overrides.has_dense_only() {
         let none = ResNetConfig::new(Vec::new());
         overrides.apply(none).map_err(|error| error.to_string())?;
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Texts of the libraries and their replacements. If one text starts with another, the longer one
 /// comes first.
-const FLAGS: [(&str, &str); 23] = [
+const FLAGS: [(&str, &str); 25] = [
     (
         "`Overrides` with `norm=batch_stats`",
         "`--norm batch-stats`",
@@ -24,6 +24,8 @@ const FLAGS: [(&str, &str); 23] = [
         "pass --mean and --std with",
     ),
     ("`Preprocessing::crop`", "--crop"),
+    ("load it with `Detector`", "run `resnet-infer detect`"),
+    ("load it with `Segmenter`", "run `resnet-infer segment`"),
     ("`Classifier::with_memory_limit`", "--memory-limit"),
     ("`Layout::Classes`", "`--layout classes`"),
     (

@@ -24,7 +24,10 @@ pub use hints::flags;
 pub use indicatif::{HumanBytes, ProgressBar};
 pub use memory::MemoryFlags;
 pub use messages::{Outcome, cell, error, json, note, printable};
-pub use network::{check_classifier, labels, load, load_error, resolve, tell_report, with_fetch};
+pub use network::{
+    check_classifier, check_f32, labels, load, load_error, resolve, tell_report, with_dense_fetch,
+    with_fetch,
+};
 pub use progress::{bar, keep_ticking};
 
 use std::process::ExitCode;

@@ -5,12 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
+use resnet_dense::DenseArch;
 use resnet_image::Preprocessing;
 use resnet_weights::{
-    Classes, Labels, LoadError, LoadHint, ModelSource, Report, Resolved, SourceError,
+    Checkpoint, Classes, DenseWeights, FloatType, Labels, LoadError, LoadHint, ModelSource, Report,
+    Resolved, ResolvedDense, SourceError,
 };
 
-use crate::{NetworkFlags, fetch, note};
+use crate::{NetworkFlags, RuntimeFlags, fetch, note};
 
 impl NetworkFlags {
     /// Returns the model source that the flags select.
@@ -41,6 +43,60 @@ impl NetworkFlags {
     }
 }
 
+impl NetworkFlags {
+    /// Returns whether the flags name a detector or a segmentation network.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the checkpoint cannot be read.
+    pub fn is_dense(&self) -> Result<bool> {
+        if let Some(model) = &self.model {
+            return Ok(DenseWeights::named(model).is_some());
+        }
+        match (&self.arch, &self.weights) {
+            (Some(arch), _) => Ok(arch.parse::<DenseArch>().is_ok()),
+            (None, Some(file)) => Ok(Checkpoint::open(file)?.is_dense()),
+            (None, None) => Ok(false),
+        }
+    }
+
+    /// Finds and opens the checkpoint of a detector or segmentation network, and determines the
+    /// network from `--model`, `--arch` or the file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a name is unknown, the file cannot be found, downloaded or read, or the
+    /// network cannot be inferred from it.
+    pub fn resolve_dense(&self, offline: bool) -> Result<ResolvedDense> {
+        let (options, arch) = (&self.options, self.arch.as_deref());
+        let source = match (&self.model, &self.weights) {
+            (Some(model), Some(file)) => {
+                options.add_to(ModelSource::named(model).with_file(file))?
+            }
+            (Some(model), None) => {
+                options.add_to(ModelSource::named(model).with_fetch(fetch(offline)?))?
+            }
+            (None, Some(file)) => options.source(file, arch)?,
+            (None, None) => bail!("expected --model or --weights"),
+        };
+        Ok(source.resolve_dense()?)
+    }
+}
+
+/// Checks that a command for detectors or segmentation networks computes in `f32`.
+///
+/// # Errors
+///
+/// Returns an error for any other float type.
+pub fn check_f32(runtime: RuntimeFlags) -> Result<()> {
+    match runtime.dtype {
+        FloatType::F32 => Ok(()),
+        other => bail!(
+            "--dtype {other}: expected f32: detectors and segmentation networks compute in no other type"
+        ),
+    }
+}
+
 /// Applies the download settings of the environment to a source of pretrained weights.
 ///
 /// # Errors
@@ -51,6 +107,16 @@ pub fn with_fetch(source: ModelSource, offline: bool) -> Result<ModelSource> {
         true => source.with_fetch(fetch(offline)?),
         false => source,
     })
+}
+
+/// Applies the download settings of the environment to a source of pretrained weights of a detector
+/// or segmentation network.
+///
+/// # Errors
+///
+/// Returns an error if an environment variable has an invalid value.
+pub fn with_dense_fetch(source: ModelSource, offline: bool) -> Result<ModelSource> {
+    Ok(source.with_fetch(fetch(offline)?))
 }
 
 /// Resolves a source and prints its notes.

@@ -2,6 +2,7 @@
 
 mod state;
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,6 +19,8 @@ use state::{Load, Path, Read, Shapes};
 /// `resnet-weights` loads and saves any `Network`, and `resnet-train` trains it. You can implement
 /// the trait for any module whose fields have the names of the PyTorch module. Nested modules need
 /// no implementation.
+///
+/// A field `_0` has the key `0`, for the modules of PyTorch's `Sequential`.
 ///
 /// The trait recognizes types by name. It treats `Linear`, `BatchNorm`, `GroupNorm` and `LayerNorm`
 /// as Burn's types, and [`ConvNormAct`](crate::layers::ConvNormAct), `DeepStem` and
@@ -100,6 +103,19 @@ pub trait Network<B: Backend>: Module<B> {
         LayerGroup::of_key(key)
     }
 
+    /// Returns whether a state-dict key belongs to the predictor: the last layers, whose shape
+    /// depends on the number of classes. They start fresh if the weights have other classes. The
+    /// default implementation returns whether the key belongs to [`LayerGroup::Head`].
+    fn is_predictor(&self, key: &str) -> bool {
+        self.layer_group(key) == LayerGroup::Head
+    }
+
+    /// Returns the key of the network for a key of a file. Networks whose layers have been renamed
+    /// translate the keys of older files. The default implementation returns the key unchanged.
+    fn current_key<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(key)
+    }
+
     /// Returns the key and shape of every entry of the state dict, in PyTorch's order.
     ///
     /// The list omits PyTorch's `num_batches_tracked` counters, because the network does not use
@@ -115,10 +131,7 @@ pub trait Network<B: Backend>: Module<B> {
     /// assert!(shapes.contains(&("fc.weight".into(), vec![1000, 512])));
     /// ```
     fn state_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let mut shapes = Shapes {
-            path: Path::default(),
-            entries: Vec::new(),
-        };
+        let mut shapes = Shapes::default();
         self.visit(&mut shapes);
         shapes.entries
     }
@@ -172,18 +185,16 @@ pub trait Network<B: Backend>: Module<B> {
     /// Returns the number of learnable parameters, including frozen ones.
     ///
     /// It counts weights and biases of convolutions, norms, attention and classifier, without
-    /// running statistics. It equals PyTorch's `sum(p.numel() for p in model.parameters())`. For a
+    /// running statistics and frozen norms. It equals PyTorch's `sum(p.numel() for p in model.parameters())`. For a
     /// [`ResNet`](crate::ResNet) that is not fused, it equals
     /// [`Cost::parameters`](crate::Cost::parameters). In a fused network it counts the convolution
     /// biases instead of the folded norms.
     ///
     /// Burn's [`num_params`](Module::num_params) also counts running statistics.
     fn num_parameters(&self) -> usize {
-        let shapes = self.state_shapes().into_iter();
-        let parameters = shapes.filter(|(key, _)| !is_running_stat(key));
-        parameters
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        let mut shapes = Shapes::default();
+        self.visit(&mut shapes);
+        shapes.parameters
     }
 
     /// Sets the mode of every batch norm on autodiff backends.

@@ -181,7 +181,10 @@ impl<B: Backend> Network<B> for ResNet<B> {
         }
         self.maxpool.iter_mut().for_each(ConvNormAct::fuse);
         self.blocks_mut().for_each(Block::fuse);
-        self.fold_mark = FoldMark::new(self.config.norm == NormKind::Batch);
+        self.fold_mark = FoldMark::new(matches!(
+            self.config.norm,
+            NormKind::Batch | NormKind::Frozen
+        ));
         self
     }
 

@@ -50,7 +50,7 @@ impl<B: Backend> Shortcut<B> {
             ShortcutPlan::Conv(conv) => Self::Conv(conv.init(device)),
             ShortcutPlan::Projection(conv) => Self::Projection(ConvNormAct::from_parts(
                 conv.init(device),
-                norm(conv.channels[1]),
+                Some(norm(conv.channels[1])),
             )),
             ShortcutPlan::PooledProjection { pool, conv } => {
                 Self::PooledProjection(PooledProjection {

@@ -145,7 +145,7 @@ pub(crate) fn conv_pool<B: Backend>(
 ) -> Option<ConvNormAct<B>> {
     let conv = config.stem_pool_conv()?.conv;
     let norm = Norm::new(config, conv.channels[1], device);
-    Some(ConvNormAct::from_parts(conv.init(device), norm).with_act(config.activation))
+    Some(ConvNormAct::from_parts(conv.init(device), Some(norm)).with_act(config.activation))
 }
 
 /// Applies the layer that halves the feature map between the stem and the first stage.

@@ -1,5 +1,8 @@
 //! Fused layers: convolution, norm, residual sum and activation in few passes over memory.
 
+mod bags;
+#[cfg(feature = "autodiff")]
+mod bags_training;
 #[cfg(feature = "autodiff")]
 mod training;
 
@@ -24,8 +27,12 @@ pub(crate) fn register() {
             forward: layer,
         };
         inference.register();
+        bags::register();
         #[cfg(feature = "autodiff")]
-        training::register();
+        {
+            bags_training::register();
+            training::register();
+        }
     });
 }
 

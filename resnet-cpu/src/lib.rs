@@ -11,6 +11,7 @@ mod memory;
 mod norm;
 mod parallel;
 mod pool;
+mod resize;
 mod simd;
 mod threads;
 

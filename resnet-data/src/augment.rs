@@ -125,11 +125,10 @@ impl Augment {
     /// assert_eq!(error.to_string(), "`flip` of the augmentation: expected a number from 0 to 1, found 1.5");
     /// ```
     pub fn validate(&self) -> Result<(), AugmentError> {
-        let shares = [("flip", self.flip), ("erase", self.erase)];
-        for (field, value) in shares.into_iter().chain(self.jitter.changes()) {
+        for (field, value) in [("flip", self.flip), ("erase", self.erase)] {
             check(field, value, 0.0, 1.0)?;
         }
-        check("hue", self.jitter.hue, 0.0, 0.5)?;
+        self.jitter.validate()?;
         if let Policy::Rand { ops, magnitude } = self.policy {
             check("ops", ops.into(), 0.0, 100.0)?;
             check("magnitude", magnitude.into(), 0.0, 30.0)?;
@@ -225,6 +224,14 @@ pub(crate) fn check(
 }
 
 impl Jitter {
+    /// Checks that every number is in its range.
+    pub(crate) fn validate(&self) -> Result<(), AugmentError> {
+        for (field, value) in self.changes() {
+            check(field, value, 0.0, 1.0)?;
+        }
+        check("hue", self.hue, 0.0, 0.5)
+    }
+
     fn changes(&self) -> [(&'static str, f64); 3] {
         [
             ("brightness", self.brightness),
@@ -233,7 +240,7 @@ impl Jitter {
         ]
     }
 
-    fn apply(&self, image: &mut RgbImage, random: &mut Random) {
+    pub(crate) fn apply(&self, image: &mut RgbImage, random: &mut Random) {
         let mut order = [0, 1, 2, 3];
         order.shuffle(random);
         let mut factor = |most: f64| random.random_range((1.0 - most).max(0.0)..=1.0 + most) as f32;

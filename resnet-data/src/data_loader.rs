@@ -1,7 +1,7 @@
 //! Batches that worker threads prepare ahead of time, in an order that depends only on the seed.
 
-mod batches;
 mod plan;
+mod prefetch;
 
 use std::io;
 use std::num::NonZero;
@@ -10,11 +10,13 @@ use std::thread;
 
 use resnet_image::Preprocessing;
 
-pub use batches::Batches;
 use plan::Plan;
+#[cfg(feature = "annotations")]
+pub(crate) use plan::with_causes;
+pub use prefetch::Prefetch;
 
 use crate::augment::{Transforms, check};
-use crate::{Augment, AugmentError, Dataset, Mix, Sampling, Transform};
+use crate::{Augment, AugmentError, Batch, Dataset, Mix, Sampling, Transform};
 
 /// The error of a data loader that cannot start its worker threads.
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +191,7 @@ impl DataLoader {
     /// # Errors
     ///
     /// Returns an error if the operating system cannot start a thread for each worker.
-    pub fn epoch(&self, epoch: u64) -> Result<Batches, LoaderError> {
+    pub fn epoch(&self, epoch: u64) -> Result<Prefetch<Batch>, LoaderError> {
         self.epoch_from(epoch, 0)
     }
 
@@ -199,7 +201,16 @@ impl DataLoader {
     /// # Errors
     ///
     /// Returns an error if the operating system cannot start a thread for each worker.
-    pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Batches, LoaderError> {
-        Batches::start(&self.plan, self.workers, epoch, first)
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Prefetch<Batch>, LoaderError> {
+        let plan = Arc::clone(&self.plan);
+        let order = plan.sampling.order(&plan.dataset, plan.seed, epoch);
+        Prefetch::start(self.workers, first..plan.len(), move |place| {
+            let mut batch = plan.batch(&order, epoch, place);
+            if place == first && plan.share[0] == 0 {
+                let known = plan.dataset.unreadable().iter().cloned();
+                batch.bad.splice(..0, known);
+            }
+            batch
+        })
     }
 }

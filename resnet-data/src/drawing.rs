@@ -49,7 +49,7 @@ pub(crate) fn draw(class: usize, seed: u64) -> RgbImage {
 }
 
 /// Returns the signed distance of a point from the edge of a shape of radius 1, negative inside.
-fn distance(class: usize, [x, y]: [f32; 2]) -> f32 {
+pub(crate) fn distance(class: usize, [x, y]: [f32; 2]) -> f32 {
     let from_center = x.hypot(y);
     let square = |half: f32| x.abs().max(y.abs()) - half;
     match SHAPES[class] {

@@ -15,6 +15,10 @@ pub(crate) enum For {
     Mix,
     Shape,
     Transform,
+    #[cfg(feature = "annotations")]
+    Scene,
+    #[cfg(feature = "annotations")]
+    Object,
 }
 
 /// Creates a random generator for one purpose and one place. For example, the place can be a sample

@@ -3,14 +3,18 @@
 
 extern crate alloc;
 
+mod bags;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::any::{Any, TypeId};
+use core::any::Any;
 
 use burn_tensor::backend::Backend;
 use burn_tensor::ops::ConvOptions;
 use burn_tensor::{DType, Tensor};
 use spin::Mutex;
+
+pub use bags::{Bags, EmbeddingBag};
 
 /// A layer `y = relu(norm(conv(x)) + residual)`. Every part except `x` is optional.
 #[derive(Clone, Debug)]
@@ -81,23 +85,45 @@ pub struct FusedLayers<B: Backend> {
     pub forward: fn(Layer<B>) -> LayerOutput<B>,
 }
 
-static REGISTRY: Mutex<Vec<(TypeId, Box<dyn Any + Send + Sync>)>> = Mutex::new(Vec::new());
-
 impl<B: Backend> FusedLayers<B> {
     /// Registers the layers for backend `B`. Only the first registration of a backend takes effect.
     pub fn register(self) {
-        let mut registry = REGISTRY.lock();
-        if !registry.iter().any(|(id, _)| *id == TypeId::of::<B>()) {
-            registry.push((TypeId::of::<B>(), Box::new(self)));
-        }
+        register(self);
     }
 
     /// Returns the layers of backend `B`, or `None` if it has not registered any.
     pub fn registered() -> Option<Self> {
-        let registry = REGISTRY.lock();
-        let own = registry.iter().find(|(id, _)| *id == TypeId::of::<B>());
-        own.and_then(|(_, own)| own.downcast_ref::<Self>()).cloned()
+        registered()
     }
+}
+
+impl<B: Backend> EmbeddingBag<B> {
+    /// Registers the operation for backend `B`. Only the first registration of a backend takes
+    /// effect.
+    pub fn register(self) {
+        register(self);
+    }
+
+    /// Returns the operation of backend `B`, or `None` if it has not registered one.
+    pub fn registered() -> Option<Self> {
+        registered()
+    }
+}
+
+/// What backends have registered, one value per type.
+static REGISTRY: Mutex<Vec<Box<dyn Any + Send + Sync>>> = Mutex::new(Vec::new());
+
+fn register<T: Any + Send + Sync>(own: T) {
+    let mut registry = REGISTRY.lock();
+    if !registry.iter().any(|other| other.is::<T>()) {
+        registry.push(Box::new(own));
+    }
+}
+
+fn registered<T: Any + Clone>() -> Option<T> {
+    let registry = REGISTRY.lock();
+    let mut own = registry.iter().filter_map(|own| own.downcast_ref::<T>());
+    own.next().cloned()
 }
 
 #[cfg(test)]

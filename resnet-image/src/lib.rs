@@ -7,6 +7,8 @@ mod convert;
 mod crop;
 #[cfg(feature = "decode")]
 mod decode;
+#[cfg(feature = "draw")]
+pub mod draw;
 mod filter;
 mod limits;
 mod memory;

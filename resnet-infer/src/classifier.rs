@@ -2,7 +2,6 @@
 
 mod builder;
 mod error;
-mod input;
 mod prediction;
 mod run;
 
@@ -15,7 +14,6 @@ use resnet_weights::{Labels, ModelSource, OutputActivation};
 
 pub use self::builder::ClassifierBuilder;
 pub use self::error::{BuildError, ClassifyError, ImageFailure, PrepareError};
-pub use self::input::ImageInput;
 pub use self::prediction::{ClassScore, Prediction};
 
 /// A network with its weights, preprocessing and labels, ready to classify images.

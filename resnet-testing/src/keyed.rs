@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use resnet_core::{Network, ResNet};
+use resnet_core::Network;
 
 /// Returns the 64-bit FNV-1a hash of the text's bytes.
 pub fn fnv1a64(text: &str) -> u64 {
@@ -58,7 +58,7 @@ pub fn images<B: Backend>(seed: u64, shape: [usize; 4], device: &B::Device) -> T
 }
 
 /// Returns the network with weights generated from `seed`.
-pub fn fill<B: Backend>(model: ResNet<B>, seed: u64) -> ResNet<B> {
+pub fn fill<B: Backend, N: Network<B>>(model: N, seed: u64) -> N {
     let filled =
         model.load_state(|key, shape| Ok::<_, Infallible>(Some(parameter(seed, key, shape))));
     filled.unwrap_or_else(|never| match never {})

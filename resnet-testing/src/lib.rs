@@ -4,6 +4,8 @@
 //! - [`keyed`]: weights and images generated from a seed, the same as in the Python scripts next to
 //!   the fixtures.
 //! - [`suite`]: the parity suite against PyTorch, generic over the backend.
+//! - `dense`: the parity suite of detectors and segmentation networks against torchvision, with the
+//!   feature of this name.
 //! - [`server`]: a web server that runs a script for each request.
 //! - Functions of this module: paths, and comparisons that fail on lists of different lengths.
 //!
@@ -14,6 +16,8 @@
     reason = "measured values, shown with `--nocapture`"
 )]
 
+#[cfg(feature = "dense")]
+pub mod dense;
 pub mod help;
 pub mod keyed;
 pub mod server;

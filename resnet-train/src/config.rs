@@ -1,6 +1,8 @@
 //! The config of a run: its hyperparameters, in TOML.
 
 mod build;
+#[cfg(feature = "dense")]
+mod dense;
 mod open;
 mod validate;
 
@@ -30,12 +32,23 @@ use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
+    /// The task [default: classify].
+    #[serde(skip_serializing_if = "Task::is_classify")]
+    pub task: Task,
     /// Architecture name. The network has random weights, or the weights in `weights`.
     pub arch: Option<String>,
     /// Id of published weights to start from.
     pub model: Option<String>,
     /// Checkpoint file to start from.
     pub weights: Option<PathBuf>,
+    /// Architecture of the residual network inside of a detector or segmentation network [default:
+    /// that of `arch`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Id of published ImageNet weights, or a checkpoint file, for this residual network [default:
+    /// random weights].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
     /// Key path of the network to load from a checkpoint that holds several.
     pub state: Option<String>,
     /// Network options as `OPTION=VALUE`. They set options that the checkpoint does not contain, or
@@ -91,8 +104,43 @@ pub struct Config {
     pub groups: ParamGroups,
     /// The learning rate schedule.
     pub schedule: ScheduleConfig,
-    /// The data augmentation.
+    /// The data augmentation of classification.
     pub augment: AugmentConfig,
+    /// The data augmentation of detection [default: none].
+    #[cfg(feature = "dense")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub objects: resnet_data::objects::ObjectAugment,
+    /// The data augmentation of segmentation [default: as in torchvision's reference].
+    #[cfg(feature = "dense")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub class_maps: resnet_data::class_maps::ClassMapAugment,
+}
+
+/// What a network learns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// The class of an image.
+    #[default]
+    Classify,
+    /// Boxes of objects, and masks if the network predicts them.
+    Detect,
+    /// Boxes and keypoints of objects.
+    Keypoints,
+    /// The class of each pixel.
+    Segment,
+}
+
+impl Task {
+    fn is_classify(&self) -> bool {
+        *self == Self::Classify
+    }
+}
+
+/// Returns whether a value is the default, so that the configs of older runs stay the same.
+#[cfg(feature = "dense")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The phase that trains only the classifier.
@@ -160,7 +208,10 @@ pub enum CropConfig {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            task: Task::Classify,
             arch: None,
+            body: None,
+            backbone: None,
             model: None,
             weights: None,
             state: None,
@@ -190,6 +241,10 @@ impl Default for Config {
             },
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),
+            #[cfg(feature = "dense")]
+            objects: Default::default(),
+            #[cfg(feature = "dense")]
+            class_maps: Default::default(),
         }
     }
 }

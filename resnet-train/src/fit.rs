@@ -158,8 +158,8 @@ impl Fit {
         device: &B::Device,
         observer: &mut impl Observer<B::InnerBackend>,
     ) -> Result<Ending, FitError> {
-        self.check(position).map_err(FitError::Position)?;
-        self.claim(position);
+        self.facts().check(position).map_err(FitError::Position)?;
+        self.facts().claim(position);
         while position.epoch < self.epochs {
             let ending = self.epoch(peers.as_deref_mut(), trainer, position, device, observer);
             if let Err(FitError::Peers(_)) = &ending {

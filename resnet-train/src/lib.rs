@@ -4,6 +4,8 @@ mod among;
 mod autograd;
 mod clip;
 mod config;
+#[cfg(feature = "dense")]
+pub mod dense;
 mod ema;
 mod fit;
 mod groups;
@@ -30,7 +32,7 @@ mod training_state;
 pub use among::StepAmong;
 pub use autograd::autograd_lock;
 pub use clip::clip_global_norm;
-pub use config::{AugmentConfig, Config, CropConfig, Head, ScheduleConfig, TrainConfigError};
+pub use config::{AugmentConfig, Config, CropConfig, Head, ScheduleConfig, Task, TrainConfigError};
 pub use ema::Ema;
 pub use fit::{Fit, FitError};
 pub use groups::{ParamGroups, Rule};

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fit, Plateau, Trainer, TrainingStateError};
+use crate::{Decay, Fit, Plateau, Trainable, Trainer, TrainingStateError};
 
 /// The position in a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,21 @@ impl Position {
     }
 }
 
+/// What identifies a run, and what limits its positions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunFacts<'a> {
+    pub(crate) seed: u64,
+    /// Training images.
+    pub(crate) images: usize,
+    pub(crate) classes: usize,
+    /// Batches per epoch.
+    pub(crate) batches: usize,
+    pub(crate) epochs: u64,
+    pub(crate) decay: &'a Decay,
+    /// Whether the run has a validation set.
+    pub(crate) validates: bool,
+}
+
 impl Fit {
     /// Restores trainer and position from a training state of this run.
     ///
@@ -125,7 +140,30 @@ impl Fit {
         trainer: Trainer<B>,
         path: impl AsRef<Path>,
     ) -> Result<(Trainer<B>, Position), TrainingStateError> {
-        let path = path.as_ref();
+        self.facts().resume(trainer, path.as_ref())
+    }
+
+    pub(crate) fn facts(&self) -> RunFacts<'_> {
+        let data = self.train.dataset();
+        RunFacts {
+            seed: self.seed,
+            images: data.len(),
+            classes: data.classes().len(),
+            batches: self.train.len(),
+            epochs: self.epochs,
+            decay: &self.schedule.decay,
+            validates: self.valid.is_some(),
+        }
+    }
+}
+
+impl RunFacts<'_> {
+    /// Restores trainer and position from a training state of this run.
+    pub(crate) fn resume<B: AutodiffBackend, N: Trainable<B>>(
+        self,
+        trainer: Trainer<B, N>,
+        path: &Path,
+    ) -> Result<(Trainer<B, N>, Position), TrainingStateError> {
         let (trainer, position) = trainer.resume::<Position>(path)?;
         let checked = self.consistent(&position);
         let checked = checked.and_then(|()| position.check_steps(trainer.optimizer().steps()));
@@ -144,22 +182,21 @@ impl Fit {
     }
 
     /// Marks the position as belonging to this run.
-    pub(crate) fn claim(&self, position: &mut Position) {
-        position.run = Some(self.facts());
+    pub(crate) fn claim(self, position: &mut Position) {
+        position.run = Some(self.identity());
     }
 
-    fn facts(&self) -> Facts {
-        let data = self.train.dataset();
+    fn identity(self) -> Facts {
         Facts {
             seed: self.seed,
-            images: data.len(),
-            classes: data.classes().len(),
-            batches: self.train.len(),
+            images: self.images,
+            classes: self.classes,
+            batches: self.batches,
         }
     }
 
     /// Checks that this run can reach the position. The error names what does not fit.
-    pub(crate) fn check(&self, position: &Position) -> Result<(), String> {
+    pub(crate) fn check(self, position: &Position) -> Result<(), String> {
         self.consistent(position)?;
         match position.begun() {
             done if done > self.epochs => Err(format!("{done} epochs in place of {}", self.epochs)),
@@ -168,8 +205,8 @@ impl Fit {
     }
 
     /// Checks the position like [`check`](Self::check), but not the number of epochs.
-    fn consistent(&self, position: &Position) -> Result<(), String> {
-        let facts = self.facts();
+    fn consistent(self, position: &Position) -> Result<(), String> {
+        let facts = self.identity();
         if let Some(other) = position.run.filter(|other| *other != facts) {
             return Err(format!(
                 "seed {}, {} images, {} classes and {} batches in place of seed {}, {}, {} and {}",
@@ -218,8 +255,7 @@ impl Fit {
         {
             return Err(format!("a best loss of {}", best_loss.unwrap_or_default()));
         }
-        let decay = &self.schedule.decay;
-        match plateau.is_possible(decay, epoch, self.valid.is_some()) {
+        match plateau.is_possible(self.decay, epoch, self.validates) {
             true => Ok(()),
             false => Err(format!(
                 "a state of the schedule `plateau` that is impossible after {epoch} epochs: {plateau}"

@@ -119,8 +119,9 @@ impl Load {
     ) -> Result<(N, Report), LoadError> {
         let shapes = model.state_shapes();
         let network = Expected::new(&model, &shapes);
-        let entries = entries(checkpoint, &network)?;
+        let entries = entries(checkpoint, &model, &network)?;
         if let Some(head) = checkpoint.layered_head()
+            && network.is_resnet
             && !self.other_classes
             && entries.keys().any(|key| network.is_head(key))
         {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, TensorData, backend::Backend};
 use burn_store::BurnpackError;
 use resnet_core::{LayerGroup, Network};
+use resnet_dense::DenseConfig;
 use resnet_files::write_atomically;
 use resnet_image::Preprocessing;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
@@ -116,6 +117,7 @@ pub struct Save {
     labels: Option<Labels>,
     preprocessing: Option<Preprocessing>,
     activation: Option<OutputActivation>,
+    dense_config: Option<DenseConfig>,
 }
 
 impl Save {
@@ -147,6 +149,16 @@ impl Save {
     pub fn with_output_activation(self, activation: OutputActivation) -> Self {
         Self {
             activation: Some(activation),
+            ..self
+        }
+    }
+
+    /// Adds the config of a detector or segmentation network to the metadata. Without it, loading
+    /// assumes torchvision's values for options that keys and shapes do not show, such as anchors
+    /// and image sizes.
+    pub fn with_dense_config(self, config: impl Into<DenseConfig>) -> Self {
+        Self {
+            dense_config: Some(config.into()),
             ..self
         }
     }
@@ -193,6 +205,7 @@ impl Save {
             labels: self.labels.clone(),
             preprocessing: self.preprocessing,
             activation: self.activation,
+            dense_config: self.dense_config.clone(),
             ..Metadata::default()
         };
         metadata.to_header().map_err(|source| SaveError::Config {

@@ -57,7 +57,8 @@ impl Labels {
         Ok(Self::from_lines(&text))
     }
 
-    /// Returns built-in labels by name: `imagenet1k`, `imagenet12k` or `cifar10`.
+    /// Returns built-in labels by name: `imagenet1k`, `imagenet12k`, `cifar10`,
+    /// `coco91` (the category ids of COCO) or `voc21` (Pascal VOC with background).
     ///
     /// ```
     /// use resnet_weights::Labels;
@@ -71,6 +72,8 @@ impl Labels {
             "imagenet1k" => include_str!("labels/imagenet1k.txt"),
             "imagenet12k" => include_str!("labels/imagenet12k.txt"),
             "cifar10" => include_str!("labels/cifar10.txt"),
+            "coco91" => include_str!("labels/coco91.txt"),
+            "voc21" => include_str!("labels/voc21.txt"),
             _ => return None,
         }))
     }

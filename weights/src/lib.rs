@@ -3,6 +3,7 @@
 mod activation;
 mod apply;
 mod catalog;
+mod dense;
 mod embedded;
 mod export;
 mod fetch;
@@ -18,7 +19,10 @@ mod source;
 
 pub use activation::{OutputActivation, UnknownActivation};
 pub use apply::{Load, LoadError, LoadHint, Mismatch, Report};
-pub use catalog::{Accuracy, Id, License, Source, UnknownWeights, Weights, ids};
+pub use catalog::{Accuracy, Id, License, PublishedFile, Source, UnknownWeights, Weights, ids};
+pub use dense::{
+    DenseMetrics, DenseSourceError, DenseWeights, InferredDense, LabelSet, ResolvedDense,
+};
 pub use export::{FloatType, Save, SaveError, UnknownFloatType, save};
 #[cfg(feature = "progress")]
 pub use fetch::Bar;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use resnet_core::ResNetConfig;
+use resnet_dense::DenseConfig;
 use resnet_image::Preprocessing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,10 +13,11 @@ use crate::{Labels, OutputActivation, Overrides};
 
 /// The keys in the header. Each value is JSON.
 const CONFIG: &str = "resnet_config";
+const DENSE_CONFIG: &str = "resnet_dense_config";
 const LABELS: &str = "resnet_labels";
 const RECIPE: &str = "resnet_recipe";
 const ACTIVATION: &str = "resnet_output_activation";
-const KNOWN: [&str; 4] = [CONFIG, LABELS, RECIPE, ACTIVATION];
+const KNOWN: [&str; 5] = [CONFIG, DENSE_CONFIG, LABELS, RECIPE, ACTIVATION];
 /// The prefix of the keys in training states, which are also files of weights.
 const TRAINING: &str = "resnet_train_";
 
@@ -23,6 +25,8 @@ const TRAINING: &str = "resnet_train_";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metadata {
     pub(crate) config: Option<ResNetConfig>,
+    /// The config of a detector or segmentation network.
+    pub(crate) dense_config: Option<DenseConfig>,
     pub(crate) labels: Option<Labels>,
     pub(crate) preprocessing: Option<Preprocessing>,
     pub(crate) activation: Option<OutputActivation>,
@@ -37,6 +41,7 @@ impl Metadata {
     pub(crate) fn to_header(&self) -> Result<BTreeMap<&'static str, String>, serde_json::Error> {
         let mut header = BTreeMap::new();
         put(&mut header, CONFIG, self.config.as_ref())?;
+        put(&mut header, DENSE_CONFIG, self.dense_config.as_ref())?;
         put(&mut header, LABELS, self.labels.as_ref())?;
         put(&mut header, RECIPE, self.preprocessing.as_ref())?;
         put(&mut header, ACTIVATION, self.activation.as_ref())?;
@@ -59,6 +64,7 @@ impl Metadata {
         let config = config.map(config_from_json).transpose();
         let metadata = Self {
             config: config.map_err(|cause| format!("the `{CONFIG}` in its header: {cause}"))?,
+            dense_config: get(header, DENSE_CONFIG)?,
             labels: get(header, LABELS)?,
             preprocessing: get(header, RECIPE)?,
             activation: get(header, ACTIVATION)?,
@@ -68,6 +74,10 @@ impl Metadata {
         if let Some(config) = &metadata.config {
             let valid = config.validate();
             valid.map_err(|error| wrong(CONFIG, error.to_string()))?;
+        }
+        if let Some(config) = &metadata.dense_config {
+            let valid = config.validate();
+            valid.map_err(|error| wrong(DENSE_CONFIG, error.to_string()))?;
         }
         if let Some(preprocessing) = &metadata.preprocessing {
             let valid = preprocessing.validate();

@@ -1,6 +1,9 @@
 //! Options of a network as text, for options that the keys of a file do not show.
 
+mod dense;
+
 use resnet_core::{NormKind, ResNetConfig};
+use resnet_dense::DenseConfig;
 use serde_json::{Map, Value};
 
 /// The options of [`ResNetConfig`] and the textual forms of their values.
@@ -110,7 +113,9 @@ impl Overrides {
             });
         };
         let (name, value) = (name.trim(), value.trim());
-        expected(name)?;
+        if !dense::has(name) {
+            expected(name)?;
+        }
         self.0.push((name.to_string(), value.to_string()));
         Ok(self)
     }
@@ -132,6 +137,11 @@ impl Overrides {
         classes.is_some_and(|(_, value)| value == "0")
     }
 
+    /// Returns whether an option is set that only detectors and segmentation networks have.
+    pub fn has_dense_only(&self) -> bool {
+        self.0.iter().any(|(name, _)| expected(name).is_err())
+    }
+
     /// Returns whether no option is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -146,6 +156,19 @@ impl Overrides {
         self.0
             .iter()
             .try_fold(config, |config, (name, value)| change(config, name, value))
+    }
+
+    /// Returns the config of a detector or segmentation network with the changes. An option is a
+    /// name of torchvision's constructors, such as `box_score_thresh`, or a path such as
+    /// `backbone.fpn.channels`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the config has no such option, or the option does not allow its value.
+    pub fn apply_dense(&self, config: DenseConfig) -> Result<DenseConfig, OptionError> {
+        self.0.iter().try_fold(config, |config, (name, value)| {
+            dense::change(config, name, value)
+        })
     }
 
     /// Returns the normalization kind that is set. Some configs cannot be inferred without it.

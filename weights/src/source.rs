@@ -30,17 +30,17 @@ use crate::{Fetch, Overrides, Weights};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ModelSource {
-    origin: Origin,
+    pub(crate) origin: Origin,
     file: Option<PathBuf>,
-    arch: Option<String>,
+    pub(crate) arch: Option<String>,
     state: Option<String>,
-    overrides: Overrides,
+    pub(crate) overrides: Overrides,
     classes: Classes,
-    fetch: Option<Fetch>,
+    pub(crate) fetch: Option<Fetch>,
 }
 
 #[derive(Clone, Debug)]
-enum Origin {
+pub(crate) enum Origin {
     Name(String),
     Weights(Box<Weights>),
     File(PathBuf),

@@ -9,6 +9,12 @@ mod pages {
     #[doc = include_str!("../../src/backends.md")]
     struct Backends;
 
+    #[doc = include_str!("../../src/detection.md")]
+    struct Detection;
+
+    #[doc = include_str!("../../src/segmentation.md")]
+    struct Segmentation;
+
     #[doc = include_str!("../../src/quick-start.md")]
     struct QuickStart;
 

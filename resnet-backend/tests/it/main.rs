@@ -12,6 +12,13 @@
 )]
 #![recursion_limit = "256"]
 
+#[cfg(any(
+    feature = "tch",
+    feature = "graphics",
+    feature = "cuda",
+    feature = "rocm"
+))]
+mod dense;
 #[cfg(feature = "cpu")]
 mod gradients;
 mod parity;

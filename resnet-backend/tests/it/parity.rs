@@ -44,6 +44,12 @@ pub(crate) fn on<T>(selection: &str, work: impl Work<Output = T>) -> T {
     with_backend(selection, work).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Returns the GPU to test on.
+#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+pub(crate) fn device() -> String {
+    std::env::var("RESNET_TEST_GPU").unwrap_or_else(|_| "wgpu:cpu".into())
+}
+
 fn case(selection: &str, name: &'static str, tolerance: f32) {
     on(selection, Case { name, tolerance });
 }
@@ -131,10 +137,6 @@ mod gpu {
         ($($name:ident)*) => { $(#[test] fn $name() { case(&device(), stringify!($name), 1e-3); })* };
     }
     covering_cases!(tests);
-
-    fn device() -> String {
-        std::env::var("RESNET_TEST_GPU").unwrap_or_else(|_| "wgpu:cpu".into())
-    }
 
     #[test]
     fn training() {

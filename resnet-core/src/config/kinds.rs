@@ -155,6 +155,10 @@ pub enum NormKind {
     /// Batch normalization that uses the batch statistics in evaluation as well: PyTorch's
     /// `track_running_stats=False`.
     BatchStats,
+    /// Batch normalization with constant statistics, scale and shift: torchvision's
+    /// `FrozenBatchNorm2d`, the norm of detection backbones. Nothing of it is trained or counted as
+    /// a parameter.
+    Frozen,
 }
 
 /// The activation function.

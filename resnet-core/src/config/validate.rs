@@ -75,8 +75,10 @@ impl ResNetConfig {
                 ));
             }
         }
-        if !(self.norm_eps > 0.0 && self.norm_eps <= 1.0) {
-            let expected = "a number in (0, 1]";
+        // torchvision's published detectors have frozen norms with an epsilon of 0.
+        let zero = self.norm == NormKind::Frozen && self.norm_eps == 0.0;
+        if !(zero || self.norm_eps > 0.0 && self.norm_eps <= 1.0) {
+            let expected = "a number in (0, 1], or 0 for a frozen norm";
             return Err(ConfigError::new("norm_eps", expected, self.norm_eps));
         }
         if let AttentionKind::SqueezeExcite { ratio } = self.attention

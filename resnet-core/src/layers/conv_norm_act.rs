@@ -36,14 +36,19 @@ impl<B: Backend> ConvNormAct<B> {
     /// Creates a convolution and a norm with epsilon 1e-5, without activation.
     pub fn new(conv: ConvPlan, norm: NormKind, device: &B::Device) -> Self {
         let [_, out_channels] = conv.channels;
-        Self::from_parts(conv.init(device), norm.init(out_channels, 1e-5, device))
+        Self::from_parts(
+            conv.init(device),
+            Some(norm.init(out_channels, 1e-5, device)),
+        )
     }
 
-    pub(crate) fn from_parts(conv: Conv2d<B>, norm: Norm<B>) -> Self {
+    /// Creates a layer of this convolution and norm, without activation. A layer without norm
+    /// usually has a convolution with bias.
+    pub fn from_parts(conv: Conv2d<B>, norm: Option<Norm<B>>) -> Self {
         Self {
             fold_mark: FoldMark::new(false),
             conv,
-            norm: Some(norm),
+            norm,
             act: None,
         }
     }
@@ -71,8 +76,10 @@ impl<B: Backend> ConvNormAct<B> {
 
     /// Folds a batch norm into the convolution, for inference.
     pub fn fuse(&mut self) {
+        let had_norm = self.norm.is_some();
         fold(&mut self.conv, &mut self.norm);
-        self.fold_mark = FoldMark::new(self.norm.is_none());
+        self.fold_mark =
+            FoldMark::new(self.fold_mark.is_folded() || had_norm && self.norm.is_none());
     }
 
     /// Returns the norm, unless it is folded.
@@ -191,7 +198,7 @@ impl<'a, B: Backend> Step<'a, B> {
             return self.finish(x);
         };
         let norm = match self.norm {
-            Some(Norm::Batch(norm)) => norm.parts(&x),
+            Some(Norm::Batch(norm) | Norm::Frozen(norm)) => norm.parts(&x),
             _ => None,
         };
         if norm.is_some() || self.norm.is_none() {

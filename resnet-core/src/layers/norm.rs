@@ -16,6 +16,8 @@ pub enum Norm<B: Backend> {
     Group(GroupNorm<B>),
     /// Batch normalization without running statistics.
     BatchStats(BatchStatsNorm<B>),
+    /// Batch normalization that is always in [`NormMode::Frozen`].
+    Frozen(BatchNorm<B>),
 }
 
 impl NormKind {
@@ -46,6 +48,11 @@ impl NormKind {
                 epsilon,
                 ..BatchStatsNorm::new(channels, device)
             }),
+            Self::Frozen => Norm::Frozen(BatchNorm {
+                epsilon,
+                mode: NormMode::Frozen,
+                ..BatchNorm::new(channels, device)
+            }),
         }
     }
 }
@@ -75,6 +82,10 @@ impl<B: Backend> Norm<B> {
                 weight: zeros(norm.weight),
                 ..norm
             }),
+            Self::Frozen(norm) => Self::Frozen(BatchNorm {
+                weight: zeros(norm.weight),
+                ..norm
+            }),
         }
     }
 
@@ -84,7 +95,7 @@ impl<B: Backend> Norm<B> {
     /// - `x`, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self {
-            Self::Batch(norm) => norm.forward(x),
+            Self::Batch(norm) | Self::Frozen(norm) => norm.forward(x),
             Self::Group(norm) => norm.forward(x),
             Self::BatchStats(norm) => norm.forward(x),
         }
@@ -103,7 +114,7 @@ impl<B: Backend> Norm<B> {
 /// Other norms depend on their input, so they stay. If your own module folds norms, give it a
 /// [`FoldMark`](super::FoldMark).
 pub fn fold<B: Backend>(conv: &mut Conv2d<B>, norm: &mut Option<Norm<B>>) {
-    let Some(Norm::Batch(batch_norm)) = norm else {
+    let Some(Norm::Batch(batch_norm) | Norm::Frozen(batch_norm)) = norm else {
         return;
     };
     let (scale, shift) = batch_norm.scale_and_shift();

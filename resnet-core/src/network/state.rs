@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Element, Tensor, TensorData, backend::Backend};
 
+use super::is_running_stat;
+
 /// The fields that have another name in PyTorch, such as an index in a `Sequential`.
 const RENAMES: [(&str, &[(&str, &str)]); 6] = [
     (
@@ -35,14 +37,19 @@ pub(super) struct Path {
     parts: Vec<String>,
     /// The container type of each part.
     containers: Vec<String>,
+    /// Whether the parameter belongs to a frozen norm.
+    frozen: bool,
 }
 
 impl Path {
-    /// Adds a level to the path. Variants of an enum have no level in PyTorch.
+    /// Adds a level to the path. Variants of an enum have no level in PyTorch. A field `_0` is the
+    /// entry `0` of a `Sequential`.
     fn enter(&mut self, name: &str, container: &str) {
         if container.starts_with("Enum:") {
+            self.frozen |= container == "Enum:Norm" && name == "Frozen";
             return;
         }
+        let name = index(name).unwrap_or(name);
         let renames = RENAMES.iter().find(|(owner, _)| *owner == container);
         let renamed = renames.and_then(|(_, names)| names.iter().find(|(from, _)| *from == name));
         let name = renamed.map_or(name, |(_, to)| to);
@@ -51,7 +58,9 @@ impl Path {
     }
 
     fn exit(&mut self, container: &str) {
-        if !container.starts_with("Enum:") {
+        if container.starts_with("Enum:") {
+            self.frozen = false;
+        } else {
             self.parts.pop();
             self.containers.pop();
         }
@@ -79,9 +88,20 @@ impl Path {
     }
 }
 
+fn index(field: &str) -> Option<&str> {
+    let index = field.strip_prefix('_')?;
+    index
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(index)
+}
+
+#[derive(Default)]
 pub(super) struct Shapes {
     pub(super) path: Path,
     pub(super) entries: Vec<(String, Vec<usize>)>,
+    /// Number of values that are parameters in PyTorch, not buffers.
+    pub(super) parameters: usize,
 }
 
 impl<B: Backend> ModuleVisitor<B> for Shapes {
@@ -95,7 +115,11 @@ impl<B: Backend> ModuleVisitor<B> for Shapes {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let shape = self.path.torch_shape(&param.lazy_shape());
-        self.entries.push((self.path.key(), shape));
+        let key = self.path.key();
+        if !self.path.frozen && !is_running_stat(&key) {
+            self.parameters += shape.iter().product::<usize>();
+        }
+        self.entries.push((key, shape));
     }
 }
 

@@ -1,15 +1,16 @@
-//! Neural network operations. This crate computes convolutions, and pools of channels-last feature
-//! maps. Flex computes the rest.
+//! Neural network operations. This crate computes convolutions, and pools and nearest-neighbor
+//! resizing of channels-last feature maps. Flex computes the rest.
 
 use burn_backend::ops::{
     AttentionModuleOptions, ConvOptions, ConvTransposeOptions, DeformConv2dBackward,
-    DeformConvOptions, InterpolateOptions, MaxPool2dBackward, MaxPool2dWithIndices, ModuleOps,
+    DeformConvOptions, InterpolateMode, InterpolateOptions, MaxPool2dBackward,
+    MaxPool2dWithIndices, ModuleOps,
 };
 use burn_backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
 use crate::check::{self, Pool};
-use crate::{Cpu, conv, layout, pool};
+use crate::{Cpu, conv, layout, pool, resize};
 
 /// Defines convolutions that check their sizes and call Flex.
 macro_rules! checked {
@@ -243,7 +244,11 @@ impl ModuleOps<Cpu> for Cpu {
         options: InterpolateOptions,
     ) -> FloatTensor<Self> {
         check::resized("interpolate", &x, output_size);
-        Flex::interpolate(x, output_size, options)
+        let nearest = matches!(options.mode, InterpolateMode::Nearest);
+        let resized = nearest.then(|| resize::nearest(&x, output_size));
+        resized
+            .flatten()
+            .unwrap_or_else(|| Flex::interpolate(x, output_size, options))
     }
 
     checked! {

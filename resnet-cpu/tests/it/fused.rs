@@ -3,9 +3,9 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Int, Tensor, activation, module};
 use resnet_cpu::Cpu;
-use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm};
+use resnet_fused::{Bags, EmbeddingBag, FusedLayers, Layer, LayerConv, LayerNorm};
 
 use crate::tensor;
 
@@ -198,5 +198,78 @@ fn inference_matches_burns_operations() {
         let found = (fused.forward)(layer_of_cpu);
         let (expected, _) = by_operations(layer::<Flex>(form));
         assert_near(&list(found.output), &list(expected), &format!("{form:?}"));
+    }
+}
+
+/// Returns 40,000 bags of up to three of `rows` rows, so that several threads work.
+fn bags(rows: u32) -> Bags {
+    let mut bags = Bags::default();
+    for bag in 0..40_000_u32 {
+        for entry in 0..bag % 4 {
+            bags.indices.push((bag * 7 + entry * 5) % rows);
+            bags.weights.push((bag % 11) as f32 / 11.0 - entry as f32);
+        }
+        bags.ends.push(bags.indices.len());
+    }
+    bags
+}
+
+/// Computes the sums with Burn's operations, one row per entry.
+fn sums_by_operations<B: Backend>(rows: Tensor<B, 2>, bags: &Bags) -> Tensor<B, 2> {
+    let [_, features] = rows.dims();
+    let device = rows.device();
+    let indices: Vec<i32> = bags.indices.iter().map(|row| *row as i32).collect();
+    let weights = Tensor::<B, 1>::from_floats(bags.weights.as_slice(), &device);
+    let entries = rows.select(
+        0,
+        Tensor::<B, 1, Int>::from_ints(indices.as_slice(), &device),
+    );
+    let owners = (0..bags.len()).flat_map(|bag| vec![bag as i32; bags.entries(bag).len()]);
+    let owners: Vec<i32> = owners.collect();
+    let owners = Tensor::<B, 1, Int>::from_ints(owners.as_slice(), &device);
+    let sums = Tensor::zeros([bags.len(), features], &device);
+    let entries = entries * weights.unsqueeze_dim(1);
+    sums.select_assign(0, owners, entries, burn::tensor::IndexingUpdateOp::Add)
+}
+
+#[test]
+fn embedding_bags_match_burns_operations() {
+    let _lock = crate::autograd_lock();
+    let bags = bags(9);
+    // Fewer features than a block, one block, and one and a half.
+    for features in [3, 64, 100] {
+        let ours = constant::<Autodiff<Cpu>, 2>([9, features], 1).require_grad();
+        let burns = constant::<Autodiff<Flex>, 2>([9, features], 1).require_grad();
+        let fused = EmbeddingBag::<Autodiff<Cpu>>::registered().unwrap();
+        let found = (fused.forward)(ours.clone(), bags.clone());
+        let expected = sums_by_operations(burns.clone(), &bags);
+        let what = format!("{features} features");
+        assert_near(&list(found.clone()), &list(expected.clone()), &what);
+        let inference = EmbeddingBag::<Cpu>::registered().unwrap();
+        let same = (inference.forward)(ours.clone().inner(), bags.clone());
+        assert_eq!(list(same), list(found.clone()));
+        let loss = (found.clone() * constant(found.dims(), 2)).sum();
+        let expected_loss = (expected.clone() * constant(expected.dims(), 2)).sum();
+        let found = gradient(Some(&ours), &loss.backward()).unwrap();
+        let expected = gradient(Some(&burns), &expected_loss.backward()).unwrap();
+        assert_near(&found, &expected, &format!("gradient of {what}"));
+    }
+}
+
+#[test]
+fn embedding_bags_read_any_layout() {
+    let rows = constant::<Cpu, 2>([70, 6], 1);
+    let bag = Bags {
+        ends: vec![0, 2],
+        indices: vec![1, 3],
+        weights: vec![1.0, 2.0],
+    };
+    let fused = EmbeddingBag::<Cpu>::registered().unwrap();
+    let found = list((fused.forward)(rows.clone().transpose(), bag.clone()));
+    let rows: Vec<f32> = list(rows);
+    assert_eq!(found[..70], [0.0; 70]);
+    for (feature, found) in found[70..].iter().enumerate() {
+        let expected = rows[feature * 6 + 1] + 2.0 * rows[feature * 6 + 3];
+        assert!((found - expected).abs() < 1e-6);
     }
 }

@@ -1,6 +1,6 @@
-//! Tests of pools and their gradients against Flex.
+//! Tests of pools, their gradients and resizing against Flex.
 
-use burn_backend::ops::ModuleOps;
+use burn_backend::ops::{InterpolateMode, InterpolateOptions, ModuleOps};
 use burn_flex::{Flex, FlexTensor};
 use proptest::prelude::*;
 use resnet_cpu::Cpu;
@@ -37,6 +37,16 @@ proptest! {
             let found = Cpu::avg_pool2d(given, kernel, stride, padding, include, ceil);
             let expected = Flex::avg_pool2d(x.clone(), kernel, stride, padding, include, ceil);
             prop_assert!(difference(found, expected) < 1e-6);
+        }
+    }
+
+    #[test]
+    fn random_nearest_resizes_match_flex((x, _) in maps(), height in 1..40_usize, width in 1..40_usize) {
+        for given in forms(&x) {
+            let options = || InterpolateOptions::new(InterpolateMode::Nearest);
+            let found = Cpu::interpolate(given, [height, width], options());
+            let expected = Flex::interpolate(x.clone(), [height, width], options());
+            prop_assert!(difference(found, expected) == 0.0);
         }
     }
 

@@ -150,3 +150,18 @@ fn pools_and_norms() {
     let gradients = normed.backward(x, true);
     assert_eq!(values(gradients.x).len(), 360);
 }
+
+#[test]
+fn nearest_resize() {
+    use burn_backend::ops::{InterpolateMode, InterpolateOptions};
+    let x = tensor([2, 3, 2, 3], 1);
+    let from = values(x.clone());
+    for x in [channels_last(&x), x] {
+        let options = InterpolateOptions::new(InterpolateMode::Nearest);
+        let found = values(Cpu::interpolate(x, [4, 5], options));
+        for (place, found) in found.into_iter().enumerate() {
+            let (map, y, x) = (place / 20, place / 5 % 4, place % 5);
+            assert_eq!(found, from[map * 6 + y / 2 * 3 + x * 3 / 5]);
+        }
+    }
+}

@@ -100,6 +100,14 @@ pub enum ImageError {
     /// An image that its [`ImageSource`](crate::ImageSource) cannot return.
     #[error(transparent)]
     Source(Box<dyn Error + Send + Sync>),
+    /// An image of another size than its annotations say.
+    #[error("its annotations are for {} x {} pixels, found {} x {}", .expected[0], .expected[1], .found[0], .found[1])]
+    Size {
+        /// Width and height in the annotations.
+        expected: [usize; 2],
+        /// Width and height of the image.
+        found: [usize; 2],
+    },
     /// An image without pixels.
     #[error("expected an image of one pixel or more, found {width}x{height}")]
     Empty {

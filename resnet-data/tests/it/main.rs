@@ -1,10 +1,14 @@
 //! Tests of datasets, the data loader and metrics on files.
 
 mod classes;
+#[cfg(feature = "annotations")]
+mod coco;
 mod datasets;
 mod evaluate;
 mod folders;
 mod loader;
+#[cfg(feature = "annotations")]
+mod objects;
 mod sources;
 mod tables;
 mod transforms;

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use resnet_core::ResNet;
 use resnet_image::{Pixels, to_tensor};
 
-use super::{Classifier, ClassifyError, ImageFailure, ImageInput, Prediction, PrepareError};
+use super::{Classifier, ClassifyError, ImageFailure, Prediction, PrepareError};
+use crate::ImageInput;
 
 /// The forward pass over a batch, with one output row per image.
 type Pass<B> = fn(&ResNet<B>, Tensor<B, 4>) -> Tensor<B, 2>;

@@ -7,7 +7,12 @@ use crate::{checkpoint, run, stderr, stdout};
 #[test]
 fn models_lists_every_architecture_in_aligned_columns() {
     let text = stdout(&run(["models"]).success());
+    let (text, dense) = text.split_once("\n\n").unwrap();
     assert_eq!(text.lines().count(), 1 + resnet_core::Arch::ALL.len());
+    assert_eq!(
+        dense.lines().count(),
+        1 + resnet_dense::DenseArch::ALL.len()
+    );
     let row = text
         .lines()
         .find(|line| line.starts_with("resnext50_32x4d "))

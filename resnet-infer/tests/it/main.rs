@@ -10,6 +10,7 @@ mod cases;
 mod channels;
 mod classify;
 mod compare;
+mod dense;
 mod evaluate;
 mod help;
 mod inputs;

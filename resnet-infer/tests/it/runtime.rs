@@ -258,10 +258,40 @@ fn bench_writes_tables() {
 }
 
 #[test]
+fn bench_measures_detectors_and_segmentation_networks() {
+    for (model, options) in [
+        (
+            "fasterrcnn_resnet50_fpn",
+            &["--set", "min_size=64", "--fuse"][..],
+        ),
+        ("fcn_resnet50", &[]),
+    ] {
+        let args = [
+            "bench", model, "--size", "64x96", "--runs", "1", "--warmup", "0",
+        ];
+        let args = args
+            .iter()
+            .chain(options)
+            .chain(&["--json", "--backend", "cpu"]);
+        let row = stdout(&run(args).success());
+        let row: Value = serde_json::from_str(&row).unwrap();
+        assert_eq!(row["model"], model);
+        assert_eq!(row["size"], serde_json::json!([64, 96]));
+        assert_eq!(row["gflop_per_second"], Value::Null);
+        assert!(row["median_ms"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
 fn bench_rejects_invalid_arguments() {
     let weights = checkpoint("good/legacy.pth");
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["resnet51"], "unknown architecture `resnet51`; nearest: "),
+        (&["resnet18", "--size", "800x"], "such as 224 or 800x1066"),
+        (
+            &["fcn_resnet50", "--dtype", "f16"],
+            "`fcn_resnet50`: expected --dtype f32",
+        ),
         (&["resnetblur50", "--size", "1"], "`resnetblur50`: "),
         (
             &["resnet18", "--batch-size", "1,0"],

@@ -18,7 +18,7 @@ impl<'c> Writer<'c> {
         let groups = match config.norm {
             NormKind::Group { groups } => Some(groups),
             // `options::config` returns no other kind.
-            NormKind::Batch | NormKind::Instance | NormKind::BatchStats => None,
+            NormKind::Batch | NormKind::Instance | NormKind::BatchStats | NormKind::Frozen => None,
         };
         Self {
             config,

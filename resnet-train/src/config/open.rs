@@ -42,6 +42,20 @@ const RECIPES: [(&str, &str); 8] = [
     ),
 ];
 
+/// The built-in recipes of detection and segmentation.
+#[cfg(feature = "dense")]
+const DENSE_RECIPES: [(&str, &str); 4] = [
+    ("detect", include_str!("../../recipes/detect.toml")),
+    ("scenes", include_str!("../../recipes/scenes.toml")),
+    (
+        "scenes-segment",
+        include_str!("../../recipes/scenes-segment.toml"),
+    ),
+    ("segment", include_str!("../../recipes/segment.toml")),
+];
+#[cfg(not(feature = "dense"))]
+const DENSE_RECIPES: [(&str, &str); 0] = [];
+
 /// An error in a config.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,13 +121,27 @@ pub enum TrainConfigError {
     /// The training set is empty.
     #[error("expected training images, found none")]
     NoImages,
+    /// The architecture of the residual network is unknown.
+    #[cfg(feature = "dense")]
+    #[error("`body`")]
+    Body(#[from] resnet_core::UnknownArch),
+    /// The architecture of the detector or segmentation network is unknown.
+    #[cfg(feature = "dense")]
+    #[error("`arch`")]
+    DenseArch(#[from] resnet_dense::UnknownDenseArch),
+    /// The learning rate depends on a loss that the task does not compute.
+    #[cfg(feature = "dense")]
+    #[error(
+        "`schedule.decay`: `plateau` needs a validation loss, which detection and segmentation lack; use another decay"
+    )]
+    Plateau,
 }
 
 impl Config {
     /// Returns the built-in recipes as pairs of name and TOML text. The comment at the top of each
     /// text shows its command, training time and accuracy.
     pub fn recipes() -> impl Iterator<Item = (&'static str, &'static str)> {
-        RECIPES.into_iter()
+        RECIPES.into_iter().chain(DENSE_RECIPES)
     }
 
     /// Opens a recipe by its name, or a config file ending in `.toml`.

@@ -66,6 +66,10 @@ pub enum FitError {
     /// The validation failed.
     #[error("validation")]
     Evaluate(#[from] EvaluateError),
+    /// The detections cannot be compared with the annotations.
+    #[cfg(feature = "dense")]
+    #[error("validation")]
+    Coco(#[from] resnet_data::coco::CocoError),
     /// The training state cannot be written.
     #[error(transparent)]
     State(#[from] TrainingStateError),

@@ -46,6 +46,54 @@ fn draw(rows: &[Row], svg: &mut String) -> Result<(), Failed> {
     root.present()
 }
 
+/// Draws the training loss, and the average precisions or the IoU over the epochs as SVG.
+#[cfg(feature = "dense")]
+pub fn dense_curves_svg(rows: &[super::DenseRow]) -> String {
+    let mut svg = String::new();
+    // Writing to a string does not fail.
+    let _ = draw_dense(rows, &mut svg);
+    svg
+}
+
+#[cfg(feature = "dense")]
+fn draw_dense(rows: &[super::DenseRow], svg: &mut String) -> Result<(), Failed> {
+    const SHOWN: [&str; 5] = ["box AP", "box AP50", "mask AP", "keypoint AP", "mean IoU"];
+    let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (left, right) = root.split_horizontally(WIDTH / 2);
+    let train: Vec<f64> = rows.iter().map(|row| row.train_loss).collect();
+    let finite = train.iter().filter(|loss| loss.is_finite());
+    let most = finite.fold(0.0, |most: f64, &loss| most.max(loss));
+    panel(
+        &left,
+        "loss",
+        0.0..most.max(1e-3) * 1.05,
+        &[("training", &train)],
+        SeriesLabelPosition::UpperRight,
+    )?;
+    let line = |name: &&str| -> Vec<f64> {
+        let value = |row: &super::DenseRow| row.metrics.get(*name).map(|value| 100.0 * value);
+        rows.iter()
+            .map(|row| value(row).unwrap_or(f64::NAN))
+            .collect()
+    };
+    let lines: Vec<(&str, Vec<f64>)> = SHOWN.iter().map(|name| (*name, line(name))).collect();
+    let drawn = |(_, values): &&(&str, Vec<f64>)| values.iter().any(|value| value.is_finite());
+    let lines: Vec<(&str, &[f64])> = lines
+        .iter()
+        .filter(drawn)
+        .map(|(name, values)| (*name, values.as_slice()))
+        .collect();
+    panel(
+        &right,
+        "validation, %",
+        0.0..100.0,
+        &lines,
+        SeriesLabelPosition::LowerRight,
+    )?;
+    root.present()
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 fn panel(

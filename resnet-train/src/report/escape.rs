@@ -22,7 +22,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// Escapes a text for Markdown, so that it makes no tag, link, emphasis or table cell.
-pub(super) fn markdown(text: &str) -> String {
+pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = visible(text);
     let mut before = None;

@@ -68,7 +68,7 @@ pub enum LogError {
 }
 
 /// Reads the text of a regular file.
-fn text(path: &Path) -> io::Result<String> {
+pub(super) fn text(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("no regular file"));
     }

@@ -13,16 +13,22 @@ pub struct Cell {
     pub lines: Vec<String>,
 }
 
-/// The side of a cell, the gap between cells and the line height, in pixels.
-const SIDE: u32 = 160;
+/// Width and height of an image on a sheet, in pixels.
+const SIZE: [u32; 2] = [160, 160];
+/// The gap between cells and the line height, in pixels.
 const GAP: u32 = 8;
 const LINE: u32 = 18;
 
 /// Arranges images on white, `columns` per row. Small images are enlarged by a whole factor.
 pub fn sheet(cells: &[Cell], columns: usize) -> RgbImage {
+    sheet_of(cells, columns, SIZE)
+}
+
+/// Arranges images like [`sheet`], each in a rectangle of this width and height.
+pub fn sheet_of(cells: &[Cell], columns: usize, [wide, high]: [u32; 2]) -> RgbImage {
     let columns = columns.clamp(1, cells.len().max(1));
     let lines = cells.iter().map(|cell| cell.lines.len()).max().unwrap_or(0) as u32;
-    let (width, height) = (SIDE + GAP, SIDE + LINE * lines + GAP);
+    let (width, height) = (wide + GAP, high + LINE * lines + GAP);
     let rows = cells.len().div_ceil(columns) as u32;
     let mut sheet = RgbImage::from_pixel(
         GAP + width * columns as u32,
@@ -32,31 +38,37 @@ pub fn sheet(cells: &[Cell], columns: usize) -> RgbImage {
     for (place, cell) in cells.iter().enumerate() {
         let (column, row) = ((place % columns) as u32, (place / columns) as u32);
         let (x, y) = (GAP + column * width, GAP + row * height);
-        let image = fitted(&cell.image);
-        let (dx, dy) = ((SIDE - image.width()) / 2, (SIDE - image.height()) / 2);
+        let image = fitted(&cell.image, [wide, high]);
+        let (dx, dy) = ((wide - image.width()) / 2, (high - image.height()) / 2);
         replace(&mut sheet, &image, (x + dx).into(), (y + dy).into());
         for (i, line) in cell.lines.iter().enumerate() {
-            write(&mut sheet, line, x, y + SIDE + 2 + LINE * i as u32);
+            write(&mut sheet, line, [x, y + high + 2 + LINE * i as u32], wide);
         }
     }
     sheet
 }
 
 /// Resizes an image to fit a cell: enlarged by a whole factor, or reduced.
-fn fitted(image: &RgbImage) -> RgbImage {
+fn fitted(image: &RgbImage, [wide, high]: [u32; 2]) -> RgbImage {
     let (width, height) = image.dimensions();
-    let longest = width.max(height).max(1);
-    if longest <= SIDE {
-        let times = SIDE / longest;
+    let times = (wide / width.max(1)).min(high / height.max(1));
+    if times > 0 {
         return resize(image, width * times, height * times, FilterType::Nearest);
     }
-    let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(longest)).max(1) as u32;
+    // The side that exceeds the rectangle more decides.
+    let by_width = u64::from(width) * u64::from(high) >= u64::from(height) * u64::from(wide);
+    let (to, from) = if by_width {
+        (wide, width)
+    } else {
+        (high, height)
+    };
+    let scaled = |side: u32| (u64::from(side) * u64::from(to) / u64::from(from)).max(1) as u32;
     resize(image, scaled(width), scaled(height), FilterType::Triangle)
 }
 
-fn write(sheet: &mut RgbImage, text: &str, x: u32, y: u32) {
+fn write(sheet: &mut RgbImage, text: &str, [x, y]: [u32; 2], wide: u32) {
     let advance = get_raster_width(FontWeight::Regular, RasterHeight::Size16) as u32;
-    for (place, letter) in text.chars().take((SIDE / advance) as usize).enumerate() {
+    for (place, letter) in text.chars().take((wide / advance) as usize).enumerate() {
         let raster = |c| get_raster(c, FontWeight::Regular, RasterHeight::Size16);
         let Some(glyph) = raster(letter).or_else(|| raster('?')) else {
             continue;
@@ -107,7 +119,14 @@ mod tests {
             lines: vec![],
         };
         assert_eq!(sheet(&[cell], 8).dimensions(), (176, 176));
-        assert_eq!(fitted(&RgbImage::new(1000, 10)).dimensions(), (160, 1));
+        assert_eq!(
+            fitted(&RgbImage::new(1000, 10), SIZE).dimensions(),
+            (160, 1)
+        );
+        assert_eq!(
+            fitted(&RgbImage::new(10, 1000), SIZE).dimensions(),
+            (1, 160)
+        );
         assert_eq!(sheet(&[], 4).dimensions(), (176, 176));
     }
 }

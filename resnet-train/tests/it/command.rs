@@ -3,6 +3,8 @@
 mod class_weights;
 mod configs;
 mod data;
+#[cfg(feature = "dense")]
+mod dense;
 mod extend;
 mod folders;
 mod guards;

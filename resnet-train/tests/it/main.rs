@@ -7,6 +7,8 @@ mod burn_learner;
 mod burn_optimizers;
 mod checkpoints;
 mod command;
+#[cfg(feature = "dense")]
+mod dense;
 mod fit;
 mod help;
 mod losses;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::backend::Backend;
-use resnet_core::{LayerGroup, Network};
+use resnet_core::Network;
 
 use super::LoadError;
 use crate::{Checkpoint, Entry};
@@ -26,7 +26,7 @@ pub(super) struct Expected<'a> {
     /// First components (such as `fc` in `fc.weight`) that occur only in keys of the head.
     head_parts: BTreeSet<&'a str>,
     /// Whether the network is a ResNet. Files may use other libraries' keys for it.
-    is_resnet: bool,
+    pub(super) is_resnet: bool,
 }
 
 impl<'a> Expected<'a> {
@@ -36,7 +36,7 @@ impl<'a> Expected<'a> {
     ) -> Self {
         let keys = shapes.iter().map(|(key, _)| key.as_str());
         let (heads, others): (BTreeSet<_>, BTreeSet<_>) =
-            keys.partition(|key| model.layer_group(key) == LayerGroup::Head);
+            keys.partition(|key| model.is_predictor(key));
         let mut head_parts: BTreeSet<_> = heads.iter().map(|key| first_part(key)).collect();
         for key in others {
             head_parts.remove(first_part(key));
@@ -82,9 +82,10 @@ pub(super) fn first_part(key: &str) -> &str {
 }
 
 /// Returns the file's tensors by the keys of the network. These are the keys of torchvision and
-/// timm, or, for a network of your own, the untranslated keys of the file if more of them fit.
-pub(super) fn entries<'a>(
+/// timm, or, for a network of your own, the keys of the file if more of them fit.
+pub(super) fn entries<'a, B: Backend>(
     checkpoint: &'a Checkpoint,
+    model: &impl Network<B>,
     network: &Expected<'_>,
 ) -> Result<BTreeMap<String, &'a Entry>, LoadError> {
     let by_key = || {
@@ -95,7 +96,7 @@ pub(super) fn entries<'a>(
     let as_they_are = || {
         checkpoint
             .all()
-            .map(|entry| (entry.key().to_string(), entry))
+            .map(|entry| (model.current_key(entry.key()).into_owned(), entry))
     };
     let fitting = |entries: &BTreeMap<String, &Entry>| {
         let keys = network.shapes.iter().map(|(key, _)| key);

@@ -167,8 +167,7 @@ impl Weights {
 
     /// Returns an upper bound of the file size: eight bytes per parameter, and 16 MiB for names.
     pub fn max_bytes(&self) -> u64 {
-        const NAMES: u64 = 16 << 20;
-        self.parameters.saturating_mul(8).saturating_add(NAMES)
+        super::max_bytes(self.parameters)
     }
 }
 

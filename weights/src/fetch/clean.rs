@@ -7,7 +7,7 @@ use super::disk::{is_absent, is_at};
 use super::error::FetchError;
 use super::fetcher::Fetch;
 use super::request::FileRequest;
-use crate::Weights;
+use crate::PublishedFile;
 
 /// A file in our cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,10 @@ impl Fetch {
     /// # Errors
     ///
     /// Returns an error if the folder exists and cannot be read.
-    pub fn list(&self, known: &[Weights]) -> Result<Vec<CacheFile>, FetchError> {
+    pub fn list<'a>(
+        &self,
+        known: impl IntoIterator<Item: Into<PublishedFile<'a>>>,
+    ) -> Result<Vec<CacheFile>, FetchError> {
         let read = |source| FetchError::Read {
             path: self.cache().to_path_buf(),
             source,
@@ -59,8 +62,8 @@ impl Fetch {
         };
         // Weights without a valid source have no file in the cache.
         let requests = known
-            .iter()
-            .filter_map(|weights| FileRequest::all(weights).ok());
+            .into_iter()
+            .filter_map(|weights| FileRequest::all(weights.into()).ok());
         let files = requests.flatten().filter(FileRequest::is_for_file);
         let known: Vec<String> = files.map(|request| request.name).collect();
         let mut files = Vec::new();
@@ -86,7 +89,11 @@ impl Fetch {
     /// # Errors
     ///
     /// Returns an error if the folder cannot be read or a file cannot be removed.
-    pub fn clean(&self, known: &[Weights], what: Clean) -> Result<Vec<CacheFile>, FetchError> {
+    pub fn clean<'a>(
+        &self,
+        known: impl IntoIterator<Item: Into<PublishedFile<'a>>>,
+        what: Clean,
+    ) -> Result<Vec<CacheFile>, FetchError> {
         let mut removed = Vec::new();
         for file in self.list(known)? {
             let partial = file.kind == CacheFileKind::Partial;

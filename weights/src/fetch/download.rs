@@ -23,12 +23,12 @@ use super::hash_file;
 use super::request::FileRequest;
 use super::session::Session;
 use super::source::Address;
-use crate::Weights;
+use crate::PublishedFile;
 
 /// Tries one address after another.
 pub(super) fn download(
     session: &Session,
-    weights: &Weights,
+    weights: PublishedFile<'_>,
     requests: &[FileRequest],
 ) -> Result<Found, FetchError> {
     let folder = &session.settings.cache;
@@ -41,7 +41,7 @@ pub(super) fn download(
     let addresses: Vec<_> = sources.on_the_network(requests).collect();
     let mut failures = Vec::new();
     for (request, address) in &addresses {
-        let downloaded = from(session, &client, request, address, weights.max_bytes());
+        let downloaded = from(session, &client, request, address, weights.max_bytes);
         let (reason, reachable) = match downloaded {
             Ok(found) => return Ok(found),
             Err(DownloadError::Local(error)) => return Err(error),
@@ -58,7 +58,7 @@ pub(super) fn download(
         failures.push(failure);
     }
     let (url, path) = session.by_hand(requests)?;
-    let id = weights.id.clone();
+    let id = weights.id.to_string();
     Err(FetchError::Download {
         id,
         failures,

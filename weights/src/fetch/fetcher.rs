@@ -14,7 +14,7 @@ use super::retry_policy::RetryPolicy;
 use super::session::Session;
 use super::settings::{Settings, absolute};
 use super::source::Location;
-use crate::Weights;
+use crate::PublishedFile;
 
 /// Finds or downloads the files of published weights.
 ///
@@ -121,8 +121,11 @@ impl Fetch {
     ///
     /// Returns an error if the weights have no valid source, if a file of our cache cannot be read,
     /// or if a wrong file cannot be removed.
-    pub fn find(&self, weights: &Weights) -> Result<Option<Found>, FetchError> {
-        self.find_any(&FileRequest::all(weights)?)
+    pub fn find<'a>(
+        &self,
+        weights: impl Into<PublishedFile<'a>>,
+    ) -> Result<Option<Found>, FetchError> {
+        self.find_any(&FileRequest::all(weights.into())?)
     }
 
     /// Finds a file of the weights on this machine, or downloads it from the first source that
@@ -135,7 +138,8 @@ impl Fetch {
     ///
     /// Returns an error under the same conditions as [`find`](Self::find), and if the network is
     /// disabled, no source provides the file, or it cannot be written.
-    pub fn fetch(&self, weights: &Weights) -> Result<Found, FetchError> {
+    pub fn fetch<'a>(&self, weights: impl Into<PublishedFile<'a>>) -> Result<Found, FetchError> {
+        let weights = weights.into();
         let mut requests = FileRequest::all(weights)?;
         if self.session.settings.network.mirror.is_some() {
             requests.sort_by_key(|request| matches!(request.place, Place::Hub { .. }));
@@ -180,7 +184,7 @@ impl Fetch {
     /// lists the searched places and explains how to get the file by hand.
     fn not_here(
         &self,
-        weights: &Weights,
+        weights: PublishedFile<'_>,
         requests: &[FileRequest],
     ) -> Result<FetchError, FetchError> {
         let sources = self.session.sources();
@@ -192,7 +196,7 @@ impl Fetch {
         });
         let looked: Vec<PathBuf> = paths.collect();
         let (url, path) = self.session.by_hand(requests)?;
-        let id = weights.id.clone();
+        let id = weights.id.to_string();
         Ok(match self.is_offline() {
             true => FetchError::Offline {
                 id,

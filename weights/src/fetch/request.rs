@@ -3,7 +3,7 @@
 use super::digest::Pin;
 use super::error::FetchError;
 use super::settings::{HUB, hub_address};
-use crate::{Source, Weights};
+use crate::{PublishedFile, Source};
 
 /// A request for one file of weights.
 #[derive(Clone, Debug)]
@@ -31,14 +31,14 @@ impl FileRequest {
     ///
     /// Returns an error if the weights have no source, or a source has an unsafe name or no valid
     /// hash.
-    pub(super) fn all(weights: &Weights) -> Result<Vec<Self>, FetchError> {
-        let id = &weights.id;
-        if weights.is_embedded() {
-            let (name, place) = (id.clone(), Place::Program);
+    pub(super) fn all(weights: PublishedFile<'_>) -> Result<Vec<Self>, FetchError> {
+        let id = weights.id;
+        if weights.is_embedded {
+            let (name, place) = (id.to_string(), Place::Program);
             return Ok(vec![Self { name, place }]);
         }
         if weights.sources.is_empty() {
-            return Err(FetchError::NoSource { id: id.clone() });
+            return Err(FetchError::NoSource { id: id.to_string() });
         }
         let requests = weights.sources.iter().map(|source| Self::new(id, source));
         requests.collect()

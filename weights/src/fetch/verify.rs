@@ -6,7 +6,7 @@ use super::cache::CacheStatus;
 use super::error::FetchError;
 use super::fetcher::Fetch;
 use super::request::FileRequest;
-use crate::Weights;
+use crate::PublishedFile;
 
 /// The result of [`Fetch::verify`] for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +45,12 @@ impl Fetch {
     /// # Errors
     ///
     /// Returns an error under the same conditions as [`find`](Self::find).
-    pub fn verify(&self, weights: &Weights) -> Result<Vec<Verified>, FetchError> {
+    pub fn verify<'a>(
+        &self,
+        weights: impl Into<PublishedFile<'a>>,
+    ) -> Result<Vec<Verified>, FetchError> {
         let mut verified: Vec<Verified> = Vec::new();
-        for request in FileRequest::all(weights)? {
+        for request in FileRequest::all(weights.into())? {
             let path = self.session.cache().path(&request);
             let verdict = match self.session.cache().status(&request)? {
                 CacheStatus::Absent => continue,

@@ -13,6 +13,14 @@ pub enum SourceError {
     /// No weights have this name.
     #[error(transparent)]
     Name(#[from] UnknownWeights),
+    /// The source is no classifier, but a detector or segmentation network.
+    #[error("`{name}`: expected a classifier, found {found}")]
+    Dense {
+        /// The name of the weights or the file.
+        name: String,
+        /// The kind of network, and the type that loads it.
+        found: &'static str,
+    },
     /// No architecture has this name.
     #[error(transparent)]
     Arch(#[from] UnknownArch),

@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use resnet_core::ResNetConfig;
+use resnet_dense::DenseConfig;
 
 use super::{Classes, ModelSource, Origin, Resolved, SourceError, default_preprocessing};
-use crate::{Checkpoint, Fetch, Labels, ReadError, Weights};
+use crate::{Checkpoint, DenseWeights, Fetch, Labels, ReadError, Weights};
 
 impl ModelSource {
     /// Returns the row of the catalog, if the source is a published one.
     pub(super) fn published(&self) -> Result<Option<Weights>, SourceError> {
         Ok(match &self.origin {
-            Origin::Name(name) => Some(Weights::named(name)?.clone()),
+            Origin::Name(name) => match DenseWeights::named(name) {
+                Some(weights) => return Err(is_dense(name, &weights.config())),
+                None => Some(Weights::named(name)?.clone()),
+            },
             Origin::Weights(weights) => Some((**weights).clone()),
             Origin::File(path) if self.arch.is_none() => Weights::of_file(path).cloned(),
             Origin::File(_) | Origin::Bytes { .. } => None,
@@ -42,7 +46,7 @@ impl ModelSource {
     }
 
     /// Returns the file that the user gives instead of a download.
-    pub(super) fn given(&self) -> Option<&PathBuf> {
+    pub(crate) fn given(&self) -> Option<&PathBuf> {
         match &self.origin {
             Origin::File(path) => Some(path),
             _ => self.file.as_ref(),
@@ -96,6 +100,13 @@ impl ModelSource {
             Origin::File(path) => (Checkpoint::open(&*path)?, Some(path.clone())),
             Origin::Name(_) | Origin::Weights(_) => unreachable!("resolved as published weights"),
         };
+        if self.arch.is_none()
+            && self.state.is_none()
+            && opened.is_dense()
+            && let Ok(inferred) = opened.infer_dense()
+        {
+            return Err(is_dense(opened.name(), &inferred.config));
+        }
         let checkpoint = self.enter(opened)?;
         let (config, named, mut notes) = self.infer(&checkpoint)?;
         let name = named.clone().unwrap_or_else(|| checkpoint.name().into());
@@ -137,6 +148,16 @@ impl ModelSource {
         let note = inferred.note(&format!("the network of `{}`", checkpoint.name()));
         Ok((inferred.config, inferred.name, note.into_iter().collect()))
     }
+}
+
+/// Returns the error for a detector or segmentation network where a classifier is expected.
+fn is_dense(name: &str, config: &DenseConfig) -> SourceError {
+    let name = name.to_string();
+    let found = match config {
+        DenseConfig::Detection(_) => "a detector; load it with `Detector`",
+        DenseConfig::Segmentation(_) => "a segmentation network; load it with `Segmenter`",
+    };
+    SourceError::Dense { name, found }
 }
 
 /// Returns the config, with the classes and channels of the file if requested.

@@ -1,6 +1,8 @@
 //! The command line of `resnet-infer`: subcommands, flags and help texts.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Arg, Args, Parser, Subcommand};
 use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive};
@@ -25,8 +27,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Classify images.
     Classify(Classify),
+    /// Detect objects: boxes, masks or keypoints.
+    Detect(Detect),
+    /// Segment images: find the class of each pixel.
+    Segment(Segment),
     /// Evaluate the accuracy of a network on labeled images.
-    Evaluate(Evaluate),
+    Evaluate(EvaluateAny),
     /// Run a forward pass on a tensor and save logits, embedding and feature maps.
     Forward(Forward),
     /// Save an image as the network sees it, resized and cropped.
@@ -148,15 +154,91 @@ pub(crate) struct Classify {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Detect {
+    /// Images, folders of images (searched recursively), or `-` for one image on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    /// Class names: a text file with one label per line, or `coco91` [default: from the weights, else
+    /// class indices].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Minimum score of an object, 0 to 1.
+    #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = probability, help_heading = "Output")]
+    pub(crate) score: f32,
+    /// Folder for drawings of the objects, one PNG per image.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) draw: Option<PathBuf>,
+    /// Print one JSON object per image and line (JSON Lines) instead of a table. Masks are in COCO's
+    /// run-length encoding.
+    #[arg(long, conflicts_with_all = ["coco", "csv"], help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Print one JSON array in COCO's result format instead of a table. The image id is the number
+    /// in the file name, else the position of the image.
+    #[arg(long, conflicts_with = "csv", help_heading = "Output")]
+    pub(crate) coco: bool,
+    /// Print CSV with a header instead of a table.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Segment {
+    /// Images, folders of images (searched recursively), or `-` for one image on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    /// Class names: a text file with one label per line, or `voc21` [default: from the weights, else
+    /// class indices].
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    pub(crate) labels: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) preprocessing: PreprocessingFlags,
+    /// Folder for drawings of the classes with a legend, one PNG per image.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) draw: Option<PathBuf>,
+    /// Folder for class maps: one PNG per image, with class indices and the palette of Pascal VOC.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) masks: Option<PathBuf>,
+    /// Print one JSON object per image and line (JSON Lines) instead of a table.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateAny {
+    #[command(flatten)]
+    pub(crate) classifier: Evaluate,
+    /// Ground truth for a detector: an annotation file in COCO's format. DATA is then the folder of
+    /// its images. Prints COCO's metrics of boxes, masks and keypoints.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub(crate) annotations: Option<PathBuf>,
+    /// Ground truth for a segmentation network: a folder with one PNG of class indices per image of
+    /// DATA, with the name of the image. Index 255 is left out. Prints the IoU of each class.
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "annotations",
+        help_heading = "Input"
+    )]
+    pub(crate) masks: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Forward {
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
     /// Safetensors file with a normalized tensor `input` of shape
-    /// `[batch, channels, height, width]`.
+    /// `[batch, channels, height, width]`; for a detector, images `input_0`, `input_1`, … of shape
+    /// `[channels, height, width]` with values from 0 to 1.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub(crate) input: PathBuf,
     /// Safetensors file to write, with the tensors `embedding`, `c1` to `c5` (feature maps), and
-    /// `logits` if the network has a classifier.
+    /// `logits` if the network has a classifier. A segmentation network writes `out` and `aux`, a
+    /// detector `boxes_0`, `labels_0`, `scores_0`, `masks_0`, `keypoints_0` and `keypoint_scores_0`
+    /// for the first image.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
     /// Output stride: the ratio of input size to the size of the last feature map, 8, 16 or 32.
@@ -223,9 +305,10 @@ pub(crate) struct Bench {
     /// Images per batch, one or more values.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = positive, help_heading = "Runtime")]
     pub(crate) batch_size: Vec<usize>,
-    /// Height and width of the input images in pixels.
-    #[arg(long, value_name = "N", default_value_t = 224, value_parser = positive, help_heading = "Input")]
-    pub(crate) size: usize,
+    /// Height and width of the input images in pixels [default: 224, for segmentation 520, for
+    /// detection 800x1066].
+    #[arg(long, value_name = "N|HxW", help_heading = "Input")]
+    pub(crate) size: Option<ImageSize>,
     /// Fuse the network first, as `classify` does: fold batch normalization into the convolutions.
     #[arg(long, help_heading = "Model")]
     pub(crate) fuse: bool,
@@ -241,6 +324,29 @@ pub(crate) struct Bench {
     /// Print a Markdown table.
     #[arg(long, help_heading = "Output")]
     pub(crate) markdown: bool,
+}
+
+/// Height and width of images in pixels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImageSize(pub(crate) [usize; 2]);
+
+impl FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        match (positive(height), positive(width)) {
+            (Ok(height), Ok(width)) => Ok(Self([height, width])),
+            _ => Err("expected pixels, such as 224 or 800x1066 (height x width)".into()),
+        }
+    }
+}
+
+impl fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [height, width] = self.0;
+        write!(f, "{height}x{width}")
+    }
 }
 
 fn probability(text: &str) -> Result<f32, String> {

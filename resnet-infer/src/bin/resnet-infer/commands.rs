@@ -3,10 +3,14 @@
 pub(crate) mod backends;
 pub(crate) mod bench;
 pub(crate) mod classify;
+mod dense;
+pub(crate) mod detect;
+pub(crate) mod evaluate;
 pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod preprocess;
+pub(crate) mod segment;
 pub(crate) mod weights;
 
 use std::path::Path;

@@ -12,7 +12,10 @@ use clap::Parser;
 use resnet_cli::Outcome;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{backends, bench, classify, forward, inspect, models, preprocess, weights};
+use crate::commands::{
+    backends, bench, classify, detect, evaluate, forward, inspect, models, preprocess, segment,
+    weights,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,7 +25,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Classify(args) => classify::run(args, cli.offline),
-        Command::Evaluate(args) => resnet_cli::evaluate(args, cli.offline),
+        Command::Detect(args) => detect::run(args, cli.offline),
+        Command::Segment(args) => segment::run(args, cli.offline),
+        Command::Evaluate(args) => evaluate::run(args, cli.offline),
         Command::Forward(args) => forward::run(args, cli.offline),
         Command::Preprocess(args) => preprocess::run(args),
         Command::Models(args) => models::run(args),

@@ -1,5 +1,8 @@
 //! Predictions on standard output, progress on standard error.
 
+pub(crate) mod objects;
+pub(crate) mod pixels;
+
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use anyhow::{Error, Result};
@@ -73,10 +76,7 @@ impl<'a> Writer<'a> {
             writer.write_record(["path", "rank", "class", "label", "probability", "error"])?;
             return Ok(Self::Csv(writer));
         }
-        let widths = sources
-            .iter()
-            .map(|source| printable(&source.to_string()).chars().count());
-        let width = widths.max().unwrap_or(0);
+        let width = widest(sources);
         Ok(Self::Table { out, width })
     }
 
@@ -113,6 +113,14 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the width of the widest path.
+fn widest(sources: &[Source]) -> usize {
+    let paths = sources
+        .iter()
+        .map(|source| printable(&source.to_string()).chars().count());
+    paths.max().unwrap_or(0)
 }
 
 /// Returns the error of an image in one line, with flags in place of function names.

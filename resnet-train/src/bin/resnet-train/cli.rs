@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use resnet_cli::{DeviceFlags, Evaluate, MemoryFlags, NetworkFlags, NormalizationFlags};
 use resnet_train::limits;
 
-pub(crate) use flags::{Data, OptimizationFlags};
+#[cfg(feature = "dense")]
+pub(crate) use flags::task_name;
+pub(crate) use flags::{Data, OptimizationFlags, TaskFlags};
 use flags::{seed, side, to};
 pub(crate) use run::{Bad, Processes, Run};
 

@@ -1,6 +1,8 @@
 //! One module per command.
 
 pub(crate) mod bench;
+#[cfg(feature = "dense")]
+pub(crate) mod dense;
 pub(crate) mod find_rate;
 pub(crate) mod preview;
 pub(crate) mod probe;

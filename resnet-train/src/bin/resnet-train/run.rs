@@ -45,7 +45,7 @@ pub(crate) struct Clock {
     /// Seconds of training, without validation.
     seconds: f64,
     images: usize,
-    learning_rate: f64,
+    pub(crate) learning_rate: f64,
     bar: Option<ProgressBar>,
 }
 
@@ -61,7 +61,28 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Returns the throughput of training, without validation.
+    pub(crate) fn images_per_second(&self) -> f64 {
+        self.images as f64 / self.seconds.max(1e-9)
+    }
+
+    /// Returns the seconds of the epoch.
+    pub(crate) fn elapsed(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
+
 impl Run {
+    /// Ends the clock of an epoch and its progress bar, and starts the next one.
+    pub(crate) fn take_clock(&mut self) -> Clock {
+        let mut clock = std::mem::replace(&mut self.clock, Clock::new());
+        if let Some(bar) = clock.bar.take() {
+            bar.finish_and_clear();
+        }
+        clock
+    }
+
     /// Writes a file to the output folder.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         resnet_cli::write(&self.folder.join(name), bytes)
@@ -91,10 +112,7 @@ impl Run {
     }
 
     fn end<B: Backend>(&mut self, report: &EpochReport, model: &ResNet<B>) -> Result<()> {
-        let clock = std::mem::replace(&mut self.clock, Clock::new());
-        if let Some(bar) = clock.bar {
-            bar.finish_and_clear();
-        }
+        let clock = self.take_clock();
         if !self.writes {
             return Ok(());
         }
@@ -109,8 +127,8 @@ impl Run {
             top1: score(Scores::top1),
             top5: score(Scores::top5),
             calibration_error: score(Scores::calibration_error),
-            images_per_second: clock.images as f64 / clock.seconds.max(1e-9),
-            seconds: clock.start.elapsed().as_secs_f64(),
+            images_per_second: clock.images_per_second(),
+            seconds: clock.elapsed(),
         };
         self.progress(&format!(
             "{} {:>3}/{}  loss {:.4}  validation loss {:.4}  top-1 {:6.2} %{}  {:.0} images/s, {:.0} s",
@@ -135,8 +153,9 @@ impl Run {
     }
 }
 
-impl<B: Backend> Observer<B> for Run {
-    fn steps(&mut self, report: &StepReport) {
+impl Run {
+    /// Shows a window of steps in the progress bar.
+    pub(crate) fn show_steps(&mut self, report: &StepReport) {
         let clock = &mut self.clock;
         clock.images += report.images;
         clock.seconds += report.time.as_secs_f64();
@@ -158,12 +177,8 @@ impl<B: Backend> Observer<B> for Run {
         ));
     }
 
-    fn epoch(&mut self, report: &EpochReport, model: &ResNet<B>) -> Result<(), String> {
-        self.end(report, model)
-            .map_err(|error| format!("{error:#}"))
-    }
-
-    fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
+    /// Prints that an image is left out, once, or returns the reason as an error.
+    pub(crate) fn note_bad_image(&mut self, image: &BadImage) -> Result<(), String> {
         let BadImage { name, reason } = image;
         if self.bad == Bad::Fail {
             return Err(format!("`{name}`: {reason}; skip it with --bad skip"));
@@ -178,8 +193,28 @@ impl<B: Backend> Observer<B> for Run {
         Ok(())
     }
 
-    fn stop(&mut self) -> bool {
+    /// Returns whether the user asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl<B: Backend> Observer<B> for Run {
+    fn steps(&mut self, report: &StepReport) {
+        self.show_steps(report);
+    }
+
+    fn epoch(&mut self, report: &EpochReport, model: &ResNet<B>) -> Result<(), String> {
+        self.end(report, model)
+            .map_err(|error| format!("{error:#}"))
+    }
+
+    fn bad_image(&mut self, image: &BadImage) -> Result<(), String> {
+        self.note_bad_image(image)
+    }
+
+    fn stop(&mut self) -> bool {
+        self.is_stopped()
     }
 }
 

@@ -14,7 +14,7 @@ fn config_errors_are_one_line_with_line_and_column() {
     for (config, expected) in [
         (
             "epochs = 1\nepoch = 1",
-            "error: `my.toml`: line 2, column 1: unknown field `epoch`, expected one of `arch`",
+            "error: `my.toml`: line 2, column 1: unknown field `epoch`, expected one of `task`",
         ),
         (
             "epochs = 1\n[optimizer]\nname = 'adam'",

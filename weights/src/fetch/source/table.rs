@@ -114,7 +114,7 @@ mod tests {
             sources: vec![hub, url],
             ..Weights::all()[0].clone()
         };
-        FileRequest::all(&weights).unwrap()
+        FileRequest::all((&weights).into()).unwrap()
     }
 
     #[cfg(unix)]
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn embedded_weights_have_no_other_source() {
         let embedded = Weights::all().iter().find(|weights| weights.is_embedded());
-        let requests = FileRequest::all(embedded.unwrap()).unwrap();
+        let requests = FileRequest::all(embedded.unwrap().into()).unwrap();
         let sources = Sources::new(&settings(""));
         let here: Vec<_> = sources.on_this_machine(&requests).collect();
         assert!(matches!(here[..], [(_, Location::Program)]));

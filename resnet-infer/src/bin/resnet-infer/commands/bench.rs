@@ -1,21 +1,22 @@
 //! `bench`: latency, throughput and memory of inference.
 
+mod job;
 mod table;
 
 use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::{Distribution, FloatDType, Tensor, TensorData, backend::Backend};
-use resnet_backend::{Selection, Work};
+use resnet_backend::Selection;
 use resnet_cli::Outcome;
-use resnet_core::{Network, ResNet, ResNetConfig};
+use resnet_core::ResNetConfig;
+use resnet_dense::{DenseArch, DenseConfig};
+use resnet_weights::{Checkpoint, FloatType, ModelSource};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Bench;
-use resnet_weights::ModelSource;
+use job::Job;
 use table::Writer;
 
 /// The default networks.
@@ -36,7 +37,8 @@ struct Row {
     dtype: String,
     fused: bool,
     batch_size: usize,
-    size: usize,
+    /// Height and width of the images.
+    size: [usize; 2],
     /// Time from tensors in memory, or from the file, to a network on the device.
     load_ms: f64,
     /// Time of the first run, which includes kernel compilation and autotuning.
@@ -48,10 +50,63 @@ struct Row {
     /// Half the interquartile range.
     spread_ms: f64,
     images_per_second: f64,
-    /// A multiply-accumulate counts as 2 FLOP.
-    gflop_per_second: f64,
+    /// A multiply-accumulate counts as 2 FLOP. Only for classifiers.
+    gflop_per_second: Option<f64>,
     /// Peak resident memory of the process, without GPU memory; on Linux only.
     peak_mb: Option<f64>,
+}
+
+/// A network to measure.
+enum Subject {
+    Classifier(ResNetConfig),
+    Dense(DenseConfig),
+}
+
+/// A network to measure, with its name.
+struct Case {
+    name: String,
+    subject: Subject,
+}
+
+impl Case {
+    fn body(&self) -> &ResNetConfig {
+        match &self.subject {
+            Subject::Classifier(config) => config,
+            Subject::Dense(config) => config.body(),
+        }
+    }
+
+    /// Returns height and width of the images if the user sets none: those of published weights.
+    fn default_size(&self) -> [usize; 2] {
+        match self.subject {
+            Subject::Classifier(_) => [224, 224],
+            Subject::Dense(DenseConfig::Segmentation(_)) => [520, 520],
+            Subject::Dense(DenseConfig::Detection(_)) => [800, 1066],
+        }
+    }
+
+    fn check(&self, args: &Bench) -> Result<()> {
+        let size = args.size.map_or(self.default_size(), |size| size.0);
+        let memory = args.runtime.memory;
+        for &batch in &args.batch_size {
+            memory.check(&self.name, self.body(), batch, size, "--size")?;
+        }
+        match &self.subject {
+            Subject::Classifier(config) => {
+                let checked = config.check_input(size);
+                checked.with_context(|| format!("`{}`", self.name))
+            }
+            Subject::Dense(_) => {
+                let dtype = args.runtime.dtype;
+                ensure!(
+                    dtype == FloatType::F32,
+                    "`{}`: expected --dtype f32 for detection and segmentation, found {dtype}",
+                    self.name
+                );
+                Ok(())
+            }
+        }
+    }
 }
 
 pub(crate) fn run(args: Bench) -> Result<Outcome> {
@@ -59,20 +114,19 @@ pub(crate) fn run(args: Bench) -> Result<Outcome> {
     let selection = args.runtime.selection();
     let mut writer = Writer::new(args.json, args.markdown)?;
     let alone = cases.len() == 1 && args.batch_size.len() == 1;
-    for (name, config) in &cases {
+    for case in &cases {
         for &batch_size in &args.batch_size {
             let row = match alone {
                 true => {
                     let job = Job {
                         args: &args,
                         selection,
-                        name,
-                        config,
+                        case,
                         batch_size,
                     };
                     resnet_backend::with_backend(selection, job)??
                 }
-                false => run_in_child(&args, selection, name, batch_size)?,
+                false => run_in_child(&args, selection, &case.name, batch_size)?,
             };
             writer.write(&row)?;
         }
@@ -86,7 +140,9 @@ fn run_in_child(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     command.args(["bench", "--json", "--backend", &selection.to_string()]);
     command.args(["--dtype", &args.runtime.dtype.to_string()]);
     command.args(["--batch-size", &batch_size.to_string()]);
-    command.args(["--size", &args.size.to_string()]);
+    if let Some(size) = args.size {
+        command.args(["--size", &size.to_string()]);
+    }
     command.args(["--runs", &args.runs.to_string()]);
     command.args(["--warmup", &args.warmup.to_string()]);
     command.args(args.fuse.then_some("--fuse"));
@@ -111,15 +167,26 @@ fn source(args: &Bench, file: &Path, name: Option<&String>) -> Result<ModelSourc
     args.options.source(file, name.map(String::as_str))
 }
 
-/// Returns the names and configs of the networks. Checks all of them before the first one runs.
-fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
+/// Returns the networks. Checks all of them before the first one runs.
+fn cases(args: &Bench) -> Result<Vec<Case>> {
     let overrides = args.options.overrides()?;
-    let named = |name: &str| -> Result<(String, ResNetConfig)> {
-        let config = overrides.apply(ResNetConfig::named(name)?)?;
-        config.validate()?;
-        Ok((name.to_string(), config))
+    let named = |name: &str| -> Result<Case> {
+        let subject = match name.parse::<DenseArch>() {
+            Ok(arch) => {
+                let config = overrides.apply_dense(arch.config())?;
+                config.validate()?;
+                Subject::Dense(config)
+            }
+            Err(_) => {
+                let config = overrides.apply(ResNetConfig::named(name)?)?;
+                config.validate()?;
+                Subject::Classifier(config)
+            }
+        };
+        let name = name.to_string();
+        Ok(Case { name, subject })
     };
-    let cases: Vec<_> = match (&args.weights, args.models.as_slice()) {
+    let cases: Vec<Case> = match (&args.weights, args.models.as_slice()) {
         (None, []) => MODELS
             .iter()
             .map(|name| named(name))
@@ -128,153 +195,31 @@ fn cases(args: &Bench) -> Result<Vec<(String, ResNetConfig)>> {
             .iter()
             .map(|name| named(name))
             .collect::<Result<_>>()?,
-        (Some(file), names @ ([] | [_])) => {
-            let resolved = resnet_cli::resolve(source(args, file, names.first())?)?;
-            resolved.config.validate()?;
-            vec![(resolved.name, resolved.config)]
-        }
+        (Some(file), names @ ([] | [_])) => vec![of_file(args, file, names.first())?],
         (Some(_), _) => bail!("--weights: expected at most one architecture, found several"),
     };
-    for (name, config) in &cases {
-        for &batch in &args.batch_size {
-            let memory = args.runtime.memory;
-            memory.check(name, config, batch, [args.size; 2], "--size")?;
-        }
-        config
-            .check_input([args.size, args.size])
-            .with_context(|| format!("`{name}`"))?;
-    }
+    cases.iter().try_for_each(|case| case.check(args))?;
     Ok(cases)
 }
 
-struct Job<'a> {
-    args: &'a Bench,
-    selection: Selection,
-    name: &'a str,
-    config: &'a ResNetConfig,
-    batch_size: usize,
-}
-
-impl Work for Job<'_> {
-    type Output = Result<Row>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Result<Row> {
-        let Self {
-            args, batch_size, ..
-        } = self;
-        let dtype = FloatDType::from(args.runtime.dtype);
-        let (model, load_ms) = self.load::<B>(&device)?;
-        let shape = [batch_size, self.config.in_channels, args.size, args.size];
-        let x =
-            Tensor::<B, 4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device).cast(dtype);
-        B::sync(&device)?;
-
-        // Reading the logits waits for all queued work of the device, as in a real program.
-        let pass = || {
-            let start = Instant::now();
-            let logits = model.forward(x.clone()).into_data();
-            let ms = 1e3 * start.elapsed().as_secs_f64();
-            ensure!(
-                logits.iter::<f32>().all(f32::is_finite),
-                "`{}`: the network's output holds infinities or NaN",
-                self.name
-            );
-            Ok(ms)
-        };
-        let first_ms = pass()?;
-        for _ in 0..args.warmup {
-            pass()?;
-        }
-        let mut times = (0..args.runs)
-            .map(|_| pass())
-            .collect::<Result<Vec<f64>>>()?;
-        times.sort_by(f64::total_cmp);
-
-        let quantile = |share: f64| times[(share * (times.len() - 1) as f64).round() as usize];
-        let median = quantile(0.5);
-        let macs = self.config.cost([args.size, args.size]).macs as f64;
-        let per_second = batch_size as f64 * 1e3 / median;
-        Ok(Row {
-            model: self.name.to_string(),
-            backend: self.selection.to_string(),
-            device: B::name(&device),
-            dtype: args.runtime.dtype.to_string(),
-            fused: args.fuse,
-            batch_size,
-            size: args.size,
-            load_ms,
-            first_ms,
-            runs: times.len(),
-            median_ms: median,
-            min_ms: quantile(0.0),
-            max_ms: quantile(1.0),
-            spread_ms: (quantile(0.75) - quantile(0.25)) / 2.0,
-            images_per_second: per_second,
-            gflop_per_second: 2.0 * macs * per_second / 1e9,
-            peak_mb: peak_mb(),
-        })
-    }
-}
-
-impl Job<'_> {
-    /// Loads the network onto the device and returns it with the load time in milliseconds.
-    fn load<B: Backend>(&self, device: &B::Device) -> Result<(ResNet<B>, f64)> {
-        let model = self.config.init::<B>(device);
-        let mut values = match &self.args.weights {
-            Some(_) => Vec::new(),
-            None => synthetic_state(&model),
-        };
-        let resolved = match &self.args.weights {
-            Some(file) => Some(source(self.args, file, self.args.models.first())?.resolve()?),
-            None => None,
-        };
-        B::sync(device)?;
-        let start = Instant::now();
-        let model = match &resolved {
-            Some(resolved) => {
-                let loaded = resolved.strictness().apply(model, &resolved.checkpoint);
-                loaded.map_err(resnet_cli::load_error)?.0
-            }
-            None => {
-                values.reverse();
-                model.load_state(|_, _| anyhow::Ok(values.pop()))?
-            }
-        };
-        let model = if self.args.fuse { model.fuse() } else { model };
-        let model = model.cast(self.args.runtime.dtype.into())?;
-        B::sync(device)?;
-        Ok((model, 1e3 * start.elapsed().as_secs_f64()))
-    }
-}
-
-/// Returns deterministic synthetic weights that keep the activations in range. Their values affect
-/// the time only through subnormal numbers and overflow, which they avoid.
-fn synthetic_state<B: Backend>(model: &ResNet<B>) -> Vec<TensorData> {
-    let mut seed = 1_u32;
-    let mut uniform = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 8) as f32 / 8_388_608.0 - 1.0
+/// Returns the network of a file.
+fn of_file(args: &Bench, file: &Path, name: Option<&String>) -> Result<Case> {
+    let dense = match name {
+        Some(name) => name.parse::<DenseArch>().is_ok(),
+        None => Checkpoint::open(file)?.is_dense(),
     };
-    let mut tensor = |(key, shape): (String, Vec<usize>)| {
-        let fan_in = shape[1..].iter().product::<usize>() as f32;
-        let (offset, scale) = match shape.len() {
-            _ if key.ends_with("running_var") => (1.0, 0.5),
-            _ if key.ends_with("running_mean") || key.ends_with("bias") => (0.0, 0.1),
-            1 => (0.5, 0.2),
-            _ => (0.0, (6.0 / fan_in).sqrt()),
-        };
-        let count = shape.iter().product();
-        let values: Vec<f32> = (0..count).map(|_| offset + scale * uniform()).collect();
-        TensorData::new(values, shape)
-    };
-    model.state_shapes().into_iter().map(&mut tensor).collect()
-}
-
-fn peak_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024.0 / 1e6)
+    let source = source(args, file, name)?;
+    if dense {
+        let resolved = source.resolve_dense()?;
+        return Ok(Case {
+            name: resolved.name,
+            subject: Subject::Dense(resolved.config),
+        });
+    }
+    let resolved = resnet_cli::resolve(source)?;
+    resolved.config.validate()?;
+    Ok(Case {
+        name: resolved.name,
+        subject: Subject::Classifier(resolved.config),
+    })
 }

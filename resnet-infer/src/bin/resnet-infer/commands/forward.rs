@@ -1,13 +1,15 @@
 //! `forward`: saves the logits, the embedding and the feature maps of a tensor.
 
+mod dense;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
-use burn::tensor::{FloatDType, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use resnet_backend::Work;
 use resnet_cli::{Outcome, write};
-use resnet_core::{Network, Outputs};
+use resnet_core::{Network, Outputs, ResNetConfig};
 use resnet_weights::{Checkpoint, Classes, Resolved};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -16,6 +18,9 @@ use crate::commands::check_distinct;
 
 pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     check_output(&args)?;
+    if args.network.is_dense()? {
+        return dense::run(args, offline);
+    }
     let mut network = args.network.resolve(Classes::FromFile, offline)?;
     // The checkpoint may be in the cache, which the output must not overwrite.
     check_distinct(&args.output, network.checkpoint.name().as_ref())?;
@@ -23,7 +28,7 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
         network.config = network.config.with_output_stride(output_stride);
     }
     network.config.validate()?;
-    let input = read_input(&args.input, &network)?;
+    let input = read_input(&args.input, &network.config)?;
     if let &[batch, _, height, width] = input.shape.as_slice() {
         let memory = args.network.runtime.memory;
         memory.check(
@@ -44,7 +49,7 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
     )?
 }
 
-fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
+fn read_input(path: &Path, config: &ResNetConfig) -> Result<TensorData> {
     let file = path.display();
     let tensors = Checkpoint::open(path)?;
     let Some(entry) = tensors.get("input") else {
@@ -60,7 +65,7 @@ fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
             entry.dtype()
         );
     }
-    let channels = network.config.in_channels;
+    let channels = config.in_channels;
     let &[batch, found, height, width] = entry.shape() else {
         bail!(
             "`{file}`: `input`: expected [batch, {channels}, height, width], found {:?}",
@@ -73,8 +78,7 @@ fn read_input(path: &Path, network: &Resolved) -> Result<TensorData> {
             entry.shape()
         );
     }
-    network
-        .config
+    config
         .check_input([height, width])
         .with_context(|| format!("`{file}`"))?;
     let input = tensors.read("input")?;
@@ -138,13 +142,14 @@ impl Work for Job {
 fn save(path: &Path, tensors: Vec<(String, TensorData)>) -> Result<()> {
     let tensors: Vec<_> = tensors
         .into_iter()
-        .map(|(key, data)| (key, data.convert::<f32>()))
+        .map(|(key, data)| match data.dtype {
+            DType::I64 => (key, Dtype::I64, data),
+            _ => (key, Dtype::F32, data.convert::<f32>()),
+        })
         .collect();
-    let views = tensors.iter().map(|(key, data)| {
-        Ok((
-            key,
-            TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?,
-        ))
+    let views = tensors.iter().map(|(key, dtype, data)| {
+        let view = TensorView::new(*dtype, data.shape.to_vec(), data.as_bytes())?;
+        Ok((key, view))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let bytes = safetensors::serialize(views, None)?;

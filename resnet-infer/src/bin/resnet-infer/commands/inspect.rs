@@ -76,6 +76,7 @@ impl Summary {
             dtype: entry.dtype().to_string(),
             shape: entry.shape().to_vec(),
         });
+        let dense = checkpoint.infer_dense().ok();
         let (inferred, unknown) = match checkpoint.infer_with(overrides) {
             Ok(inferred) => (Some(inferred), None),
             Err(error) => {
@@ -104,14 +105,20 @@ impl Summary {
             names_classes: checkpoint.labels().is_some(),
             tells_preprocessing: checkpoint.preprocessing().is_some(),
             dtypes,
-            classes: config.map(|config| config.num_classes),
+            classes: match &dense {
+                Some(dense) => Some(dense.config.num_classes()),
+                None => config.map(|config| config.num_classes),
+            },
             in_channels: config.map(|config| config.in_channels),
             alternatives: inferred
                 .iter()
                 .flat_map(|i| &i.alternatives)
                 .map(|arch| arch.name())
                 .collect(),
-            architecture: inferred.and_then(|inferred| inferred.name),
+            architecture: match dense {
+                Some(dense) => dense.arch.map(|arch| arch.name().to_string()),
+                None => inferred.and_then(|inferred| inferred.name),
+            },
             unknown,
             tensors: tensors.collect(),
         }

@@ -5,7 +5,10 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use resnet_cli::Outcome;
 use resnet_core::{Arch, ResNetConfig, StemKind};
+use resnet_dense::{DenseArch, DenseConfig};
+use resnet_weights::DenseWeights;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Models;
 
@@ -39,6 +42,41 @@ impl Row {
             stem: stem(config.stem),
             block: block(&config),
             shortcut: snake_case(&config.shortcut),
+        }
+    }
+}
+
+/// A row of the table of detectors and segmentation networks.
+#[derive(Serialize)]
+struct DenseRow {
+    name: &'static str,
+    /// Trainable parameters.
+    parameters: u64,
+    task: &'static str,
+    finds: &'static str,
+}
+
+impl DenseRow {
+    fn new(arch: DenseArch) -> Self {
+        let config = arch.config();
+        let (task, finds) = match &config {
+            DenseConfig::Segmentation(_) => ("segmentation", "the class of each pixel"),
+            DenseConfig::Detection(config) if config.has_masks() => {
+                ("detection", "boxes and masks")
+            }
+            DenseConfig::Detection(config) if config.keypoints().is_some() => {
+                ("detection", "boxes and keypoints")
+            }
+            DenseConfig::Detection(_) => ("detection", "boxes"),
+        };
+        let weights = DenseWeights::all()
+            .iter()
+            .find(|weights| weights.arch == arch);
+        Self {
+            name: arch.name(),
+            parameters: weights.map_or(0, |weights| weights.parameters),
+            task,
+            finds,
         }
     }
 }
@@ -78,7 +116,11 @@ pub(crate) fn run(args: Models) -> Result<Outcome> {
     let pattern = glob::Pattern::new(glob).with_context(|| format!("`{glob}`"))?;
     let archs = Arch::ALL.iter().filter(|arch| pattern.matches(arch.name()));
     let rows: Vec<Row> = archs.map(|arch| Row::new(*arch)).collect();
-    if rows.is_empty() {
+    let dense = DenseArch::ALL
+        .iter()
+        .filter(|arch| pattern.matches(arch.name()));
+    let dense: Vec<DenseRow> = dense.map(|arch| DenseRow::new(*arch)).collect();
+    if rows.is_empty() && dense.is_empty() {
         match glob.parse::<Arch>() {
             Err(error) if !glob.contains(['*', '?', '[']) => bail!("{error}"),
             _ => bail!("`{glob}`: expected a pattern that matches an architecture, found no match"),
@@ -86,14 +128,24 @@ pub(crate) fn run(args: Models) -> Result<Outcome> {
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
+        let mut all: Vec<Value> = Vec::new();
+        for row in rows {
+            all.push(serde_json::to_value(row)?);
+        }
+        for row in dense {
+            all.push(serde_json::to_value(row)?);
+        }
+        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(Outcome::Done);
     }
-    writeln!(
-        out,
-        "{:24} {:>12} {:>8}  {:10} {:22} shortcut",
-        "name", "parameters", "GMACs", "stem", "block"
-    )?;
+    if !rows.is_empty() {
+        writeln!(
+            out,
+            "{:24} {:>12} {:>8}  {:10} {:22} shortcut",
+            "name", "parameters", "GMACs", "stem", "block"
+        )?;
+    }
+    let between = !rows.is_empty() && !dense.is_empty();
     for row in rows {
         let Row {
             name,
@@ -107,6 +159,25 @@ pub(crate) fn run(args: Models) -> Result<Outcome> {
             out,
             "{name:24} {parameters:>12} {gmacs:>8.3}  {stem:10} {block:22} {shortcut}"
         )?;
+    }
+    if between {
+        writeln!(out)?;
+    }
+    if !dense.is_empty() {
+        writeln!(
+            out,
+            "{:28} {:>12}  {:22} finds",
+            "name", "parameters", "task"
+        )?;
+    }
+    for DenseRow {
+        name,
+        parameters,
+        task,
+        finds,
+    } in dense
+    {
+        writeln!(out, "{name:28} {parameters:>12}  {task:22} {finds}")?;
     }
     Ok(Outcome::Done)
 }

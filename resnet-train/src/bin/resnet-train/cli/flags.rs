@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use resnet_cli::{DataFlags, ModelFlags};
-use resnet_train::{LayerGroup, limits};
+use resnet_train::{LayerGroup, Task, limits};
 
 /// Returns a parser of whole numbers from 1 to `most`.
 pub(super) fn to(most: u64) -> RangedU64ValueParser<usize> {
@@ -41,6 +41,43 @@ pub(crate) struct Data {
         help_heading = "Input"
     )]
     pub(crate) images_per_class: Option<usize>,
+}
+
+/// The task, and where its images are.
+#[derive(Debug, Args)]
+pub(crate) struct TaskFlags {
+    /// Task: `classify`, `detect` (boxes, and masks if the network predicts them), `keypoints` or
+    /// `segment` [default: that of the recipe or of `--model`, else `classify`]. For `detect` and
+    /// `keypoints`, DATA is a COCO file (`.json`) or its folder, a Pascal VOC folder, or `scenes`, a
+    /// generated dataset. For `segment`, it may also be a folder with `images` and `masks`.
+    #[arg(long, value_name = "TASK", value_parser = task, help_heading = "Input")]
+    pub(crate) task: Option<Task>,
+    /// Folder of the images of a COCO file [default: `images`, or the folder of the file].
+    #[arg(long, value_name = "FOLDER", help_heading = "Input")]
+    pub(crate) images: Option<PathBuf>,
+}
+
+/// The names of the tasks.
+const TASKS: [(&str, Task); 4] = [
+    ("classify", Task::Classify),
+    ("detect", Task::Detect),
+    ("keypoints", Task::Keypoints),
+    ("segment", Task::Segment),
+];
+
+fn task(text: &str) -> Result<Task, String> {
+    let mut tasks = TASKS.iter();
+    let found = tasks.find(|(name, _)| *name == text);
+    let found = found.map(|(_, task)| *task);
+    found.ok_or_else(|| "expected classify, detect, keypoints or segment".into())
+}
+
+/// Returns the name of a task.
+#[cfg(feature = "dense")]
+pub(crate) fn task_name(task: Task) -> &'static str {
+    let mut tasks = TASKS.iter();
+    let found = tasks.find(|(_, other)| *other == task);
+    found.map_or("classify", |(name, _)| name)
 }
 
 /// The hyperparameters; each flag overrides a value of the recipe.

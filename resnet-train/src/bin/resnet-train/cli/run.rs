@@ -8,7 +8,7 @@ use resnet_cli::{DeviceFlags, MemoryFlags};
 use resnet_train::limits;
 
 use super::flags::to;
-use super::{Data, OptimizationFlags};
+use super::{Data, OptimizationFlags, TaskFlags};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -18,6 +18,8 @@ pub(crate) struct Run {
     pub(crate) device: DeviceFlags,
     #[command(flatten, next_help_heading = "Runtime")]
     pub(crate) memory: MemoryFlags,
+    #[command(flatten)]
+    pub(crate) objects: TaskFlags,
     /// Folder for the checkpoints, metrics, figures and config of the run.
     #[arg(
         long,

@@ -17,32 +17,74 @@ use resnet_cli::{Outcome, note};
 use resnet_data::Dataset;
 use resnet_train::report::Log;
 use resnet_train::{
-    Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Trainer,
+    Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Task, Trainer,
 };
 use resnet_weights::Save;
 
 use crate::cli;
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, activation, labels};
-use folder::{Folder, config_text, sha256};
+pub(crate) use folder::{Folder, sha256};
+use folder::{config_text, images};
 
 /// The phases of a run and their training state files.
 const STATES: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = args.optimization.config(&args.data.data, None)?;
-    run(args, config, offline)
+    let config = config(&args, None)?;
+    start(args, config, offline)
 }
 
 pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = args
-        .optimization
-        .config(&args.data.data, Some("finetune"))?;
+    let config = config(&args, Some("finetune"))?;
     ensure!(
         config.model.is_some() || config.weights.is_some(),
         "expected weights to start from, found none: use --model or --weights, or `resnet-train train`"
     );
-    run(args, config, offline)
+    start(args, config, offline)
+}
+
+/// Returns the recipe with the flags applied, and the task. `usual` is the command's recipe for
+/// classifiers.
+fn config(args: &cli::Run, usual: Option<&str>) -> Result<Config> {
+    let flags = &args.optimization;
+    let scenes = args.data.data == Path::new("scenes");
+    let task = args
+        .objects
+        .task
+        .or_else(|| task_of_model(flags.model.as_deref()));
+    let usual = match (task, usual) {
+        (Some(Task::Segment), _) if scenes => Some("scenes-segment"),
+        (Some(Task::Segment), Some(_)) => Some("segment"),
+        (_, None) if scenes => Some("scenes"),
+        (Some(Task::Detect | Task::Keypoints), Some(_)) => Some("detect"),
+        (_, usual) => usual,
+    };
+    let mut config = flags.config(&args.data.data, usual)?;
+    config.task = task.unwrap_or(config.task);
+    Ok(config)
+}
+
+/// Returns the task of published weights, or `None` for those of classifiers.
+fn task_of_model(model: Option<&str>) -> Option<Task> {
+    let name = resnet_weights::DenseWeights::named(model?)?.arch.name();
+    Some(match name {
+        name if name.starts_with("keypoint") => Task::Keypoints,
+        name if name.starts_with("fcn_") || name.starts_with("deeplab") => Task::Segment,
+        _ => Task::Detect,
+    })
+}
+
+fn start(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
+    match config.task {
+        Task::Classify => run(args, config, offline),
+        #[cfg(feature = "dense")]
+        _ => super::dense::run(args, config, offline),
+        #[cfg(not(feature = "dense"))]
+        _ => anyhow::bail!(
+            "--task: this build has no detection or segmentation; enable the cargo feature `dense`"
+        ),
+    }
 }
 
 fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
@@ -70,7 +112,7 @@ fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
         }
     }
     if job.writes() {
-        job.folder = Some(Folder::prepare(&job.args, &job.config, &job.data)?);
+        job.folder = Some(Folder::prepare(&job.args, &job.config, &images(&job.data))?);
     }
     let selection = job.args.device.selection();
     resnet_backend::with_backend(selection, job)?
@@ -174,7 +216,7 @@ impl Job {
             return Ok(None);
         };
         let version = env!("CARGO_PKG_VERSION");
-        let config = config_text(&self.config, &self.data)?;
+        let config = config_text(&self.config, &images(&self.data))?;
         let greeting = format!("resnet-train {version} {}", sha256(config.as_bytes()));
         let patience = Duration::from_secs(*patience);
         let secret = std::env::var_os(MEET_SECRET);

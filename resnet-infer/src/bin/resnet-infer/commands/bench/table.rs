@@ -66,7 +66,8 @@ impl Writer {
             format!("{:.1}", row.median_ms),
             format!("±{:.1}", row.spread_ms),
             format!("{:.1}", row.images_per_second),
-            format!("{:.1}", row.gflop_per_second),
+            row.gflop_per_second
+                .map_or("-".into(), |rate| format!("{rate:.1}")),
             format!("{:.1}", row.first_ms),
             format!("{:.1}", row.load_ms),
             row.peak_mb.map_or("-".into(), |mb| format!("{mb:.0}")),

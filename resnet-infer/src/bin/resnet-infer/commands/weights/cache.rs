@@ -4,14 +4,59 @@ use std::io::Write;
 
 use anyhow::{Error, Result};
 use resnet_cli::{HumanBytes, Outcome};
-use resnet_weights::{CacheFileKind, Clean, Found, Verdict, Verified, Weights};
+use resnet_weights::{
+    CacheFileKind, Clean, DenseWeights, Found, PublishedFile, Verdict, Verified, Weights,
+};
 
 use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
+
+/// Published weights of a classifier, or of a detector or segmentation network.
+#[derive(Clone, Copy)]
+enum Published {
+    Classifier(&'static Weights),
+    Dense(&'static DenseWeights),
+}
+
+impl Published {
+    fn named(name: &str) -> Result<Self> {
+        Ok(match DenseWeights::named(name) {
+            Some(weights) => Self::Dense(weights),
+            None => Self::Classifier(Weights::named(name)?),
+        })
+    }
+
+    /// Returns all weights that have a file.
+    fn all() -> Vec<Self> {
+        let classifiers = Weights::all()
+            .iter()
+            .filter(|weights| !weights.is_embedded());
+        let dense = DenseWeights::all().iter().map(Self::Dense);
+        classifiers.map(Self::Classifier).chain(dense).collect()
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::Classifier(weights) => &weights.id,
+            Self::Dense(weights) => &weights.id,
+        }
+    }
+}
+
+impl From<Published> for PublishedFile<'static> {
+    fn from(weights: Published) -> Self {
+        match weights {
+            Published::Classifier(weights) => weights.into(),
+            Published::Dense(weights) => weights.into(),
+        }
+    }
+}
 
 pub(crate) fn download(args: WeightsIds, offline: bool) -> Result<Outcome> {
     let fetch = resnet_cli::fetch(offline)?;
     print_paths(&args, |weights| {
-        if let Some(restriction) = weights.restriction() {
+        if let Published::Classifier(weights) = weights
+            && let Some(restriction) = weights.restriction()
+        {
             resnet_cli::note(&restriction);
         }
         Ok(fetch.fetch(weights)?)
@@ -24,21 +69,18 @@ pub(crate) fn path(args: WeightsIds) -> Result<Outcome> {
         Some(found) => Ok(found),
         None => Err(Error::msg(format!(
             "`{id}`: not on this machine; get it with `resnet-infer weights download {id}`",
-            id = weights.id
+            id = weights.id()
         ))),
     })
 }
 
 /// Prints one path per line. An error does not stop the others, unless there is only one id.
-fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Result<Outcome> {
-    let all: Vec<&Weights> = args
-        .ids
-        .iter()
-        .map(|id| Weights::named(id))
-        .collect::<Result<_, _>>()?;
+fn print_paths(args: &WeightsIds, get: impl Fn(Published) -> Result<Found>) -> Result<Outcome> {
+    let all = args.ids.iter().map(|id| Published::named(id));
+    let all: Vec<Published> = all.collect::<Result<_>>()?;
     let mut outcome = Outcome::Done;
     for weights in &all {
-        match get(weights) {
+        match get(*weights) {
             Ok(found) => writeln!(std::io::stdout(), "{}", found.path.display())?,
             // Nothing succeeded, so the command fails as a whole.
             Err(error) if all.len() == 1 => return Err(error),
@@ -53,21 +95,16 @@ fn print_paths(args: &WeightsIds, get: impl Fn(&Weights) -> Result<Found>) -> Re
 
 pub(crate) fn verify(args: WeightsVerify) -> Result<Outcome> {
     let fetch = resnet_cli::fetch(true)?;
-    let named = args.ids.iter().map(|id| Weights::named(id));
-    let named: Vec<&Weights> = named.collect::<Result<_, _>>()?;
+    let named = args.ids.iter().map(|id| Published::named(id));
+    let named: Vec<Published> = named.collect::<Result<_>>()?;
     let every = named.is_empty();
-    let weights = if every {
-        let fetched = Weights::all().iter();
-        fetched.filter(|weights| !weights.is_embedded()).collect()
-    } else {
-        named
-    };
+    let weights = if every { Published::all() } else { named };
     let (mut all_right, mut all_absent) = (true, true);
     for weights in weights {
         match fetch.verify(weights) {
             Ok(files) => {
                 all_absent &= files.is_empty();
-                all_right &= report(&weights.id, files, every)?;
+                all_right &= report(weights.id(), files, every)?;
             }
             Err(error) => {
                 resnet_cli::error(&error.into());
@@ -120,7 +157,7 @@ pub(crate) fn clean(args: WeightsClean) -> Result<Outcome> {
     } else {
         Clean::All
     };
-    let removed = fetch.clean(Weights::all(), what)?;
+    let removed = fetch.clean(Published::all(), what)?;
     let mut out = std::io::stdout().lock();
     for file in removed
         .iter()

@@ -2,32 +2,92 @@
 
 use std::io::Write;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use resnet_cli::Outcome;
-use resnet_weights::{Accuracy, Weights};
+use resnet_weights::{Accuracy, DenseWeights, Weights};
+
+use serde_json::Value;
 
 use crate::cli::WeightsList;
 
 pub(crate) fn run(args: WeightsList) -> Result<Outcome> {
     let glob = args.glob.as_deref().unwrap_or("*");
-    let found = Weights::matching(glob)?;
-    if found.is_empty() {
+    let dense = dense(glob)?;
+    let found = match dense.is_empty() {
+        true => Weights::matching(glob)?,
+        // The pattern may be the name of a detector, which no classifier has.
+        false => Weights::matching(glob).unwrap_or_default(),
+    };
+    if found.is_empty() && dense.is_empty() {
         bail!("`{glob}`: expected a pattern that matches an id, found no match");
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+        let mut all: Vec<Value> = Vec::new();
+        for weights in found {
+            all.push(serde_json::to_value(weights)?);
+        }
+        for weights in dense {
+            all.push(serde_json::to_value(weights)?);
+        }
+        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(Outcome::Done);
     }
-    writeln!(
-        out,
-        "{:43} {:>6} {:>6} {:>5} {:>7} {:>7}  license",
-        "id (* is the default of its network)", "top-1", "top-5", "size", "M par.", "GMACs"
-    )?;
-    for weights in found {
+    if !found.is_empty() {
+        writeln!(
+            out,
+            "{:43} {:>6} {:>6} {:>5} {:>7} {:>7}  license",
+            "id (* is the default of its network)", "top-1", "top-5", "size", "M par.", "GMACs"
+        )?;
+    }
+    for weights in &found {
         row(&mut out, weights)?;
     }
+    if !found.is_empty() && !dense.is_empty() {
+        writeln!(out)?;
+    }
+    if !dense.is_empty() {
+        writeln!(
+            out,
+            "{:43} {:>6} {:>6} {:>6} {:>6} {:>7} {:>7}  license",
+            "detectors and segmentation", "box", "mask", "points", "mIoU", "M par.", "GMACs"
+        )?;
+    }
+    for weights in dense {
+        dense_row(&mut out, weights)?;
+    }
     Ok(Outcome::Done)
+}
+
+/// Returns the detectors and segmentation networks that match a pattern, as
+/// [`Weights::matching`] does for classifiers.
+fn dense(glob: &str) -> Result<Vec<&'static DenseWeights>> {
+    let pattern = glob::Pattern::new(glob).with_context(|| format!("`{glob}`"))?;
+    let fits = |weights: &&DenseWeights| {
+        let names = [weights.arch.name(), &weights.torchvision];
+        pattern.matches(&weights.id) || names.contains(&glob)
+    };
+    Ok(DenseWeights::all().iter().filter(fits).collect())
+}
+
+fn dense_row(out: &mut impl Write, weights: &DenseWeights) -> std::io::Result<()> {
+    let default = if weights.default { "*" } else { "" };
+    let id = format!("{}{default}", weights.id);
+    let percent = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1}"));
+    let metrics = weights.metrics;
+    let [boxes, masks, points, iou] = [
+        metrics.box_ap,
+        metrics.mask_ap,
+        metrics.keypoint_ap,
+        metrics.mean_iou,
+    ]
+    .map(percent);
+    let millions = weights.parameters as f64 / 1e6;
+    let (gmacs, license) = (weights.gmacs, weights.license);
+    writeln!(
+        out,
+        "{id:43} {boxes:>6} {masks:>6} {points:>6} {iou:>6} {millions:>7.2} {gmacs:>7.2}  {license}"
+    )
 }
 
 fn row(out: &mut impl Write, weights: &Weights) -> std::io::Result<()> {

@@ -23,7 +23,7 @@ const LOCK: &str = "run.lock";
 const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// The locked folder of a run.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     _lock: Option<File>,
     /// The config with a new number of epochs. It is written after the training state is checked: a
     /// run that already has more epochs is refused.
@@ -36,9 +36,11 @@ impl Folder {
     /// # Errors
     ///
     /// Returns an error if the folder holds another run; its files stay unchanged.
-    pub(super) fn prepare(args: &cli::Run, config: &Config, data: &[Dataset; 2]) -> Result<Self> {
+    ///
+    /// `images` is the comment that identifies the images.
+    pub(crate) fn prepare(args: &cli::Run, config: &Config, images: &str) -> Result<Self> {
         let folder = &args.output;
-        let text = config_text(config, data)?;
+        let text = config_text(config, images)?;
         if args.resume {
             // Checked before the folder is created.
             let path = folder.display();
@@ -63,7 +65,7 @@ impl Folder {
                     let epochs = args
                         .optimization
                         .epochs
-                        .and_then(|_| other_epochs(&kept, config, data));
+                        .and_then(|_| other_epochs(&kept, config, images));
                     let Some(epochs) = epochs else {
                         bail!(
                             "`{}`: expected the config of this run, found another: {}; resume with the same flags (--epochs N may extend the run)",
@@ -88,7 +90,7 @@ impl Folder {
     }
 
     /// Writes the config with the new number of epochs.
-    pub(super) fn extend(&mut self, args: &cli::Run) -> Result<()> {
+    pub(crate) fn extend(&mut self, args: &cli::Run) -> Result<()> {
         match self.extended.take() {
             Some(text) => write(&args.output.join(CONFIG), text.as_bytes()),
             None => Ok(()),
@@ -179,23 +181,23 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// Returns the epochs of the saved config if it differs from `config` only in them.
-fn other_epochs(kept: &str, config: &Config, data: &[Dataset; 2]) -> Option<u64> {
+fn other_epochs(kept: &str, config: &Config, images: &str) -> Option<u64> {
     let mut other = Config::from_toml(kept).ok()?;
     let (head, _) = kept.split_once('\n')?;
     let epochs = std::mem::replace(&mut other.epochs, config.epochs);
-    let same = other == *config && head == images(data);
+    let same = other == *config && head == images;
     same.then_some(epochs)
 }
 
 /// Returns the text of `config.toml`: a comment that identifies the images, then the config.
-pub(super) fn config_text(config: &Config, data: &[Dataset; 2]) -> Result<String> {
+pub(super) fn config_text(config: &Config, images: &str) -> Result<String> {
     let config = toml::to_string(config).context("config")?;
-    Ok(format!("{}\n{config}", images(data)))
+    Ok(format!("{images}\n{config}"))
 }
 
 /// Returns the comment that identifies the images. Changing its form breaks `--resume` of older
 /// runs.
-fn images([train, valid]: &[Dataset; 2]) -> String {
+pub(super) fn images([train, valid]: &[Dataset; 2]) -> String {
     let mut images = Vec::new();
     for sample in train.samples().iter().chain(valid.samples()) {
         let name = sample.name();
@@ -212,7 +214,7 @@ fn images([train, valid]: &[Dataset; 2]) -> String {
     )
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

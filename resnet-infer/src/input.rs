@@ -1,15 +1,16 @@
-//! The input types of a classifier.
+//! Images as input.
 
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Pixel, Rgb, RgbImage, Rgba, RgbaImage};
 use resnet_image::{Channels, Decoder, Pixels};
 
-use super::PrepareError;
+use crate::PrepareError;
 
 /// An input image: a file, encoded bytes or decoded pixels.
 ///
-/// The methods of [`Classifier`](crate::Classifier) accept any type that converts into
+/// The methods of [`Classifier`](crate::Classifier), [`Detector`](crate::Detector) and
+/// [`Segmenter`](crate::Segmenter) accept any type that converts into
 /// `ImageInput`, by value or by reference:
 ///
 /// | you have | types that convert |
@@ -72,7 +73,7 @@ impl ImageInput {
 
     /// Decodes the image. Files and dynamic images are converted to `channels`; other inputs must
     /// already have them.
-    pub(super) fn into_pixels(self, channels: Channels) -> Result<Pixels, PrepareError> {
+    pub(crate) fn into_pixels(self, channels: Channels) -> Result<Pixels, PrepareError> {
         let pixels = match self {
             Self::Path(path) => resnet_image::open_as(path, channels)?,
             Self::Encoded(bytes) => Decoder::default().decode_as(&bytes, channels)?,

@@ -1,103 +1,87 @@
-//! The batches of an epoch, which worker threads prepare ahead of time.
+//! Items that worker threads prepare ahead of time.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::LoaderError;
-use super::plan::Plan;
-use crate::Batch;
 
-/// An iterator over the batches of an epoch, in order.
-#[derive(Debug)]
-pub struct Batches {
-    shared: Arc<Shared>,
+/// An iterator over items that worker threads prepare ahead of time, in order: the batches of an
+/// epoch.
+pub struct Prefetch<T> {
+    shared: Arc<Shared<T>>,
     workers: Vec<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    plan: Arc<Plan>,
-    order: Vec<usize>,
-    epoch: u64,
-    /// The first batch to prepare.
-    first: usize,
+struct Shared<T> {
+    /// Prepares an item.
+    prepare: Box<dyn Fn(usize) -> T + Send + Sync>,
     total: usize,
-    /// The maximum number of batches waiting to be taken, which limits the memory.
+    /// The maximum number of items waiting to be taken, which limits the memory.
     ahead: usize,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// The next batch that no worker has started.
+struct State<T> {
+    /// The next item that no worker has started.
     next: usize,
-    /// The next batch to return.
+    /// The next item to return.
     taken: usize,
-    ready: BTreeMap<usize, Batch>,
+    ready: BTreeMap<usize, T>,
     stopped: bool,
-    /// Whether a worker panicked, so that its batch never arrives.
+    /// Whether a worker panicked, so that its item never arrives.
     broken: bool,
 }
 
-impl Batches {
-    /// Starts the worker threads for the batches of an epoch from `first` on.
-    pub(super) fn start(
-        plan: &Arc<Plan>,
+impl<T: Send + 'static> Prefetch<T> {
+    /// Starts worker threads that prepare the items of a range.
+    pub(crate) fn start(
         workers: usize,
-        epoch: u64,
-        first: usize,
+        items: Range<usize>,
+        prepare: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> Result<Self, LoaderError> {
         let shared = Arc::new(Shared {
-            order: plan.sampling.order(&plan.dataset, plan.seed, epoch),
-            total: plan.len(),
-            plan: Arc::clone(plan),
-            epoch,
-            first,
+            prepare: Box::new(prepare),
+            total: items.end,
             ahead: workers.saturating_mul(2),
             state: Mutex::new(State {
-                next: first,
-                taken: first,
-                ..State::default()
+                next: items.start,
+                taken: items.start,
+                ready: BTreeMap::new(),
+                stopped: false,
+                broken: false,
             }),
             changed: Condvar::new(),
         });
-        let mut batches = Self {
+        let mut prefetch = Self {
             workers: Vec::new(),
             shared,
         };
         for found in 0..workers {
-            let shared = Arc::clone(&batches.shared);
+            let shared = Arc::clone(&prefetch.shared);
             let worker = thread::Builder::new().spawn(move || shared.work());
-            batches.workers.push(worker.map_err(|source| LoaderError {
+            prefetch.workers.push(worker.map_err(|source| LoaderError {
                 expected: workers,
                 found,
                 source,
             })?);
         }
-        Ok(batches)
+        Ok(prefetch)
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<T> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn batch(&self, place: usize) -> Batch {
-        let mut batch = self.plan.batch(&self.order, self.epoch, place);
-        if place == self.first && self.plan.share[0] == 0 {
-            let known = self.plan.dataset.unreadable().iter().cloned();
-            batch.bad.splice(..0, known);
-        }
-        batch
     }
 
     fn work(&self) {
@@ -114,18 +98,18 @@ impl Shared {
             let place = state.next;
             state.next += 1;
             drop(state);
-            let batch = self.batch(place);
+            let item = (self.prepare)(place);
             state = self.state();
-            state.ready.insert(place, batch);
+            state.ready.insert(place, item);
             self.changed.notify_all();
         }
     }
 }
 
 /// Notifies the other threads when a worker panics.
-struct Alarm<'a>(&'a Shared);
+struct Alarm<'a, T>(&'a Shared<T>);
 
-impl Drop for Alarm<'_> {
+impl<T> Drop for Alarm<'_, T> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.state().broken = true;
@@ -134,23 +118,23 @@ impl Drop for Alarm<'_> {
     }
 }
 
-impl Iterator for Batches {
-    type Item = Batch;
+impl<T> Iterator for Prefetch<T> {
+    type Item = T;
 
     /// # Panics
     ///
     /// Panics if a worker panicked.
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<T> {
         let mut state = self.shared.state();
         if state.taken >= self.shared.total {
             return None;
         }
         loop {
             let place = state.taken;
-            if let Some(batch) = state.ready.remove(&place) {
+            if let Some(item) = state.ready.remove(&place) {
                 state.taken += 1;
                 self.shared.changed.notify_all();
-                return Some(batch);
+                return Some(item);
             }
             assert!(!state.broken, "a thread that prepares batches panicked");
             state = self.shared.wait(state);
@@ -163,9 +147,9 @@ impl Iterator for Batches {
     }
 }
 
-impl ExactSizeIterator for Batches {}
+impl<T> ExactSizeIterator for Prefetch<T> {}
 
-impl Drop for Batches {
+impl<T> Drop for Prefetch<T> {
     fn drop(&mut self) {
         self.shared.state().stopped = true;
         self.shared.changed.notify_all();
@@ -173,5 +157,13 @@ impl Drop for Batches {
             // The worker panicked: `next` has reported it.
             let _ = worker.join();
         }
+    }
+}
+
+impl<T> fmt::Debug for Prefetch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prefetch")
+            .field("workers", &self.workers.len())
+            .finish_non_exhaustive()
     }
 }

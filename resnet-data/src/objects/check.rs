@@ -1,0 +1,58 @@
+//! Checks of annotated boxes.
+
+use resnet_dense::ops::boxes::Box4;
+
+/// Clips a box to an image of `[height, width]` pixels.
+///
+/// # Errors
+///
+/// Returns the reason if the box is not finite, is empty or negative, or lies outside of the image.
+pub(super) fn checked(corners: [f64; 4], [height, width]: [usize; 2]) -> Result<Box4, String> {
+    let [x1, y1, x2, y2] = corners;
+    if corners.iter().any(|side| !side.is_finite()) {
+        return Err(format!(
+            "expected finite numbers in its box, found {corners:?}"
+        ));
+    }
+    if x2 <= x1 || y2 <= y1 {
+        let [wide, high] = [x2 - x1, y2 - y1];
+        return Err(format!(
+            "expected a box with an area, found {wide} x {high} pixels"
+        ));
+    }
+    let [w, h] = [width as f64, height as f64];
+    if x1 >= w || y1 >= h || x2 <= 0.0 || y2 <= 0.0 {
+        return Err(format!(
+            "its box {corners:?} lies outside of the image of {width} x {height} pixels"
+        ));
+    }
+    let clipped = [x1.max(0.0), y1.max(0.0), x2.min(w), y2.min(h)];
+    Ok(clipped.map(|side| side as f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_are_clipped_or_refused() {
+        let size = [10, 20];
+        assert_eq!(
+            checked([-1.0, 2.0, 25.0, 8.0], size),
+            Ok([0.0, 2.0, 20.0, 8.0])
+        );
+        for (corners, reason) in [
+            ([5.0, 2.0, 5.0, 8.0], "found 0 x 6 pixels"),
+            ([5.0, 2.0, 3.0, 8.0], "found -2 x 6 pixels"),
+            (
+                [20.0, 2.0, 25.0, 8.0],
+                "outside of the image of 20 x 10 pixels",
+            ),
+            ([0.0, -5.0, 5.0, 0.0], "outside of the image"),
+            ([0.0, f64::NAN, 5.0, 5.0], "expected finite numbers"),
+        ] {
+            let error = checked(corners, size).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

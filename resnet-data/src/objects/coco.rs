@@ -1,0 +1,221 @@
+//! Annotations in COCO's JSON format.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use hotcoco::types::{Annotation, Category, Dataset, Segmentation};
+
+use super::check::checked;
+use super::{AnnotatedImage, ImageObject, KeypointNames, ObjectDataset, ObjectMask, ObjectSource};
+use crate::{BadImage, DataError};
+
+impl ObjectDataset {
+    /// Reads annotations in COCO's format: a JSON file with `images`, `annotations` and
+    /// `categories`. Classes are the categories, in the order of their ids. `images` is the folder of
+    /// the images.
+    ///
+    /// Boxes are clipped to the image. Invalid annotations and images without a file are left out;
+    /// [`invalid`](Self::invalid) lists them.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, has another format, or has no images or
+    /// categories.
+    pub fn coco(file: impl AsRef<Path>, images: impl AsRef<Path>) -> Result<Self, DataError> {
+        let file = file.as_ref();
+        let form = |found: String| DataError::Form {
+            path: file.into(),
+            expected: "annotations in COCO's format: `images`, `annotations` and `categories`"
+                .into(),
+            found,
+        };
+        let reader = File::open(file).map_err(|source| DataError::Io {
+            path: file.into(),
+            expected: "a file with annotations in COCO's format",
+            source,
+        })?;
+        let data: Dataset = serde_json::from_reader(BufReader::new(reader))
+            .map_err(|error| form(format!("invalid JSON: {error}")))?;
+        if data.categories.is_empty() {
+            return Err(form("no categories".into()));
+        }
+        if data.images.is_empty() {
+            return Err(form("no images".into()));
+        }
+        let mut categories: Vec<&Category> = data.categories.iter().collect();
+        categories.sort_by_key(|category| category.id);
+        let keypoints = keypoints(&categories);
+        let classes: HashMap<u64, usize> = categories
+            .iter()
+            .enumerate()
+            .map(|(class, category)| (category.id, class))
+            .collect();
+        let mut invalid = Vec::new();
+        let mut found = Vec::new();
+        let mut places = HashMap::new();
+        for image in &data.images {
+            let path = images.as_ref().join(&image.file_name);
+            let mut report = |reason: String| {
+                invalid.push(BadImage {
+                    name: format!("{}, image {}", file.display(), image.id),
+                    reason,
+                });
+            };
+            let size = match path.is_file() {
+                false => {
+                    report(format!("there is no file `{}`", path.display()));
+                    continue;
+                }
+                true => [image.height as usize, image.width as usize],
+            };
+            let size = match size.contains(&0) {
+                false => size,
+                true => match image::image_dimensions(&path) {
+                    Ok((width, height)) => [height as usize, width as usize],
+                    Err(error) => {
+                        report(format!("`{}`: {error}", path.display()));
+                        continue;
+                    }
+                },
+            };
+            if places.insert(image.id, (found.len(), size)).is_some() {
+                report("another image has the same id".into());
+                continue;
+            }
+            found.push(AnnotatedImage {
+                id: image.id,
+                source: ObjectSource::File {
+                    path,
+                    size: Some(size),
+                    objects: Vec::new(),
+                },
+            });
+        }
+        let known: HashMap<u64, ()> = data.images.iter().map(|image| (image.id, ())).collect();
+        for annotation in &data.annotations {
+            let place = places.get(&annotation.image_id);
+            let object = match place {
+                Some((place, size)) => {
+                    let object = object(annotation, &classes, keypoints.names.len(), *size);
+                    object.map(|object| (*place, object))
+                }
+                // The image is reported.
+                None if known.contains_key(&annotation.image_id) => continue,
+                None => Err(format!("there is no image {}", annotation.image_id)),
+            };
+            match object {
+                Ok((place, object)) => {
+                    if let ObjectSource::File { objects, .. } = &mut found[place].source {
+                        objects.push(object);
+                    }
+                }
+                Err(reason) => invalid.push(BadImage {
+                    name: format!(
+                        "{}, annotation {} of image {}",
+                        file.display(),
+                        annotation.id,
+                        annotation.image_id
+                    ),
+                    reason,
+                }),
+            }
+        }
+        if found.is_empty() {
+            let folder = images.as_ref().display();
+            return Err(form(format!("no image that exists in `{folder}`")));
+        }
+        Ok(Self {
+            classes: categories
+                .iter()
+                .map(|category| category.name.clone())
+                .collect(),
+            keypoints: keypoints.into(),
+            images: found,
+            invalid,
+            notes: Vec::new(),
+        })
+    }
+}
+
+/// Returns the keypoints of the first category that has some. COCO counts them from 1 in skeletons.
+fn keypoints(categories: &[&Category]) -> KeypointNames {
+    let named = categories.iter().find_map(|category| {
+        let names = category.keypoints.clone()?;
+        let pairs = category.skeleton.clone().unwrap_or_default();
+        let pairs = pairs.into_iter().filter_map(|[a, b]| {
+            let pair = [a.checked_sub(1)? as usize, b.checked_sub(1)? as usize];
+            (pair[0] < names.len() && pair[1] < names.len()).then_some(pair)
+        });
+        let skeleton = pairs.collect();
+        Some(KeypointNames { names, skeleton })
+    });
+    named.unwrap_or_default()
+}
+
+fn object(
+    annotation: &Annotation,
+    classes: &HashMap<u64, usize>,
+    keypoints: usize,
+    size: [usize; 2],
+) -> Result<ImageObject, String> {
+    let category = annotation.category_id;
+    let class = classes.get(&category);
+    let class = class.ok_or_else(|| format!("there is no category {category}"))?;
+    let [x, y, w, h] = annotation.bbox.ok_or("it has no `bbox`")?;
+    Ok(ImageObject {
+        corners: checked([x, y, x + w, y + h], size)?,
+        class: *class,
+        mask: annotation
+            .segmentation
+            .as_ref()
+            .map(|mask| self::mask(mask, size))
+            .transpose()?
+            .flatten(),
+        keypoints: match (&annotation.keypoints, keypoints) {
+            (_, 0) => Vec::new(),
+            (None, count) => vec![[0.0; 3]; count],
+            (Some(values), count) if values.len() == 3 * count => {
+                let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+                values.as_chunks().0.to_vec()
+            }
+            (Some(values), count) => {
+                return Err(format!(
+                    "expected {} numbers for {count} keypoints, found {}",
+                    3 * count,
+                    values.len()
+                ));
+            }
+        },
+        crowd: annotation.iscrowd,
+    })
+}
+
+/// Returns the mask, or `None` for an empty list of polygons.
+fn mask(mask: &Segmentation, [height, width]: [usize; 2]) -> Result<Option<ObjectMask>, String> {
+    if let Segmentation::Polygon(polygons) = mask {
+        let valid = |polygon: &Vec<f64>| {
+            let finite = polygon.iter().all(|value| value.is_finite());
+            finite && polygon.len() >= 6 && polygon.len().is_multiple_of(2)
+        };
+        return match polygons.iter().all(valid) {
+            true if polygons.is_empty() => Ok(None),
+            true => Ok(Some(ObjectMask::Polygons(polygons.clone()))),
+            false => Err("expected polygons of at least three corners, each `x, y`".into()),
+        };
+    }
+    let rle = mask.to_rle(height as u32, width as u32);
+    let rle = rle.map_err(|error| format!("its mask: {error}"))?;
+    let size = [rle.h as usize, rle.w as usize];
+    match size == [height, width] {
+        true => Ok(Some(ObjectMask::Runs {
+            size,
+            counts: rle.counts,
+        })),
+        false => Err(format!(
+            "its mask has {} x {} pixels, the image {width} x {height}",
+            size[1], size[0]
+        )),
+    }
+}

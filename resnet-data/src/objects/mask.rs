@@ -1,0 +1,109 @@
+//! The pixels of an object.
+
+use hotcoco::mask;
+use hotcoco::types::{Rle, Segmentation};
+use resnet_dense::ops::boxes::Box4;
+
+/// The pixels of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectMask {
+    /// Polygons with the corners `x, y, x, y, …` in pixels. Pixels are inside as in pycocotools.
+    Polygons(Vec<Vec<f64>>),
+    /// Run lengths, column by column: pixels outside, pixels inside, and so on.
+    Runs {
+        /// Height and width of the image.
+        size: [usize; 2],
+        /// The lengths.
+        counts: Vec<u32>,
+    },
+}
+
+impl ObjectMask {
+    /// Encodes a mask.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of pixels is not the area of the image.
+    pub fn of_pixels(pixels: &[bool], size: [usize; 2]) -> Self {
+        let [height, width] = size;
+        assert_eq!(pixels.len(), height * width, "expected one value per pixel");
+        let columns = (0..width).flat_map(|x| (0..height).map(move |y| y * width + x));
+        let mut counts = vec![0_u32];
+        let mut inside = false;
+        for at in columns {
+            if pixels[at] != inside {
+                inside = !inside;
+                counts.push(0);
+            }
+            if let Some(last) = counts.last_mut() {
+                *last += 1;
+            }
+        }
+        Self::Runs { size, counts }
+    }
+
+    /// Returns whether each pixel of an image of `[height, width]` pixels is inside, row by row. A
+    /// mask of an image of another size is empty outside of the smaller one.
+    pub fn pixels(&self, size: [usize; 2]) -> Vec<bool> {
+        let [height, width] = size;
+        let (columns, rows) = match self {
+            Self::Polygons(polygons) => {
+                let rle = mask::fr_polys(polygons, height as u32, width as u32);
+                (
+                    rle.map(|rle| mask::decode(&rle)).unwrap_or_default(),
+                    height,
+                )
+            }
+            Self::Runs { size, counts } => (decode(counts, *size), size[0]),
+        };
+        let mut pixels = vec![false; height * width];
+        for (x, column) in columns.chunks(rows.max(1)).take(width).enumerate() {
+            for (y, inside) in column.iter().take(height).enumerate() {
+                pixels[y * width + x] = *inside != 0;
+            }
+        }
+        pixels
+    }
+
+    /// Returns the number of pixels inside, on an image of at least `[height, width]` pixels.
+    pub(super) fn area(&self, size: [usize; 2]) -> f64 {
+        match self {
+            Self::Polygons(_) => {
+                let pixels = self.pixels(size);
+                pixels.iter().filter(|inside| **inside).count() as f64
+            }
+            Self::Runs { counts, .. } => {
+                let inside = counts.iter().skip(1).step_by(2);
+                inside.map(|count| f64::from(*count)).sum()
+            }
+        }
+    }
+
+    /// Returns the mask in hotcoco's form.
+    pub(crate) fn segmentation(&self) -> Segmentation {
+        match self {
+            Self::Polygons(polygons) => Segmentation::Polygon(polygons.clone()),
+            Self::Runs { size, counts } => Segmentation::UncompressedRle {
+                size: size.map(|side| side as u32),
+                counts: counts.clone(),
+            },
+        }
+    }
+}
+
+fn decode(counts: &[u32], [height, width]: [usize; 2]) -> Vec<u8> {
+    let rle = Rle::new(height as u32, width as u32, counts.to_vec());
+    rle.map(|rle| mask::decode(&rle)).unwrap_or_default()
+}
+
+/// Returns the pixels whose center is in a box.
+pub(super) fn of_box([x1, y1, x2, y2]: Box4, [height, width]: [usize; 2]) -> Vec<bool> {
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let inside = |at: usize, low: f32, high: f32| {
+        let center = at as f32 + 0.5;
+        center >= low && center < high
+    };
+    pixels
+        .map(|(x, y)| inside(x, x1, x2) && inside(y, y1, y2))
+        .collect()
+}

@@ -1,0 +1,321 @@
+//! Images with annotated objects.
+
+use std::fs;
+use std::path::Path;
+
+use image::RgbImage;
+use resnet_core::Arch;
+use resnet_data::SplitOptions;
+use resnet_data::coco::{CocoResult, CocoTask, CocoTruth};
+use resnet_data::objects::{
+    ObjectAugment, ObjectDataset, ObjectLoader, ObjectMask, ObjectOptions, TargetParts,
+};
+use resnet_dense::ops::masks::SoftMask;
+use resnet_dense::ops::rle::Rle;
+use resnet_dense::{DetectorConfig, RcnnConfig};
+use serde_json::json;
+
+fn save_image(path: &Path, width: u32, height: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::new(width, height).save(path).unwrap();
+}
+
+/// Writes two images of 20 x 10 pixels and their annotations.
+fn coco(folder: &Path) -> std::path::PathBuf {
+    save_image(&folder.join("images/a.png"), 20, 10);
+    save_image(&folder.join("images/b.png"), 20, 10);
+    let annotation = |id: u64, image: u64, category: u64, bbox: [f64; 4]| json!({"id": id, "image_id": image, "category_id": category, "bbox": bbox, "iscrowd": 0});
+    let mut annotations = vec![
+        annotation(1, 1, 9, [2.0, 3.0, 4.0, 5.0]),
+        annotation(2, 1, 4, [15.0, 5.0, 8.0, 8.0]),
+        annotation(3, 2, 9, [0.0, 0.0, 0.0, 4.0]),
+        annotation(4, 2, 9, [30.0, 0.0, 5.0, 4.0]),
+        annotation(5, 2, 7, [1.0, 1.0, 5.0, 4.0]),
+        annotation(6, 8, 9, [1.0, 1.0, 5.0, 4.0]),
+        annotation(7, 2, 9, [1.0, 1.0, 5.0, -4.0]),
+        annotation(8, 3, 9, [1.0, 1.0, 5.0, 4.0]),
+        annotation(9, 2, 9, [1.0, 1.0, 5.0, 4.0]),
+        annotation(10, 2, 9, [1.0, 1.0, 5.0, 4.0]),
+    ];
+    annotations[0]["segmentation"] = json!([[2.0, 3.0, 6.0, 3.0, 6.0, 8.0, 2.0, 8.0]]);
+    annotations[8]["segmentation"] = json!({"size": [10, 20], "counts": [11, 3, 186]});
+    annotations[9]["segmentation"] = json!([[1.0, 2.0]]);
+    let data = json!({
+        "images": [
+            {"id": 1, "file_name": "a.png", "width": 20, "height": 10},
+            {"id": 2, "file_name": "b.png", "width": 20, "height": 10},
+            {"id": 3, "file_name": "missing.png", "width": 20, "height": 10},
+        ],
+        "categories": [{"id": 9, "name": "dog"}, {"id": 4, "name": "cat"}],
+        "annotations": annotations,
+    });
+    let file = folder.join("labels.json");
+    fs::write(&file, data.to_string()).unwrap();
+    file
+}
+
+#[test]
+fn coco_files_are_read_and_invalid_annotations_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = coco(folder.path());
+    let data = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+    assert_eq!(data.classes(), ["cat", "dog"]);
+    assert_eq!(data.len(), 2);
+    let (image, objects) = data.images()[0].load().unwrap();
+    assert_eq!(image.dimensions(), (20, 10));
+    assert_eq!(objects.len(), 2);
+    assert_eq!(
+        (objects[0].class, objects[0].corners),
+        (1, [2.0, 3.0, 6.0, 8.0])
+    );
+    // The box exceeded the image.
+    assert_eq!(
+        (objects[1].class, objects[1].corners),
+        (0, [15.0, 5.0, 20.0, 10.0])
+    );
+    let pixels = objects[0].mask.as_ref().unwrap().pixels([10, 20]);
+    assert_eq!(pixels.iter().filter(|inside| **inside).count(), 20);
+    assert!(pixels[3 * 20 + 2] && !pixels[2 * 20 + 2]);
+    let objects = data.images()[1].objects();
+    assert_eq!(objects.len(), 1);
+    let pixels = objects[0].mask.as_ref().unwrap().pixels([10, 20]);
+    let inside: Vec<usize> = (0..200).filter(|at| pixels[*at]).collect();
+    assert_eq!(inside, [21, 41, 61]);
+    let invalid: Vec<String> = data
+        .invalid()
+        .iter()
+        .map(|bad| format!("{}: {}", bad.name, bad.reason))
+        .collect();
+    let expected = [
+        "image 3: there is no file",
+        "annotation 3 of image 2: expected a box with an area, found 0 x 4 pixels",
+        "annotation 4 of image 2: its box [30.0, 0.0, 35.0, 4.0] lies outside of the image",
+        "annotation 5 of image 2: there is no category 7",
+        "annotation 6 of image 8: there is no image 8",
+        "annotation 7 of image 2: expected a box with an area, found 5 x -4 pixels",
+        "annotation 10 of image 2: expected polygons of at least three corners",
+    ];
+    assert_eq!(invalid.len(), expected.len(), "{invalid:#?}");
+    for (found, expected) in invalid.iter().zip(expected) {
+        assert!(
+            found.contains(expected) && found.contains("labels.json"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn images_of_another_size_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = coco(folder.path());
+    save_image(&folder.path().join("images/a.png"), 21, 10);
+    let data = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+    let error = data.images()[0].load().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "its annotations are for 20 x 10 pixels, found 21 x 10"
+    );
+}
+
+#[test]
+fn voc_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir_all(root.join("Annotations")).unwrap();
+    fs::create_dir_all(root.join("ImageSets/Main")).unwrap();
+    let object = |name: &str, corners: [i32; 4], difficult: u8| {
+        let [x1, y1, x2, y2] = corners;
+        format!(
+            "<object><name>{name}</name><pose>Left</pose><difficult>{difficult}</difficult>\
+             <bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>\
+             <part><name>head</name></part></object>"
+        )
+    };
+    let write = |name: &str, objects: &str| {
+        let text = format!(
+            "<annotation><folder>VOC</folder><filename>{name}.png</filename><size><width>20</width>\
+             <height>10</height><depth>3</depth></size><segmented>0</segmented>{objects}</annotation>"
+        );
+        fs::write(root.join(format!("Annotations/{name}.xml")), text).unwrap();
+        save_image(&root.join(format!("JPEGImages/{name}.png")), 20, 10);
+    };
+    write(
+        "a",
+        &(object("dog", [1, 1, 20, 10], 0) + &object("cat", [3, 2, 5, 4], 1)),
+    );
+    write("b", &object("bird", [9, 9, 4, 10], 0));
+    write("c", "");
+    fs::write(root.join("ImageSets/Main/train.txt"), "a\nc\n").unwrap();
+    fs::write(root.join("ImageSets/Main/val.txt"), "b  1\n").unwrap();
+    let [train, valid] = ObjectDataset::open(root, &ObjectOptions::default()).unwrap();
+    assert_eq!(train.classes(), ["bird", "cat", "dog"]);
+    assert_eq!(valid.classes(), train.classes());
+    assert_eq!((train.len(), valid.len()), (2, 1));
+    let objects = train.images()[0].objects();
+    assert_eq!(
+        (objects[0].class, objects[0].corners),
+        (2, [0.0, 0.0, 20.0, 10.0])
+    );
+    assert_eq!(objects[1].corners, [2.0, 1.0, 5.0, 4.0]);
+    assert!(objects[1].crowd && !objects[0].crowd);
+    assert!(valid.invalid()[0].name.ends_with("b.xml, object 1"));
+    fs::write(root.join("Annotations/a.xml"), "<annotation><object>").unwrap();
+    let [train, _] = ObjectDataset::open(root, &ObjectOptions::default()).unwrap();
+    assert!(
+        train.invalid()[0]
+            .reason
+            .contains("expected an XML file of Pascal VOC")
+    );
+}
+
+#[test]
+fn layouts_are_recognized() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let file = coco(root);
+    let options = ObjectOptions {
+        split: SplitOptions {
+            share: 0.5,
+            seed: 1,
+        },
+        ..ObjectOptions::default()
+    };
+    let [train, valid] = ObjectDataset::open(&file, &options).unwrap();
+    assert_eq!((train.len(), valid.len()), (1, 1));
+    assert!(!train.invalid().is_empty() && valid.invalid().is_empty());
+    let text = fs::read_to_string(&file).unwrap();
+    // COCO's own layout, and Roboflow's.
+    let other = tempfile::tempdir().unwrap();
+    for split in ["train", "val"] {
+        let name = format!("annotations/instances_{split}2017.json");
+        fs::create_dir_all(other.path().join("annotations")).unwrap();
+        fs::write(other.path().join(name), &text).unwrap();
+        save_image(&other.path().join(format!("{split}2017/a.png")), 20, 10);
+    }
+    let [train, valid] = ObjectDataset::open(other.path(), &options).unwrap();
+    assert_eq!((train.len(), valid.len()), (1, 1));
+    let third = tempfile::tempdir().unwrap();
+    for split in ["train", "valid"] {
+        save_image(&third.path().join(split).join("a.png"), 20, 10);
+        let name = third.path().join(split).join("_annotations.coco.json");
+        fs::write(name, &text).unwrap();
+    }
+    let [train, valid] = ObjectDataset::open(third.path(), &options).unwrap();
+    assert_eq!((train.len(), valid.len()), (1, 1));
+    let empty = tempfile::tempdir().unwrap();
+    let error = ObjectDataset::open(empty.path(), &options).unwrap_err();
+    assert!(
+        error.to_string().contains("a folder without them"),
+        "{error}"
+    );
+}
+
+/// Returns COCO's encoding of a mask of 96 x 96 pixels.
+fn encoded(pixels: &[bool]) -> String {
+    let mask = SoftMask {
+        size: [96, 96],
+        start: [0, 0],
+        extent: [96, 96],
+        values: pixels.iter().map(|inside| f32::from(*inside)).collect(),
+    };
+    Rle::of_mask(&mask, 0.5).counts
+}
+
+#[test]
+fn scenes_as_their_own_ground_truth_score_1() {
+    let scenes = ObjectDataset::scenes(6, 3);
+    let truth = CocoTruth::of_dataset(&scenes);
+    let results: Vec<CocoResult> = scenes
+        .images()
+        .iter()
+        .flat_map(|image| {
+            let objects = image.objects().into_iter();
+            objects.map(|object| {
+                let [x1, y1, x2, y2] = object.corners.map(f64::from);
+                let pixels = object.mask.as_ref().unwrap().pixels([96, 96]);
+                let points = object
+                    .keypoints
+                    .iter()
+                    .flatten()
+                    .map(|value| f64::from(*value));
+                CocoResult {
+                    image: image.id(),
+                    category: object.class as u64 + 1,
+                    score: 0.9,
+                    bounds: [x1, y1, x2 - x1, y2 - y1],
+                    mask: Some(([96, 96], encoded(&pixels))),
+                    keypoints: Some(points.collect()),
+                }
+            })
+        })
+        .collect();
+    for task in [CocoTask::Boxes, CocoTask::Masks, CocoTask::Keypoints] {
+        let metrics = truth.evaluate(&results, task).unwrap();
+        assert!(
+            (metrics.numbers[0].value - 1.0).abs() < 1e-9,
+            "{task:?}: {metrics:?}"
+        );
+    }
+}
+
+#[test]
+fn a_loader_depends_only_on_its_seed() {
+    let augment = ObjectAugment {
+        flip: 0.5,
+        crop: Some(0.6),
+        ..ObjectAugment::default()
+    };
+    let loader = |seed: u64| {
+        let scenes = ObjectDataset::scenes(9, 1);
+        let mut config = RcnnConfig::faster_rcnn(Arch::TestResNet.config(), 7).with_masks();
+        config.transform.min_size = vec![96, 128];
+        ObjectLoader::training(scenes, augment, &DetectorConfig::Rcnn(config))
+            .unwrap()
+            .with_batch_size(4)
+            .with_seed(seed)
+    };
+    let batches = |seed: u64, epoch: u64, first: usize| {
+        let batches = loader(seed).epoch_from(epoch, first).unwrap();
+        batches
+            .map(|batch| {
+                (
+                    batch.images.clone(),
+                    batch.targets.clone(),
+                    batch.sampler()(50, 5),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let all = batches(1, 0, 0);
+    assert_eq!(all.len(), 2);
+    assert_eq!(all, batches(1, 0, 0));
+    assert_eq!(all[1..], batches(1, 0, 1));
+    assert_ne!(all, batches(2, 0, 0));
+    assert_ne!(all, batches(1, 1, 0));
+    for (images, targets, drawn) in all {
+        assert!(drawn.is_sorted() && drawn.len() == 5);
+        for (image, target) in images.iter().zip(targets) {
+            assert_eq!(image.channels(), 3);
+            assert_eq!(target.masks.len(), target.boxes.len());
+            assert!(target.labels.iter().all(|label| (1..=6).contains(label)));
+        }
+    }
+}
+
+#[test]
+fn crowds_are_no_targets() {
+    let mut objects = ObjectDataset::scenes(1, 1).images()[0].objects();
+    let count = objects.len();
+    objects[0].crowd = true;
+    objects[0].mask = Some(ObjectMask::of_pixels(&[true; 96 * 96], [96, 96]));
+    objects.last_mut().unwrap().mask = None;
+    let parts = TargetParts {
+        first_class: 1,
+        masks: true,
+        keypoints: 5,
+    };
+    let target = parts.target(&objects, [96, 96]);
+    assert_eq!(target.boxes.len(), count - 1);
+    assert_eq!(target.masks.len(), count - 1);
+    assert!(target.keypoints.iter().all(|points| points.len() == 5));
+}

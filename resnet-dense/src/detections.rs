@@ -1,0 +1,46 @@
+//! The results of a detector.
+
+use crate::ops::boxes::{self, Box4};
+use crate::ops::keypoints::ScoredPoint;
+use crate::ops::masks::SoftMask;
+
+/// One detected object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// Box in pixels of the original image.
+    pub corners: Box4,
+    /// Class index.
+    pub label: usize,
+    /// Score in `[0, 1]`.
+    pub score: f32,
+    /// Mask on the original image, if the network predicts masks.
+    pub mask: Option<SoftMask>,
+    /// Keypoints in pixels of the original image, if the network predicts keypoints.
+    pub keypoints: Option<Vec<ScoredPoint>>,
+}
+
+/// The objects of one image, the best first.
+pub type Detections = Vec<Detection>;
+
+/// A box with label and score, in pixels of the resized image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoredBox {
+    /// Box in pixels of the resized image.
+    pub corners: Box4,
+    /// Class index.
+    pub label: usize,
+    /// Score in `[0, 1]`.
+    pub score: f32,
+}
+
+impl ScoredBox {
+    pub(crate) fn rescale(self, from: [usize; 2], to: [usize; 2]) -> Detection {
+        Detection {
+            corners: boxes::scale(self.corners, from, to),
+            label: self.label,
+            score: self.score,
+            mask: None,
+            keypoints: None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Drawings of detected objects.
+
+use image::RgbImage;
+use resnet_image::draw::{Annotation, Region, annotate};
+
+use super::{DetectedObject, ImageDetections};
+
+/// The lines that torchvision's examples draw between the keypoints of a person.
+const SKELETON: [[usize; 2]; 16] = [
+    [0, 1],
+    [0, 2],
+    [1, 3],
+    [2, 4],
+    [0, 5],
+    [0, 6],
+    [5, 7],
+    [6, 8],
+    [7, 9],
+    [8, 10],
+    [5, 11],
+    [6, 12],
+    [11, 13],
+    [12, 14],
+    [13, 15],
+    [14, 16],
+];
+
+impl ImageDetections {
+    /// Draws the objects on the image: boxes with class and score, translucent masks with outlines,
+    /// and keypoints with a positive score, connected to skeletons for persons. Small images are
+    /// enlarged.
+    ///
+    /// ```no_run
+    /// # use resnet_cpu::Cpu;
+    /// # let detector: resnet_infer::Detector<Cpu> = resnet_infer::Detector::open("mine.pth", &Default::default())?;
+    /// let image = resnet_image::open("street.jpg")?;
+    /// detector.detect_one(&image)?.draw(&image).save("street.png")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn draw(&self, image: &RgbImage) -> RgbImage {
+        let objects: Vec<Annotation> = self.objects.iter().map(annotation).collect();
+        let persons = objects.iter().any(|object| object.keypoints.len() == 17);
+        let skeleton: &[[usize; 2]] = if persons { &SKELETON } else { &[] };
+        annotate(image, &objects, skeleton)
+    }
+}
+
+fn annotation(object: &DetectedObject) -> Annotation {
+    let mask = object.mask.as_ref();
+    let points = object.keypoints.iter().flatten();
+    Annotation {
+        bounds: object.bounds,
+        text: format!("{} {:.2}", object.label, object.score),
+        color: object.class,
+        mask: mask.and_then(|mask| {
+            Some(Region {
+                left: 0,
+                top: 0,
+                width: u32::try_from(mask.size[1]).ok()?,
+                pixels: mask.pixels()?,
+            })
+        }),
+        keypoints: points
+            .map(|point| (point.score > 0.0).then_some([point.x, point.y]))
+            .collect(),
+    }
+}

@@ -1,0 +1,109 @@
+//! The objects of an image.
+
+use resnet_dense::Detection;
+use resnet_dense::ops::rle::Rle;
+use resnet_weights::Labels;
+use serde::{Deserialize, Serialize};
+
+/// torchvision thresholds masks at this probability.
+const MASK_THRESHOLD: f32 = 0.5;
+
+/// COCO's names of the keypoints of a person.
+pub(super) const PERSON: [&str; 17] = [
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+];
+
+/// The objects of an image, the best first. Coordinates are in pixels of the image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageDetections {
+    /// Width of the image.
+    pub width: usize,
+    /// Height of the image.
+    pub height: usize,
+    /// The objects.
+    pub objects: Vec<DetectedObject>,
+}
+
+/// One detected object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectedObject {
+    /// Index of the class.
+    pub class: usize,
+    /// Name of the class.
+    pub label: String,
+    /// Score from 0 to 1.
+    pub score: f32,
+    /// Box: `x1, y1, x2, y2`.
+    #[serde(rename = "box")]
+    pub bounds: [f32; 4],
+    /// The pixels of the object, if the network predicts masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Rle>,
+    /// The keypoints, if the network predicts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keypoints: Option<Vec<DetectedKeypoint>>,
+}
+
+/// One keypoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectedKeypoint {
+    /// Name of the keypoint, or its index.
+    pub name: String,
+    /// Horizontal position.
+    pub x: f32,
+    /// Vertical position.
+    pub y: f32,
+    /// Logit of the position: positive for most visible keypoints. It is not a probability.
+    pub score: f32,
+}
+
+pub(super) fn image_detections(
+    [height, width]: [usize; 2],
+    objects: impl Iterator<Item = Detection>,
+    labels: &Labels,
+    keypoints: Option<usize>,
+) -> ImageDetections {
+    let name = |index: usize| match keypoints {
+        Some(17) => PERSON[index].to_string(),
+        _ => index.to_string(),
+    };
+    let object = |found: Detection| DetectedObject {
+        class: found.label,
+        label: labels.get(found.label).to_string(),
+        score: found.score,
+        bounds: found.corners,
+        mask: found.mask.map(|mask| Rle::of_mask(&mask, MASK_THRESHOLD)),
+        keypoints: found.keypoints.map(|points| {
+            let points = points.into_iter().enumerate();
+            points
+                .map(|(index, point)| DetectedKeypoint {
+                    name: name(index),
+                    x: point.x,
+                    y: point.y,
+                    score: point.score,
+                })
+                .collect()
+        }),
+    };
+    ImageDetections {
+        width,
+        height,
+        objects: objects.map(object).collect(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Training of detectors and segmentation networks.
+
+use std::convert::Infallible;
+
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use resnet_core::{Arch, Network, NormMode};
+use resnet_cpu::Cpu;
+use resnet_data::class_maps::{ClassMapAugment, ClassMapDataset, ClassMapLoader};
+use resnet_data::objects::{ObjectAugment, ObjectDataset, ObjectLoader};
+use resnet_dense::ops::anchors::AnchorSpec;
+use resnet_dense::{
+    DetectorConfig, DetectorNetwork, RcnnConfig, Segmentation, SegmentationConfig, SegmentationHead,
+};
+use resnet_image::Preprocessing;
+use resnet_testing::keyed;
+use resnet_train::dense::{
+    DenseEpoch, DenseFit, DenseObserver, DenseScores, DetectionTask, SegmentationTask,
+};
+use resnet_train::{
+    Decay, Ending, OptimizerConfig, Position, Schedule, Settings, StepReport, Trainer,
+};
+
+type B = Autodiff<Cpu>;
+
+fn config() -> DetectorConfig {
+    let mut config = RcnnConfig::faster_rcnn(Arch::TestResNet.config(), 7).with_masks();
+    config.backbone.fpn.channels = 16;
+    (config.representation_size, config.mask_channels) = (32, 8);
+    config.transform.min_size = vec![96];
+    for (anchors, size) in config.anchors.iter_mut().zip([16, 24, 32, 48, 64]) {
+        *anchors = AnchorSpec {
+            sizes: vec![size],
+            ..anchors.clone()
+        };
+    }
+    DetectorConfig::Rcnn(config)
+}
+
+fn fit<T>(task: T, batches: u64, epochs: u64) -> DenseFit<T> {
+    DenseFit {
+        task,
+        schedule: Schedule {
+            decay: Decay::Constant,
+            warmup: 2,
+            warmup_start: 0.1,
+            end: 0.0,
+            epoch: batches,
+            total: batches * epochs,
+        },
+        learning_rate: 0.01,
+        epochs,
+        state: None,
+        save_every: None,
+        seed: 1,
+    }
+}
+
+fn detection(images: usize) -> DetectionTask {
+    let augment = ObjectAugment {
+        flip: 0.5,
+        ..ObjectAugment::default()
+    };
+    let train = ObjectLoader::training(ObjectDataset::scenes(images, 1), augment, &config());
+    DetectionTask {
+        train: train.unwrap().with_batch_size(2),
+        valid: Some(ObjectDataset::scenes(2, 99)),
+    }
+}
+
+/// Returns the trainer of a network with the same values in every call.
+fn trainer() -> Trainer<B, DetectorNetwork<B>> {
+    let network: DetectorNetwork<B> = config().init(&Default::default());
+    let network = network.load_state(|key, shape| -> Result<_, Infallible> {
+        Ok(Some(keyed::parameter(5, key, shape)))
+    });
+    let mut settings = Settings::new(OptimizerConfig::sgd(1e-4));
+    settings.norms = NormMode::Frozen;
+    Trainer::new(network.unwrap_or_else(|never| match never {}), settings)
+}
+
+fn state<N: Network<Cpu>>(network: &N) -> Vec<f32> {
+    let mut values = Vec::new();
+    let visited: Result<(), ()> = network.visit_state(|_, data| {
+        values.extend(data.iter::<f32>());
+        Ok(())
+    });
+    visited.unwrap();
+    values
+}
+
+/// Stops after a number of steps, and keeps the losses.
+#[derive(Default)]
+struct Watch {
+    losses: Vec<f64>,
+    scores: Vec<DenseScores>,
+    stop_after: Option<u64>,
+    step: u64,
+}
+
+impl<N> DenseObserver<Cpu, N> for Watch {
+    fn steps(&mut self, report: &StepReport) {
+        self.losses.push(report.loss);
+        self.step = report.step;
+    }
+
+    fn epoch(&mut self, report: &DenseEpoch, _network: &N) -> Result<(), String> {
+        self.scores.extend(report.valid.clone());
+        Ok(())
+    }
+
+    fn stop(&mut self) -> bool {
+        self.step += 1;
+        self.stop_after == Some(self.step)
+    }
+}
+
+#[test]
+fn a_resumed_detector_ends_with_the_same_bits() {
+    let device = Default::default();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fit(detection(8), 4, 2);
+    let mut trained = trainer();
+    let mut watch = Watch::default();
+    let mut position = Position::default();
+    let ending = whole.run(&mut trained, &mut position, &device, &mut watch);
+    assert_eq!(ending.unwrap(), Ending::Done);
+    assert_eq!(watch.scores.len(), 2);
+    assert!(watch.losses.iter().all(|loss| loss.is_finite()));
+
+    let mut parts = fit(detection(8), 4, 2);
+    parts.state = Some(folder.path().join("last.checkpoint"));
+    let mut stopped = trainer();
+    let mut watch = Watch {
+        stop_after: Some(3),
+        ..Watch::default()
+    };
+    let mut position = Position::default();
+    let ending = parts.run(&mut stopped, &mut position, &device, &mut watch);
+    assert_eq!(ending.unwrap(), Ending::Stopped);
+    let path = folder.path().join("last.checkpoint");
+    let (mut resumed, mut position) = parts.resume(trainer(), &path).unwrap();
+    let ending = parts.run(&mut resumed, &mut position, &device, &mut ());
+    assert_eq!(ending.unwrap(), Ending::Done);
+    let [trained, resumed] = [trained, resumed].map(|trainer| state(&trainer.model().valid()));
+    assert!(trained == resumed, "the values differ");
+    let other = fit(detection(6), 3, 2);
+    assert!(other.resume(trainer(), &path).is_err());
+}
+
+#[test]
+fn a_segmentation_network_learns() {
+    let device = Default::default();
+    let mut config = SegmentationConfig::new(SegmentationHead::Fcn, Arch::TestResNet.config());
+    config.num_classes = 7;
+    let network: Segmentation<B> = config.init(&device);
+    let augment = ClassMapAugment {
+        size: 96,
+        scale: [0.8, 1.2],
+        crop: 64,
+        ..ClassMapAugment::default()
+    };
+    let maps = |count, seed| ClassMapDataset::of_objects(&ObjectDataset::scenes(count, seed));
+    let train = ClassMapLoader::training(maps(24, 1), augment).unwrap();
+    let task = SegmentationTask {
+        train: train.with_batch_size(4),
+        valid: Some(maps(3, 99)),
+        preprocessing: Preprocessing {
+            resize: Some(96),
+            crop: None,
+            ..Preprocessing::imagenet()
+        },
+    };
+    let mut trainer = Trainer::new(network, Settings::new(OptimizerConfig::sgd(1e-4)));
+    let mut watch = Watch::default();
+    let fit = DenseFit {
+        learning_rate: 0.05,
+        ..fit(task, 6, 4)
+    };
+    fit.run(&mut trainer, &mut Position::default(), &device, &mut watch)
+        .unwrap();
+    let [first, .., last] = watch.losses[..] else {
+        panic!("{:?}", watch.losses);
+    };
+    assert!(last < 0.8 * first, "{:?}", watch.losses);
+    assert_eq!(watch.scores.len(), 4);
+}

@@ -1,0 +1,197 @@
+//! Resolves a source to a detector or segmentation network.
+
+use std::path::PathBuf;
+
+use burn::tensor::backend::Backend;
+use resnet_core::Network;
+use resnet_dense::{DenseArch, DenseConfig, DenseConfigError, UnknownDenseArch};
+
+use super::DenseWeights;
+use crate::source::Origin;
+use crate::{
+    Checkpoint, Fetch, FetchError, InferError, Labels, Load, LoadError, ModelSource, OptionError,
+    ReadError, Report,
+};
+
+/// A detector or segmentation network with opened weights that is not built yet.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ResolvedDense {
+    /// The id of the weights, or the name of the network or file.
+    pub name: String,
+    /// The options of the network.
+    pub config: DenseConfig,
+    /// The class names, or class numbers.
+    pub labels: Labels,
+    /// The row of the catalog, for published weights.
+    pub weights: Option<DenseWeights>,
+    /// The file, unless the weights are in memory.
+    pub file: Option<PathBuf>,
+    /// The open file.
+    pub checkpoint: Checkpoint,
+    /// Notes for the user, one line each.
+    pub notes: Vec<String>,
+}
+
+/// The error for a source that is no detector or segmentation network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DenseSourceError {
+    /// No weights and no network have this name.
+    #[error("unknown weights `{name}`: expected one of {}", ids())]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// No network has this name.
+    #[error(transparent)]
+    Arch(#[from] UnknownDenseArch),
+    /// The file is not on this machine and cannot be downloaded.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The network cannot be inferred from the file.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// An option of the network cannot be set.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The options do not give a valid network.
+    #[error(transparent)]
+    Config(#[from] DenseConfigError),
+    /// The file does not fit the network.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+fn ids() -> String {
+    let ids: Vec<&str> = DenseWeights::all()
+        .iter()
+        .map(|weights| weights.id.as_str())
+        .collect();
+    ids.join(", ")
+}
+
+impl ModelSource {
+    /// Finds and opens the weights of a detector or segmentation network, as
+    /// [`resolve`](Self::resolve) does for a classifier.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a name is unknown, if the file cannot be found, downloaded or read, or
+    /// if its network cannot be inferred.
+    pub fn resolve_dense(self) -> Result<ResolvedDense, DenseSourceError> {
+        let published = match &self.origin {
+            Origin::Name(name) => Some(
+                DenseWeights::named(name)
+                    .ok_or_else(|| DenseSourceError::Name { name: name.clone() })?,
+            ),
+            Origin::File(path) if self.arch.is_none() => DenseWeights::of_file(path),
+            Origin::File(_) | Origin::Bytes { .. } | Origin::Weights(_) => None,
+        };
+        let mut resolved = match published {
+            Some(weights) => self.open_published_dense(weights)?,
+            None => self.open_dense()?,
+        };
+        resolved.config = self.overrides.apply_dense(resolved.config)?;
+        resolved.config.validate()?;
+        if resolved.labels.len() != resolved.config.num_classes() {
+            resolved.labels = Labels::numbered(resolved.config.num_classes());
+        }
+        Ok(resolved)
+    }
+
+    fn open_published_dense(
+        &self,
+        weights: &DenseWeights,
+    ) -> Result<ResolvedDense, DenseSourceError> {
+        let path = match self.given() {
+            Some(path) => path.clone(),
+            None => {
+                let fetch = match &self.fetch {
+                    Some(fetch) => fetch.clone(),
+                    None => Fetch::from_env()?,
+                };
+                fetch.fetch(weights)?.path
+            }
+        };
+        Ok(ResolvedDense {
+            name: weights.id.clone(),
+            config: weights.config(),
+            labels: weights.labels(),
+            weights: Some(weights.clone()),
+            checkpoint: Checkpoint::open(&path)?,
+            file: Some(path),
+            notes: Vec::new(),
+        })
+    }
+
+    fn open_dense(&self) -> Result<ResolvedDense, DenseSourceError> {
+        let (checkpoint, file) = match &self.origin {
+            Origin::Bytes { name, bytes } => (Checkpoint::from_bytes(name, bytes.clone())?, None),
+            Origin::File(path) => (Checkpoint::open(path)?, Some(path.clone())),
+            Origin::Name(name) => return Err(DenseSourceError::Name { name: name.clone() }),
+            Origin::Weights(weights) => {
+                let name = weights.id.clone();
+                return Err(DenseSourceError::Name { name });
+            }
+        };
+        let (config, name, notes) = match &self.arch {
+            Some(name) => {
+                let arch: DenseArch = name.parse()?;
+                (arch.config(), name.clone(), Vec::new())
+            }
+            None => {
+                let inferred = checkpoint.infer_dense()?;
+                let name = inferred.arch.map(|arch| arch.name().to_string());
+                let name = name.unwrap_or_else(|| checkpoint.name().to_string());
+                (inferred.config, name, inferred.notes)
+            }
+        };
+        let labels = match checkpoint.labels() {
+            Some(labels) => labels.clone(),
+            None => labels_of(&config),
+        };
+        Ok(ResolvedDense {
+            name,
+            config,
+            labels,
+            weights: None,
+            file,
+            checkpoint,
+            notes,
+        })
+    }
+}
+
+/// Returns the labels that the number of classes implies: 91 for COCO, 21 for Pascal VOC, 2 with 17
+/// keypoints for persons.
+fn labels_of(config: &DenseConfig) -> Labels {
+    let keypoints = match config {
+        DenseConfig::Detection(config) => config.keypoints(),
+        DenseConfig::Segmentation(_) => None,
+    };
+    let set = match (config.num_classes(), keypoints) {
+        (91, None) => super::LabelSet::Coco91,
+        (21, None) => super::LabelSet::Voc21,
+        (2, Some(17)) => super::LabelSet::Person,
+        (classes, _) => return Labels::numbered(classes),
+    };
+    set.labels()
+}
+
+impl ResolvedDense {
+    /// Loads the weights into a network of [`config`](Self::config).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read or does not fit the network.
+    pub fn load_into<B: Backend, N: Network<B>>(
+        &self,
+        network: N,
+    ) -> Result<(N, Report), DenseSourceError> {
+        Ok(Load::default().apply(network, &self.checkpoint)?)
+    }
+}
