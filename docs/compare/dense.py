@@ -123,7 +123,7 @@ def main():
             changes = [flag for option in options.items() for flag in ("--set", "{}={}".format(*option))]
             entries = {
                 EAGER: [*python, "eager", name, args.runs],
-                OURS: [args.resnet_infer, "bench", name, "--weights", weights, "--backend", "cpu", "--size", size,
+                OURS: [args.resnet_infer, "bench", "--weights", weights, "--backend", "cpu", "--size", size,
                        "--fuse", "--runs", args.runs, "--warmup", "0", "--json", *changes],
             }
             if run([*python, "export", name, onnx], optional=True) is not None:

@@ -115,6 +115,9 @@ impl<B: Backend> Segmenter<B> {
         };
         let (network, report) = resolved.load_into(config.init(device))?;
         let mut segmenter = Self::new(network, resolved.labels.clone(), device);
+        if let Some(preprocessing) = resolved.checkpoint.preprocessing() {
+            segmenter = segmenter.with_preprocessing(preprocessing);
+        }
         segmenter.notes = resolved.notes.clone();
         segmenter.notes.extend(report.note());
         Ok(segmenter)

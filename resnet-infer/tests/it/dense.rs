@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::backend::Flex;
 use image::GenericImageView;
 use resnet_core::Arch;
-use resnet_dense::{DenseConfig, RcnnConfig, SegmentationConfig, SegmentationHead};
+use resnet_dense::{DenseConfig, RcnnConfig, Segmentation, SegmentationConfig, SegmentationHead};
+use resnet_image::Preprocessing;
 use resnet_infer::{Detector, ImageDetections, ImageSegmentation, ModelSource, Segmenter};
 use resnet_testing::keyed;
 use resnet_weights::{Overrides, Save};
@@ -218,4 +219,22 @@ fn bad_images_and_options_are_reported() {
     }
     let args = ["detect", line, "--weights", &weights, "--dtype", "f16"];
     assert!(stderr(&run(args).code(2)).contains("expected f32"));
+}
+
+#[test]
+fn a_saved_segmentation_network_keeps_its_preprocessing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.safetensors");
+    let device = Default::default();
+    let config = SegmentationConfig::new(SegmentationHead::Fcn, Arch::TestResNet.config());
+    let network: Segmentation<Flex> = config.init(&device);
+    let preprocessing = Preprocessing {
+        resize: Some(96),
+        crop: None,
+        ..Preprocessing::imagenet()
+    };
+    let save = Save::default().with_preprocessing(preprocessing);
+    save.safetensors(&network, &path).unwrap();
+    let segmenter: Segmenter<Flex> = Segmenter::open(&path, &device).unwrap();
+    assert_eq!(*segmenter.preprocessing(), preprocessing);
 }
