@@ -5,8 +5,8 @@
     .venv/bin/python docs/compare/dense.py --resnet-infer target/release/resnet-infer [--models …] [--rounds 3]
 
 torchvision creates each network with random weights and saves them; all programs run these weights.
-R-CNNs keep every box (`box_score_thresh=0`), so that they have 100 detections per image. Times include
-preprocessing and post-processing. Each measurement runs in its own process, and each round runs all of
+R-CNNs keep every box (`box_score_thresh=0`), so that they have 100 detections per image. Times of
+detectors include preprocessing and post-processing; times of segmentation are the forward pass. Each measurement runs in its own process, and each round runs all of
 them once, in turn. The table shows the median over the rounds of each round's median time, and the
 largest peak memory.
 """

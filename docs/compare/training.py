@@ -2,7 +2,7 @@
 
     python -m venv .venv && .venv/bin/pip install torch==2.9.0 torchvision==0.24.0 timm numpy
     cargo build --release -p resnet-train --features flex,tch
-    .venv/bin/python docs/compare/training.py --resnet-train target/release/resnet-train [--images FOLDER] [--rounds 3]
+    .venv/bin/python docs/compare/training.py --resnet-train target/release/resnet-train [--images FOLDER] [--rounds 3] [--only detectors]
 
 Each measurement runs in its own process. Each round runs all of them once, in turn. The table shows
 the median over the rounds of each round's median. FOLDER contains photos, one subfolder per class.
@@ -16,6 +16,7 @@ import sys
 import time
 
 CASES = [("resnet18", 8, 64, 20), ("resnet18", 8, 224, 6), ("cifar_resnet20", 128, 32, 8)]
+DETECTORS = [("fasterrcnn_resnet50_fpn", 2, 400, 4)]
 
 
 def cifar_resnet20():
@@ -64,6 +65,34 @@ def peer_step(name, batch, size, runs):
     print(json.dumps(dict(median_ms=statistics.median(times[3:]))))
 
 
+def peer_detector_step(name, batch, size, runs):
+    """Steps of torchvision's fine-tuning: frozen norms, stem and first stage."""
+    import torch
+    import torchvision
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+    torch.manual_seed(0)
+    assert name == "fasterrcnn_resnet50_fpn"
+    norm = torchvision.ops.FrozenBatchNorm2d
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=norm, trainable_layers=3)
+    model = torchvision.models.detection.FasterRCNN(backbone, 91, min_size=size).train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01, momentum=0.9)
+    images = [torch.rand(3, size, size) for _ in range(batch)]
+    side = size / 4
+    corners = [[2 * x * side, 2 * y * side, 2 * x * side + side, 2 * y * side + side] for y in (0, 1) for x in (0, 1)]
+    targets = [dict(boxes=torch.tensor(corners), labels=torch.ones(4, dtype=torch.long)) for _ in range(batch)]
+    times = []
+    for _ in range(3 + runs):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        loss = sum(model(images, targets).values())
+        loss.backward()
+        optimizer.step()
+        loss.item()
+        times.append(1000 * (time.perf_counter() - start))
+    print(json.dumps(dict(median_ms=statistics.median(times[3:]))))
+
+
 def peer_data(folder, batch, workers):
     import torch
     from torchvision import datasets, transforms as T
@@ -105,8 +134,17 @@ def main():
     parser.add_argument("--resnet-train", required=True)
     parser.add_argument("--images")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["detectors"])
     args = parser.parse_args()
     ours, python = args.resnet_train, [sys.executable, __file__]
+    for name, batch, size, runs in DETECTORS:
+        numbers = [name, batch, size, runs]
+        step = [ours, "bench", "step", name, "--batch-size", batch, "--size", size, "--runs", runs]
+        columns = [("PyTorch", python + ["detector-step"] + numbers, "median_ms")]
+        columns += [("cpu", step + ["--backend", "cpu"], "median_ms")]
+        table(f"{name}, batch {batch}, {size} pixels", "ms", columns, args.rounds)
+    if args.only:
+        return
     for name, batch, size, runs in CASES:
         step = [ours, "bench", "step", name, "--batch-size", batch, "--size", size, "--runs", runs]
         columns = [("PyTorch", python + ["step", name, batch, size, runs], "median_ms")]
@@ -129,6 +167,8 @@ if __name__ == "__main__":
     match sys.argv[1:2]:
         case ["step"]:
             peer_step(sys.argv[2], *map(int, sys.argv[3:]))
+        case ["detector-step"]:
+            peer_detector_step(sys.argv[2], *map(int, sys.argv[3:]))
         case ["data"]:
             peer_data(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
         case _:

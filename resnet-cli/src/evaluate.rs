@@ -8,7 +8,9 @@ use burn::tensor::backend::Backend;
 use clap::Args;
 use resnet_backend::Work;
 use resnet_core::Network as _;
-use resnet_data::{BadImage, ClassOrder, ClassScores, DataLoader, Dataset, NetworkClasses, Scores};
+use resnet_data::{
+    BadImage, ClassOrder, ClassScores, DataLoader, DataOptions, Dataset, NetworkClasses, Scores,
+};
 use resnet_image::Preprocessing;
 use resnet_weights::{Classes, FloatType, Labels, OutputActivation, Resolved};
 use serde::Serialize;
@@ -17,6 +19,9 @@ use crate::{
     DataFlags, NetworkFlags, Outcome, PreprocessingFlags, check_classifier, json, positive,
     printable, tell, tell_left_out,
 };
+
+/// The default of `--batch-size`.
+const BATCH: usize = 32;
 
 /// Labeled images and a network.
 #[derive(Debug, Args)]
@@ -41,18 +46,46 @@ pub struct Evaluate {
     /// `cifar10` [default: from the weights].
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     labels: Option<PathBuf>,
+    /// The preprocessing.
     #[command(flatten)]
-    preprocessing: PreprocessingFlags,
+    pub preprocessing: PreprocessingFlags,
     /// Output activation, which turns logits into probabilities: `softmax` for one class per image,
     /// `sigmoid` for multi-label classification [default: from the weights, else softmax].
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     activation: Option<OutputActivation>,
     /// Images per batch.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive, help_heading = "Runtime")]
+    #[arg(long, value_name = "N", default_value_t = BATCH, value_parser = positive, help_heading = "Runtime")]
     batch_size: usize,
     /// Print a JSON object instead of a table.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+impl Evaluate {
+    /// Refuses the flags that only classifiers use.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if such a flag is set.
+    pub fn check_dense(&self) -> Result<()> {
+        let of_classifiers = [
+            (
+                "--path-column, --label-column and --layout",
+                self.flags.options() != DataOptions::default(),
+            ),
+            ("--class-order", self.class_order.is_some()),
+            ("--labels", self.labels.is_some()),
+            ("--activation", self.activation.is_some()),
+            ("--batch-size", self.batch_size != BATCH),
+        ];
+        for (name, is_set) in of_classifiers {
+            ensure!(
+                !is_set,
+                "{name}: expected a classifier, found a detector or a segmentation network"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Runs the command `evaluate`.

@@ -189,7 +189,7 @@ impl DeviceFlags {
 }
 
 /// The preprocessing of an image; each flag overrides one default.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Preprocessing")]
 pub struct PreprocessingFlags {
     /// Length of the shorter side after resizing, in pixels, or `none` [default: from the weights,
@@ -209,7 +209,7 @@ pub struct PreprocessingFlags {
 }
 
 /// Mean and standard deviation of each channel, which normalize the pixels.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Preprocessing")]
 pub struct NormalizationFlags {
     /// Mean of each channel on a scale of 0 to 1: 3 values for RGB images, 1 for grayscale, 4 for
@@ -233,7 +233,7 @@ impl NormalizationFlags {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Size(Option<u32>);
 
 impl PreprocessingFlags {

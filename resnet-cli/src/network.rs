@@ -8,8 +8,8 @@ use resnet_core::ResNet;
 use resnet_dense::DenseArch;
 use resnet_image::Preprocessing;
 use resnet_weights::{
-    Checkpoint, Classes, DenseWeights, FloatType, Labels, LoadError, LoadHint, ModelSource, Report,
-    Resolved, ResolvedDense, SourceError,
+    Checkpoint, Classes, DenseWeights, EmbeddedDense, FloatType, Labels, LoadError, LoadHint,
+    ModelSource, Report, Resolved, ResolvedDense, SourceError,
 };
 
 use crate::{NetworkFlags, RuntimeFlags, fetch, note};
@@ -51,7 +51,8 @@ impl NetworkFlags {
     /// Returns an error if the checkpoint cannot be read.
     pub fn is_dense(&self) -> Result<bool> {
         if let Some(model) = &self.model {
-            return Ok(DenseWeights::named(model).is_some());
+            let embedded = EmbeddedDense::named(model).is_some();
+            return Ok(embedded || DenseWeights::named(model).is_some());
         }
         match (&self.arch, &self.weights) {
             (Some(arch), _) => Ok(arch.parse::<DenseArch>().is_ok()),

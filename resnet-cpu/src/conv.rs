@@ -12,6 +12,7 @@ mod grad_weight;
 mod job;
 mod packed;
 mod padded;
+mod phases;
 mod prepare;
 mod products;
 mod winograd;
@@ -165,6 +166,9 @@ fn by_kernel(
     epilogue: Epilogue,
     phase: Phase,
 ) -> Result<FlexTensor, Box<Epilogue>> {
+    if let Some(output) = phases::convolve(x, weight, options, &epilogue, phase) {
+        return Ok(output);
+    }
     let Some(ready) = prepare(x, weight, options, &epilogue, phase) else {
         return Err(Box::new(epilogue));
     };

@@ -10,15 +10,17 @@ use std::sync::Arc;
 use image::RgbImage;
 use resnet_image::Channels;
 
-pub use loader::{ClassMapAugment, ClassMapBatch, ClassMapLoader};
+pub use loader::{ClassMapAugment, ClassMapBatch, ClassMapLoader, ClassMapSamples};
 pub(crate) use open::held_out;
 pub use png_indices::{IndexError, read_indices};
 
 use crate::objects::{AnnotatedImage, ObjectDataset};
-use crate::{BadImage, ImageError};
+use crate::{BadImage, DataError, ImageError};
 
 /// Pixels of this class are left out: Pascal VOC's borders.
 pub const IGNORE: u8 = 255;
+/// Class indices are below this number.
+const MAX_CLASSES: usize = IGNORE as usize;
 
 /// Images with the class of each pixel.
 ///
@@ -26,7 +28,7 @@ pub const IGNORE: u8 = 255;
 /// use resnet_data::class_maps::ClassMapDataset;
 /// use resnet_data::objects::ObjectDataset;
 ///
-/// let scenes = ClassMapDataset::of_objects(&ObjectDataset::scenes(2, 1));
+/// let scenes = ClassMapDataset::of_objects(&ObjectDataset::scenes(2, 1))?;
 /// assert_eq!(scenes.classes()[..2], ["background", "circle"]);
 /// let (image, classes) = scenes.images()[0].load()?;
 /// assert_eq!(classes.len() as u32, image.width() * image.height());
@@ -48,7 +50,7 @@ enum Source {
     Files {
         image: PathBuf,
         mask: PathBuf,
-        /// Classes of the dataset; the map has smaller indices.
+        /// Number of classes. Indices in the map are smaller, or [`IGNORE`].
         classes: usize,
     },
     /// The masks of objects; later objects are on top.
@@ -90,9 +92,19 @@ pub enum ClassMapError {
 impl ClassMapDataset {
     /// Paints the masks of objects over a background of class 0; class `i` of the objects becomes
     /// `i + 1`. Objects without a mask paint their box, and crowds are left out.
-    pub fn of_objects(objects: &ObjectDataset) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are more classes than a byte can hold.
+    pub fn of_objects(objects: &ObjectDataset) -> Result<Self, DataError> {
         let names = objects.classes().iter().cloned();
-        Self {
+        if names.len() >= MAX_CLASSES {
+            return Err(DataError::TooFew {
+                expected: format!("at most {} classes for segmentation", MAX_CLASSES - 1),
+                found: names.len().to_string(),
+            });
+        }
+        Ok(Self {
             classes: std::iter::once("background".to_string())
                 .chain(names)
                 .collect(),
@@ -102,7 +114,7 @@ impl ClassMapDataset {
                 .map(|image| ClassMapImage(Source::Objects(image.clone())))
                 .collect(),
             invalid: objects.invalid().to_vec(),
-        }
+        })
     }
 
     /// Returns the class names, with the background.
@@ -153,6 +165,7 @@ impl ClassMapImage {
                 let size = [image.height() as usize, image.width() as usize];
                 let mut map = vec![0_u8; size[0] * size[1]];
                 for object in objects.iter().filter(|object| !object.crowd) {
+                    // `of_objects` has checked the number of classes.
                     let class = u8::try_from(object.class + 1).unwrap_or(IGNORE);
                     let pixels = object.pixels(size).into_iter().zip(&mut map);
                     pixels

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::objects::{ImageObject, ObjectDataset, ObjectMask};
 
-/// What is compared with the ground truth.
+/// The part of detections that is compared with the ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CocoTask {
@@ -27,7 +27,7 @@ pub enum CocoTask {
 }
 
 impl CocoTask {
-    /// Returns the name for people.
+    /// Returns the name in reports, such as `box`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Boxes => "box",
@@ -136,8 +136,8 @@ const KEYPOINT_NAMES: [&str; 10] = [
 
 /// Keypoints of a person in COCO.
 const PERSON_KEYPOINTS: usize = 17;
-/// The standard deviation of other keypoints, relative to the size of the object. COCO's are from
-/// 0.025 for eyes to 0.107 for hips.
+/// Standard deviation of keypoints in datasets without COCO's 17, relative to the object's size.
+/// COCO's deviations are from 0.025 for eyes to 0.107 for hips.
 const SIGMA: f64 = 0.05;
 
 /// Ground truth in COCO's format.
@@ -166,7 +166,7 @@ impl CocoResult {
     pub fn of_detection(image: u64, category: u64, found: &Detection) -> Self {
         let [x1, y1, x2, y2] = found.corners.map(f64::from);
         let mask = found.mask.as_ref().map(|mask| {
-            let rle = Rle::of_mask(mask, 0.5);
+            let rle = Rle::of_mask(&mask.paste(), 0.5);
             (rle.size.map(|side| side as u32), rle.counts)
         });
         let keypoints = found.keypoints.as_ref().map(|points| {
@@ -207,7 +207,14 @@ impl CocoTruth {
             expected: "a JSON object with `images`, `categories` and `annotations`, as COCO's",
             source: Box::new(source),
         })?;
-        Ok(Self(Arc::new(truth)))
+        match truth.dataset.images.is_empty() || truth.dataset.categories.is_empty() {
+            false => Ok(Self(Arc::new(truth))),
+            true => Err(CocoError::File {
+                path: path.into(),
+                expected: "`images` and `categories`, found none",
+                source: "nothing to compare with".into(),
+            }),
+        }
     }
 
     /// Uses the objects of a dataset as ground truth. Images have the ids of the dataset, and class
@@ -277,8 +284,8 @@ impl CocoTruth {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be read, has another format than COCO's results, or names
-    /// images that the ground truth lacks.
+    /// Returns an error if the file cannot be read or has another format than COCO's results, or if
+    /// a result names an image or a category that the ground truth lacks.
     pub fn evaluate_file(
         &self,
         path: impl AsRef<Path>,

@@ -204,7 +204,8 @@ impl DataLoader {
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Prefetch<Batch>, LoaderError> {
         let plan = Arc::clone(&self.plan);
         let order = plan.sampling.order(&plan.dataset, plan.seed, epoch);
-        Prefetch::start(self.workers, first..plan.len(), move |place| {
+        let ahead = self.workers.saturating_mul(2);
+        Prefetch::start(self.workers, ahead, first..plan.len(), move |place| {
             let mut batch = plan.batch(&order, epoch, place);
             if place == first && plan.share[0] == 0 {
                 let known = plan.dataset.unreadable().iter().cloned();

@@ -11,6 +11,8 @@ pub mod coco;
 mod data_loader;
 mod dataset;
 mod drawing;
+#[cfg(feature = "annotations")]
+mod epoch_loader;
 mod evaluate;
 mod folder;
 mod layout;
@@ -35,6 +37,8 @@ pub use batch::{BadImage, Batch};
 pub use classes::{ClassOrder, NetworkClasses};
 pub use data_loader::{DataLoader, LoaderError, Prefetch};
 pub use dataset::{DataError, Dataset, ImageError, Sample, SampleLabels};
+#[cfg(feature = "annotations")]
+pub use epoch_loader::{EpochLoader, TrainingSamples};
 pub use evaluate::{EvaluateError, evaluate, for_each_output};
 pub use options::{DataOptions, Layout, ParseOptionError, SplitOptions};
 pub use order::Sampling;

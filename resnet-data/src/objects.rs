@@ -7,7 +7,7 @@ mod loader;
 mod mask;
 mod open;
 mod scenes;
-mod voc;
+pub(crate) mod voc;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use resnet_dense::{DetectorConfig, Target};
 use resnet_image::Channels;
 
 pub use augment::{ObjectAugment, ScaleJitter};
-pub use loader::{ObjectBatch, ObjectLoader};
+pub use loader::{ObjectBatch, ObjectLoader, ObjectSamples};
 pub use mask::ObjectMask;
 pub use open::ObjectOptions;
 
@@ -43,9 +43,8 @@ use crate::{BadImage, ImageError};
 pub struct ObjectDataset {
     pub(crate) classes: Arc<[String]>,
     pub(crate) keypoints: Arc<KeypointNames>,
-    pub(crate) images: Vec<AnnotatedImage>,
+    pub(crate) images: Arc<[AnnotatedImage]>,
     pub(crate) invalid: Vec<BadImage>,
-    pub(crate) notes: Vec<String>,
 }
 
 /// The keypoints of a dataset.
@@ -136,23 +135,18 @@ impl ObjectDataset {
         })
     }
 
-    /// Returns notes for the user about assumptions, one sentence each.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    /// Returns a dataset with some of the images.
-    pub(crate) fn with_images(&self, images: Vec<AnnotatedImage>) -> Self {
+    /// Returns a dataset with the same classes and these images.
+    pub fn with_images(&self, images: Vec<AnnotatedImage>) -> Self {
         Self {
-            images,
+            images: images.into(),
             ..self.clone()
         }
     }
 }
 
 impl ImageObject {
-    /// Returns whether each pixel of the image is inside, row by row: of the mask, or of the box
-    /// without a mask.
+    /// Returns whether each pixel of the image belongs to the object, row by row. An object without
+    /// a mask has the pixels of its box.
     pub fn pixels(&self, size: [usize; 2]) -> Vec<bool> {
         match &self.mask {
             Some(mask) => mask.pixels(size),
@@ -160,7 +154,7 @@ impl ImageObject {
         }
     }
 
-    /// Returns the number of pixels of the mask, or the area of the box without a mask.
+    /// Returns the area in pixels: of the mask, or of the box if there is no mask.
     pub fn area(&self) -> f64 {
         let [x1, y1, x2, y2] = self.corners.map(f64::from);
         match &self.mask {
@@ -221,6 +215,16 @@ impl AnnotatedImage {
         }
     }
 
+    /// Returns the class and the corners `x1, y1, x2, y2` in pixels of each object in a file.
+    /// Returns nothing for a scene: its seed, which is its [`name`](Self::name), determines it.
+    pub fn boxes(&self) -> impl Iterator<Item = (usize, Box4)> {
+        let objects = match &self.source {
+            ObjectSource::File { objects, .. } => objects.as_slice(),
+            ObjectSource::Scene { .. } => &[],
+        };
+        objects.iter().map(|object| (object.class, object.corners))
+    }
+
     /// Returns the objects without reading the image of a file.
     pub fn objects(&self) -> Vec<ImageObject> {
         match &self.source {
@@ -230,7 +234,7 @@ impl AnnotatedImage {
     }
 }
 
-/// What a network learns from annotations.
+/// The parts of a training target: labels, masks and keypoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetParts {
     /// Label of class 0: 1 for networks with a background class.
@@ -242,7 +246,7 @@ pub struct TargetParts {
 }
 
 impl TargetParts {
-    /// Returns what a network learns.
+    /// Returns the parts that this network is trained on.
     pub fn of(config: &DetectorConfig) -> Self {
         Self {
             first_class: match config {

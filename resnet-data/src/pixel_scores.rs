@@ -24,7 +24,7 @@ pub struct PixelScores {
 pub struct ClassPixels {
     /// Intersection over union, or `None` if neither truth nor prediction has the class.
     pub iou: Option<f64>,
-    /// Share of right pixels of the class, or `None` if the truth lacks it.
+    /// Share of the class's pixels that are predicted correctly, or `None` if the truth lacks it.
     pub accuracy: Option<f64>,
 }
 
@@ -46,7 +46,8 @@ impl PixelScores {
         assert_eq!(truth.len(), predicted.len(), "expected one class per pixel");
         for (truth, predicted) in truth.iter().zip(predicted) {
             if let Some(truth) = truth {
-                assert!(*truth < self.classes && *predicted < self.classes);
+                let exist = *truth < self.classes && *predicted < self.classes;
+                assert!(exist, "expected classes below {}", self.classes);
                 self.counts[truth * self.classes + predicted] += 1;
             }
         }
@@ -78,7 +79,7 @@ impl PixelScores {
         (!ious.is_empty()).then_some(mean)
     }
 
-    /// Returns the share of right pixels, or `None` without pixels.
+    /// Returns the share of correctly predicted pixels, or `None` without pixels.
     pub fn pixel_accuracy(&self) -> Option<f64> {
         let right = (0..self.classes).map(|class| self.right(class)).sum();
         share(right, self.counts.iter().sum())

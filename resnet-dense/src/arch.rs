@@ -1,4 +1,4 @@
-//! The table of named networks: those of torchvision.
+//! The table of torchvision's named networks.
 
 use std::fmt;
 use std::str::FromStr;

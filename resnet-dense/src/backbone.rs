@@ -47,6 +47,7 @@ impl BackboneConfig {
     pub fn validate(&self) -> Result<(), DenseConfigError> {
         self.body.validate()?;
         validate::at_least("fpn.channels", self.fpn.channels, 1)?;
+        validate::norm("fpn.norm", self.fpn.norm, &[self.fpn.channels])?;
         let stages = self.body.features().len();
         match (1..stages).contains(&self.fpn.first_stage) {
             true => Ok(()),

@@ -29,7 +29,7 @@ pub enum DenseConfig {
 }
 
 impl DetectorConfig {
-    /// Returns the number of classes, with the background of R-CNNs.
+    /// Returns the number of classes. R-CNNs count the background as a class.
     pub fn num_classes(&self) -> usize {
         match self {
             Self::Rcnn(config) => config.num_classes,
@@ -38,7 +38,7 @@ impl DetectorConfig {
         }
     }
 
-    /// Sets the number of classes, with the background of R-CNNs.
+    /// Sets the number of classes. R-CNNs count the background as a class.
     pub fn set_num_classes(&mut self, classes: usize) {
         match self {
             Self::Rcnn(config) => config.num_classes = classes,
@@ -65,7 +65,7 @@ impl DetectorConfig {
         }
     }
 
-    /// Returns the residual network.
+    /// Returns the options of the residual network.
     pub fn body(&self) -> &ResNetConfig {
         match self {
             Self::Rcnn(config) => &config.backbone.body,
@@ -74,7 +74,7 @@ impl DetectorConfig {
         }
     }
 
-    /// Returns the residual network for changes.
+    /// Returns the options of the residual network for changes.
     pub fn body_mut(&mut self) -> &mut ResNetConfig {
         match self {
             Self::Rcnn(config) => &mut config.backbone.body,
@@ -111,6 +111,11 @@ impl DetectorConfig {
 }
 
 impl DenseConfig {
+    /// Returns whether the network is a detector.
+    pub fn is_detector(&self) -> bool {
+        matches!(self, Self::Detection(_))
+    }
+
     /// Returns the number of classes, with the background if the network has one.
     pub fn num_classes(&self) -> usize {
         match self {
@@ -127,7 +132,7 @@ impl DenseConfig {
         }
     }
 
-    /// Returns the residual network.
+    /// Returns the options of the residual network.
     pub fn body(&self) -> &ResNetConfig {
         match self {
             Self::Detection(config) => config.body(),
@@ -135,7 +140,7 @@ impl DenseConfig {
         }
     }
 
-    /// Returns the residual network for changes.
+    /// Returns the options of the residual network for changes.
     pub fn body_mut(&mut self) -> &mut ResNetConfig {
         match self {
             Self::Detection(config) => config.body_mut(),

@@ -2,7 +2,7 @@
 
 use crate::ops::boxes::{self, Box4};
 use crate::ops::keypoints::ScoredPoint;
-use crate::ops::masks::SoftMask;
+use crate::ops::masks::BoxMask;
 
 /// One detected object.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,8 @@ pub struct Detection {
     pub label: usize,
     /// Score in `[0, 1]`.
     pub score: f32,
-    /// Mask on the original image, if the network predicts masks.
-    pub mask: Option<SoftMask>,
+    /// Mask in the box, if the network predicts masks.
+    pub mask: Option<BoxMask>,
     /// Keypoints in pixels of the original image, if the network predicts keypoints.
     pub keypoints: Option<Vec<ScoredPoint>>,
 }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use burn::module::Module;
-use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, backend::Backend};
 use resnet_core::layers::Norm;
 use resnet_core::{LayerGroup, Network, ResNet};
 
+use crate::host;
 use crate::{Detections, DetectorConfig, Draw, Fcos, ImageTensor, Losses, Rcnn, RetinaNet, Target};
 
 /// A detector of any kind.
@@ -52,6 +53,23 @@ impl<B: Backend> DetectorNetwork<B> {
             Self::Fcos(network) => network.detect(images, device),
         }
     }
+
+    /// Returns whether the outputs of the network for these images are finite. [`detect`](Self::detect)
+    /// drops boxes with a NaN, so a network with damaged weights finds nothing.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an image has another number of channels than the network.
+    pub fn is_finite(&self, images: &[ImageTensor], device: &B::Device) -> bool {
+        let outputs = match self {
+            Self::Rcnn(network) => network.raw_outputs(images, device),
+            Self::RetinaNet(network) => network.raw_outputs(images, device),
+            Self::Fcos(network) => network.raw_outputs(images, device),
+        };
+        let sums = outputs.into_iter().map(|output| output.abs().sum());
+        let sums: Vec<f32> = host::values(Tensor::cat(sums.collect(), 0));
+        sums.into_iter().all(f32::is_finite)
+    }
 }
 
 impl<B: Backend> DetectorNetwork<B> {
@@ -87,8 +105,8 @@ impl<B: Backend> DetectorNetwork<B> {
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ, or a target lacks the masks or
-    /// keypoints that the network predicts.
+    /// Panics if the numbers of images, targets and sizes differ, a label is no class, or a target
+    /// lacks the masks or keypoints that the network predicts.
     pub fn losses(
         &self,
         images: &[ImageTensor],

@@ -150,6 +150,17 @@ impl<B: Backend> Fcos<B> {
         [logits, codes, conv(&boxes.bbox_ctrness, x)]
     }
 
+    /// Returns the outputs of all levels.
+    pub(crate) fn raw_outputs(
+        &self,
+        images: &[ImageTensor],
+        device: &B::Device,
+    ) -> Vec<Tensor<B, 4>> {
+        let batch = self.config.transform.forward(images, device);
+        let maps = self.backbone.forward(batch.images).into_iter();
+        maps.flat_map(|map| self.forward_level(map)).collect()
+    }
+
     /// Detects objects. The results are in pixels of the original images.
     ///
     /// # Panics

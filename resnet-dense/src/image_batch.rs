@@ -1,4 +1,4 @@
-//! Images as the detectors take them (torchvision's `GeneralizedRCNNTransform`).
+//! Preprocessing of images in detectors (torchvision's `GeneralizedRCNNTransform`).
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use rayon::prelude::*;
@@ -62,6 +62,15 @@ impl ImageTensor {
         self.size
     }
 
+    /// Returns the bytes, `[height, width, channels]`, of an image from
+    /// [`from_bytes`](Self::from_bytes).
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.samples {
+            Samples::Bytes(bytes) => Some(bytes),
+            Samples::Floats(_) => None,
+        }
+    }
+
     /// Returns the number of channels.
     pub fn channels(&self) -> usize {
         self.channels
@@ -119,7 +128,7 @@ fn write_row(row: &Taps, columns: &[Taps], out: &mut [f32], at: impl Fn(usize, u
     }
 }
 
-/// The preprocessing inside of a detector: normalize, resize, pad.
+/// The preprocessing of a detector: normalize, resize, pad.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformConfig {
@@ -202,7 +211,7 @@ impl TransformConfig {
     ///
     /// # Panics
     ///
-    /// Panics if there is no image, or if an image has another number of channels than the mean.
+    /// Panics if an image has another number of channels than the mean.
     pub fn forward<B: Backend>(&self, images: &[ImageTensor], device: &B::Device) -> ImageBatch<B> {
         let min_size = self.min_size.last().copied().unwrap_or(800);
         self.forward_at(images, &vec![min_size; images.len()], device)

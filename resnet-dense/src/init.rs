@@ -1,7 +1,7 @@
 //! Initialization of heads, as in torchvision.
 
 use burn::module::{Initializer, Param};
-use burn::nn::conv::Conv2d;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::backend::Backend;
 use resnet_core::layers::ConvPlan;
 
@@ -16,6 +16,20 @@ pub(crate) enum Weight {
     Relu,
     /// PyTorch's default: `U(±sqrt(1 / fan_in))`.
     Default,
+}
+
+/// Initializes a transposed convolution before a ReLU, like [`Weight::Relu`], with biases of 0.
+/// PyTorch's `fan_out` of its weight `[in, out, k, k]` is `in * k * k`.
+pub(crate) fn transposed<B: Backend>(
+    mut conv: ConvTranspose2d<B>,
+    device: &B::Device,
+) -> ConvTranspose2d<B> {
+    let [input, output, height, width] = conv.weight.dims();
+    let std = (2.0 / (input * height * width) as f64).sqrt();
+    let weight = Initializer::Normal { mean: 0.0, std };
+    conv.weight = weight.init(conv.weight.shape(), device);
+    conv.bias = conv.bias.map(|_| constant([output], 0.0, device));
+    conv
 }
 
 /// Creates a convolution. `bias` is the value of every bias; `None` means no bias.

@@ -15,7 +15,7 @@ use crate::detections::ScoredBox;
 use crate::host;
 use crate::legacy_keys::current_key;
 use crate::ops::keypoints::from_heatmaps;
-use crate::ops::masks::paste_all;
+use crate::ops::masks::BoxMask;
 use crate::ops::roi_align::Roi;
 use crate::roi_heads::{HEATMAP, MASK, RoiHeads, select_boxes};
 use crate::rpn::{Proposal, Rpn, anchor_levels, batch_proposals};
@@ -69,6 +69,31 @@ impl<B: Backend> Rcnn<B> {
     /// Returns the heads.
     pub fn roi_heads(&self) -> &RoiHeads<B> {
         &self.roi_heads
+    }
+
+    /// Returns the outputs of the RPN, and the outputs of the box head for one box per image.
+    pub(crate) fn raw_outputs(
+        &self,
+        images: &[ImageTensor],
+        device: &B::Device,
+    ) -> Vec<Tensor<B, 4>> {
+        let batch = self.config.transform.forward(images, device);
+        let maps = self.backbone.forward(batch.images.clone());
+        let rois = batch.sizes.iter().enumerate();
+        let rois = rois.map(|(image, [height, width])| Roi {
+            image,
+            corners: [0.0, 0.0, *width as f32, *height as f32],
+        });
+        let rois: Vec<Roi> = rois.collect();
+        let pooled = self.roi_heads.pool_boxes(&maps, &rois, height(&batch));
+        let hidden = self.roi_heads.forward_box_head(pooled);
+        let boxes = self.roi_heads.predict_boxes(hidden).map(|output| {
+            let [rows, columns] = output.dims();
+            output.reshape([rows, columns, 1, 1])
+        });
+        let levels = maps.into_iter();
+        let levels = levels.flat_map(|map| self.rpn.forward_level(map));
+        levels.chain(boxes).collect()
     }
 
     /// Detects objects. The results are in pixels of the original images.
@@ -128,14 +153,16 @@ impl<B: Backend> Rcnn<B> {
                 .map(|found| found.rescale(*from, *to))
                 .collect();
             if let Some(masks) = &masks {
-                let corners: Vec<_> = found.iter().map(|found| found.corners).collect();
                 let area = MASK * MASK;
-                let masks = &masks[range.start * area..range.end * area];
-                let pasted = paste_all(masks, MASK, &corners, *to);
-                found
-                    .iter_mut()
-                    .zip(pasted)
-                    .for_each(|(found, mask)| found.mask = Some(mask));
+                let masks = masks[range.start * area..range.end * area].chunks(area);
+                for (found, mask) in found.iter_mut().zip(masks) {
+                    found.mask = Some(BoxMask {
+                        probabilities: mask.to_vec(),
+                        side: MASK,
+                        corners: found.corners,
+                        image: *to,
+                    });
+                }
             }
             if let Some((heatmaps, points)) = &heatmaps {
                 let area = points * HEATMAP * HEATMAP;
@@ -154,7 +181,8 @@ impl<B: Backend> Rcnn<B> {
         images.collect()
     }
 
-    /// Returns `28 * 28` probabilities of each detection's class, or `None` without mask head.
+    /// Returns the mask of each detection: `28 * 28` probabilities of its class. Returns `None`
+    /// without a mask head.
     pub fn mask_probabilities(
         &self,
         maps: &[Tensor<B, 4>],
@@ -224,7 +252,8 @@ impl<B: Backend> Network<B> for Rcnn<B> {
     }
 }
 
-/// Returns the layer group of the backbone's keys; everything else is the head.
+/// Returns the layer group of a state-dict key. The pyramid and the heads belong to the
+/// head.
 pub(crate) fn layer_group(key: &str) -> LayerGroup {
     match key.strip_prefix("backbone.body.") {
         Some(key) => LayerGroup::of_key(key),

@@ -100,6 +100,17 @@ impl<B: Backend> RetinaNet<B> {
         [logits, codes]
     }
 
+    /// Returns the outputs of all levels.
+    pub(crate) fn raw_outputs(
+        &self,
+        images: &[ImageTensor],
+        device: &B::Device,
+    ) -> Vec<Tensor<B, 4>> {
+        let batch = self.config.transform.forward(images, device);
+        let maps = self.backbone.forward(batch.images).into_iter();
+        maps.flat_map(|map| self.forward_level(map)).collect()
+    }
+
     /// Detects objects. The results are in pixels of the original images.
     ///
     /// # Panics
@@ -174,7 +185,7 @@ pub(crate) fn sigmoid(logit: f32) -> f32 {
 /// Returns a logit that is surely too small for a probability above `threshold`. Comparing logits
 /// saves the sigmoid of most of them.
 pub(crate) fn least_logit(threshold: f32) -> f32 {
-    // Far below the rounding error of a sigmoid, unless it is close to 1.
+    // Far above the rounding error of a sigmoid, unless the threshold is close to 1.
     const MARGIN: f32 = 1e-3;
     match threshold {
         threshold if threshold > 0.0 && threshold < 0.99 => {
@@ -185,8 +196,8 @@ pub(crate) fn least_logit(threshold: f32) -> f32 {
     }
 }
 
-/// Returns index and score of the logits from `least` on whose score is above `threshold`, in
-/// parallel.
+/// Returns the index and the score of each logit whose score is above `threshold`, in parallel.
+/// Skips logits below `least`.
 pub(crate) fn candidates(
     logits: &[f32],
     least: f32,

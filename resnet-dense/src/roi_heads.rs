@@ -80,7 +80,7 @@ impl<B: Backend> RoiHeads<B> {
         self.box_predictor.forward(hidden)
     }
 
-    /// Returns the mask logits of each box, in pixels of `MASK * MASK`.
+    /// Returns the mask logits of each box, `28 * 28` pixels per class.
     ///
     /// # Shapes
     /// - output: `[rois, classes, 28, 28]`
@@ -138,19 +138,19 @@ fn pool(output: usize) -> MultiScaleRoiAlign {
     }
 }
 
-/// The levels that heads read: all but the pooled one.
+/// Returns the levels that the heads read: one per stage, without the pooled level.
 fn roi_maps<B: Backend>(maps: &[Tensor<B, 4>]) -> &[Tensor<B, 4>] {
     &maps[..maps.len().saturating_sub(1)]
 }
 
-/// Which boxes become detections.
+/// Limits on the detections of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct BoxLimits {
-    /// Detections need a greater score.
+    /// Score threshold: detections with a smaller or equal score are dropped.
     pub(crate) score_thresh: f32,
     /// Overlap above which NMS suppresses a box of the same class.
     pub(crate) nms_thresh: f64,
-    /// Detections per image.
+    /// Largest number of detections per image.
     pub(crate) detections_per_img: usize,
 }
 

@@ -37,7 +37,7 @@ struct RpnHead<B: Backend> {
 pub struct RpnLevel {
     /// Logit of each anchor.
     pub logits: Vec<f32>,
-    /// Code of each anchor's box.
+    /// Box deltas of each anchor.
     pub deltas: Vec<[f32; 4]>,
 }
 
@@ -155,12 +155,12 @@ pub(crate) fn anchor_levels<B: Backend>(
     levels.collect()
 }
 
-/// How many proposals the RPN returns.
+/// Limits on the proposals of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ProposalLimits {
-    /// Best anchors of each level that become boxes.
+    /// Number of anchors per level, the best first, that become boxes.
     pub(crate) pre_nms_top_n: usize,
-    /// Boxes per image after NMS.
+    /// Largest number of boxes per image after NMS.
     pub(crate) post_nms_top_n: usize,
     /// Overlap above which NMS suppresses a box.
     pub(crate) nms_thresh: f64,

@@ -1,4 +1,4 @@
-//! What the losses of all networks share.
+//! Types and functions that the losses of all networks share.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
@@ -10,7 +10,7 @@ use crate::ops::matcher::Match;
 pub struct Target {
     /// Box of each object.
     pub boxes: Vec<Box4>,
-    /// Class of each object.
+    /// Class of each object. For R-CNNs, 0 is the background, so classes start at 1.
     pub labels: Vec<usize>,
     /// Pixels of each object, row by row over the whole image; empty if there are no masks.
     pub masks: Vec<Vec<bool>>,
@@ -59,7 +59,7 @@ impl<B: Backend> Losses<B> {
     }
 }
 
-/// Draws `count` of `of` candidates without repetition. `draw(of, count)` returns their indices in
+/// A random sampler without replacement: `draw(n, k)` returns `k` distinct indices below `n` in
 /// ascending order.
 pub type Draw<'a> = &'a mut dyn FnMut(usize, usize) -> Vec<usize>;
 
@@ -91,6 +91,21 @@ impl Target {
             keypoints: self.keypoints.iter().map(points).collect(),
         }
     }
+}
+
+/// Checks the arguments of a training step.
+///
+/// # Panics
+///
+/// Panics if the numbers of images, targets and sizes differ, or a label is no class.
+pub(crate) fn check(images: usize, targets: &[Target], min_sizes: &[usize], classes: usize) {
+    assert_eq!(targets.len(), images, "expected one target per image");
+    assert_eq!(min_sizes.len(), images, "expected one size per image");
+    let mut labels = targets.iter().flat_map(|target| &target.labels);
+    assert!(
+        labels.all(|label| *label < classes),
+        "expected labels below the number of classes, {classes}"
+    );
 }
 
 /// Chooses the candidates of a loss: positives up to a share of `size`, then background. Returns
@@ -156,6 +171,8 @@ pub(crate) fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: &[usize])
     -rows(log, &indices).mean()
 }
 
-pub(crate) fn zero<B: Backend>(device: &B::Device) -> Tensor<B, 1> {
-    Tensor::zeros([1], device)
+/// Returns a loss of 0 that gives zero gradients to everything that `x` depends on, as in torchvision.
+/// A constant would give none, and the optimizer would skip these layers.
+pub(crate) fn no_loss<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    x.sum() * 0.0
 }

@@ -1,6 +1,6 @@
 //! Checks of configs.
 
-use resnet_core::ConfigError;
+use resnet_core::{ConfigError, NormKind};
 
 use crate::ops::anchors::AnchorSpec;
 
@@ -50,6 +50,25 @@ pub(crate) fn share(option: &'static str, found: f64) -> Result<(), DenseConfigE
     match (0.0..=1.0).contains(&found) {
         true => Ok(()),
         false => Err(invalid(option, "a number from 0 to 1", found)),
+    }
+}
+
+/// Checks that the groups of a norm divide the channels.
+pub(crate) fn norm(
+    option: &'static str,
+    norm: Option<NormKind>,
+    channels: &[usize],
+) -> Result<(), DenseConfigError> {
+    let Some(NormKind::Group { groups }) = norm else {
+        return Ok(());
+    };
+    let fits = |channels: &&usize| groups > 0 && channels.is_multiple_of(groups);
+    match channels.iter().find(|channels| !fits(channels)) {
+        None => Ok(()),
+        Some(channels) => {
+            let expected = format!("groups that divide {channels} channels");
+            Err(invalid(option, expected, groups))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Draws detections and class maps on images.
 //!
-//! Colors are those of Okabe and Ito, which color-blind people can distinguish. Text is readable at
+//! Colors come from Okabe and Ito; color-blind people can distinguish them. Text is readable at
 //! any image size: strokes and letters grow with the image, and small images are enlarged.
 
 mod canvas;
@@ -41,6 +41,28 @@ pub struct Region {
     pub pixels: Vec<bool>,
 }
 
+impl Region {
+    /// Returns the smallest region around the pixels of an object. Returns `None` if there are none.
+    ///
+    /// `pixels` covers an image of `[height, width]` pixels, row by row.
+    pub fn within(pixels: &[bool], [height, width]: [usize; 2]) -> Option<Self> {
+        let row = |y: usize| pixels.get(y * width..(y + 1) * width).unwrap_or_default();
+        let has = |y: &usize| row(*y).contains(&true);
+        let (top, bottom) = ((0..height).find(has)?, (0..height).rfind(has)?);
+        let rows = || (top..=bottom).map(row);
+        let first = |row: &[bool]| row.iter().position(|inside| *inside);
+        let last = |row: &[bool]| row.iter().rposition(|inside| *inside);
+        let left = rows().filter_map(first).min()?;
+        let right = rows().filter_map(last).max()?;
+        Some(Self {
+            left: u32::try_from(left).ok()?,
+            top: u32::try_from(top).ok()?,
+            width: u32::try_from(right + 1 - left).ok()?,
+            pixels: rows().flat_map(|row| row[left..=right].to_vec()).collect(),
+        })
+    }
+}
+
 /// The colors of Okabe and Ito, without black.
 const PALETTE: [[u8; 3]; 7] = [
     [230, 159, 0],
@@ -58,8 +80,8 @@ const LEGIBLE_SIDE: u32 = 320;
 /// The longer side of an enlarged image.
 const MAX_ENLARGED: u32 = 2048;
 
-/// Returns the color of an index. After the seven colors of the palette come lighter and darker
-/// ones.
+/// Returns the color of an index: seven colors, then darker and lighter versions of them. From 21 on
+/// they repeat.
 pub fn color(index: usize) -> Rgb<u8> {
     let base = PALETTE[index % PALETTE.len()];
     Rgb(match index / PALETTE.len() % 3 {
@@ -138,7 +160,7 @@ pub fn overlay(image: &RgbImage, classes: &[u16]) -> RgbImage {
         match (class, edge) {
             (_, true) => *pixel = Rgb([255; 3]),
             (0, false) => {}
-            (class, false) => blend(pixel, color(usize::from(class) - 1), MASK),
+            (class, false) => blend(pixel, color(class.into()), MASK),
         }
     }
     drawn

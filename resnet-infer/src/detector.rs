@@ -1,4 +1,4 @@
-//! The detector: images in, objects out.
+//! Detects objects in images.
 
 #[cfg(feature = "draw")]
 mod draw;
@@ -12,7 +12,7 @@ use resnet_dense::{DenseConfig, DetectorConfig, DetectorNetwork, ImageTensor};
 use resnet_image::{Channels, ChannelsError, Pixels, default_memory_limit};
 use resnet_weights::{DenseSourceError, Labels, ModelSource, ResolvedDense};
 
-use crate::{ClassifyError, ImageInput, PrepareError};
+use crate::{ClassifyError, ImageFailure, ImageInput, PrepareError};
 pub use objects::{DetectedKeypoint, DetectedObject, ImageDetections};
 
 /// A detector with its weights and labels, ready to find objects in images.
@@ -39,7 +39,7 @@ pub struct Detector<B: Backend> {
     device: B::Device,
 }
 
-/// The error for a source that is no detector, or no segmentation network.
+/// The error of creating a [`Detector`] or a [`Segmenter`](crate::Segmenter).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenseBuildError {
@@ -207,7 +207,7 @@ impl<B: Backend> Detector<B> {
     /// # Errors
     ///
     /// Yields an error for an image that cannot be read or decoded, has other channels than the
-    /// network, or is too large for the memory limit.
+    /// network, or is too large for the memory limit, and if the output of the network is not finite.
     pub fn detect_iter(
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
@@ -218,12 +218,13 @@ impl<B: Backend> Detector<B> {
 
     fn detect_at(&self, index: usize, image: ImageInput) -> Result<ImageDetections, ClassifyError> {
         let path = image.path().map(PathBuf::from);
-        let pixels = self.prepare(image).map_err(|source| ClassifyError {
+        let found = self.prepare(image).map_err(ImageFailure::from);
+        let found = found.and_then(|pixels| self.detect_prepared(&pixels));
+        found.map_err(|source| ClassifyError {
             index,
             path,
-            source: source.into(),
-        })?;
-        Ok(self.detect_prepared(&pixels))
+            source,
+        })
     }
 
     /// Decodes an image and checks its size.
@@ -252,13 +253,23 @@ impl<B: Backend> Detector<B> {
     }
 
     /// Detects objects in the output of [`prepare`](Self::prepare).
-    pub fn detect_prepared(&self, pixels: &Pixels) -> ImageDetections {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the output of the network is not finite.
+    pub fn detect_prepared(&self, pixels: &Pixels) -> Result<ImageDetections, ImageFailure> {
         let image = to_image_tensor(pixels);
         let size = image.size();
-        let found = self.network.detect(&[image], &self.device);
+        let images = [image];
+        let found = self.network.detect(&images, &self.device);
+        if found.iter().all(Vec::is_empty) && !self.network.is_finite(&images, &self.device) {
+            return Err(ImageFailure::NonFinite);
+        }
         let objects = found.into_iter().flatten();
         let objects = objects.filter(|object| object.score >= self.score);
-        objects::image_detections(size, objects, &self.labels, self.config.keypoints())
+        let keypoints = self.config.keypoints();
+        let found = objects::image_detections(size, objects, &self.labels, keypoints);
+        Ok(found)
     }
 }
 

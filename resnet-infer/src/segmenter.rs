@@ -1,4 +1,4 @@
-//! The segmenter: images in, a class for each pixel out.
+//! Segments images: predicts the class of each pixel.
 
 #[cfg(feature = "draw")]
 mod draw;
@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use rayon::prelude::*;
 use resnet_core::Network;
-use resnet_dense::ops::resize::bilinear_taps;
+use resnet_dense::ops::resize::best_classes_of;
 use resnet_dense::{DenseConfig, Segmentation, SegmentationConfig};
 use resnet_image::{Pixels, Preprocessing, default_memory_limit, to_tensor};
 use resnet_weights::{Labels, ModelSource, ResolvedDense};
@@ -140,7 +139,7 @@ impl<B: Backend> Segmenter<B> {
         }
     }
 
-    /// Sets the preprocessing. It must not crop: results cover the whole image.
+    /// Sets the preprocessing, but ignores its crop: results cover the whole image.
     pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
         let preprocessing = Preprocessing {
             crop: None,
@@ -260,7 +259,7 @@ impl<B: Backend> Segmenter<B> {
             return Err(ImageFailure::NonFinite);
         }
         let (width, height) = (width as usize, height as usize);
-        let pixels = best_classes(&logits, classes, [h, w], [height, width]);
+        let pixels = best_classes_of(&logits, classes, [h, w], [height, width]);
         Ok(ImageSegmentation {
             width,
             height,
@@ -268,40 +267,6 @@ impl<B: Backend> Segmenter<B> {
             pixels,
         })
     }
-}
-
-/// Resizes logits with bilinear interpolation, row by row, and returns the class with the largest
-/// logit for each pixel.
-fn best_classes(
-    logits: &[f32],
-    classes: usize,
-    [h, w]: [usize; 2],
-    [height, width]: [usize; 2],
-) -> Vec<u16> {
-    let [rows, columns] = [bilinear_taps(h, height), bilinear_taps(w, width)];
-    let mut pixels = vec![0_u16; height * width];
-    let lines = pixels.par_chunks_mut(width.max(1)).zip(&rows);
-    lines.for_each(|(line, row)| {
-        let mut best = vec![f32::NEG_INFINITY; width];
-        for class in 0..classes {
-            let map = &logits[class * h * w..][..h * w];
-            // The map at this row.
-            let narrow: Vec<f32> = (0..w)
-                .map(|x| {
-                    map[row.at[0] * w + x] * row.weight[0] + map[row.at[1] * w + x] * row.weight[1]
-                })
-                .collect();
-            for (x, column) in columns.iter().enumerate() {
-                let logit = narrow[column.at[0]] * column.weight[0]
-                    + narrow[column.at[1]] * column.weight[1];
-                if logit > best[x] {
-                    best[x] = logit;
-                    line[x] = class as u16;
-                }
-            }
-        }
-    });
-    pixels
 }
 
 fn shares(pixels: &[u16], classes: usize, labels: &Labels) -> Vec<ClassShare> {

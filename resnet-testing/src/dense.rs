@@ -154,7 +154,7 @@ impl Case {
             if found.iter().any(|found| found.mask.is_some()) {
                 let masks: Vec<_> = found
                     .iter()
-                    .map(|found| found.mask.as_ref().unwrap())
+                    .map(|found| found.mask.as_ref().unwrap().paste())
                     .collect();
                 let sums: Vec<f32> = masks.iter().map(|mask| mask.values.iter().sum()).collect();
                 self.compare(&format!("mask_sums_{i}"), &sums);

@@ -42,7 +42,7 @@ pub struct Config {
     /// Checkpoint file to start from.
     pub weights: Option<PathBuf>,
     /// Architecture of the residual network inside of a detector or segmentation network [default:
-    /// that of `arch`].
+    /// the one that `arch` names].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Id of published ImageNet weights, or a checkpoint file, for this residual network [default:

@@ -20,4 +20,4 @@ pub use dense_log::{DenseLog, DenseRow};
 pub use escape::markdown;
 pub use log::{Log, LogError, Row};
 pub use rate::rate_svg;
-pub use sheet::{Cell, sheet, sheet_of};
+pub use sheet::{Cell, fitted, sheet, sheet_of};

@@ -1,5 +1,7 @@
 //! Training steps.
 
+use std::convert::Infallible;
+
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
@@ -145,26 +147,48 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         learning_rate: f64,
         losses: impl IntoIterator<Item = F>,
     ) -> Tensor<B::InnerBackend, 1> {
-        let (gradients, loss) = self.gradients_of(losses);
+        let losses = losses
+            .into_iter()
+            .map(|loss| |network: &N| Ok::<_, Infallible>(loss(network)));
+        match self.try_step_with(learning_rate, losses) {
+            Ok(loss) => loss,
+        }
+    }
+
+    /// Takes one step with losses that can fail, as [`step_with`](Self::step_with) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of a loss. The network stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `losses` is empty, or if an earlier step panicked.
+    pub fn try_step_with<F: FnOnce(&N) -> Result<Tensor<B, 1>, E>, E>(
+        &mut self,
+        learning_rate: f64,
+        losses: impl IntoIterator<Item = F>,
+    ) -> Result<Tensor<B::InnerBackend, 1>, E> {
+        let (gradients, loss) = self.gradients_of(losses)?;
         self.update(learning_rate, gradients);
-        loss
+        Ok(loss)
     }
 
     /// Returns the gradients and the loss, summed over the micro-batches.
-    fn gradients_of<F: FnOnce(&N) -> Tensor<B, 1>>(
+    fn gradients_of<F: FnOnce(&N) -> Result<Tensor<B, 1>, E>, E>(
         &self,
         losses: impl IntoIterator<Item = F>,
-    ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
+    ) -> Result<(GradientsParams, Tensor<B::InnerBackend, 1>), E> {
         let _lock = autograd_lock();
         let model = self.model();
         let mut accumulator = GradientsAccumulator::new();
         let mut values = Vec::new();
         for loss in losses {
-            let loss = loss(model);
+            let loss = loss(model)?;
             values.push(loss.clone().inner());
             accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         }
-        (accumulator.grads(), Tensor::cat(values, 0).sum())
+        Ok((accumulator.grads(), Tensor::cat(values, 0).sum()))
     }
 
     pub(crate) fn update(&mut self, learning_rate: f64, mut gradients: GradientsParams) {
@@ -177,6 +201,11 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
             ema.update(&model);
         }
         self.model = Some(model);
+    }
+
+    #[cfg(feature = "dense")]
+    pub(crate) fn norms(&self) -> NormMode {
+        self.settings.norms
     }
 
     pub(crate) fn loss(&self) -> &Loss {
@@ -259,11 +288,14 @@ impl<B: AutodiffBackend> Trainer<B> {
     ) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
         let MicroBatches { tensors, mass } = parts;
         let loss = self.settings.loss.kind;
-        self.gradients_of(tensors.into_iter().map(|(images, targets)| {
+        let losses = tensors.into_iter().map(|(images, targets)| {
             move |model: &ResNet<B>| {
                 let share = images.dims()[0] as f64 / mass;
-                loss.forward(model.forward(images), targets) * share
+                Ok::<_, Infallible>(loss.forward(model.forward(images), targets) * share)
             }
-        }))
+        });
+        match self.gradients_of(losses) {
+            Ok(found) => found,
+        }
     }
 }

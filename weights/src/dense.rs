@@ -1,5 +1,6 @@
 //! Pretrained weights of detectors and segmentation networks.
 
+mod embedded;
 mod infer;
 mod source;
 mod table;
@@ -8,6 +9,7 @@ use resnet_dense::{DenseArch, DenseConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Labels, License, Source};
+pub use embedded::EmbeddedDense;
 pub use infer::InferredDense;
 pub use source::{DenseSourceError, ResolvedDense};
 
@@ -61,7 +63,8 @@ pub enum LabelSet {
     Person,
 }
 
-/// Metrics on COCO val2017, in percent.
+/// Metrics in percent: of published weights on COCO val2017, of embedded networks on the validation
+/// scenes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DenseMetrics {
     /// Average precision of boxes, over IoU thresholds from 0.5 to 0.95.
@@ -72,8 +75,18 @@ pub struct DenseMetrics {
     pub keypoint_ap: Option<f64>,
     /// Mean IoU of the classes of Pascal VOC.
     pub mean_iou: Option<f64>,
-    /// Share of right pixels.
+    /// Share of correctly predicted pixels.
     pub pixel_accuracy: Option<f64>,
+}
+
+impl DenseMetrics {
+    pub(crate) const NONE: Self = Self {
+        box_ap: None,
+        mask_ap: None,
+        keypoint_ap: None,
+        mean_iou: None,
+        pixel_accuracy: None,
+    };
 }
 
 impl LabelSet {

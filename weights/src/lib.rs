@@ -21,7 +21,8 @@ pub use activation::{OutputActivation, UnknownActivation};
 pub use apply::{Load, LoadError, LoadHint, Mismatch, Report};
 pub use catalog::{Accuracy, Id, License, PublishedFile, Source, UnknownWeights, Weights, ids};
 pub use dense::{
-    DenseMetrics, DenseSourceError, DenseWeights, InferredDense, LabelSet, ResolvedDense,
+    DenseMetrics, DenseSourceError, DenseWeights, EmbeddedDense, InferredDense, LabelSet,
+    ResolvedDense,
 };
 pub use export::{FloatType, Save, SaveError, UnknownFloatType, save};
 #[cfg(feature = "progress")]

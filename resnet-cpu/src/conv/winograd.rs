@@ -27,6 +27,9 @@ pub(super) use transformed::Transformed;
 /// would reach all outputs of its tiles.
 pub(super) const LARGEST: f32 = 1e15;
 
+/// Cost of reading a weight from memory, in multiply-adds.
+const READ: usize = 36;
+
 /// Number of output rows and columns of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
@@ -39,8 +42,6 @@ impl Side {
     ///
     /// Returns `None` if the algorithm does not apply or a direct convolution is faster.
     pub(super) fn of(geometry: &Geometry) -> Option<(Self, Geometry)> {
-        /// Cost of reading a weight from memory, in multiply-adds.
-        const READ: usize = 36;
         let lanes = vectors().lanes;
         let [inputs, ..] = geometry.input;
         let fits = geometry.kernel == [3, 3]
@@ -51,12 +52,22 @@ impl Side {
             && inputs % lanes == 0
             && geometry.out[0].is_multiple_of(lanes);
         let work = |side: &Option<Self>| match side {
-            None => geometry.taps() * (geometry.pixels() + READ),
-            Some(side) => side.inputs().pow(2) * (side.count(geometry) + READ),
+            None => Self::direct_work(geometry),
+            Some(side) => side.work(geometry),
         };
         let sides = [None, Some(Self::Two), Some(Self::Four)];
         let side = sides.into_iter().filter(|_| fits).min_by_key(work)??;
         Some((side, side.whole(geometry)?))
+    }
+
+    /// Returns the multiply-adds per weight of a tap, with the cost of reading the weights.
+    pub(super) fn work(self, geometry: &Geometry) -> usize {
+        self.inputs().pow(2) * (self.count(geometry) + READ)
+    }
+
+    /// Returns the [`work`](Self::work) of a direct convolution.
+    pub(super) fn direct_work(geometry: &Geometry) -> usize {
+        geometry.taps() * (geometry.pixels() + READ)
     }
 
     fn outputs(self) -> usize {

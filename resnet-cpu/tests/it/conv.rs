@@ -34,13 +34,16 @@ impl Case {
 fn threes() -> impl Strategy<Value = Case> {
     let channels = (1..7_usize, 1..9_usize);
     let sizes = (1..4_usize, 3..40_usize, 3..40_usize);
-    let padding = (0..3_usize, 0..3_usize);
-    (channels, sizes, padding, any::<bool>(), 0..1000_u64).prop_map(
-        |((inputs, out), (n, h, w), padding, bias, seed)| Case {
+    let windows = prop_oneof![
+        (0..3_usize, 0..3_usize).prop_map(|padding| (padding.into(), [1, 1])),
+        (2..9_usize).prop_map(|dilation| ([dilation; 2], [dilation; 2])),
+    ];
+    (channels, sizes, windows, any::<bool>(), 0..1000_u64).prop_map(
+        |((inputs, out), (n, h, w), (padding, dilation), bias, seed)| Case {
             x: [n, inputs * 16, h, w],
             out: out * 16,
             kernel: [3, 3],
-            options: ConvOptions::new([1, 1], padding.into(), [1, 1], 1),
+            options: ConvOptions::new([1, 1], padding, dilation, 1),
             bias,
             seed,
         },
@@ -185,6 +188,10 @@ fn plain(stride: usize, padding: usize, groups: usize) -> ConvOptions<2> {
     ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups)
 }
 
+fn dilated(dilation: usize) -> ConvOptions<2> {
+    ConvOptions::new([1; 2], [dilation; 2], [dilation; 2], 1)
+}
+
 /// Layers of ResNets, large enough for several cores and several tiles per part.
 #[test]
 fn layers_of_resnets_match_flex() {
@@ -199,6 +206,8 @@ fn layers_of_resnets_match_flex() {
         ([1, 512, 14, 14], 512, 3, plain(1, 1, 32)),
         ([1, 1024, 7, 7], 1024, 3, plain(1, 1, 32)),
         ([1, 256, 14, 14], 256, 3, plain(1, 1, 64)),
+        ([1, 256, 33, 33], 256, 3, dilated(2)),
+        ([1, 512, 33, 33], 64, 3, dilated(12)),
     ] {
         let inputs = x[1] / options.groups;
         let (x, weight) = (tensor(x, 1), tensor([out, inputs, kernel, kernel], 2));

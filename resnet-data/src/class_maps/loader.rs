@@ -1,22 +1,18 @@
 //! Batches of images with class maps.
 
-use std::num::NonZero;
-use std::sync::Arc;
-use std::thread;
-
 use burn::tensor::{Tensor, backend::Backend};
 use image::imageops::{self, flip_horizontal_in_place};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use rand::RngExt;
-use rand::seq::SliceRandom;
 use resnet_image::{BatchError, Filter, PerChannel, to_tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{ClassMapDataset, IGNORE};
 use crate::augment::check;
 use crate::data_loader::with_causes;
+use crate::epoch_loader::{EpochLoader, TrainingSamples};
 use crate::random::{For, Random, random};
-use crate::{AugmentError, BadImage, Jitter, LoaderError, Prefetch};
+use crate::{AugmentError, BadImage, Jitter};
 
 /// The color of pixels beyond the image: ImageNet's mean color.
 const FILL: Rgb<u8> = Rgb([124, 116, 104]);
@@ -98,18 +94,13 @@ impl ClassMapAugment {
 }
 
 /// A data loader for segmentation networks.
-#[derive(Clone, Debug)]
-pub struct ClassMapLoader {
-    plan: Arc<Plan>,
-    workers: usize,
-}
+pub type ClassMapLoader = EpochLoader<ClassMapSamples>;
 
+/// Images with class maps, and their augmentation.
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct ClassMapSamples {
     dataset: ClassMapDataset,
     augment: ClassMapAugment,
-    batch_size: usize,
-    seed: u64,
 }
 
 /// Images of one size with the class of each pixel.
@@ -142,8 +133,7 @@ impl ClassMapBatch {
 }
 
 impl ClassMapLoader {
-    /// Creates a loader for training: each image once per epoch, in random order. The last batch is
-    /// dropped if it is incomplete, unless it is the only one.
+    /// Creates a loader for training.
     ///
     /// # Errors
     ///
@@ -153,78 +143,32 @@ impl ClassMapLoader {
         augment: ClassMapAugment,
     ) -> Result<Self, AugmentError> {
         augment.validate()?;
-        let plan = Plan {
-            dataset,
-            augment,
-            batch_size: 8,
-            seed: 1,
-        };
-        Ok(Self {
-            plan: Arc::new(plan),
-            workers: thread::available_parallelism().map_or(1, NonZero::get),
-        })
+        Ok(Self::new(ClassMapSamples { dataset, augment }, 8))
     }
 
-    /// Sets the number of images per batch, at least 1 [default: 8].
-    pub fn with_batch_size(mut self, batch_size: usize) -> Self {
-        Arc::make_mut(&mut self.plan).batch_size = batch_size.max(1);
-        self
-    }
-
-    /// Sets the random seed [default: 1].
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        Arc::make_mut(&mut self.plan).seed = seed;
-        self
+    /// Returns the side of the images in pixels.
+    pub fn crop(&self) -> u32 {
+        self.samples.augment.crop
     }
 
     /// Returns the dataset.
     pub fn dataset(&self) -> &ClassMapDataset {
-        &self.plan.dataset
-    }
-
-    /// Returns the number of batches per epoch.
-    pub fn len(&self) -> usize {
-        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
-        match images / size {
-            0 => images.min(1),
-            whole => whole,
-        }
-    }
-
-    /// Returns whether an epoch has no batches.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns the batches of an epoch after the first `first` batches.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the operating system cannot start a thread for each worker.
-    pub fn epoch_from(
-        &self,
-        epoch: u64,
-        first: usize,
-    ) -> Result<Prefetch<ClassMapBatch>, LoaderError> {
-        let plan = Arc::clone(&self.plan);
-        let mut order: Vec<usize> = (0..plan.dataset.len()).collect();
-        order.shuffle(&mut random(plan.seed, For::Order, [epoch, 0]));
-        Prefetch::start(self.workers, first..self.len(), move |place| {
-            plan.batch(&order, epoch, place)
-        })
+        &self.samples.dataset
     }
 }
 
-impl Plan {
-    fn batch(&self, order: &[usize], epoch: u64, place: usize) -> ClassMapBatch {
+impl TrainingSamples for ClassMapSamples {
+    type Batch = ClassMapBatch;
+
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn batch(&self, numbers: &[usize], [seed, epoch, _]: [u64; 3]) -> ClassMapBatch {
         let mut batch = ClassMapBatch::default();
-        let images = order
-            .iter()
-            .skip(place * self.batch_size)
-            .take(self.batch_size);
-        for &number in images {
+        for &number in numbers {
             let image = &self.dataset.images()[number];
-            let mut random = random(self.seed, For::Object, [epoch, number as u64]);
+            let mut random = random(seed, For::Object, [epoch, number as u64]);
             let loaded = image.load().map_err(|error| with_causes(&error));
             match loaded.and_then(|(image, map)| self.augment.apply(image, map, &mut random)) {
                 Ok((image, map)) => {

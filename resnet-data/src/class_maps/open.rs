@@ -1,11 +1,14 @@
 //! Opens the class maps at a path.
 
+use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rand::seq::SliceRandom;
 
-use super::{ClassMapDataset, ClassMapImage, IGNORE, Source, read_indices};
+use super::{ClassMapDataset, ClassMapImage, IGNORE, MAX_CLASSES, Source, read_indices};
+use crate::objects::voc::read_names;
 use crate::objects::{ObjectDataset, ObjectOptions};
 use crate::random::{For, random};
 use crate::{BadImage, DataError, SplitOptions};
@@ -45,7 +48,8 @@ impl ClassMapDataset {
         let whole = path.join("masks").is_dir().then(|| path.to_path_buf());
         let Some(train) = split(&["train", "training"]).or(whole) else {
             let objects = ObjectDataset::open(path, options)?;
-            return Ok(objects.map(|objects| Self::of_objects(&objects)));
+            let [train, valid] = objects;
+            return Ok([Self::of_objects(&train)?, Self::of_objects(&valid)?]);
         };
         let (pairs, invalid) = of_folder(&train)?;
         let valid = split(&["val", "valid", "validation", "test"]);
@@ -150,40 +154,45 @@ fn open_voc(
     [images, masks]: &[PathBuf; 2],
     split: SplitOptions,
 ) -> Result<[ClassMapDataset; 2], DataError> {
-    let set = |names: &[&str]| {
-        let folder = root.join("ImageSets/Segmentation");
-        let mut files = names.iter().map(|name| folder.join(format!("{name}.txt")));
-        let text = files.find_map(|file| fs::read_to_string(file).ok())?;
-        Some(
-            text.lines()
-                .map(|line| line.trim().to_string())
-                .collect::<Vec<_>>(),
-        )
-    };
+    let folder = root.join("ImageSets/Segmentation");
+    let sets = [
+        read_names(&folder, &["train", "trainval"])?,
+        read_names(&folder, &["val", "test"])?,
+    ];
     let classes = match root.join("classes.txt").is_file() {
         true => classes(root, std::iter::empty())?,
         false => VOC.lines().map(String::from).collect(),
     };
     let every = pairs(images, masks)?;
-    let named = |names: Option<Vec<String>>| -> Option<Vec<Pair>> {
-        let names = names?;
-        let wanted = |pair: &&Pair| {
-            let stem = pair.0.file_stem().unwrap_or_default().to_string_lossy();
-            names.iter().any(|name| *name == stem)
-        };
-        Some(every.0.iter().filter(wanted).cloned().collect())
+    let by_name: HashMap<String, &Pair> = every
+        .0
+        .iter()
+        .map(|pair| {
+            let stem = pair.0.file_stem().unwrap_or_default();
+            (stem.to_string_lossy().into_owned(), pair)
+        })
+        .collect();
+    let open = |names: Vec<String>| {
+        let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+        for name in names {
+            match by_name.get(&name) {
+                Some(pair) => pairs.push((*pair).clone()),
+                None => missing.push(BadImage {
+                    name,
+                    reason: format!("expected an image and a class map in `{}`", root.display()),
+                }),
+            }
+        }
+        ClassMapDataset::of_pairs(&classes, pairs, missing, root)
     };
-    let invalid = every.1.clone();
-    let open =
-        |pairs: Vec<Pair>, invalid| ClassMapDataset::of_pairs(&classes, pairs, invalid, root);
-    match (
-        named(set(&["train", "trainval"])),
-        named(set(&["val", "test"])),
-    ) {
-        (Some(train), Some(valid)) => Ok([open(train, Vec::new())?, open(valid, Vec::new())?]),
-        (Some(train), None) => open(train, Vec::new())?.split(root, split),
+    match sets {
+        [Some(train), Some(valid)] => Ok([open(train)?, open(valid)?]),
+        [Some(train), None] => open(train)?.split(root, split),
         // Most images of Pascal VOC have no class map.
-        _ => open(every.0.clone(), invalid)?.split(root, split),
+        _ => {
+            let (pairs, _) = every;
+            ClassMapDataset::of_pairs(&classes, pairs, Vec::new(), root)?.split(root, split)
+        }
     }
 }
 
@@ -216,33 +225,44 @@ fn pairs(images: &Path, masks: &Path) -> Result<(Vec<Pair>, Vec<BadImage>), Data
     Ok((pairs, missing))
 }
 
-/// Returns the class names of `classes.txt`, or numbers up to the largest index in the class maps.
+/// Returns the class names of `classes.txt`, or the names of [`numbered`].
 fn classes<'a>(
     root: &Path,
-    mut pairs: impl Iterator<Item = &'a Pair>,
+    pairs: impl Iterator<Item = &'a Pair>,
 ) -> Result<Vec<String>, DataError> {
     let file = root.join("classes.txt");
-    if let Ok(text) = fs::read_to_string(&file) {
-        let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let names: Vec<String> = names.map(String::from).collect();
-        return match names.len() {
-            2..=255 => Ok(names),
-            found => Err(DataError::Form {
+    let names = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return numbered(pairs),
+        Err(source) => {
+            return Err(DataError::Io {
                 path: file,
-                expected: "2 to 255 class names, one per line, the background first".into(),
-                found: found.to_string(),
-            }),
-        };
+                expected: "class names in UTF-8, one per line",
+                source,
+            });
+        }
+    };
+    let names = names.lines().map(str::trim).filter(|line| !line.is_empty());
+    let names: Vec<String> = names.map(String::from).collect();
+    match names.len() {
+        2..=MAX_CLASSES => Ok(names),
+        found => Err(DataError::Form {
+            path: file,
+            expected: "2 to 255 class names, one per line, the background first".into(),
+            found: found.to_string(),
+        }),
     }
-    let largest = pairs.try_fold(1_u8, |largest, (_, mask)| {
-        let (_, map) = read_indices(mask).map_err(|error| DataError::Form {
-            path: mask.clone(),
-            expected: "a class map".into(),
-            found: error.to_string(),
-        })?;
-        let classes = map.into_iter().filter(|class| *class != IGNORE);
-        Ok(classes.fold(largest, u8::max))
-    })?;
+}
+
+/// Returns the names `class 0`, `class 1` and so on, up to the largest index in the readable maps.
+fn numbered<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Result<Vec<String>, DataError> {
+    let maps = pairs.filter_map(|(_, mask)| read_indices(mask).ok());
+    let indices = maps.flat_map(|(_, map)| map);
+    let largest = indices
+        .filter(|class| *class != IGNORE)
+        .max()
+        .unwrap_or(1)
+        .max(1);
     Ok((0..=largest)
         .map(|class| format!("class {class}"))
         .collect())

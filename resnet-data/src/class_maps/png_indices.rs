@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use resnet_image::MAX_PIXELS;
+
 /// The error of a file without class indices.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,7 +27,7 @@ pub enum IndexError {
         source: png::DecodingError,
     },
     /// The file has no indices.
-    #[error("`{}`: expected a PNG with a palette or gray samples of 8 bits, found {found}", .path.display())]
+    #[error("`{}`: expected a PNG with 8 bits per pixel, a palette or gray, found {found}", .path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -34,8 +36,8 @@ pub enum IndexError {
     },
 }
 
-/// Reads the class indices of a PNG with a palette (Pascal VOC) or gray samples of 8 bits. Returns
-/// width and height, and the index of each pixel, row by row.
+/// Reads the class indices of a PNG with 8 bits per pixel: palette indices (Pascal VOC) or gray
+/// values. Returns width and height, and the index of each pixel, row by row.
 ///
 /// # Errors
 ///
@@ -62,10 +64,15 @@ pub fn read_indices(path: impl AsRef<Path>) -> Result<([usize; 2], Vec<u8>), Ind
     if !indexed || depth != png::BitDepth::Eight {
         return Err(form(format!("{color:?} of {depth:?} bits")));
     }
+    let (width, height) = (reader.info().width, reader.info().height);
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(form(format!(
+            "{width} x {height} pixels, more than {MAX_PIXELS}"
+        )));
+    }
     let size = reader.output_buffer_size();
     let size = size.ok_or_else(|| form("too many pixels".into()))?;
     let mut indices = vec![0; size];
     reader.next_frame(&mut indices).map_err(damaged)?;
-    let info = reader.info();
-    Ok(([info.width as usize, info.height as usize], indices))
+    Ok(([width as usize, height as usize], indices))
 }

@@ -37,16 +37,17 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// Starts worker threads that prepare the items of a range.
+    /// Starts worker threads that prepare the items of a range, at most `ahead` items in advance.
     pub(crate) fn start(
         workers: usize,
+        ahead: usize,
         items: Range<usize>,
         prepare: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> Result<Self, LoaderError> {
         let shared = Arc::new(Shared {
             prepare: Box::new(prepare),
             total: items.end,
-            ahead: workers.saturating_mul(2),
+            ahead: ahead.max(1),
             state: Mutex::new(State {
                 next: items.start,
                 taken: items.start,

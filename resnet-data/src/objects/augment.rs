@@ -32,9 +32,10 @@ pub struct ObjectAugment {
     pub flip: f64,
 }
 
-/// Resizing by a random factor (Ghiasi et al. 2020, "Simple Copy-Paste", section 3): the image is
-/// resized to a random share of `size`, and cropped at a random place or padded at the right and
-/// bottom. torchvision's large-scale jitter has 1024x1024 pixels and factors from 0.1 to 2.
+/// Scale jitter (Ghiasi et al. 2020, "Simple Copy-Paste", section 3). The image is resized to fit
+/// into `size` times a random factor. Then it is cropped to `size` at a random place, or padded at
+/// the right and bottom. torchvision's large-scale jitter has 1024x1024 pixels and factors from 0.1
+/// to 2.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScaleJitter {
@@ -188,18 +189,22 @@ fn flip(mut target: Target, [height, width]: [usize; 2], keypoints: &KeypointNam
 impl KeypointNames {
     /// Returns the place of each keypoint's mirror image: `left_eye` and `right_eye` change places.
     fn mirrored(&self) -> Vec<usize> {
+        let names: Vec<String> = self.names.iter().map(|name| name.to_lowercase()).collect();
         let other = |name: &str| match name.contains("left") {
             true => name.replace("left", "right"),
             false => name.replace("right", "left"),
         };
         let place = |(i, name): (usize, &String)| {
             let other = other(name);
-            self.names
-                .iter()
-                .position(|name| *name == other)
-                .unwrap_or(i)
+            names.iter().position(|name| *name == other).unwrap_or(i)
         };
-        self.names.iter().enumerate().map(place).collect()
+        names.iter().enumerate().map(place).collect()
+    }
+
+    /// Returns whether a flip exchanges any keypoints.
+    pub fn has_pairs(&self) -> bool {
+        let mirrored = self.mirrored();
+        mirrored.iter().enumerate().any(|(i, place)| i != *place)
     }
 }
 
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn a_flip_mirrors_everything() {
         let names = KeypointNames {
-            names: vec!["left_eye".into(), "right_eye".into()],
+            names: vec!["Left_eye".into(), "right_Eye".into()],
             skeleton: Vec::new(),
         };
         let flipped = flip(target(), [6, 8], &names);

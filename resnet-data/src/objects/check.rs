@@ -1,6 +1,41 @@
 //! Checks of annotated boxes.
 
-use resnet_dense::ops::boxes::Box4;
+use std::path::Path;
+
+use resnet_dense::ops::boxes::{Box4, is_large};
+use resnet_image::{Channels, MAX_PIXELS, MAX_SIDE};
+
+use crate::data_loader::with_causes;
+
+/// The least width and height of a box in pixels. A box without an area makes losses infinite.
+const LEAST: f32 = 1e-2;
+
+/// Checks the size `[height, width]` that annotations state for an image.
+///
+/// # Errors
+///
+/// Returns the reason if no image of this size can be read.
+pub(super) fn image_size(size: [usize; 2]) -> Result<[usize; 2], String> {
+    let [height, width] = size.map(|side| side as u64);
+    match height <= MAX_SIDE && width <= MAX_SIDE && height * width <= MAX_PIXELS {
+        true => Ok(size),
+        false => Err(format!(
+            "expected an image of at most {MAX_PIXELS} pixels and {MAX_SIDE} per side, found {width} x \
+             {height}"
+        )),
+    }
+}
+
+/// Reads the size `[height, width]` of an image that the annotations do not state.
+///
+/// # Errors
+///
+/// Returns the reason if the file cannot be read or decoded.
+pub(super) fn size_of_file(path: &Path) -> Result<[usize; 2], String> {
+    let image = resnet_image::open_as(path, Channels::Rgb).map_err(|error| with_causes(&error))?;
+    let (width, height) = image.dimensions();
+    Ok([height as usize, width as usize])
+}
 
 /// Clips a box to an image of `[height, width]` pixels.
 ///
@@ -27,7 +62,13 @@ pub(super) fn checked(corners: [f64; 4], [height, width]: [usize; 2]) -> Result<
         ));
     }
     let clipped = [x1.max(0.0), y1.max(0.0), x2.min(w), y2.min(h)];
-    Ok(clipped.map(|side| side as f32))
+    let clipped = clipped.map(|side| side as f32);
+    match is_large(clipped, LEAST) {
+        true => Ok(clipped),
+        false => Err(format!(
+            "expected a box of {LEAST} pixels or more inside of the image, found {corners:?}"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +91,7 @@ mod tests {
             ),
             ([0.0, -5.0, 5.0, 0.0], "outside of the image"),
             ([0.0, f64::NAN, 5.0, 5.0], "expected finite numbers"),
+            ([19.999_999, 2.0, 25.0, 8.0], "0.01 pixels or more inside"),
         ] {
             let error = checked(corners, size).unwrap_err();
             assert!(error.contains(reason), "{error}");

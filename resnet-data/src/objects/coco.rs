@@ -1,13 +1,14 @@
 //! Annotations in COCO's JSON format.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use hotcoco::types::{Annotation, Category, Dataset, Segmentation};
 
-use super::check::checked;
+use super::check::{checked, image_size, size_of_file};
 use super::{AnnotatedImage, ImageObject, KeypointNames, ObjectDataset, ObjectMask, ObjectSource};
 use crate::{BadImage, DataError};
 
@@ -46,6 +47,9 @@ impl ObjectDataset {
         }
         let mut categories: Vec<&Category> = data.categories.iter().collect();
         categories.sort_by_key(|category| category.id);
+        if let Some(pair) = categories.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(form(format!("two categories with the id {}", pair[0].id)));
+        }
         let keypoints = keypoints(&categories);
         let classes: HashMap<u64, usize> = categories
             .iter()
@@ -71,19 +75,21 @@ impl ObjectDataset {
                 true => [image.height as usize, image.width as usize],
             };
             let size = match size.contains(&0) {
-                false => size,
-                true => match image::image_dimensions(&path) {
-                    Ok((width, height)) => [height as usize, width as usize],
-                    Err(error) => {
-                        report(format!("`{}`: {error}", path.display()));
-                        continue;
-                    }
-                },
+                false => image_size(size),
+                true => size_of_file(&path),
             };
-            if places.insert(image.id, (found.len(), size)).is_some() {
+            let size = match size {
+                Ok(size) => size,
+                Err(reason) => {
+                    report(reason);
+                    continue;
+                }
+            };
+            let Entry::Vacant(place) = places.entry(image.id) else {
                 report("another image has the same id".into());
                 continue;
-            }
+            };
+            place.insert((found.len(), size));
             found.push(AnnotatedImage {
                 id: image.id,
                 source: ObjectSource::File {
@@ -132,9 +138,8 @@ impl ObjectDataset {
                 .map(|category| category.name.clone())
                 .collect(),
             keypoints: keypoints.into(),
-            images: found,
+            images: found.into(),
             invalid,
-            notes: Vec::new(),
         })
     }
 }
@@ -142,7 +147,10 @@ impl ObjectDataset {
 /// Returns the keypoints of the first category that has some. COCO counts them from 1 in skeletons.
 fn keypoints(categories: &[&Category]) -> KeypointNames {
     let named = categories.iter().find_map(|category| {
-        let names = category.keypoints.clone()?;
+        let names = category
+            .keypoints
+            .clone()
+            .filter(|names| !names.is_empty())?;
         let pairs = category.skeleton.clone().unwrap_or_default();
         let pairs = pairs.into_iter().filter_map(|[a, b]| {
             let pair = [a.checked_sub(1)? as usize, b.checked_sub(1)? as usize];
@@ -176,6 +184,8 @@ fn object(
         keypoints: match (&annotation.keypoints, keypoints) {
             (_, 0) => Vec::new(),
             (None, count) => vec![[0.0; 3]; count],
+            // Some tools write an empty list for objects without keypoints.
+            (Some(values), count) if values.is_empty() => vec![[0.0; 3]; count],
             (Some(values), count) if values.len() == 3 * count => {
                 let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
                 values.as_chunks().0.to_vec()
@@ -209,10 +219,7 @@ fn mask(mask: &Segmentation, [height, width]: [usize; 2]) -> Result<Option<Objec
     let rle = rle.map_err(|error| format!("its mask: {error}"))?;
     let size = [rle.h as usize, rle.w as usize];
     match size == [height, width] {
-        true => Ok(Some(ObjectMask::Runs {
-            size,
-            counts: rle.counts,
-        })),
+        true => Ok(Some(ObjectMask::of_runs(rle.counts, size))),
         false => Err(format!(
             "its mask has {} x {} pixels, the image {width} x {height}",
             size[1], size[0]

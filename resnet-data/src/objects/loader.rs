@@ -1,32 +1,24 @@
 //! Batches of images with annotated objects.
 
-use std::num::NonZero;
-use std::sync::Arc;
-use std::thread;
-
 use image::RgbImage;
 use rand::RngExt;
-use rand::seq::{SliceRandom, index};
+use rand::seq::index;
 use resnet_dense::{DetectorConfig, ImageTensor, Target};
 
 use super::{ObjectAugment, ObjectDataset, TargetParts};
 use crate::data_loader::with_causes;
+use crate::epoch_loader::{EpochLoader, TrainingSamples};
 use crate::random::{For, random};
-use crate::{AugmentError, BadImage, LoaderError, Prefetch};
+use crate::{AugmentError, BadImage};
 
 /// A data loader for detectors.
-#[derive(Clone, Debug)]
-pub struct ObjectLoader {
-    plan: Arc<Plan>,
-    workers: usize,
-}
+pub type ObjectLoader = EpochLoader<ObjectSamples>;
 
+/// Images with objects, and their augmentation.
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct ObjectSamples {
     dataset: ObjectDataset,
     augment: ObjectAugment,
-    batch_size: usize,
-    seed: u64,
     parts: TargetParts,
     /// Lengths of the shorter side to draw from.
     min_sizes: Vec<usize>,
@@ -48,8 +40,8 @@ pub struct ObjectBatch {
 }
 
 impl ObjectBatch {
-    /// Returns the sampler of anchors and proposals for this batch: it draws `count` of `of`
-    /// candidates. The same seed, epoch and batch give the same candidates.
+    /// Returns the sampler of anchors and proposals for this batch. `sampler(n, k)` returns `k`
+    /// distinct indices below `n`. The same seed, epoch and batch give the same indices.
     pub fn sampler(&self) -> impl FnMut(usize, usize) -> Vec<usize> {
         let [seed, epoch, batch] = self.seed;
         let mut random = random(seed, For::Object, [epoch, batch | 1 << 63]);
@@ -62,10 +54,9 @@ impl ObjectBatch {
 }
 
 impl ObjectLoader {
-    /// Creates a loader for training: each image once per epoch, in random order. The last batch is
-    /// dropped if it is incomplete, unless it is the only one.
-    ///
-    /// The config tells what the network learns, and the lengths of the shorter side to draw from.
+    /// Creates a loader for the training of a network. The config tells what the network learns, and
+    /// the lengths of the shorter side to draw from. The images of a batch have similar aspect
+    /// ratios.
     ///
     /// # Errors
     ///
@@ -75,83 +66,69 @@ impl ObjectLoader {
         augment: ObjectAugment,
         config: &DetectorConfig,
     ) -> Result<Self, AugmentError> {
+        let parts = TargetParts::of(config);
+        Self::with_sizes(dataset, augment, parts, &config.transform().min_size)
+    }
+
+    /// Creates a loader with these parts of targets. The network resizes the shorter side of each
+    /// image to 800 pixels.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a number of the augmentation is out of its range.
+    pub fn of_parts(
+        dataset: ObjectDataset,
+        augment: ObjectAugment,
+        parts: TargetParts,
+    ) -> Result<Self, AugmentError> {
+        Self::with_sizes(dataset, augment, parts, &[])
+    }
+
+    fn with_sizes(
+        dataset: ObjectDataset,
+        augment: ObjectAugment,
+        parts: TargetParts,
+        min_sizes: &[usize],
+    ) -> Result<Self, AugmentError> {
         augment.validate()?;
-        let plan = Plan {
+        let samples = ObjectSamples {
             dataset,
             augment,
-            batch_size: 2,
-            seed: 1,
-            parts: TargetParts::of(config),
-            min_sizes: config.transform().min_size.clone(),
+            parts,
+            min_sizes: min_sizes.to_vec(),
         };
-        Ok(Self {
-            plan: Arc::new(plan),
-            workers: thread::available_parallelism().map_or(1, NonZero::get),
-        })
-    }
-
-    /// Sets the number of images per batch, at least 1 [default: 2].
-    pub fn with_batch_size(mut self, batch_size: usize) -> Self {
-        Arc::make_mut(&mut self.plan).batch_size = batch_size.max(1);
-        self
-    }
-
-    /// Sets the random seed [default: 1].
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        Arc::make_mut(&mut self.plan).seed = seed;
-        self
+        Ok(Self::new(samples, 2))
     }
 
     /// Returns the dataset.
     pub fn dataset(&self) -> &ObjectDataset {
-        &self.plan.dataset
-    }
-
-    /// Returns the number of batches per epoch.
-    pub fn len(&self) -> usize {
-        let (images, size) = (self.plan.dataset.len(), self.plan.batch_size);
-        match images / size {
-            0 => images.min(1),
-            whole => whole,
-        }
-    }
-
-    /// Returns whether an epoch has no batches.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns the batches of an epoch after the first `first` batches.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the operating system cannot start a thread for each worker.
-    pub fn epoch_from(
-        &self,
-        epoch: u64,
-        first: usize,
-    ) -> Result<Prefetch<ObjectBatch>, LoaderError> {
-        let plan = Arc::clone(&self.plan);
-        let mut order: Vec<usize> = (0..plan.dataset.len()).collect();
-        order.shuffle(&mut random(plan.seed, For::Order, [epoch, 0]));
-        Prefetch::start(self.workers, first..self.len(), move |place| {
-            plan.batch(&order, epoch, place)
-        })
+        &self.samples.dataset
     }
 }
 
-impl Plan {
-    fn batch(&self, order: &[usize], epoch: u64, place: usize) -> ObjectBatch {
+impl TrainingSamples for ObjectSamples {
+    type Batch = ObjectBatch;
+
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    /// Groups images by their aspect ratio, so that batches need little padding. As in torchvision's
+    /// reference, the limits are `2^(k / 3)` from 1/2 to 2.
+    fn group(&self, number: usize) -> usize {
+        let size = self.dataset.images()[number].size();
+        let [height, width] = size.unwrap_or([1, 1]).map(|side| side as f64);
+        let thirds = (3.0 * (width / height).log2()).floor();
+        (thirds.clamp(-4.0, 3.0) + 4.0) as usize
+    }
+
+    fn batch(&self, numbers: &[usize], seed: [u64; 3]) -> ObjectBatch {
         let mut batch = ObjectBatch {
-            seed: [self.seed, epoch, place as u64],
+            seed,
             ..ObjectBatch::default()
         };
-        let images = order
-            .iter()
-            .skip(place * self.batch_size)
-            .take(self.batch_size);
-        for &number in images {
-            match self.image(number, epoch) {
+        for &number in numbers {
+            match self.image(number, seed) {
                 Ok((image, target, min_size)) => {
                     batch.images.push(image);
                     batch.targets.push(target);
@@ -165,10 +142,16 @@ impl Plan {
         }
         batch
     }
+}
 
-    fn image(&self, number: usize, epoch: u64) -> Result<(ImageTensor, Target, usize), String> {
+impl ObjectSamples {
+    fn image(
+        &self,
+        number: usize,
+        [seed, epoch, _]: [u64; 3],
+    ) -> Result<(ImageTensor, Target, usize), String> {
         let image = &self.dataset.images()[number];
-        let mut random = random(self.seed, For::Object, [epoch, number as u64]);
+        let mut random = random(seed, For::Object, [epoch, number as u64]);
         let (image, objects) = image.load().map_err(|error| with_causes(&error))?;
         let size = [image.height() as usize, image.width() as usize];
         let target = self.parts.target(&objects, size);

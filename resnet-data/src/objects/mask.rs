@@ -19,6 +19,26 @@ pub enum ObjectMask {
 }
 
 impl ObjectMask {
+    /// Creates a mask from run lengths. Pixels after the last run are outside, as in pycocotools.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the runs exceed the image.
+    pub(crate) fn of_runs(mut counts: Vec<u32>, size: [usize; 2]) -> Self {
+        let covered: usize = counts.iter().map(|count| *count as usize).sum();
+        let area = size[0] * size[1];
+        assert!(
+            covered <= area,
+            "expected at most {area} pixels, found {covered}"
+        );
+        let rest = (area - covered) as u32;
+        match counts.len() % 2 {
+            0 => counts.push(rest),
+            _ => counts.last_mut().into_iter().for_each(|last| *last += rest),
+        }
+        Self::Runs { size, counts }
+    }
+
     /// Encodes a mask.
     ///
     /// # Panics
@@ -42,8 +62,8 @@ impl ObjectMask {
         Self::Runs { size, counts }
     }
 
-    /// Returns whether each pixel of an image of `[height, width]` pixels is inside, row by row. A
-    /// mask of an image of another size is empty outside of the smaller one.
+    /// Returns whether each pixel of an image of `[height, width]` pixels is inside, row by row.
+    /// Pixels beyond the image that the mask was made for are outside.
     pub fn pixels(&self, size: [usize; 2]) -> Vec<bool> {
         let [height, width] = size;
         let (columns, rows) = match self {
@@ -66,11 +86,11 @@ impl ObjectMask {
     }
 
     /// Returns the number of pixels inside, on an image of at least `[height, width]` pixels.
-    pub(super) fn area(&self, size: [usize; 2]) -> f64 {
+    pub(super) fn area(&self, [height, width]: [usize; 2]) -> f64 {
         match self {
-            Self::Polygons(_) => {
-                let pixels = self.pixels(size);
-                pixels.iter().filter(|inside| **inside).count() as f64
+            Self::Polygons(polygons) => {
+                let rle = mask::fr_polys(polygons, height as u32, width as u32);
+                rle.map_or(0.0, |rle| mask::area(&rle) as f64)
             }
             Self::Runs { counts, .. } => {
                 let inside = counts.iter().skip(1).step_by(2);

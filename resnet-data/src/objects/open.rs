@@ -39,8 +39,9 @@ type CocoSplit = (PathBuf, PathBuf);
 impl ObjectDataset {
     /// Opens images for training and images for validation from one of these:
     ///
-    /// * a COCO file (`.json`), beside its images or with them in `images` or a folder named like
-    ///   the file. [`ObjectOptions::images`] overrides the folder;
+    /// * a COCO file (`.json`). Its images are in [`ObjectOptions::images`], else in the first
+    ///   existing folder of: `images` or the file's stem beside the file; `val2017`,
+    ///   `images/val2017` or `images` one folder above; the file's own folder;
     /// * a folder in COCO's layout: `annotations/instances_train2017.json` and `train2017`, or with
     ///   `train.json` and `train`, or with `_annotations.coco.json` in `train` and `valid`;
     /// * a folder in Pascal VOC's layout: `Annotations/*.xml`, `JPEGImages`, and possibly
@@ -98,8 +99,7 @@ impl ObjectDataset {
     }
 
     fn open_voc(voc: &Voc, path: &Path, split: SplitOptions) -> Result<[Self; 2], DataError> {
-        let set = |names: &[&str]| names.iter().find_map(|name| voc.image_set(name));
-        match (set(&TRAIN), set(&VALID)) {
+        match (voc.image_set(&TRAIN)?, voc.image_set(&VALID)?) {
             (Some(train), Some(valid)) => {
                 let every: Vec<String> = train.iter().chain(&valid).cloned().collect();
                 let classes = voc.read(&every, None)?.classes;
@@ -122,7 +122,7 @@ impl ObjectDataset {
         };
         let mut valid = self.with_images(part(true));
         // The training set reports them.
-        (valid.invalid, valid.notes) = (Vec::new(), Vec::new());
+        valid.invalid.clear();
         Ok([self.with_images(part(false)), valid])
     }
 }
@@ -189,6 +189,16 @@ fn same_classes(
     valid: &ObjectDataset,
     file: &Path,
 ) -> Result<(), DataError> {
+    if train.keypoints != valid.keypoints {
+        return Err(DataError::Form {
+            path: file.into(),
+            expected: format!(
+                "the keypoints of the training set: {}",
+                train.keypoints.names.join(", ")
+            ),
+            found: valid.keypoints.names.join(", "),
+        });
+    }
     match train.classes == valid.classes {
         true => Ok(()),
         false => Err(DataError::Form {

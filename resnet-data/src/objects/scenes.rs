@@ -11,7 +11,7 @@ use crate::random::{For, random};
 pub(super) const SIDE: usize = 96;
 /// Shapes per scene, at most.
 const MOST: usize = 4;
-/// A shape is drawn only if others hide at most this share of it and of them.
+/// The largest share of a shape that another shape may hide.
 const HIDDEN: f64 = 0.35;
 /// The extreme points of a shape, and its center.
 const KEYPOINTS: [&str; 5] = ["center", "left", "top", "right", "bottom"];
@@ -35,7 +35,6 @@ impl ObjectDataset {
             keypoints: keypoints.into(),
             images: (0..count).map(image).collect(),
             invalid: Vec::new(),
-            notes: Vec::new(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::check::checked;
+use super::check::{checked, image_size, size_of_file};
 use super::{AnnotatedImage, ImageObject, KeypointNames, ObjectDataset, ObjectSource};
 use crate::{BadImage, DataError};
 
@@ -63,14 +64,10 @@ impl Voc {
         })
     }
 
-    /// Returns the names in `ImageSets/Main/NAME.txt`, or `None` without this file.
-    pub(super) fn image_set(&self, name: &str) -> Option<Vec<String>> {
-        let file = self.root.join("ImageSets/Main").join(format!("{name}.txt"));
-        let text = fs::read_to_string(file).ok()?;
-        let names = text
-            .lines()
-            .filter_map(|line| line.split_whitespace().next());
-        Some(names.map(String::from).collect())
+    /// Returns the names in the first existing file `ImageSets/Main/NAME.txt`, or `None` without
+    /// such a file.
+    pub(super) fn image_set(&self, names: &[&str]) -> Result<Option<Vec<String>>, DataError> {
+        read_names(&self.root.join("ImageSets/Main"), names)
     }
 
     /// Returns the names of all XML files without the extension, sorted.
@@ -129,11 +126,20 @@ impl Voc {
                 }
             };
             let size = file.size.as_ref().map(|size| [size.height, size.width]);
-            let size = size.filter(|size| !size.contains(&0));
-            let size = size.or_else(|| {
-                let (width, height) = image::image_dimensions(&image).ok()?;
-                Some([height as usize, width as usize])
-            });
+            let size = match size.filter(|size| !size.contains(&0)) {
+                Some(size) => image_size(size),
+                None => size_of_file(&image),
+            };
+            let size = match size {
+                Ok(size) => size,
+                Err(reason) => {
+                    invalid.push(BadImage {
+                        name: path.display().to_string(),
+                        reason,
+                    });
+                    continue;
+                }
+            };
             let mut objects = Vec::new();
             for (number, object) in file.object.iter().enumerate() {
                 match read_object(object, &classes, size) {
@@ -148,7 +154,7 @@ impl Voc {
                 id: images.len() as u64 + 1,
                 source: ObjectSource::File {
                     path: image,
-                    size,
+                    size: Some(size),
                     objects,
                 },
             });
@@ -166,9 +172,8 @@ impl Voc {
         Ok(ObjectDataset {
             classes: classes.into(),
             keypoints: KeypointNames::default().into(),
-            images,
+            images: images.into(),
             invalid,
-            notes: Vec::new(),
         })
     }
 
@@ -181,6 +186,35 @@ impl Voc {
             .map(|ending| self.images.join(format!("{name}.{ending}")));
         named.into_iter().chain(others).find(|path| path.is_file())
     }
+}
+
+/// Returns the first word of each line of the first existing file `NAME.txt` in a folder, or `None`
+/// without such a file.
+///
+/// # Errors
+///
+/// Returns an error if a file exists but cannot be read as UTF-8.
+pub(crate) fn read_names(folder: &Path, names: &[&str]) -> Result<Option<Vec<String>>, DataError> {
+    for name in names {
+        let path = folder.join(format!("{name}.txt"));
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let words = text
+                    .lines()
+                    .filter_map(|line| line.split_whitespace().next());
+                return Ok(Some(words.map(String::from).collect()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(DataError::Io {
+                    path,
+                    expected: "a list of names in UTF-8",
+                    source,
+                });
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn is_xml(path: &Path) -> bool {
@@ -198,11 +232,10 @@ fn read(path: &Path) -> Result<File, String> {
 fn read_object(
     object: &Object,
     classes: &[String],
-    size: Option<[usize; 2]>,
+    size: [usize; 2],
 ) -> Result<ImageObject, String> {
     let class = classes.iter().position(|class| *class == object.name);
     let class = class.ok_or_else(|| format!("unknown class `{}`", object.name))?;
-    let size = size.ok_or("the size of its image is unknown")?;
     let Corners {
         xmin,
         ymin,

@@ -1,11 +1,13 @@
 //! Images with annotated objects.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 use image::RgbImage;
 use resnet_core::Arch;
 use resnet_data::SplitOptions;
+use resnet_data::class_maps::{ClassMapDataset, read_indices};
 use resnet_data::coco::{CocoResult, CocoTask, CocoTruth};
 use resnet_data::objects::{
     ObjectAugment, ObjectDataset, ObjectLoader, ObjectMask, ObjectOptions, TargetParts,
@@ -102,6 +104,110 @@ fn coco_files_are_read_and_invalid_annotations_listed() {
             "{found}"
         );
     }
+}
+
+#[test]
+fn unusual_coco_files_are_read_or_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = coco(folder.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let mut data: serde_json::Value = serde_json::from_str(&text).unwrap();
+    data["images"] = json!([
+        {"id": 1, "file_name": "a.png"},
+        {"id": 2, "file_name": "b.png", "width": 20, "height": 10},
+        {"id": 2, "file_name": "a.png", "width": 20, "height": 10},
+        {"id": 4, "file_name": "b.png", "width": 4_000_000_000_u32, "height": 4_000_000_000_u32},
+    ]);
+    // Runs that end before the image does: the rest is outside.
+    data["annotations"][8]["segmentation"]["counts"] = json!([11, 3]);
+    data["annotations"][1]["keypoints"] = json!([]);
+    data["categories"][1]["keypoints"] = json!(["left_eye", "right_eye"]);
+    fs::write(&file, data.to_string()).unwrap();
+    let data = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+    assert_eq!(data.len(), 2);
+    assert_eq!(data.images()[0].objects()[0].corners, [2.0, 3.0, 6.0, 8.0]);
+    assert_eq!(data.images()[0].objects()[1].keypoints, [[0.0; 3]; 2]);
+    let mask = data.images()[1].objects()[0].mask.clone().unwrap();
+    let inside = mask
+        .pixels([10, 20])
+        .into_iter()
+        .filter(|inside| *inside)
+        .count();
+    assert_eq!(inside, 3);
+    let reasons: Vec<&str> = data
+        .invalid()
+        .iter()
+        .map(|bad| bad.reason.as_str())
+        .collect();
+    assert_eq!(reasons[0], "another image has the same id");
+    assert!(
+        reasons[1].contains("per side, found 4000000000"),
+        "{reasons:#?}"
+    );
+}
+
+#[test]
+fn two_categories_with_one_id_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = coco(folder.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let mut data: serde_json::Value = serde_json::from_str(&text).unwrap();
+    data["categories"][1]["id"] = data["categories"][0]["id"].clone();
+    fs::write(&file, data.to_string()).unwrap();
+    let error = ObjectDataset::coco(&file, folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("two categories with the id"), "{error}");
+}
+
+#[test]
+fn class_maps_have_at_most_255_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    save_image(&folder.path().join("images/a.png"), 20, 10);
+    let file = folder.path().join("labels.json");
+    let open = |classes: usize| {
+        let categories: Vec<serde_json::Value> = (0..classes)
+            .map(|id| json!({"id": id, "name": format!("class {id}")}))
+            .collect();
+        let data = json!({
+            "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 10}],
+            "categories": categories,
+            "annotations": [{"id": 1, "image_id": 1, "category_id": classes - 1, "bbox": [0, 0, 9, 9]}],
+        });
+        fs::write(&file, data.to_string()).unwrap();
+        let objects = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+        ClassMapDataset::of_objects(&objects)
+    };
+    let (_, map) = open(254).unwrap().images()[0].load().unwrap();
+    assert_eq!(map[0], 254);
+    let error = open(255).unwrap_err().to_string();
+    assert!(error.contains("at most 254 classes"), "{error}");
+}
+
+#[test]
+fn a_class_map_of_billions_of_pixels_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.png");
+    let mut header = Vec::new();
+    image::GrayImage::new(1, 1)
+        .write_to(&mut Cursor::new(&mut header), image::ImageFormat::Png)
+        .unwrap();
+    // Width and height follow 8 bytes of signature, 4 of length and 4 of type.
+    header[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    let sum = crc(&header[12..29]).to_be_bytes();
+    header[29..33].copy_from_slice(&sum);
+    fs::write(&path, header).unwrap();
+    let error = read_indices(&path).unwrap_err().to_string();
+    assert!(error.contains("65536 x 65536 pixels"), "{error}");
+}
+
+/// Returns the checksum of a PNG chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
+        })
+    })
 }
 
 #[test]

@@ -25,13 +25,13 @@ pub struct FcosConfig {
     pub anchors: Vec<AnchorSpec>,
     /// Preprocessing.
     pub transform: TransformConfig,
-    /// Detections need a greater score.
+    /// Score threshold: detections with a smaller or equal score are dropped.
     pub score_thresh: f32,
     /// IoU above which NMS suppresses a box of the same class.
     pub nms_thresh: f64,
-    /// Detections per image.
+    /// Largest number of detections per image.
     pub detections_per_img: usize,
-    /// Best scores of each level that become boxes.
+    /// Number of scores per level, the best first, that become boxes.
     pub topk_candidates: usize,
     /// Largest distance of a positive cell to the center of its box, in anchor sizes.
     pub center_sampling_radius: f32,
@@ -81,6 +81,10 @@ impl FcosConfig {
         self.backbone.validate()?;
         self.transform.validate(self.backbone.body.in_channels)?;
         validate::anchors(&self.anchors, self.backbone.levels())?;
+        validate::share("score_thresh", self.score_thresh.into())?;
+        validate::share("nms_thresh", self.nms_thresh)?;
+        validate::at_least("topk_candidates", self.topk_candidates, 1)?;
+        validate::at_least("detections_per_img", self.detections_per_img, 1)?;
         if let Some(spec) = self.anchors.iter().find(|spec| spec.per_cell() != 1) {
             return Err(validate::invalid("anchors", "1 per cell", spec.per_cell()));
         }

@@ -9,19 +9,19 @@ use crate::ops::coder::BoxLinearCoder;
 use crate::ops::losses::{binary_cross_entropy, generalized_iou, sigmoid_focal};
 use crate::ops::matcher::FcosMatcher;
 use crate::rpn::{anchor_levels, by_anchor};
-use crate::training::{floats, quads, rows, zero};
+use crate::training::{self, floats, no_loss, quads, rows};
 use crate::{ImageTensor, Losses, Target};
 
 impl<B: Backend> Fcos<B> {
     /// Returns the losses of a training step (Tian et al. 2019, section 3.1): `classification`,
-    /// `bbox_regression` and `bbox_ctrness`, each divided by the number of positive cells of the
+    /// `bbox_regression` and `bbox_ctrness`. Each is divided by the number of positive cells of the
     /// batch.
     ///
     /// `min_sizes` is the length of each image's shorter side after resizing.
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ.
+    /// Panics if the numbers of images, targets and sizes differ, or a label is no class.
     pub fn losses(
         &self,
         images: &[ImageTensor],
@@ -30,6 +30,7 @@ impl<B: Backend> Fcos<B> {
         device: &B::Device,
     ) -> Losses<B> {
         let classes = self.config.num_classes;
+        training::check(images.len(), targets, min_sizes, classes);
         let batch = self.config.transform.forward_at(images, min_sizes, device);
         let maps = self.backbone.forward(batch.images.clone());
         let levels = anchor_levels(&self.config.anchors, &maps, batch.padded());
@@ -73,17 +74,21 @@ impl<B: Backend> Fcos<B> {
         let share = 1.0 / positive.len().max(1) as f64;
         let expected = floats(expected, [n, total, classes], device);
         let classification = sigmoid_focal(logits, expected).sum() * share;
-        let (mut regression, mut center) = (zero(device), zero(device));
-        if !positive.is_empty() {
-            let codes = rows(Tensor::cat(codes, 1).reshape([n * total, 4]), &positive);
-            let found = BoxLinearCoder.decode_tensor(codes, quads(&positive_anchors, device));
-            regression = generalized_iou(found, quads(&boxes, device)).sum() * share;
-            let logits = rows(Tensor::cat(centerness, 1).reshape([n * total]), &positive);
-            let expected = boxes.iter().zip(&positive_anchors);
-            let expected = expected.map(|(truth, anchor)| centerness_of(*truth, *anchor));
-            let expected = floats(expected.collect(), [positive.len()], device);
-            center = binary_cross_entropy(logits, expected).sum() * share;
-        }
+        let (codes, centerness) = (Tensor::cat(codes, 1), Tensor::cat(centerness, 1));
+        let (regression, center) = match positive.is_empty() {
+            true => (no_loss(codes), no_loss(centerness)),
+            false => {
+                let codes = rows(codes.reshape([n * total, 4]), &positive);
+                let found = BoxLinearCoder.decode_tensor(codes, quads(&positive_anchors, device));
+                let regression = generalized_iou(found, quads(&boxes, device)).sum() * share;
+                let logits = rows(centerness.reshape([n * total]), &positive);
+                let expected = boxes.iter().zip(&positive_anchors);
+                let expected = expected.map(|(truth, anchor)| centerness_of(*truth, *anchor));
+                let expected = floats(expected.collect(), [positive.len()], device);
+                let center = binary_cross_entropy(logits, expected).sum() * share;
+                (regression, center)
+            }
+        };
         Losses::unweighted(vec![
             ("classification", classification),
             ("bbox_regression", regression),

@@ -20,8 +20,8 @@ impl AnchorSpec {
         self.sizes.len() * self.aspect_ratios.len()
     }
 
-    /// Returns the anchors of one cell, centered at 0. The sizes vary first, then the ratios.
-    /// Coordinates are integers, with ties rounded to even.
+    /// Returns the anchors of one cell, centered at 0: for each ratio, one per size. Coordinates
+    /// are integers, with ties rounded to even.
     pub fn cell(&self) -> Vec<Box4> {
         let anchor = |ratio: f32, size: usize| {
             let root = ratio.sqrt();
@@ -47,7 +47,7 @@ impl AnchorLevel {
     /// Creates the anchors of a feature map of `grid = [height, width]` cells, for images that are
     /// padded to `[height, width]` pixels.
     ///
-    /// The stride is the integer quotient of both, per side. It is not always a power of two.
+    /// The stride of a side is `padded / grid`, rounded down. It is not always a power of two.
     pub fn new(spec: &AnchorSpec, grid: [usize; 2], padded: [usize; 2]) -> Self {
         Self {
             cell: spec.cell(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use resnet_fused::{Bags, EmbeddingBag};
 
-/// Values that one gather may produce. More bags are split into several gathers.
+/// Largest number of values that one gather produces.
 const MAX_GATHERED: usize = 1 << 24;
 
 /// Returns the weighted sum of the rows of each bag: fused if the backend can, else as a gather and
@@ -29,8 +29,8 @@ pub(super) fn embedding_bag<B: Backend>(rows: Tensor<B, 2>, bags: Bags) -> Tenso
 /// Several bags, and the number of entries of the largest one.
 type Chunk = (Range<usize>, usize);
 
-/// Splits bags into chunks of at most `limit` entries, or one bag. The bags of a chunk count as if
-/// they had the same number of entries.
+/// Splits bags into chunks of at most `limit` entries; a larger bag is a chunk of its own. Every bag
+/// of a chunk counts as many entries as the largest one, because smaller bags are padded.
 fn chunks(bags: &Bags, limit: usize) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
     for bag in 0..bags.len() {

@@ -7,7 +7,8 @@ use super::boxes::Box4;
 /// The largest logarithm of a size ratio that is decoded: `ln(1000 / 16)`.
 const MAX_LOG_RATIO: f32 = 4.135_166_5;
 
-/// Offsets of the center and logarithms of the size ratios (Girshick et al. 2014, appendix C):
+/// Box deltas, here called the code of a box (Girshick et al. 2014, appendix C): offsets of the
+/// center and logarithms of the size ratios,
 /// `(dx, dy, dw, dh) = weights * ((gx - ax) / aw, (gy - ay) / ah, ln(gw / aw), ln(gh / ah))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BoxCoder {

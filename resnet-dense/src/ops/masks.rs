@@ -1,7 +1,5 @@
 //! Masks of detections, on the host.
 
-use rayon::prelude::*;
-
 use super::boxes::Box4;
 use super::resize::{Taps, bilinear_tap};
 
@@ -38,9 +36,9 @@ impl SoftMask {
     }
 }
 
-/// Pastes `side * side` mask probabilities into an image, as torchvision's `paste_masks_in_image`:
-/// the mask gets a border of one zero pixel, the box grows by the same ratio, and its corners are
-/// truncated to integers.
+/// Pastes `side * side` mask probabilities into an image, as torchvision's `paste_masks_in_image`.
+/// The mask gets a border of one zero pixel, and the box grows by the same ratio. The corners of
+/// the box are truncated to integers.
 ///
 /// # Panics
 ///
@@ -81,21 +79,28 @@ pub fn paste(probabilities: &[f32], side: usize, corners: Box4, image: [usize; 2
     }
 }
 
-/// Pastes one mask per box, in parallel. See [`paste`].
-///
-/// # Panics
-///
-/// Panics if there are fewer masks than boxes.
-pub fn paste_all(masks: &[f32], side: usize, boxes: &[Box4], image: [usize; 2]) -> Vec<SoftMask> {
-    let area = side * side;
-    assert!(
-        masks.len() >= boxes.len() * area,
-        "expected one mask per box"
-    );
-    let masks = boxes.par_iter().zip(masks.par_chunks(area.max(1)));
-    masks
-        .map(|(corners, mask)| paste(mask, side, *corners, image))
-        .collect()
+/// A predicted mask inside of a box. It needs little memory, whatever the size of the image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoxMask {
+    /// Probabilities of `side * side` pixels of the box, row by row.
+    pub probabilities: Vec<f32>,
+    /// Height and width of the mask.
+    pub side: usize,
+    /// The box, in pixels of the image.
+    pub corners: Box4,
+    /// Height and width of the image.
+    pub image: [usize; 2],
+}
+
+impl BoxMask {
+    /// Returns the mask on the image. See [`paste`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the probabilities are not a square.
+    pub fn paste(&self) -> SoftMask {
+        paste(&self.probabilities, self.side, self.corners, self.image)
+    }
 }
 
 /// Scales a box about its center and truncates the corners toward zero.

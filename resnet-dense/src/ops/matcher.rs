@@ -2,7 +2,7 @@
 
 use super::boxes::{Box4, iou};
 
-/// What a candidate is matched to.
+/// The match of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// A ground-truth box, by index.
@@ -20,8 +20,8 @@ pub struct Matcher {
     pub high: f32,
     /// Candidates with a smaller IoU are background.
     pub low: f32,
-    /// Whether every ground-truth box is also matched to the candidates with its largest IoU, even
-    /// if it is small.
+    /// Whether the candidates with the largest IoU of a ground-truth box are positive, even if that
+    /// IoU is small. Each is matched to the box that it overlaps most, as in torchvision.
     pub allow_low_quality: bool,
 }
 
@@ -85,7 +85,8 @@ impl Matcher {
     }
 }
 
-/// The points and sizes of FCOS (Tian et al. 2019, section 3.2).
+/// The matcher of FCOS (Tian et al. 2019, section 3.2): a box takes the anchors near its center, on
+/// the pyramid level that fits its size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FcosMatcher {
     /// Largest distance of a point to the center of its box, in anchor sizes.
@@ -137,7 +138,7 @@ impl FcosMatcher {
                     best = (value, Some(i));
                 }
             }
-            // torchvision keeps a match only if its value is above this limit.
+            // torchvision keeps a match only if its value is at least this limit.
             best.1.filter(|_| best.0 >= 1e-5)
         });
         matched.collect()

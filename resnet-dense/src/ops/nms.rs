@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::boxes::{Box4, area, intersection};
 
-/// torchvision runs one NMS per group above this number of boxes.
+/// On the CPU, torchvision runs one NMS per group above this number of boxes.
 const GROUPWISE_ABOVE: usize = 1000;
 
 /// Compares two scores: the higher one first, NaN last.
@@ -69,8 +69,8 @@ pub fn nms(boxes: &[Box4], scores: &[f32], threshold: f64) -> Vec<usize> {
 /// Returns the result of [`nms`] within each group, such as a class or a pyramid level, the best
 /// box first.
 ///
-/// Up to 1,000 boxes, torchvision moves each group by an offset and runs one NMS. The offset rounds
-/// the coordinates, so this function does the same.
+/// Up to 1,000 boxes, torchvision on the CPU moves each group by an offset and runs one NMS. The
+/// offset rounds the coordinates, so this function does the same.
 ///
 /// # Panics
 ///

@@ -3,6 +3,7 @@
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use rayon::prelude::*;
 
 /// The two samples of one output position and their weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +32,7 @@ pub fn bilinear_tap(from: usize, to: usize, i: usize) -> Taps {
     }
 }
 
-/// Resizes with bilinear interpolation: `out = Y x X^T` with one sparse matrix per axis.
+/// Resizes with bilinear interpolation: `out = Y x X^T` with one matrix of weights per axis.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels, height, width]`
@@ -52,6 +53,60 @@ pub fn bilinear<B: Backend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
     rows.repeat_dim(0, n * c)
         .matmul(x)
         .reshape([n, c, size[0], size[1]])
+}
+
+/// Returns the class with the largest logit for each pixel of an image of `size = [height, width]`
+/// pixels, like an argmax of [`bilinear`]. Runs on the host, with one transfer.
+///
+/// # Shapes
+/// - `logits`: `[1, classes, height, width]`
+///
+/// # Panics
+///
+/// Panics if there are no logits.
+pub fn best_classes<B: Backend>(logits: Tensor<B, 4>, size: [usize; 2]) -> Vec<u16> {
+    let [_, classes, h, w] = logits.dims();
+    let logits: Vec<f32> = logits.into_data().iter().collect();
+    best_classes_of(&logits, classes, [h, w], size)
+}
+
+/// Resizes logits of one image, `[classes, h, w]`, with bilinear interpolation, and returns the class
+/// with the largest logit for each pixel. Works row by row, so it needs no memory for the resized
+/// logits.
+///
+/// # Panics
+///
+/// Panics if there are fewer logits than `classes * h * w`.
+pub fn best_classes_of(
+    logits: &[f32],
+    classes: usize,
+    [h, w]: [usize; 2],
+    [height, width]: [usize; 2],
+) -> Vec<u16> {
+    let [rows, columns] = [bilinear_taps(h, height), bilinear_taps(w, width)];
+    let mut pixels = vec![0_u16; height * width];
+    let lines = pixels.par_chunks_mut(width.max(1)).zip(&rows);
+    lines.for_each(|(line, row)| {
+        let mut best = vec![f32::NEG_INFINITY; width];
+        for class in 0..classes {
+            let map = &logits[class * h * w..][..h * w];
+            // The map at this row.
+            let narrow: Vec<f32> = (0..w)
+                .map(|x| {
+                    map[row.at[0] * w + x] * row.weight[0] + map[row.at[1] * w + x] * row.weight[1]
+                })
+                .collect();
+            for (x, column) in columns.iter().enumerate() {
+                let logit = narrow[column.at[0]] * column.weight[0]
+                    + narrow[column.at[1]] * column.weight[1];
+                if logit > best[x] {
+                    best[x] = logit;
+                    line[x] = class as u16;
+                }
+            }
+        }
+    });
+    pixels
 }
 
 /// Returns the weights of one axis, `[to, from]`.

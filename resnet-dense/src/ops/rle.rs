@@ -1,11 +1,15 @@
 //! COCO's run-length encoding of masks.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::masks::SoftMask;
+use super::masks::{BoxMask, SoftMask};
 
-/// A mask in COCO's compressed run-length encoding: pixels column by column, alternating runs of 0
-/// and 1, written in a text of six bits per character.
+/// The largest mask to decode.
+const MAX_PIXELS: usize = 1 << 30;
+
+/// A mask in COCO's compressed run-length encoding. The runs of 0 and 1 alternate and cover the
+/// pixels column by column. `counts` encodes their lengths as text, six bits per character.
 ///
 /// It serializes as in COCO's files: `{"size": [height, width], "counts": "..."}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +43,24 @@ impl Rle {
         }
     }
 
-    /// Returns the pixels, row by row, or `None` if the text is no encoding of a mask of this size.
+    /// Encodes masks like [`of_mask`](Self::of_mask), in parallel. Each thread pastes one mask at a
+    /// time.
+    pub fn of_boxes(masks: &[BoxMask], threshold: f32) -> Vec<Self> {
+        let masks = masks.par_iter();
+        masks
+            .map(|mask| Self::of_mask(&mask.paste(), threshold))
+            .collect()
+    }
+
+    /// Returns the pixels, row by row. Returns `None` if the text does not encode a mask of this
+    /// size, or the mask has more than 2^30 pixels.
     pub fn pixels(&self) -> Option<Vec<bool>> {
         let [height, width] = self.size;
         let counts = decompress(&self.counts)?;
         let total = counts
             .iter()
             .try_fold(0_usize, |sum, count| sum.checked_add(*count))?;
-        if Some(total) != height.checked_mul(width) {
+        if Some(total) != height.checked_mul(width) || total > MAX_PIXELS {
             return None;
         }
         let mut pixels = vec![false; total];
@@ -112,8 +126,8 @@ impl Runs {
     }
 }
 
-/// Writes run lengths as pycocotools does: from the fourth run on, the difference to the run before
-/// the last; five bits per character and a sixth bit for "more follows", plus 48.
+/// Writes run lengths as pycocotools does. From the fourth run on, a number is the difference to
+/// the run two places before. A character is 48 plus five bits, plus a sixth bit if more follow.
 fn compress(counts: &[u32]) -> String {
     let mut text = String::new();
     for (i, count) in counts.iter().enumerate() {
@@ -173,6 +187,14 @@ mod tests {
             counts: counts.into(),
             ..rle.clone()
         };
+        assert_eq!(
+            Rle {
+                size: [100_000; 2],
+                counts: compress(&[1 << 31, 1 << 31, 1_410_065_408]),
+            }
+            .pixels(),
+            None
+        );
         for counts in ["", "o", "~~~~", "oooooooooooooooooooo", "1", "\u{e9}"] {
             assert_eq!(text(counts).pixels(), None, "{counts}");
         }

@@ -38,13 +38,13 @@ pub struct RcnnConfig {
     pub anchors: Vec<AnchorSpec>,
     /// Preprocessing.
     pub transform: TransformConfig,
-    /// Best anchors of each level that become boxes, in training.
+    /// Number of anchors per level, the best first, that become boxes in training.
     pub rpn_pre_nms_top_n_train: usize,
-    /// Best anchors of each level that become boxes, in inference.
+    /// Number of anchors per level, the best first, that become boxes in inference.
     pub rpn_pre_nms_top_n_test: usize,
-    /// Proposals per image, in training.
+    /// Largest number of proposals per image, in training.
     pub rpn_post_nms_top_n_train: usize,
-    /// Proposals per image, in inference.
+    /// Largest number of proposals per image, in inference.
     pub rpn_post_nms_top_n_test: usize,
     /// IoU above which the RPN's NMS suppresses a box.
     pub rpn_nms_thresh: f64,
@@ -54,21 +54,21 @@ pub struct RcnnConfig {
     pub rpn_fg_iou_thresh: f32,
     /// IoU below which an anchor is background.
     pub rpn_bg_iou_thresh: f32,
-    /// Anchors per image in the RPN's loss.
+    /// Number of anchors per image in the RPN's loss.
     pub rpn_batch_size_per_image: usize,
     /// Largest share of positive anchors in the RPN's loss.
     pub rpn_positive_fraction: f64,
-    /// Detections need a greater score.
+    /// Score threshold: detections with a smaller or equal score are dropped.
     pub box_score_thresh: f32,
     /// IoU above which NMS suppresses a box of the same class.
     pub box_nms_thresh: f64,
-    /// Detections per image.
+    /// Largest number of detections per image.
     pub box_detections_per_img: usize,
     /// Least IoU of a positive proposal.
     pub box_fg_iou_thresh: f32,
     /// IoU below which a proposal is background.
     pub box_bg_iou_thresh: f32,
-    /// Proposals per image in the loss of the heads.
+    /// Number of proposals per image in the loss of the heads.
     pub box_batch_size_per_image: usize,
     /// Largest share of positive proposals in the loss of the heads.
     pub box_positive_fraction: f64,
@@ -175,10 +175,23 @@ impl RcnnConfig {
     pub fn validate(&self) -> Result<(), DenseConfigError> {
         self.backbone.validate()?;
         self.transform.validate(self.backbone.body.in_channels)?;
+        if self.backbone.fpn.top != TopLevels::Pool {
+            let found = format!("{:?}", self.backbone.fpn.top);
+            return Err(validate::invalid("fpn.top", "Pool", found));
+        }
+        let channels = [self.backbone.fpn.channels, self.mask_channels];
+        validate::norm("head_norm", self.head_norm, &channels)?;
         validate::anchors(&self.anchors, self.backbone.levels())?;
         validate::at_least("num_classes", self.num_classes, 2)?;
         for (option, value) in [
             ("rpn_convs", self.rpn_convs),
+            ("rpn_pre_nms_top_n_train", self.rpn_pre_nms_top_n_train),
+            ("rpn_pre_nms_top_n_test", self.rpn_pre_nms_top_n_test),
+            ("rpn_post_nms_top_n_train", self.rpn_post_nms_top_n_train),
+            ("rpn_post_nms_top_n_test", self.rpn_post_nms_top_n_test),
+            ("rpn_batch_size_per_image", self.rpn_batch_size_per_image),
+            ("box_batch_size_per_image", self.box_batch_size_per_image),
+            ("box_detections_per_img", self.box_detections_per_img),
             ("representation_size", self.representation_size),
             ("mask_channels", self.mask_channels),
             ("keypoint_channels", self.keypoint_channels),
@@ -188,7 +201,19 @@ impl RcnnConfig {
         if let Some(keypoints) = self.keypoints {
             validate::at_least("keypoints", keypoints, 1)?;
         }
-        validate::share("rpn_positive_fraction", self.rpn_positive_fraction)?;
+        for (option, value) in [
+            ("rpn_nms_thresh", self.rpn_nms_thresh),
+            ("rpn_score_thresh", self.rpn_score_thresh.into()),
+            ("rpn_fg_iou_thresh", self.rpn_fg_iou_thresh.into()),
+            ("rpn_bg_iou_thresh", self.rpn_bg_iou_thresh.into()),
+            ("box_score_thresh", self.box_score_thresh.into()),
+            ("box_nms_thresh", self.box_nms_thresh),
+            ("box_fg_iou_thresh", self.box_fg_iou_thresh.into()),
+            ("box_bg_iou_thresh", self.box_bg_iou_thresh.into()),
+            ("rpn_positive_fraction", self.rpn_positive_fraction),
+        ] {
+            validate::share(option, value)?;
+        }
         validate::share("box_positive_fraction", self.box_positive_fraction)
     }
 

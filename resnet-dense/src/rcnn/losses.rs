@@ -12,7 +12,7 @@ use crate::ops::matcher::{Match, Matcher};
 use crate::ops::roi_align::{Roi, RoiAlign};
 use crate::roi_heads::{HEATMAP, MASK};
 use crate::rpn::{ProposalLimits, anchor_levels, batch_proposals};
-use crate::training::{self, Draw, floats, rows, sample, zero};
+use crate::training::{self, Draw, floats, no_loss, rows, sample};
 use crate::{ImageBatch, ImageTensor, Losses, Proposal, Target};
 
 /// `beta` of the smooth L1 losses.
@@ -40,16 +40,19 @@ impl Sampled {
 
 impl<B: Backend> Rcnn<B> {
     /// Returns the losses of a training step (Ren et al. 2015, section 3.1.2; He et al. 2017,
-    /// section 3): `loss_objectness`, `loss_rpn_box_reg`, `loss_classifier`, `loss_box_reg`, and
-    /// `loss_mask` and `loss_keypoint` if the network has these heads.
+    /// section 3):
+    ///
+    /// * `loss_objectness` and `loss_rpn_box_reg` of the RPN;
+    /// * `loss_classifier` and `loss_box_reg` of the box head;
+    /// * `loss_mask` and `loss_keypoint`, if the network has these heads.
     ///
     /// `min_sizes` is the length of each image's shorter side after resizing. `draw` chooses the
     /// anchors and proposals of the losses.
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ, or a target lacks the masks or
-    /// keypoints that the network predicts.
+    /// Panics if the numbers of images, targets and sizes differ, a label is no class, or a target
+    /// lacks the masks or keypoints that the network predicts.
     pub fn losses(
         &self,
         images: &[ImageTensor],
@@ -58,6 +61,7 @@ impl<B: Backend> Rcnn<B> {
         draw: Draw<'_>,
         device: &B::Device,
     ) -> Losses<B> {
+        training::check(images.len(), targets, min_sizes, self.config.num_classes);
         let batch = self.config.transform.forward_at(images, min_sizes, device);
         let sizes = batch.original_sizes.iter().zip(&batch.sizes);
         let targets: Vec<Target> = targets
@@ -129,8 +133,8 @@ impl<B: Backend> Rcnn<B> {
         let [n, total] = logits.dims();
         if sampled.is_empty() {
             return vec![
-                ("loss_objectness", zero(&device)),
-                ("loss_rpn_box_reg", zero(&device)),
+                ("loss_objectness", no_loss(logits)),
+                ("loss_rpn_box_reg", no_loss(deltas)),
             ];
         }
         let count = sampled.len();
@@ -138,7 +142,7 @@ impl<B: Backend> Rcnn<B> {
         let chosen = rows(logits.reshape([n * total]), &sampled);
         let objectness = binary_cross_entropy(chosen, labels).mean();
         let boxes = match positive.is_empty() {
-            true => zero(&device),
+            true => no_loss(deltas),
             false => {
                 let found = rows(deltas.reshape([n * total, 4]), &positive);
                 smooth_l1(found, training::quads(&codes, &device), BETA).sum() / count as f64
@@ -192,16 +196,16 @@ impl<B: Backend> Rcnn<B> {
         batch: &ImageBatch<B>,
     ) -> Vec<(&'static str, Tensor<B, 1>)> {
         let device = batch.images.device();
-        if sampled.is_empty() {
-            return vec![
-                ("loss_classifier", zero(&device)),
-                ("loss_box_reg", zero(&device)),
-            ];
-        }
-        let rois: Vec<Roi> = sampled.iter().map(Sampled::roi).collect();
+        let rois = rois_or_one(sampled);
         let pooled = self.roi_heads.pool_boxes(maps, &rois, height(batch));
         let hidden = self.roi_heads.forward_box_head(pooled);
         let [logits, codes] = self.roi_heads.predict_boxes(hidden);
+        if sampled.is_empty() {
+            return vec![
+                ("loss_classifier", no_loss(logits)),
+                ("loss_box_reg", no_loss(codes)),
+            ];
+        }
         let labels: Vec<usize> = sampled.iter().map(|roi| roi.label).collect();
         let classifier = training::cross_entropy(logits, &labels);
         let classes = self.config.num_classes;
@@ -214,7 +218,7 @@ impl<B: Backend> Rcnn<B> {
             }
         }
         let boxes = match positive.is_empty() {
-            true => zero(&device),
+            true => no_loss(codes),
             false => {
                 let found = rows(codes.reshape([sampled.len() * classes, 4]), &positive);
                 let loss = smooth_l1(found, training::quads(&expected, &device), BETA);
@@ -232,14 +236,14 @@ impl<B: Backend> Rcnn<B> {
         batch: &ImageBatch<B>,
     ) -> Tensor<B, 1> {
         let device = batch.images.device();
-        let rois: Vec<Roi> = positive.iter().map(Sampled::roi).collect();
-        if rois.is_empty() {
-            return zero(&device);
-        }
+        let rois = rois_or_one(positive);
         let pooled = self.roi_heads.pool_masks(maps, &rois, height(batch));
         let Some(logits) = self.roi_heads.forward_masks(pooled) else {
-            return zero(&device);
+            return Tensor::zeros([1], &device);
         };
+        if positive.is_empty() {
+            return no_loss(logits);
+        }
         let [n, classes, h, w] = logits.dims();
         let chosen = positive.iter().enumerate();
         let chosen: Vec<usize> = chosen.map(|(i, roi)| i * classes + roi.label).collect();
@@ -272,16 +276,29 @@ impl<B: Backend> Rcnn<B> {
                 }
             }
         }
-        if chosen.is_empty() {
-            return zero(&device);
-        }
-        let rois: Vec<Roi> = positive.iter().map(Sampled::roi).collect();
+        let rois = rois_or_one(positive);
         let pooled = self.roi_heads.pool_masks(maps, &rois, height(batch));
         let Some(heatmaps) = self.roi_heads.forward_keypoints(pooled) else {
-            return zero(&device);
+            return Tensor::zeros([1], &device);
         };
+        if chosen.is_empty() {
+            return no_loss(heatmaps);
+        }
         let heatmaps = heatmaps.reshape([rois.len() * points, HEATMAP * HEATMAP]);
         training::cross_entropy(rows(heatmaps, &chosen), &bins)
+    }
+}
+
+/// Returns the boxes. Without any, returns one box, so that every layer gets a gradient of zero. Its
+/// result is not used.
+fn rois_or_one(sampled: &[Sampled]) -> Vec<Roi> {
+    let unused = Roi {
+        image: 0,
+        corners: [0.0, 0.0, 1.0, 1.0],
+    };
+    match sampled.is_empty() {
+        true => vec![unused],
+        false => sampled.iter().map(Sampled::roi).collect(),
     }
 }
 

@@ -35,13 +35,13 @@ pub struct RetinaNetConfig {
     pub anchors: Vec<AnchorSpec>,
     /// Preprocessing.
     pub transform: TransformConfig,
-    /// Detections need a greater score.
+    /// Score threshold: detections with a smaller or equal score are dropped.
     pub score_thresh: f32,
     /// IoU above which NMS suppresses a box of the same class.
     pub nms_thresh: f64,
-    /// Detections per image.
+    /// Largest number of detections per image.
     pub detections_per_img: usize,
-    /// Best scores of each level that become boxes.
+    /// Number of scores per level, the best first, that become boxes.
     pub topk_candidates: usize,
     /// Least IoU of a positive anchor.
     pub fg_iou_thresh: f32,
@@ -109,7 +109,12 @@ impl RetinaNetConfig {
     pub fn validate(&self) -> Result<(), DenseConfigError> {
         self.backbone.validate()?;
         self.transform.validate(self.backbone.body.in_channels)?;
+        validate::norm("head_norm", self.head_norm, &[self.backbone.fpn.channels])?;
         validate::anchors(&self.anchors, self.backbone.levels())?;
+        validate::share("score_thresh", self.score_thresh.into())?;
+        validate::share("nms_thresh", self.nms_thresh)?;
+        validate::at_least("topk_candidates", self.topk_candidates, 1)?;
+        validate::at_least("detections_per_img", self.detections_per_img, 1)?;
         validate::at_least("num_classes", self.num_classes, 1)
     }
 

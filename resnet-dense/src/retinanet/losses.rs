@@ -10,19 +10,19 @@ use crate::ops::coder::BoxCoder;
 use crate::ops::losses::{generalized_iou, sigmoid_focal};
 use crate::ops::matcher::{Match, Matcher};
 use crate::rpn::{anchor_levels, by_anchor};
-use crate::training::{floats, quads, rows, zero};
+use crate::training::{self, floats, no_loss, quads, rows};
 use crate::{ImageTensor, Losses, Target};
 
 impl<B: Backend> RetinaNet<B> {
     /// Returns the losses of a training step (Lin et al. 2017, section 3): `classification` and
-    /// `bbox_regression`, each divided by the number of positive anchors of an image, and averaged
-    /// over the images.
+    /// `bbox_regression`. In each image, both are divided by the number of positive anchors. They
+    /// are averaged over the images.
     ///
     /// `min_sizes` is the length of each image's shorter side after resizing.
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ.
+    /// Panics if the numbers of images, targets and sizes differ, or a label is no class.
     pub fn losses(
         &self,
         images: &[ImageTensor],
@@ -30,6 +30,7 @@ impl<B: Backend> RetinaNet<B> {
         min_sizes: &[usize],
         device: &B::Device,
     ) -> Losses<B> {
+        training::check(images.len(), targets, min_sizes, self.config.num_classes);
         let batch = self.config.transform.forward_at(images, min_sizes, device);
         let maps = self.backbone.forward(batch.images.clone());
         let levels = anchor_levels(&self.config.anchors, &maps, batch.padded());
@@ -54,7 +55,7 @@ impl<B: Backend> RetinaNet<B> {
             .map(|target| self.matches(&target.boxes, &anchors))
             .collect();
         let count = targets.len().max(1) as f64;
-        let (mut classification, mut regression) = (zero(device), zero(device));
+        let (mut classification, mut regression) = (no_loss(logits.clone()), None);
         for (image, (target, matches)) in targets.iter().zip(&matches).enumerate() {
             let positive = matches
                 .iter()
@@ -72,12 +73,18 @@ impl<B: Backend> RetinaNet<B> {
             if !positive.is_empty() {
                 let codes = codes.clone().narrow(0, image, 1).reshape([total, 4]);
                 let loss = self.box_loss(codes, &positive, target, &anchors, device);
-                regression = regression + loss * share;
+                regression = Some(match regression {
+                    Some(sum) => sum + loss * share,
+                    None => loss * share,
+                });
             }
         }
         Losses::unweighted(vec![
             ("classification", classification),
-            ("bbox_regression", regression),
+            (
+                "bbox_regression",
+                regression.unwrap_or_else(|| no_loss(codes)),
+            ),
         ])
     }
 
@@ -107,7 +114,7 @@ impl<B: Backend> RetinaNet<B> {
             .filter(|&i| counted(&matches[i]))
             .collect();
         if valid.is_empty() {
-            return zero(device);
+            return no_loss(logits);
         }
         let mut expected = vec![0.0; valid.len() * classes];
         for (row, anchor) in valid.iter().enumerate() {

@@ -68,9 +68,11 @@ pub(crate) struct KeypointPredictor<B: Backend> {
 impl<B: Backend> KeypointPredictor<B> {
     pub(crate) fn new(config: &RcnnConfig, keypoints: usize, device: &B::Device) -> Self {
         let channels = [config.keypoint_channels, keypoints];
-        let layer = ConvTranspose2dConfig::new(channels, [4, 4]);
+        let layer = ConvTranspose2dConfig::new(channels, [4, 4])
+            .with_stride([2, 2])
+            .with_padding([1, 1]);
         Self {
-            kps_score_lowres: layer.with_stride([2, 2]).with_padding([1, 1]).init(device),
+            kps_score_lowres: init::transposed(layer.init(device), device),
         }
     }
 

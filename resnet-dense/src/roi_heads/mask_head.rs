@@ -41,7 +41,7 @@ impl<B: Backend> MaskPredictor<B> {
         let hidden = config.mask_channels;
         let conv5_mask = ConvTranspose2dConfig::new([hidden, hidden], [2, 2]).with_stride([2, 2]);
         Self {
-            conv5_mask: conv5_mask.init(device),
+            conv5_mask: init::transposed(conv5_mask.init(device), device),
             mask_fcn_logits: init::conv(
                 ConvPlan::new(hidden, config.num_classes, 1),
                 Weight::Relu,

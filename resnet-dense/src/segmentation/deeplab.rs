@@ -26,7 +26,7 @@ pub(super) struct DeepLabHead<B: Backend> {
 /// The decoder of DeepLabV3+ (Chen et al. 2018): `y = upsample(aspp(last))`, `z = project(first)`,
 /// `conv1x1 ∘ relu ∘ norm ∘ conv3x3 (z, y)`.
 ///
-/// State-dict keys are those of the PyTorch implementation `DeepLabV3Plus-Pytorch`.
+/// The state-dict keys equal the PyTorch implementation `DeepLabV3Plus-Pytorch`.
 #[derive(Module, Debug)]
 pub(super) struct DeepLabPlusHead<B: Backend> {
     project: ConvNormAct<B>,

@@ -4,7 +4,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::SegmentationOutput;
-use crate::training::{rows, zero};
+use crate::training::{no_loss, rows};
 use crate::{Loss, Losses};
 
 /// Pixels of this class have no loss.
@@ -13,8 +13,8 @@ pub const IGNORE: usize = 255;
 const AUX: f64 = 0.5;
 
 impl<B: Backend> SegmentationOutput<B> {
-    /// Returns the losses `out` and, with an auxiliary head, `aux` with a weight of 0.5: the mean
-    /// cross-entropy of the pixels whose class is not [`IGNORE`].
+    /// Returns the loss `out` and, with an auxiliary head, `aux` with a weight of 0.5. Each is the
+    /// mean cross-entropy of the pixels whose class is not [`IGNORE`].
     ///
     /// `classes` has the class of each pixel, image by image and row by row.
     ///
@@ -39,7 +39,6 @@ impl<B: Backend> SegmentationOutput<B> {
 fn cross_entropy<B: Backend>(logits: Tensor<B, 4>, classes: &[usize]) -> Tensor<B, 1> {
     let [n, k, h, w] = logits.dims();
     assert_eq!(classes.len(), n * h * w, "expected one class per pixel");
-    let device = logits.device();
     let mut chosen = Vec::new();
     for (pixel, class) in classes.iter().enumerate() {
         if *class != IGNORE {
@@ -49,7 +48,7 @@ fn cross_entropy<B: Backend>(logits: Tensor<B, 4>, classes: &[usize]) -> Tensor<
         }
     }
     if chosen.is_empty() {
-        return zero(&device);
+        return no_loss(logits);
     }
     -rows(log_softmax(logits, 1).reshape([n * k * h * w]), &chosen).mean()
 }

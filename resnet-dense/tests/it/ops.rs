@@ -10,7 +10,7 @@ use resnet_dense::ops::boxes::{clip, generalized_iou, iou, is_large, scale};
 use resnet_dense::ops::coder::{BoxCoder, BoxLinearCoder};
 use resnet_dense::ops::keypoints::from_heatmaps;
 use resnet_dense::ops::losses;
-use resnet_dense::ops::masks::{SoftMask, paste_all};
+use resnet_dense::ops::masks::{SoftMask, paste};
 use resnet_dense::ops::matcher::{FcosMatcher, Match, Matcher};
 use resnet_dense::ops::nms::{batched_nms, nms};
 use resnet_dense::ops::resize;
@@ -377,7 +377,11 @@ fn overlaps_are_the_same() {
 #[test]
 fn masks_are_pasted_like_in_torchvision() {
     let masks = op("paste_masks", "masks").floats();
-    let pasted = paste_all(&masks, 28, &op("paste_masks", "boxes").boxes(), [60, 90]);
+    let boxes = op("paste_masks", "boxes").boxes();
+    let pasted = boxes.iter().zip(masks.chunks(28 * 28));
+    let pasted: Vec<SoftMask> = pasted
+        .map(|(corners, mask)| paste(mask, 28, *corners, [60, 90]))
+        .collect();
     let values: Vec<f32> = pasted.iter().flat_map(SoftMask::whole).collect();
     check("paste_masks", &values, &op("paste_masks", "out"), 1e-6);
     let counts: Vec<usize> = pasted

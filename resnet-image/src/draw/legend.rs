@@ -13,7 +13,11 @@ pub struct LegendEntry {
     pub text: String,
 }
 
-/// Returns the image with a legend below it. Entries are arranged in as many columns as fit.
+/// The most letters of an entry; longer texts are cut.
+const LETTERS: usize = 40;
+
+/// Returns the image with a legend below it. Entries are arranged in as many columns as fit, and
+/// texts of more than 40 letters are cut.
 pub fn with_legend(image: &RgbImage, entries: &[LegendEntry]) -> RgbImage {
     if entries.is_empty() {
         return image.clone();
@@ -21,7 +25,9 @@ pub fn with_legend(image: &RgbImage, entries: &[LegendEntry]) -> RgbImage {
     let (width, height) = image.dimensions();
     let side = width.min(height);
     let line = line_height(side);
-    let longest = entries.iter().map(|entry| text_width(&entry.text, side));
+    let texts = entries.iter().map(|entry| entry.text.chars().take(LETTERS));
+    let texts: Vec<String> = texts.map(Iterator::collect).collect();
+    let longest = texts.iter().map(|text| text_width(text, side));
     let cell = (longest.max().unwrap_or(0) + 2 * line).max(1);
     let columns = (width / cell).max(1);
     let rows = (entries.len() as u32).div_ceil(columns);
@@ -32,7 +38,7 @@ pub fn with_legend(image: &RgbImage, entries: &[LegendEntry]) -> RgbImage {
         Rgb([255; 3]),
     );
     imageops::replace(&mut out, image, 0, 0);
-    for (i, entry) in (0_u32..).zip(entries) {
+    for ((i, entry), text) in (0_u32..).zip(entries).zip(&texts) {
         let (x, y) = (
             i % columns * cell,
             height + gap + i / columns * (line + gap),
@@ -43,7 +49,7 @@ pub fn with_legend(image: &RgbImage, entries: &[LegendEntry]) -> RgbImage {
             }
         }
         let at = [x + line + line / 4, y];
-        write_text(&mut out, &entry.text, at, side, Rgb([0; 3]));
+        write_text(&mut out, text, at, side, Rgb([0; 3]));
     }
     out
 }

@@ -90,3 +90,16 @@ fn the_overlay_leaves_the_background_and_the_legend_names_colors() {
     let below = drawn.enumerate_pixels().filter(|(_, y, _)| *y >= 400);
     assert!(below.filter(|(.., pixel)| **pixel == color(0)).count() > 200);
 }
+
+#[test]
+fn a_region_is_the_smallest_rectangle_of_an_object() {
+    let mut pixels = vec![false; 4 * 5];
+    for (y, x) in [(1, 2), (1, 3), (2, 1)] {
+        pixels[y * 5 + x] = true;
+    }
+    let region = Region::within(&pixels, [4, 5]).unwrap();
+    assert_eq!([region.left, region.top, region.width], [1, 1, 3]);
+    assert_eq!(region.pixels, [false, true, true, true, false, false]);
+    assert_eq!(Region::within(&[false; 20], [4, 5]), None);
+    assert_eq!(Region::within(&[], [0, 0]), None);
+}

@@ -26,9 +26,9 @@ const SKELETON: [[usize; 2]; 16] = [
 ];
 
 impl ImageDetections {
-    /// Draws the objects on the image: boxes with class and score, translucent masks with outlines,
-    /// and keypoints with a positive score, connected to skeletons for persons. Small images are
-    /// enlarged.
+    /// Draws the objects on the image: boxes with class and score, and translucent masks with
+    /// outlines. Keypoints with a positive score are drawn, too; skeletons connect the 17 keypoints
+    /// of a person. Small images are enlarged.
     ///
     /// ```no_run
     /// # use resnet_cpu::Cpu;
@@ -52,14 +52,7 @@ fn annotation(object: &DetectedObject) -> Annotation {
         bounds: object.bounds,
         text: format!("{} {:.2}", object.label, object.score),
         color: object.class,
-        mask: mask.and_then(|mask| {
-            Some(Region {
-                left: 0,
-                top: 0,
-                width: u32::try_from(mask.size[1]).ok()?,
-                pixels: mask.pixels()?,
-            })
-        }),
+        mask: mask.and_then(|mask| Region::within(&mask.pixels()?, mask.size)),
         keypoints: points
             .map(|point| (point.score > 0.0).then_some([point.x, point.y]))
             .collect(),

@@ -1,6 +1,7 @@
 //! The objects of an image.
 
 use resnet_dense::Detection;
+use resnet_dense::ops::masks::BoxMask;
 use resnet_dense::ops::rle::Rle;
 use resnet_weights::Labels;
 use serde::{Deserialize, Serialize};
@@ -83,12 +84,19 @@ pub(super) fn image_detections(
         Some(17) => PERSON[index].to_string(),
         _ => index.to_string(),
     };
+    let mut found: Vec<Detection> = objects.collect();
+    let masks: Vec<BoxMask> = found
+        .iter_mut()
+        .filter_map(|found| found.mask.take())
+        .collect();
+    // All detections of a network have a mask, or none.
+    let mut masks = Rle::of_boxes(&masks, MASK_THRESHOLD).into_iter();
     let object = |found: Detection| DetectedObject {
         class: found.label,
         label: labels.get(found.label).to_string(),
         score: found.score,
         bounds: found.corners,
-        mask: found.mask.map(|mask| Rle::of_mask(&mask, MASK_THRESHOLD)),
+        mask: masks.next(),
         keypoints: found.keypoints.map(|points| {
             let points = points.into_iter().enumerate();
             points
@@ -104,6 +112,6 @@ pub(super) fn image_detections(
     ImageDetections {
         width,
         height,
-        objects: objects.map(object).collect(),
+        objects: found.into_iter().map(object).collect(),
     }
 }

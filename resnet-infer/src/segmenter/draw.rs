@@ -39,7 +39,7 @@ impl ImageSegmentation {
         let classes = self.classes.iter().filter(|share| share.class > 0);
         let entries: Vec<LegendEntry> = classes
             .map(|share| LegendEntry {
-                color: share.class - 1,
+                color: share.class,
                 text: format!("{} {:.1} %", share.label, 100.0 * share.share),
             })
             .collect();

@@ -1,18 +1,27 @@
 //! `detect` and `segment`, with small networks.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, backend::Backend};
 use image::GenericImageView;
 use resnet_core::Arch;
-use resnet_dense::{DenseConfig, RcnnConfig, Segmentation, SegmentationConfig, SegmentationHead};
+use resnet_data::objects::{ImageObject, ObjectDataset};
+use resnet_dense::ops::boxes::iou;
+use resnet_dense::{
+    DenseConfig, DetectorConfig, RcnnConfig, Segmentation, SegmentationConfig, SegmentationHead,
+};
 use resnet_image::Preprocessing;
-use resnet_infer::{Detector, ImageDetections, ImageSegmentation, ModelSource, Segmenter};
+use resnet_infer::{
+    DetectedObject, Detector, ImageDetections, ImageSegmentation, ModelSource, Segmenter,
+};
 use resnet_testing::keyed;
 use resnet_weights::{Overrides, Save};
 use serde_json::Value;
 
-use crate::{image, run, stderr, stdout};
+use crate::{fixture, image, run, stderr, stdout};
 
 /// A small Mask R-CNN with three classes.
 fn mask_rcnn() -> RcnnConfig {
@@ -153,6 +162,139 @@ fn segment_prints_and_saves_the_class_of_each_pixel() {
             .height()
             > 20 * 16
     );
+}
+
+/// Returns the sample scene, the first one of this seed with four kinds of shapes. UPDATE_EXPECT
+/// writes its image.
+fn sample_scene() -> (String, Vec<ImageObject>) {
+    let scenes = ObjectDataset::scenes(100, 7);
+    let (drawn, objects) = scenes
+        .images()
+        .iter()
+        .map(|scene| scene.load().unwrap())
+        .find(|(_, objects)| {
+            let classes: BTreeSet<usize> = objects.iter().map(|object| object.class).collect();
+            classes.len() == 4
+        })
+        .unwrap();
+    let path = fixture("resnet-infer/sample/scene.png");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        drawn.save(&path).unwrap();
+    }
+    assert_eq!(image::open(&path).unwrap().into_rgb8(), drawn);
+    (path.to_str().unwrap().into(), objects)
+}
+
+#[test]
+fn the_embedded_networks_find_the_shapes_of_a_scene() {
+    let (scene, objects) = sample_scene();
+    let names = ObjectDataset::scenes(1, 1).classes().to_vec();
+    let classes: BTreeSet<&str> = objects
+        .iter()
+        .map(|object| names[object.class].as_str())
+        .collect();
+    let args = ["--json", "--offline", "--backend", "cpu"];
+    let detect = [
+        "detect",
+        &scene,
+        "--model",
+        "maskrcnn_scenes",
+        "--score",
+        "0.7",
+    ];
+    let line = json_lines(&stdout(&run(detect.iter().chain(&args)).success())).remove(0);
+    let found: ImageDetections = serde_json::from_value(line).unwrap();
+    let labels: BTreeSet<&str> = found.objects.iter().map(|object| &*object.label).collect();
+    assert_eq!(labels, classes);
+    assert_eq!(found.objects.len(), objects.len());
+    for object in &objects {
+        let same = |found: &&DetectedObject| names[object.class] == found.label;
+        let found = found.objects.iter().find(same).unwrap();
+        assert!(iou(object.corners, found.bounds) > 0.7, "{found:?}");
+    }
+    let segment = ["segment", &scene, "--model", "deeplabv3_plus_scenes"];
+    let line = json_lines(&stdout(&run(segment.iter().chain(&args)).success())).remove(0);
+    let found: Vec<&str> = line["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|class| class["share"].as_f64() > Some(0.01))
+        .map(|class| class["label"].as_str().unwrap())
+        .collect();
+    assert_eq!(found[0], "background");
+    assert_eq!(BTreeSet::from_iter(found[1..].iter().copied()), classes);
+}
+
+#[test]
+fn detectors_are_converted_with_their_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = save_network(folder.path(), "small.safetensors", mask_rcnn());
+    let half = folder.path().join("half.safetensors");
+    let half = half.to_str().unwrap();
+    let set = ["--set", "box_nms_thresh=0.3", "--dtype", "f16"];
+    run(["weights", "convert", &weights, half].iter().chain(&set)).success();
+    let open = |file: &str| ModelSource::file(file).resolve_dense().unwrap();
+    let (before, after) = (open(&weights), open(half));
+    let DenseConfig::Detection(DetectorConfig::Rcnn(config)) = &after.config else {
+        panic!("{:?}", after.config);
+    };
+    assert_eq!(config.box_nms_thresh, 0.3);
+    let sizes = [before, after].map(|of| std::fs::metadata(of.file.unwrap()).unwrap().len());
+    assert!(sizes[1] < sizes[0] * 6 / 10, "{sizes:?}");
+}
+
+/// Multiplies every parameter.
+struct Scale;
+
+impl<B: Backend> ModuleMapper<B> for Scale {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        parameter.map(|values| values * 1e20)
+    }
+}
+
+#[test]
+fn a_network_that_overflows_is_an_error_not_an_empty_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.safetensors");
+    let network = mask_rcnn().init::<Flex>(&Default::default());
+    let network = keyed::fill(network, 7).map(&mut Scale);
+    Save::default().safetensors(&network, &path).unwrap();
+    let photo = image("tiny_33x20.png");
+    let args = ["detect", &photo, "--weights", path.to_str().unwrap()];
+    let output = run(args.iter().chain(&SET).chain(&["--backend", "cpu"])).code(1);
+    let message = stdout(&output);
+    assert!(message.contains("infinities or NaN"), "{message}");
+}
+
+#[test]
+fn outputs_replace_neither_images_nor_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = SegmentationConfig::new(SegmentationHead::Fcn, Arch::TestResNet.config());
+    config.num_classes = 4;
+    let weights = save_network(folder.path(), "small.safetensors", config);
+    // The drawing of `a/photo.jpg` would be `b/photo.png`.
+    let [first, second] = ["a/photo.jpg", "b/photo.png"].map(|name| folder.path().join(name));
+    for path in [&first, &second] {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::RgbImage::new(20, 20).save(path).unwrap();
+    }
+    let refused = |args: &[&str], expected: &str| {
+        let first = first.to_str().unwrap();
+        let second = second.to_str().unwrap();
+        let inputs = ["segment", first, second, "--weights", &weights];
+        let output = run(inputs.iter().chain(args).chain(&["--backend", "cpu"])).code(2);
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    };
+    let out = folder.path().join("b");
+    let out = out.to_str().unwrap();
+    refused(&["--draw", out], "would replace an image");
+    let new = folder.path().join("new");
+    let new = new.to_str().unwrap();
+    refused(
+        &["--draw", new, "--masks", new],
+        "two folders for --draw and --masks",
+    );
+    assert!(!Path::new(new).exists());
 }
 
 #[test]

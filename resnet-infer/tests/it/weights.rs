@@ -8,7 +8,7 @@ use burn::backend::Flex;
 use resnet_core::{Arch, Network, ResNet};
 use resnet_testing::server::{Reply, Request, Server};
 use resnet_testing::{keyed, pairs};
-use resnet_weights::{DenseWeights, Weights};
+use resnet_weights::{DenseWeights, EmbeddedDense, Weights};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -453,7 +453,8 @@ fn an_onnx_file_is_a_checkpoint() {
 #[test]
 fn the_list_shows_every_set_and_the_book_has_it() {
     let text = stdout(&crate::run(["weights", "list"]).success());
-    let rows = Weights::all().len() + DenseWeights::all().len();
+    let dense = DenseWeights::all().len() + EmbeddedDense::all().len();
+    let rows = Weights::all().len() + dense;
     // Two titles and a blank line.
     assert_eq!(text.lines().count(), 3 + rows);
     let page = std::fs::read_to_string(crate::fixture("docs/src/catalog.md")).unwrap();

@@ -8,6 +8,7 @@ use resnet_data::objects::{ObjectBatch, ObjectDataset, ObjectLoader, TargetParts
 use resnet_data::{BadImage, LoaderError, Prefetch};
 use resnet_dense::{DetectorNetwork, ImageTensor};
 
+use super::with_causes;
 use super::{DenseScores, DenseTask};
 use crate::FitError;
 
@@ -35,18 +36,19 @@ impl DetectionTask {
         let config = network.config();
         let network = network.clone().fuse();
         let first = TargetParts::of(&config).first_class;
-        let mut results = Vec::new();
+        let (mut results, mut loaded) = (Vec::new(), Vec::new());
         for image in data.images() {
             let (pixels, _) = match image.load() {
                 Ok(loaded) => loaded,
                 Err(error) => {
                     bad(BadImage {
                         name: image.name(),
-                        reason: error.to_string(),
+                        reason: with_causes(&error),
                     });
                     continue;
                 }
             };
+            loaded.push(image.clone());
             let size = [pixels.height() as usize, pixels.width() as usize];
             let pixels = ImageTensor::from_bytes(size, pixels.into_raw());
             for found in network.detect(&[pixels], device).into_iter().flatten() {
@@ -57,7 +59,8 @@ impl DetectionTask {
                 results.push(CocoResult::of_detection(image.id(), category, &found));
             }
         }
-        let truth = CocoTruth::of_dataset(data);
+        // Objects in unreadable images are not missed.
+        let truth = CocoTruth::of_dataset(&data.with_images(loaded));
         let mut tasks = vec![CocoTask::Boxes];
         tasks.extend(config.has_masks().then_some(CocoTask::Masks));
         tasks.extend(config.keypoints().map(|_| CocoTask::Keypoints));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use resnet_core::NormMode;
 use resnet_data::{BadImage, LoaderError, Prefetch};
 
 use super::DenseScores;
@@ -40,6 +41,12 @@ pub trait DenseTask<B: AutodiffBackend> {
     /// Returns the number of images, and the unreadable images.
     fn images<'a>(&self, batch: &'a Self::Batch) -> (usize, &'a [BadImage]);
 
+    /// Returns the smallest batch that the norms of the network can train on. Smaller batches are
+    /// left out.
+    fn least_images(&self, _network: &Self::Network, _norms: NormMode) -> usize {
+        1
+    }
+
     /// Returns the loss of a batch.
     ///
     /// # Errors
@@ -56,7 +63,7 @@ pub trait DenseTask<B: AutodiffBackend> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the network gives infinite or NaN results.
+    /// Returns an error if the images cannot be batched or the results cannot be compared.
     fn evaluate(
         &self,
         network: &Inner<B, Self::Network>,
@@ -203,6 +210,7 @@ impl<T> DenseFit<T> {
         T: DenseTask<B>,
     {
         let [_, _, batches] = self.task.counts();
+        let least = self.task.least_images(trainer.model(), trainer.norms());
         let mut window = LossWindow::new();
         for batch in self.task.epoch_from(position.epoch, position.batch)? {
             let (images, bad) = self.task.images(&batch);
@@ -215,9 +223,9 @@ impl<T> DenseFit<T> {
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(position.step);
             B::seed(device, seed);
-            let loss = match images {
-                0 => None,
-                _ => Some(self.step(trainer, &batch, learning_rate, device)?),
+            let loss = match images < least {
+                true => None,
+                false => Some(self.step(trainer, &batch, learning_rate, device)?),
             };
             window.extend(loss, images);
             position.step += 1;
@@ -241,7 +249,7 @@ impl<T> DenseFit<T> {
             return Err(FitError::NoImages {
                 epoch: position.epoch,
                 batches,
-                least: 1,
+                least,
             });
         }
         self.end_of_epoch(trainer, position, device, observer)?;
@@ -261,21 +269,8 @@ impl<T> DenseFit<T> {
     where
         T: DenseTask<B>,
     {
-        let mut failed = None;
-        let loss = trainer.step_with(
-            learning_rate,
-            [|network: &T::Network| {
-                let loss = self.task.loss(network, batch, device);
-                loss.unwrap_or_else(|error| {
-                    failed = Some(error);
-                    Tensor::zeros([1], device)
-                })
-            }],
-        );
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(loss),
-        }
+        let loss = |network: &T::Network| self.task.loss(network, batch, device);
+        trainer.try_step_with(learning_rate, [loss])
     }
 
     /// Reads the losses of a window after its last step, and checks that they are finite.

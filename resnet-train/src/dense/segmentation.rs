@@ -2,14 +2,16 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use resnet_core::Network;
+use resnet_core::{Network, NormMode};
 use resnet_data::class_maps::{ClassMapBatch, ClassMapDataset, ClassMapLoader, IGNORE};
 use resnet_data::{BadImage, LoaderError, PixelScores, Prefetch};
-use resnet_dense::Segmentation;
+use resnet_dense::ops::resize::best_classes;
+use resnet_dense::{Segmentation, SegmentationConfig, SegmentationHead};
 use resnet_image::{Filter, Preprocessing, resize_shorter_side, to_tensor};
 
+use super::with_causes;
 use super::{DenseScores, DenseTask};
-use crate::FitError;
+use crate::{FitError, least_images};
 
 /// Trains a segmentation network on class maps.
 #[derive(Clone, Debug)]
@@ -23,7 +25,23 @@ pub struct SegmentationTask {
 }
 
 impl SegmentationTask {
-    /// Counts the pixels of each true and predicted class. Logits are resized to the class map.
+    /// Returns the smallest batch of `crop` by `crop` pixels that a training step accepts. Pyramid
+    /// pooling (DeepLab) normalizes one mean per image and channel, which has no variance in a
+    /// batch of one; PyTorch raises an error.
+    pub fn least_images(config: &SegmentationConfig, norms: NormMode, crop: u32) -> usize {
+        let pools = matches!(
+            config.head,
+            SegmentationHead::DeepLabV3 | SegmentationHead::DeepLabV3Plus
+        );
+        let body = least_images(&config.backbone, norms, [crop as usize; 2]).unwrap_or(usize::MAX);
+        body.max(if pools && norms == NormMode::Train {
+            2
+        } else {
+            1
+        })
+    }
+
+    /// Counts the pixels of each true and predicted class, at the size of the class map.
     ///
     /// # Errors
     ///
@@ -48,7 +66,7 @@ impl SegmentationTask {
             let (pixels, map) = match image.load() {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    report(error.to_string());
+                    report(with_causes(&error));
                     continue;
                 }
             };
@@ -60,20 +78,15 @@ impl SegmentationTask {
             let resized = match resized {
                 Ok(resized) => resized,
                 Err(error) => {
-                    report(error.to_string());
+                    report(with_causes(&error));
                     continue;
                 }
             };
             let (mean, std) = (preprocessing.mean, preprocessing.std);
             let x: Tensor<B, 4> = to_tensor(&[resized], mean, std, device)?;
             let out = network.forward(x).out;
-            let out = resnet_dense::ops::resize::bilinear(out, size);
-            let found: Vec<usize> = out
-                .argmax(1)
-                .into_data()
-                .iter::<i64>()
-                .map(|class| class as usize)
-                .collect();
+            let found = best_classes(out, size).into_iter().map(usize::from);
+            let found: Vec<usize> = found.collect();
             let truth = map.into_iter();
             let truth = truth.map(|class| (class != IGNORE).then_some(usize::from(class)));
             scores.add(&truth.collect::<Vec<_>>(), &found);
@@ -97,6 +110,10 @@ impl<B: AutodiffBackend> DenseTask<B> for SegmentationTask {
 
     fn images<'a>(&self, batch: &'a ClassMapBatch) -> (usize, &'a [BadImage]) {
         (batch.images.len(), &batch.bad)
+    }
+
+    fn least_images(&self, network: &Segmentation<B>, norms: NormMode) -> usize {
+        Self::least_images(network.config(), norms, self.train.crop())
     }
 
     fn loss(

@@ -38,7 +38,14 @@ pub fn sheet_of(cells: &[Cell], columns: usize, [wide, high]: [u32; 2]) -> RgbIm
     for (place, cell) in cells.iter().enumerate() {
         let (column, row) = ((place % columns) as u32, (place / columns) as u32);
         let (x, y) = (GAP + column * width, GAP + row * height);
-        let image = fitted(&cell.image, [wide, high]);
+        let image = match cell.image.dimensions() {
+            (width, height) if 2 * width <= wide && 2 * height <= high => {
+                let times = (wide / width.max(1)).min(high / height.max(1));
+                let size = [width * times, height * times];
+                resize(&cell.image, size[0], size[1], FilterType::Nearest)
+            }
+            _ => fitted(cell.image.clone(), [wide, high]),
+        };
         let (dx, dy) = ((wide - image.width()) / 2, (high - image.height()) / 2);
         replace(&mut sheet, &image, (x + dx).into(), (y + dy).into());
         for (i, line) in cell.lines.iter().enumerate() {
@@ -48,12 +55,11 @@ pub fn sheet_of(cells: &[Cell], columns: usize, [wide, high]: [u32; 2]) -> RgbIm
     sheet
 }
 
-/// Resizes an image to fit a cell: enlarged by a whole factor, or reduced.
-fn fitted(image: &RgbImage, [wide, high]: [u32; 2]) -> RgbImage {
+/// Reduces an image that exceeds this width or height, with the same aspect ratio.
+pub fn fitted(image: RgbImage, [wide, high]: [u32; 2]) -> RgbImage {
     let (width, height) = image.dimensions();
-    let times = (wide / width.max(1)).min(high / height.max(1));
-    if times > 0 {
-        return resize(image, width * times, height * times, FilterType::Nearest);
+    if width <= wide && height <= high {
+        return image;
     }
     // The side that exceeds the rectangle more decides.
     let by_width = u64::from(width) * u64::from(high) >= u64::from(height) * u64::from(wide);
@@ -63,7 +69,7 @@ fn fitted(image: &RgbImage, [wide, high]: [u32; 2]) -> RgbImage {
         (high, height)
     };
     let scaled = |side: u32| (u64::from(side) * u64::from(to) / u64::from(from)).max(1) as u32;
-    resize(image, scaled(width), scaled(height), FilterType::Triangle)
+    resize(&image, scaled(width), scaled(height), FilterType::Triangle)
 }
 
 fn write(sheet: &mut RgbImage, text: &str, [x, y]: [u32; 2], wide: u32) {
@@ -119,14 +125,8 @@ mod tests {
             lines: vec![],
         };
         assert_eq!(sheet(&[cell], 8).dimensions(), (176, 176));
-        assert_eq!(
-            fitted(&RgbImage::new(1000, 10), SIZE).dimensions(),
-            (160, 1)
-        );
-        assert_eq!(
-            fitted(&RgbImage::new(10, 1000), SIZE).dimensions(),
-            (1, 160)
-        );
+        assert_eq!(fitted(RgbImage::new(1000, 10), SIZE).dimensions(), (160, 1));
+        assert_eq!(fitted(RgbImage::new(10, 1000), SIZE).dimensions(), (1, 160));
         assert_eq!(sheet(&[], 4).dimensions(), (176, 176));
     }
 }

@@ -1,6 +1,8 @@
 //! Training of detectors and segmentation networks.
 
 use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -160,7 +162,8 @@ fn a_segmentation_network_learns() {
         crop: 64,
         ..ClassMapAugment::default()
     };
-    let maps = |count, seed| ClassMapDataset::of_objects(&ObjectDataset::scenes(count, seed));
+    let maps =
+        |count, seed| ClassMapDataset::of_objects(&ObjectDataset::scenes(count, seed)).unwrap();
     let train = ClassMapLoader::training(maps(24, 1), augment).unwrap();
     let task = SegmentationTask {
         train: train.with_batch_size(4),
@@ -184,4 +187,87 @@ fn a_segmentation_network_learns() {
     };
     assert!(last < 0.8 * first, "{:?}", watch.losses);
     assert_eq!(watch.scores.len(), 4);
+}
+
+#[test]
+fn pyramid_pooling_needs_two_images() {
+    let mut config =
+        SegmentationConfig::new(SegmentationHead::DeepLabV3, Arch::TestResNet.config());
+    config.num_classes = 7;
+    for (head, norms, least) in [
+        (SegmentationHead::DeepLabV3, NormMode::Train, 2),
+        (SegmentationHead::DeepLabV3Plus, NormMode::Train, 2),
+        (SegmentationHead::DeepLabV3, NormMode::Eval, 1),
+        (SegmentationHead::Fcn, NormMode::Train, 1),
+    ] {
+        config.head = head;
+        assert_eq!(SegmentationTask::least_images(&config, norms, 64), least);
+    }
+    config.head = SegmentationHead::DeepLabV3;
+    let maps = ClassMapDataset::of_objects(&ObjectDataset::scenes(1, 1)).unwrap();
+    let augment = ClassMapAugment {
+        crop: 64,
+        ..ClassMapAugment::default()
+    };
+    let task = SegmentationTask {
+        train: ClassMapLoader::training(maps, augment).unwrap(),
+        valid: None,
+        preprocessing: Preprocessing::imagenet(),
+    };
+    let device = Default::default();
+    let network: Segmentation<B> = config.init(&device);
+    let mut trainer = Trainer::new(network, Settings::new(OptimizerConfig::sgd(1e-4)));
+    let before = state(&trainer.model().valid());
+    let ended = fit(task, 1, 1).run(&mut trainer, &mut Position::default(), &device, &mut ());
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("2 readable images or more"), "{error}");
+    assert!(state(&trainer.model().valid()) == before);
+}
+
+/// A step on images without objects moves every parameter's momentum, so the state can be resumed.
+#[test]
+fn images_without_objects_train_and_resume() {
+    let device = Default::default();
+    let folder = tempfile::tempdir().unwrap();
+    save_image(&folder.path().join("images/a.png"));
+    let file = folder.path().join("labels.json");
+    let data = serde_json::json!({
+        "images": [{"id": 1, "file_name": "a.png", "width": 96, "height": 96}],
+        "categories": (1..=7).map(|id| serde_json::json!({"id": id, "name": format!("class {id}")}))
+            .collect::<Vec<_>>(),
+        "annotations": [],
+    });
+    fs::write(&file, data.to_string()).unwrap();
+    let empty = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+    let loader = || {
+        let loader = ObjectLoader::training(empty.clone(), ObjectAugment::default(), &config());
+        loader.unwrap().with_batch_size(1)
+    };
+    let mut run = fit(
+        DetectionTask {
+            train: loader(),
+            valid: None,
+        },
+        1,
+        2,
+    );
+    run.state = Some(folder.path().join("last.checkpoint"));
+    let mut trained = trainer();
+    let mut watch = Watch {
+        stop_after: Some(2),
+        ..Watch::default()
+    };
+    let mut position = Position::default();
+    run.run(&mut trained, &mut position, &device, &mut watch)
+        .unwrap();
+    let path = folder.path().join("last.checkpoint");
+    let (mut resumed, mut position) = run.resume(trainer(), &path).unwrap();
+    run.run(&mut resumed, &mut position, &device, &mut ())
+        .unwrap();
+    assert_eq!(position.epoch, 2);
+}
+
+fn save_image(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image::RgbImage::new(96, 96).save(path).unwrap();
 }

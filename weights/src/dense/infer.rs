@@ -22,7 +22,8 @@ pub struct InferredDense {
     pub notes: Vec<String>,
 }
 
-/// A key that only one kind of network has, and what the network is.
+/// Keys that identify a network. The first one found counts: FCOS also has the key of RetinaNet,
+/// and DeepLabV3 has the key of FCN.
 const KINDS: [(&str, Kind); 6] = [
     (
         "roi_heads.box_predictor.cls_score.weight",
@@ -86,8 +87,7 @@ impl Shapes<'_> {
 }
 
 impl Checkpoint {
-    /// Returns whether the keys are those of a detector or a segmentation network on a residual
-    /// network.
+    /// Returns whether the keys belong to a detector or segmentation network on a residual network.
     pub fn is_dense(&self) -> bool {
         self.dense_shapes().is_some()
     }
@@ -218,7 +218,7 @@ fn detector(
     let anchors = |found: usize, expected: usize| match found == expected {
         true => Ok(()),
         false => Err(format!(
-            "it has {found} anchors per cell, expected {expected}: their sizes are not in the file"
+            "expected {expected} anchors per cell, found {found}; the file lacks the anchor sizes"
         )),
     };
     Ok(match kind {
@@ -270,7 +270,8 @@ fn detector(
     })
 }
 
-/// Returns the named network that differs at most in classes, channels and epsilon.
+/// Returns the named network that differs at most in classes, input channels, norm, epsilon and
+/// auxiliary head.
 fn named(config: &DenseConfig) -> Option<DenseArch> {
     let plain = |config: &DenseConfig| {
         let mut config = config.clone();
@@ -294,6 +295,15 @@ fn notes(config: &DenseConfig) -> Vec<String> {
              `norm_eps=0` for its COCO_V1 weights of Faster, Mask and Keypoint R-CNN and RetinaNet"
                 .into(),
         );
+    }
+    if let DenseConfig::Segmentation(config) = config
+        && config.head == SegmentationHead::DeepLabV3Plus
+    {
+        notes.push(format!(
+            "the output stride is not in the file: {} is assumed, with atrous rates of {:?}; \
+             otherwise set `output_stride` and `atrous_rates`",
+            config.backbone.output_stride, config.atrous_rates
+        ));
     }
     notes
 }

@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use resnet_core::Network;
 use resnet_dense::{DenseArch, DenseConfig, DenseConfigError, UnknownDenseArch};
 
-use super::DenseWeights;
+use super::{DenseWeights, EmbeddedDense, LabelSet};
 use crate::source::Origin;
 use crate::{
     Checkpoint, Fetch, FetchError, InferError, Labels, Load, LoadError, ModelSource, OptionError,
@@ -33,7 +33,7 @@ pub struct ResolvedDense {
     pub notes: Vec<String>,
 }
 
-/// The error for a source that is no detector or segmentation network.
+/// The error of resolving a source to a detector or segmentation network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenseSourceError {
@@ -42,6 +42,12 @@ pub enum DenseSourceError {
     Name {
         /// The name.
         name: String,
+    },
+    /// The program lacks the embedded network.
+    #[error("`{id}`: only programs built with the feature `embedded` contain this network")]
+    NotEmbedded {
+        /// The id.
+        id: &'static str,
     },
     /// No network has this name.
     #[error(transparent)]
@@ -67,9 +73,11 @@ pub enum DenseSourceError {
 }
 
 fn ids() -> String {
-    let ids: Vec<&str> = DenseWeights::all()
-        .iter()
+    let published = DenseWeights::all().iter();
+    let embedded = EmbeddedDense::all().iter().map(|network| network.id);
+    let ids: Vec<&str> = published
         .map(|weights| weights.id.as_str())
+        .chain(embedded)
         .collect();
     ids.join(", ")
 }
@@ -84,6 +92,7 @@ impl ModelSource {
     /// if its network cannot be inferred.
     pub fn resolve_dense(self) -> Result<ResolvedDense, DenseSourceError> {
         let published = match &self.origin {
+            Origin::Name(_) if self.embedded().is_some() => None,
             Origin::Name(name) => Some(
                 DenseWeights::named(name)
                     .ok_or_else(|| DenseSourceError::Name { name: name.clone() })?,
@@ -101,6 +110,14 @@ impl ModelSource {
             resolved.labels = Labels::numbered(resolved.config.num_classes());
         }
         Ok(resolved)
+    }
+
+    /// Returns the embedded network that the source names, unless the user gives a file.
+    fn embedded(&self) -> Option<&'static EmbeddedDense> {
+        match &self.origin {
+            Origin::Name(name) if self.given().is_none() => EmbeddedDense::named(name),
+            _ => None,
+        }
     }
 
     fn open_published_dense(
@@ -130,9 +147,15 @@ impl ModelSource {
 
     fn open_dense(&self) -> Result<ResolvedDense, DenseSourceError> {
         let (checkpoint, file) = match &self.origin {
+            Origin::Name(name) => {
+                let network = EmbeddedDense::named(name)
+                    .ok_or_else(|| DenseSourceError::Name { name: name.clone() })?;
+                let checkpoint = network.open()?;
+                let missing = DenseSourceError::NotEmbedded { id: network.id };
+                (checkpoint.ok_or(missing)?, None)
+            }
             Origin::Bytes { name, bytes } => (Checkpoint::from_bytes(name, bytes.clone())?, None),
             Origin::File(path) => (Checkpoint::open(path)?, Some(path.clone())),
-            Origin::Name(name) => return Err(DenseSourceError::Name { name: name.clone() }),
             Origin::Weights(weights) => {
                 let name = weights.id.clone();
                 return Err(DenseSourceError::Name { name });
@@ -150,9 +173,16 @@ impl ModelSource {
                 (inferred.config, name, inferred.notes)
             }
         };
-        let labels = match checkpoint.labels() {
-            Some(labels) => labels.clone(),
-            None => labels_of(&config),
+        let mut notes = notes;
+        let labels = match (checkpoint.labels(), labels_of(&config)) {
+            (Some(labels), _) => labels.clone(),
+            (None, Some((labels, dataset))) => {
+                notes.push(format!(
+                    "the class names are not in the file: {dataset} are assumed"
+                ));
+                labels
+            }
+            (None, None) => Labels::numbered(config.num_classes()),
         };
         Ok(ResolvedDense {
             name,
@@ -166,20 +196,20 @@ impl ModelSource {
     }
 }
 
-/// Returns the labels that the number of classes implies: 91 for COCO, 21 for Pascal VOC, 2 with 17
+/// Returns the labels that the number of classes suggests: 91 for COCO, 21 for Pascal VOC, 2 with 17
 /// keypoints for persons.
-fn labels_of(config: &DenseConfig) -> Labels {
+fn labels_of(config: &DenseConfig) -> Option<(Labels, &'static str)> {
     let keypoints = match config {
         DenseConfig::Detection(config) => config.keypoints(),
         DenseConfig::Segmentation(_) => None,
     };
-    let set = match (config.num_classes(), keypoints) {
-        (91, None) => super::LabelSet::Coco91,
-        (21, None) => super::LabelSet::Voc21,
-        (2, Some(17)) => super::LabelSet::Person,
-        (classes, _) => return Labels::numbered(classes),
+    let (set, dataset) = match (config.num_classes(), keypoints) {
+        (91, None) => (LabelSet::Coco91, "COCO's 91"),
+        (21, None) => (LabelSet::Voc21, "Pascal VOC's 21"),
+        (2, Some(17)) => (LabelSet::Person, "`no person` and `person`"),
+        _ => return None,
     };
-    set.labels()
+    Some((set.labels(), dataset))
 }
 
 impl ResolvedDense {

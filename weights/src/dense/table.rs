@@ -26,13 +26,7 @@ struct Row {
     norm_eps: f64,
 }
 
-const NONE: DenseMetrics = DenseMetrics {
-    box_ap: None,
-    mask_ap: None,
-    keypoint_ap: None,
-    mean_iou: None,
-    pixel_accuracy: None,
-};
+const NONE: DenseMetrics = DenseMetrics::NONE;
 
 const fn boxes(ap: f64) -> DenseMetrics {
     DenseMetrics {

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use resnet_core::ResNetConfig;
-use resnet_dense::DenseConfig;
 
 use super::{Classes, ModelSource, Origin, Resolved, SourceError, default_preprocessing};
-use crate::{Checkpoint, DenseWeights, Fetch, Labels, ReadError, Weights};
+use crate::{Checkpoint, DenseWeights, EmbeddedDense, Fetch, Labels, ReadError, Weights};
 
 impl ModelSource {
     /// Returns the row of the catalog, if the source is a published one.
     pub(super) fn published(&self) -> Result<Option<Weights>, SourceError> {
         Ok(match &self.origin {
             Origin::Name(name) => match DenseWeights::named(name) {
-                Some(weights) => return Err(is_dense(name, &weights.config())),
-                None => Some(Weights::named(name)?.clone()),
+                Some(weights) => return Err(is_dense(name, weights.config().is_detector())),
+                None => match EmbeddedDense::named(name) {
+                    Some(network) => return Err(is_dense(name, network.is_detector())),
+                    None => Some(Weights::named(name)?.clone()),
+                },
             },
             Origin::Weights(weights) => Some((**weights).clone()),
             Origin::File(path) if self.arch.is_none() => Weights::of_file(path).cloned(),
@@ -105,7 +107,7 @@ impl ModelSource {
             && opened.is_dense()
             && let Ok(inferred) = opened.infer_dense()
         {
-            return Err(is_dense(opened.name(), &inferred.config));
+            return Err(is_dense(opened.name(), inferred.config.is_detector()));
         }
         let checkpoint = self.enter(opened)?;
         let (config, named, mut notes) = self.infer(&checkpoint)?;
@@ -151,11 +153,11 @@ impl ModelSource {
 }
 
 /// Returns the error for a detector or segmentation network where a classifier is expected.
-fn is_dense(name: &str, config: &DenseConfig) -> SourceError {
+fn is_dense(name: &str, is_detector: bool) -> SourceError {
     let name = name.to_string();
-    let found = match config {
-        DenseConfig::Detection(_) => "a detector; load it with `Detector`",
-        DenseConfig::Segmentation(_) => "a segmentation network; load it with `Segmenter`",
+    let found = match is_detector {
+        true => "a detector; load it with `Detector`",
+        false => "a segmentation network; load it with `Segmenter`",
     };
     SourceError::Dense { name, found }
 }

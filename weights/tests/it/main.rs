@@ -3,6 +3,7 @@
 mod apply;
 mod cases;
 mod catalog;
+mod dense;
 mod export;
 mod families;
 #[cfg(feature = "download")]

@@ -154,6 +154,7 @@ pub(crate) struct Classify {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_args(of_detection))]
 pub(crate) struct Detect {
     /// Images, folders of images (searched recursively), or `-` for one image on standard input.
     #[arg(required = true, value_name = "PATH")]
@@ -184,6 +185,7 @@ pub(crate) struct Detect {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_args(of_segmentation))]
 pub(crate) struct Segment {
     /// Images, folders of images (searched recursively), or `-` for one image on standard input.
     #[arg(required = true, value_name = "PATH")]
@@ -212,7 +214,8 @@ pub(crate) struct EvaluateAny {
     #[command(flatten)]
     pub(crate) classifier: Evaluate,
     /// Ground truth for a detector: an annotation file in COCO's format. DATA is then the folder of
-    /// its images. Prints COCO's metrics of boxes, masks and keypoints.
+    /// its images. Prints COCO's metrics of boxes, masks and keypoints. `--class-order`, `--labels`,
+    /// `--activation` and `--batch-size` are for classifiers.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub(crate) annotations: Option<PathBuf>,
     /// Ground truth for a segmentation network: a folder with one PNG of class indices per image of
@@ -352,6 +355,28 @@ impl fmt::Display for ImageSize {
 fn probability(text: &str) -> Result<f32, String> {
     let number = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
     number.ok_or_else(|| "expected a probability, 0 to 1".into())
+}
+
+/// Replaces the help of the flags that segmentation uses differently.
+fn of_segmentation(arg: Arg) -> Arg {
+    let help = match arg.get_id().as_str() {
+        "resize" => {
+            "Length of the shorter side after resizing, in pixels, or `none` [default: from the \
+             weights, else 520]"
+        }
+        "crop" => "Only `none`: segmentation finds the class of every pixel",
+        "dtype" => "Float type of weights and activations: only `f32`",
+        _ => return arg,
+    };
+    arg.help(help)
+}
+
+/// Replaces the help of the flags that detection uses differently.
+fn of_detection(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "dtype" => arg.help("Float type of weights and activations: only `f32`"),
+        _ => arg,
+    }
 }
 
 /// Replaces the help of the preprocessing flags for a command that loads no weights.

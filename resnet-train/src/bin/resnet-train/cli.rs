@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Probe(Probe),
     /// Measure the accuracy of a network on labeled images.
     Evaluate(Evaluate),
-    /// Save a contact sheet of augmented training images.
+    /// Save a contact sheet of augmented training images, with their annotations.
     Preview(Preview),
     /// Suggest a learning rate: raise it step by step and find where the loss falls fastest.
     FindRate(FindRate),
@@ -100,6 +100,8 @@ pub(crate) struct Probe {
 pub(crate) struct Preview {
     #[command(flatten)]
     pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) objects: TaskFlags,
     /// PNG file to write.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
@@ -167,7 +169,8 @@ pub(crate) struct FindRate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Benchmark training steps: SGD with momentum on random images. Prints one JSON object.
+    /// Benchmark training steps: SGD with momentum on random images. Prints one JSON object. Detectors
+    /// train as in fine-tuning, with frozen norms, stem and first stage.
     Step(BenchStep),
     /// Benchmark data loading over one epoch. Prints one JSON object.
     Data(BenchData),

@@ -123,6 +123,20 @@ fn a_segmentation_network_trains_on_class_maps() {
 }
 
 #[test]
+fn pyramid_pooling_with_one_image_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_scenes(folder.path(), 4);
+    write_recipe(folder.path(), "scenes-segment");
+    let args: Vec<&str> = TRAIN.into_iter().chain(["--batch-size", "1"]).collect();
+    let [_, message] = outputs(folder.path(), &args, 2);
+    assert!(
+        message.contains("expected 2 training images or more in a batch, found 1"),
+        "{message}"
+    );
+    assert!(!folder.path().join("run").exists());
+}
+
+#[test]
 fn mistakes_of_users_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     write_scenes(folder.path(), 4);
@@ -135,7 +149,7 @@ fn mistakes_of_users_are_explained() {
     };
     refused(
         &["--task", "keypoints"],
-        "for a network that predicts keypoints",
+        "--task: use `keypoints` for a network that predicts keypoints",
     );
     refused(&["--task", "segment"], "found another kind");
     refused(
@@ -143,6 +157,14 @@ fn mistakes_of_users_are_explained() {
         "`maskrcnn_resnet51_fpn`",
     );
     refused(&["--head-epochs", "1"], "groups.freeze-to");
+    refused(&["--accumulate", "2"], "`accumulate`: has no effect");
+    refused(&["--class-weights"], "`class-weights`: has no effect");
+    refused(&["--images-per-class", "2"], "--images-per-class: has no");
+    refused(&["--size", "64"], "--set min_size=N");
+    refused(
+        &["--model", "maskrcnn_resnet50_fpn.coco_v1"],
+        "`body`: has no effect",
+    );
     let path = folder.path().join("scenes.json");
     let mut data: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     data["annotations"][0]["bbox"] = json!([5, 5, -3, 4]);

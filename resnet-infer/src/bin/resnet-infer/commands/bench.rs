@@ -76,7 +76,7 @@ impl Case {
         }
     }
 
-    /// Returns height and width of the images if the user sets none: those of published weights.
+    /// Returns the default height and width of the images: the size that the published weights use.
     fn default_size(&self) -> [usize; 2] {
         match self.subject {
             Subject::Classifier(_) => [224, 224],

@@ -11,7 +11,7 @@ use resnet_weights::ResolvedDense;
 
 use crate::images::Source;
 
-/// Returns `own`, the labels that the user gave in `file`, else those of the network.
+/// Returns the labels that the user gave in `file`, or else the labels of the network.
 pub(crate) fn labels(
     own: Option<Labels>,
     file: Option<&Path>,
@@ -60,10 +60,13 @@ impl Folder {
             folder.join(format!("{name}.{ending}"))
         };
         let files: Vec<PathBuf> = sources.iter().map(name).collect();
-        for (file, source) in files.iter().zip(sources) {
-            if let (Source::File(path), Ok(file)) = (source, file.canonicalize())
-                && path.canonicalize().is_ok_and(|path| path == file)
-            {
+        let images = sources.iter().filter_map(|source| match source {
+            Source::File(path) => path.canonicalize().ok(),
+            _ => None,
+        });
+        let images: BTreeSet<PathBuf> = images.collect();
+        for file in &files {
+            if file.canonicalize().is_ok_and(|file| images.contains(&file)) {
                 bail!(
                     "`{}`: expected a folder other than the images', the file would replace an image",
                     file.display()

@@ -74,7 +74,9 @@ impl Job {
         let pixels = detector
             .prepare(pixels)
             .with_context(|| format!("`{source}`"))?;
-        let found = detector.detect_prepared(&pixels);
+        let found = detector
+            .detect_prepared(&pixels)
+            .with_context(|| format!("`{source}`"))?;
         self.drawings
             .write(index, || found.draw(&pixels.clone().into_rgb()))?;
         Ok(found)

@@ -4,8 +4,8 @@
 mod objects;
 mod pixels;
 
-use anyhow::{Result, bail};
-use resnet_cli::Outcome;
+use anyhow::{Result, bail, ensure};
+use resnet_cli::{Outcome, PreprocessingFlags};
 use resnet_dense::DenseConfig;
 
 use crate::cli::EvaluateAny;
@@ -21,13 +21,21 @@ pub(crate) fn run(args: EvaluateAny, offline: bool) -> Result<Outcome> {
         };
     }
     resnet_cli::check_f32(args.classifier.network.runtime)?;
+    args.classifier.check_dense()?;
     let network = args.classifier.network.resolve_dense(offline)?;
     match (
         &network.config,
         args.annotations.clone(),
         args.masks.clone(),
     ) {
-        (DenseConfig::Detection(_), Some(file), None) => objects::run(args, &file, network),
+        (DenseConfig::Detection(_), Some(file), None) => {
+            ensure!(
+                args.classifier.preprocessing == PreprocessingFlags::default(),
+                "--resize, --crop, --filter, --mean and --std: expected a classifier or a \
+                 segmentation network; for detectors use --set min_size, image_mean and image_std"
+            );
+            objects::run(args, &file, network)
+        }
         (DenseConfig::Segmentation(_), None, Some(folder)) => pixels::run(args, &folder, network),
         (DenseConfig::Detection(_), ..) => bail!(
             "`{}` is a detector: pass its ground truth with `--annotations FILE`",

@@ -1,9 +1,11 @@
 //! `segment`: prints the classes of each image, and draws or saves the class of each pixel.
 
+use std::path::absolute;
+
 use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
-use resnet_cli::{Outcome, check_f32, note};
+use resnet_cli::{Outcome, PreprocessingFlags, check_f32, note};
 use resnet_infer::{ImageSegmentation, Labels, Segmenter};
 use resnet_weights::ResolvedDense;
 
@@ -18,6 +20,13 @@ pub(crate) fn run(args: Segment, offline: bool) -> Result<Outcome> {
     check_f32(args.network.runtime)?;
     let mut network = args.network.resolve_dense(offline)?;
     network.labels = labels(own, args.labels.as_deref(), &network)?;
+    if let (Some(draw), Some(masks)) = (&args.draw, &args.masks) {
+        ensure!(
+            absolute(draw)? != absolute(masks)?,
+            "`{}`: expected two folders for --draw and --masks, whose files have the same names",
+            draw.display()
+        );
+    }
     let drawings = Drawings::new(args.draw.as_deref(), &sources)?;
     let masks = Masks::new(args.masks.as_deref(), &sources)?;
     let runtime = args.network.runtime;
@@ -47,14 +56,7 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let segmenter: Segmenter<B> = Segmenter::from_resolved(&self.network, &device)?
             .with_memory_limit(self.args.network.runtime.memory.limit());
-        let preprocessing = self.args.preprocessing.over(*segmenter.preprocessing());
-        ensure!(
-            preprocessing.crop.is_none(),
-            "--crop: expected none, because `segment` finds the class of every pixel"
-        );
-        preprocessing.validate().context("preprocessing")?;
-        preprocessing.check_channels(segmenter.config().backbone.in_channels)?;
-        let segmenter = segmenter.with_preprocessing(preprocessing);
+        let segmenter = with_flags(segmenter, &self.args.preprocessing)?;
         segmenter.notes().iter().for_each(|text| note(text));
         let mut writer = Writer::new(&self.args, &self.network.name, &self.sources);
         let progress = output::progress(self.sources.len());
@@ -69,6 +71,21 @@ impl Work for Job {
         writer.finish()?;
         Ok(Outcome::of(failed))
     }
+}
+
+/// Overrides the preprocessing of a segmenter.
+pub(super) fn with_flags<B: Backend>(
+    segmenter: Segmenter<B>,
+    flags: &PreprocessingFlags,
+) -> Result<Segmenter<B>> {
+    let preprocessing = flags.over(*segmenter.preprocessing());
+    ensure!(
+        preprocessing.crop.is_none(),
+        "--crop: expected none, because segmentation finds the class of every pixel"
+    );
+    preprocessing.validate().context("preprocessing")?;
+    preprocessing.check_channels(segmenter.config().backbone.in_channels)?;
+    Ok(segmenter.with_preprocessing(preprocessing))
 }
 
 impl Job {

@@ -47,12 +47,14 @@ pub(crate) struct Data {
 #[derive(Debug, Args)]
 pub(crate) struct TaskFlags {
     /// Task: `classify`, `detect` (boxes, and masks if the network predicts them), `keypoints` or
-    /// `segment` [default: that of the recipe or of `--model`, else `classify`]. For `detect` and
-    /// `keypoints`, DATA is a COCO file (`.json`) or its folder, a Pascal VOC folder, or `scenes`, a
-    /// generated dataset. For `segment`, it may also be a folder with `images` and `masks`.
+    /// `segment` [default: the task of the recipe or of `--model`, else `classify`]. For `detect` and
+    /// `keypoints`, DATA is a COCO file (`.json`), a folder in the layout of COCO, Roboflow's COCO
+    /// export or Pascal VOC, or `scenes`, a generated dataset. For `segment`, it may also be a folder
+    /// with `images` and `masks`, or with Pascal VOC's `SegmentationClass`.
     #[arg(long, value_name = "TASK", value_parser = task, help_heading = "Input")]
     pub(crate) task: Option<Task>,
-    /// Folder of the images of a COCO file [default: `images`, or the folder of the file].
+    /// Folder of the images of a COCO file [default: `images` or a folder with the name of the file,
+    /// beside the file or one folder up; else the folder of the file].
     #[arg(long, value_name = "FOLDER", help_heading = "Input")]
     pub(crate) images: Option<PathBuf>,
 }
@@ -84,8 +86,9 @@ pub(crate) fn task_name(task: Task) -> &'static str {
 #[derive(Debug, Args)]
 pub(crate) struct OptimizationFlags {
     /// Recipe name (`resnet-train recipes` lists them), or a config file ending in `.toml`
-    /// [default: `finetune` for the command `finetune`, `shapes` for the dataset `shapes`, else SGD
-    /// for 10 epochs with cosine decay]. Other flags override values of the recipe.
+    /// [default: `finetune`, `detect` or `segment` for the command `finetune`, by task; `shapes` for
+    /// the dataset `shapes`; `scenes` or `scenes-segment` for the dataset `scenes`; else SGD for 10
+    /// epochs with cosine decay, for classifiers only]. Other flags override values of the recipe.
     #[arg(long, value_name = "NAME|FILE", help_heading = "Optimization")]
     pub(crate) recipe: Option<String>,
     /// Architecture name; `resnet-infer models` lists them [default: from the recipe or the
@@ -159,8 +162,9 @@ pub(crate) struct OptimizationFlags {
     /// recipe, else `stem`, which freezes nothing].
     #[arg(long, value_name = "LAYER", help_heading = "Optimization")]
     pub(crate) freeze_to: Option<LayerGroup>,
-    /// Image side in pixels [default: from the recipe, else from the weights, else 32 for CIFAR
-    /// networks and 224 for others].
+    /// Image side in pixels; for `--task segment`, the shorter side in evaluation [default: from the
+    /// recipe, else from the weights, else 520 for segmentation, 32 for CIFAR networks and 224 for
+    /// others]. Detectors use `--set min_size=N` instead.
     #[arg(long, value_name = "N", value_parser = side(), help_heading = "Preprocessing")]
     pub(crate) size: Option<u32>,
     /// Fraction of each class to hold out for validation, if DATA has no validation set [default:

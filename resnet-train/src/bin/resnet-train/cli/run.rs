@@ -40,7 +40,7 @@ pub(crate) struct Run {
         help_heading = "Output"
     )]
     pub(crate) save_every: Option<u64>,
-    /// How to handle unreadable images.
+    /// How to handle unreadable images and invalid annotations.
     #[arg(
         long,
         value_name = "ACTION",
@@ -64,8 +64,8 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Distributed")]
 pub(crate) struct Processes {
-    /// World size: the number of processes. Start each with the same flags except `--rank` and
-    /// `--backend`.
+    /// World size: the number of processes. Start each with the same flags; only `--rank`,
+    /// `--backend`, `--output` and the host in `--meet` may differ.
     #[arg(long, value_name = "N", requires = "rank", requires = "meet", value_parser = RangedU64ValueParser::<usize>::new().range(2..=limits::RANKS))]
     pub(crate) ranks: Option<usize>,
     /// Rank of this process, from 0; rank 0 writes all files.
@@ -81,10 +81,10 @@ pub(crate) struct Processes {
     pub(crate) patience: u64,
 }
 
-/// How to handle an unreadable image.
+/// How to handle an unreadable image or an invalid annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bad {
-    /// Print the path of each unreadable image and continue without the image.
+    /// Print the path of the image or the id of the annotation, and continue without it.
     Skip,
     /// End the run with an error.
     Fail,

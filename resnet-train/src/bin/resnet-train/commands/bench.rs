@@ -13,13 +13,13 @@ use resnet_backend::Work;
 use resnet_cli::Outcome;
 use resnet_core::{NormMode, ResNet, ResNetConfig};
 use resnet_train::{LossKind, OptimizerConfig, Settings, Trainer, least_images, targets};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{Bench, BenchData, BenchStep};
 use crate::start::preprocessing;
 
 const WARM_UP: usize = 3;
-const RATE: f64 = 0.01;
+pub(crate) const RATE: f64 = 0.01;
 
 pub(crate) fn run(command: Bench) -> Result<Outcome> {
     match command {
@@ -29,6 +29,10 @@ pub(crate) fn run(command: Bench) -> Result<Outcome> {
 }
 
 fn step(args: BenchStep) -> Result<Outcome> {
+    #[cfg(feature = "dense")]
+    if let Ok(arch) = args.model.parse::<resnet_dense::DenseArch>() {
+        return super::dense::bench_step(args, arch.config());
+    }
     let network = ResNetConfig::named(&args.model)?;
     network.check_input([args.size; 2])?;
     let least = least_images(&network, NormMode::Train, [args.size; 2]).unwrap_or(2);
@@ -50,7 +54,6 @@ impl Work for Steps {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let BenchStep {
-            model,
             batch_size,
             size,
             runs,
@@ -94,22 +97,27 @@ impl Work for Steps {
                 })
             }
         };
-        let line = json!({
-            "model": model,
-            "backend": B::name(&device),
-            "batch_size": batch_size,
-            "size": size,
-            "bare": bare,
-            "median_ms": times[times.len() / 2],
-            "min_ms": times[0],
-        });
+        let line = line(&self.args, &B::name(&device), &times);
         writeln!(io::stdout(), "{line}")?;
         Ok(Outcome::Done)
     }
 }
 
+/// Returns the results of a benchmark of steps as JSON.
+pub(crate) fn line(args: &BenchStep, backend: &str, times: &[f64]) -> Value {
+    json!({
+        "model": args.model,
+        "backend": backend,
+        "batch_size": args.batch_size,
+        "size": args.size,
+        "bare": args.bare,
+        "median_ms": times[times.len() / 2],
+        "min_ms": times[0],
+    })
+}
+
 /// Times `runs` calls after a warm-up and returns the times in milliseconds, sorted.
-fn times(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
+pub(crate) fn times(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
     for _ in 0..WARM_UP {
         work();
     }

@@ -1,13 +1,18 @@
 //! `train` and `finetune` for detectors and segmentation networks.
 
+mod bench;
+mod check;
 mod conclude;
 mod mistakes;
 mod observer;
+mod preview;
 mod start;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
@@ -20,11 +25,14 @@ use resnet_train::dense::{DenseFit, DenseTask, DetectionTask, SegmentationTask};
 use resnet_train::report::{DenseLog, Log};
 use resnet_train::{Config, Ending, Position, Task, Trainable, Trainer};
 use resnet_weights::{Labels, Save};
+use sha2::{Digest, Sha256};
 
 use crate::cli::{self, Bad};
-use crate::commands::train::Folder;
+use crate::commands::train::{Folder, hex};
 use crate::run::{Clock, Run, stop_on_ctrl_c};
+pub(crate) use bench::step as bench_step;
 use observer::Observe;
+pub(crate) use preview::run as preview;
 use start::Start;
 
 /// The training state file.
@@ -46,17 +54,11 @@ struct Job {
 }
 
 pub(crate) fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
-    ensure!(
-        args.processes.ranks.is_none(),
-        "--ranks: expected a classifier; detectors and segmentation networks train in one process"
-    );
-    ensure!(
-        config.head.is_none(),
-        "`head`: expected none; use `groups.freeze-to` to train only the layers after the residual network"
-    );
-    let data = Data::open(&args, &config)?;
+    check::options(&args, &config)?;
+    let data = Data::open(&args.data.data, args.objects.images.clone(), &config)?;
     data.tell(args.bad)?;
     let start = Start::new(&config, &data, args.memory, offline)?;
+    check::data(&data, &config, &start.network)?;
     let folder = Folder::prepare(&args, &config, &data.comment())?;
     let selection = args.device.selection();
     let job = Job {
@@ -70,16 +72,15 @@ pub(crate) fn run(args: cli::Run, config: Config, offline: bool) -> Result<Outco
 }
 
 impl Data {
-    fn open(args: &cli::Run, config: &Config) -> Result<Self> {
+    fn open(path: &Path, images: Option<PathBuf>, config: &Config) -> Result<Self> {
         let options = ObjectOptions {
-            images: args.objects.images.clone(),
+            images,
             keypoints: config.task == Task::Keypoints,
             split: SplitOptions {
                 share: config.split,
                 seed: config.seed,
             },
         };
-        let path = &args.data.data;
         Ok(match config.task {
             Task::Segment => Self::ClassMaps(ClassMapDataset::open(path, &options)?),
             Task::Detect | Task::Keypoints => Self::Objects(ObjectDataset::open(path, &options)?),
@@ -123,34 +124,47 @@ impl Data {
         }
     }
 
-    /// Returns the comment that identifies the images in `config.toml`.
+    /// Returns the comment in `config.toml` that identifies the images.
     fn comment(&self) -> String {
-        let names: Vec<String> = match self {
+        let mut hash = Sha256::new();
+        match self {
             Self::Objects(sets) => {
-                let images = sets.iter().flat_map(|set| set.images());
-                images
-                    .map(|image| format!("{} {:?}", image.name(), image.objects()))
-                    .collect()
+                for image in sets.iter().flat_map(ObjectDataset::images) {
+                    hash.update(file_name(&image.name()));
+                    for (class, corners) in image.boxes() {
+                        hash.update(class.to_le_bytes());
+                        for corner in corners {
+                            hash.update(corner.to_le_bytes());
+                        }
+                    }
+                }
             }
             Self::ClassMaps(sets) => {
-                let images = sets.iter().flat_map(|set| set.images());
-                images.map(|image| image.name()).collect()
+                for image in sets.iter().flat_map(ClassMapDataset::images) {
+                    hash.update(file_name(&image.name()));
+                }
             }
-        };
+        }
         let [train, valid] = self.lengths();
         format!(
-            "# {train} images of {} classes, {valid} to validate with: {}",
+            "# {train} images, {valid} to validate with, classes {}: {}",
             self.classes().len(),
-            crate::commands::train::sha256(names.join("\n").as_bytes())
+            hex(hash)
         )
     }
 
-    /// Returns the labels of a network: with a background for all but one-stage detectors.
+    /// Returns the labels of a network. If it has a background class, `background` is the first.
     fn labels(&self, config: &DenseConfig) -> Labels {
         let classes = self.classes().iter().cloned();
         let background = (config.num_classes() > self.classes().len()).then(|| "background".into());
         background.into_iter().chain(classes).collect()
     }
+}
+
+/// Returns the name of a file without its folders, so that a moved dataset is the same dataset.
+fn file_name(path: &str) -> &[u8] {
+    let name = Path::new(path).file_name();
+    name.map_or(path.as_bytes(), OsStr::as_encoded_bytes)
 }
 
 impl Work for Job {
@@ -159,7 +173,11 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         match (&self.data, &self.start.network) {
             (Data::Objects([train, valid]), DenseConfig::Detection(network)) => {
-                let loader = ObjectLoader::training(train.clone(), self.config.objects, network)?;
+                let mut loader =
+                    ObjectLoader::training(train.clone(), self.config.objects, network)?;
+                if let Some(workers) = self.args.workers {
+                    loader = loader.with_workers(workers);
+                }
                 let task = DetectionTask {
                     train: loader
                         .with_batch_size(self.config.batch_size)
@@ -172,7 +190,10 @@ impl Work for Job {
                 self.train::<B, _>(network, task, &device)
             }
             (Data::ClassMaps([train, valid]), DenseConfig::Segmentation(network)) => {
-                let loader = ClassMapLoader::training(train.clone(), self.config.class_maps)?;
+                let mut loader = ClassMapLoader::training(train.clone(), self.config.class_maps)?;
+                if let Some(workers) = self.args.workers {
+                    loader = loader.with_workers(workers);
+                }
                 let task = SegmentationTask {
                     train: loader
                         .with_batch_size(self.config.batch_size)
@@ -226,7 +247,7 @@ impl Job {
         };
         let [train, valid] = self.data.lengths();
         run.progress(&format!(
-            "{} from {}, {train} training images of {} classes, {valid} validation images",
+            "{} from {}, {train} training images, {valid} validation images, classes: {}",
             self.start.name,
             self.start.origin,
             self.data.classes().len(),

@@ -2,14 +2,24 @@
 
 use anyhow::Result;
 use resnet_cli::{Outcome, tell_left_out, write};
+use resnet_train::Task;
 use resnet_train::report::{Cell, sheet};
 
 use crate::cli::Preview;
-use crate::commands::png;
+#[cfg(not(feature = "dense"))]
+use crate::commands::train::NO_DENSE;
+use crate::commands::{png, train};
 use crate::start::preprocessing;
 
 pub(crate) fn run(args: Preview) -> Result<Outcome> {
-    let mut config = args.optimization.config(&args.data.data, None)?;
+    let mut config = train::config(&args.data, &args.objects, &args.optimization, None)?;
+    match config.task {
+        Task::Classify => {}
+        #[cfg(feature = "dense")]
+        _ => return super::dense::preview(&args, &config),
+        #[cfg(not(feature = "dense"))]
+        _ => anyhow::bail!(NO_DENSE),
+    }
     config.batch_size = args.count;
     let [train, valid] = args.data.open(config.split, config.seed)?;
     let classes = train.classes().to_vec();

@@ -19,24 +19,39 @@ use resnet_train::report::Log;
 use resnet_train::{
     Config, Ending, EvaluateError, Fit, FitError, MEET_SECRET, Peers, Position, Task, Trainer,
 };
-use resnet_weights::Save;
+use resnet_weights::{DenseWeights, EmbeddedDense, Save};
 
-use crate::cli;
+use crate::cli::{self, Data, OptimizationFlags, TaskFlags};
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, activation, labels};
-pub(crate) use folder::{Folder, sha256};
-use folder::{config_text, images};
+pub(crate) use folder::{Folder, hex};
+use folder::{config_text, images, sha256};
+
+/// The error for detectors and segmentation networks.
+#[cfg(not(feature = "dense"))]
+pub(crate) const NO_DENSE: &str =
+    "--task: this build has no detection or segmentation; enable the cargo feature `dense`";
 
 /// The phases of a run and their training state files.
 const STATES: [(&str, &str); 2] = [("head", "head.checkpoint"), ("all", "last.checkpoint")];
 
 pub(crate) fn train(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = config(&args, None)?;
+    let config = config(&args.data, &args.objects, &args.optimization, None)?;
+    ensure!(
+        config.task == Task::Classify
+            || is_scenes(&args.data.data)
+            || args.optimization.recipe.is_some()
+            || config.model.is_some()
+            || config.weights.is_some(),
+        "expected --recipe for training from scratch, found none: the recipes `detect` and `segment` \
+         are for pretrained weights; save one of them with `resnet-train recipes`, and edit it"
+    );
     start(args, config, offline)
 }
 
 pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
-    let config = config(&args, Some("finetune"))?;
+    let usual = Some("finetune");
+    let config = config(&args.data, &args.objects, &args.optimization, usual)?;
     ensure!(
         config.model.is_some() || config.weights.is_some(),
         "expected weights to start from, found none: use --model or --weights, or `resnet-train train`"
@@ -46,28 +61,38 @@ pub(crate) fn finetune(args: cli::Run, offline: bool) -> Result<Outcome> {
 
 /// Returns the recipe with the flags applied, and the task. `usual` is the command's recipe for
 /// classifiers.
-fn config(args: &cli::Run, usual: Option<&str>) -> Result<Config> {
-    let flags = &args.optimization;
-    let scenes = args.data.data == Path::new("scenes");
-    let task = args
-        .objects
+pub(crate) fn config(
+    data: &Data,
+    objects: &TaskFlags,
+    flags: &OptimizationFlags,
+    usual: Option<&str>,
+) -> Result<Config> {
+    let task = objects
         .task
         .or_else(|| task_of_model(flags.model.as_deref()));
+    let scenes = is_scenes(&data.data) && task != Some(Task::Classify);
     let usual = match (task, usual) {
         (Some(Task::Segment), _) if scenes => Some("scenes-segment"),
-        (Some(Task::Segment), Some(_)) => Some("segment"),
+        (Some(Task::Segment), _) => Some("segment"),
         (_, None) if scenes => Some("scenes"),
-        (Some(Task::Detect | Task::Keypoints), Some(_)) => Some("detect"),
+        (Some(Task::Detect | Task::Keypoints), _) => Some("detect"),
         (_, usual) => usual,
     };
-    let mut config = flags.config(&args.data.data, usual)?;
+    let mut config = flags.config(&data.data, usual)?;
     config.task = task.unwrap_or(config.task);
     Ok(config)
 }
 
-/// Returns the task of published weights, or `None` for those of classifiers.
+/// Returns whether a path means the generated dataset `scenes`.
+fn is_scenes(data: &Path) -> bool {
+    data == Path::new("scenes") && !data.exists()
+}
+
+/// Returns the task of published weights, or `None` for a classifier.
 fn task_of_model(model: Option<&str>) -> Option<Task> {
-    let name = resnet_weights::DenseWeights::named(model?)?.arch.name();
+    let model = model?;
+    let published = DenseWeights::named(model).map(|weights| weights.arch.name());
+    let name = published.or_else(|| Some(EmbeddedDense::named(model)?.id))?;
     Some(match name {
         name if name.starts_with("keypoint") => Task::Keypoints,
         name if name.starts_with("fcn_") || name.starts_with("deeplab") => Task::Segment,
@@ -81,9 +106,7 @@ fn start(args: cli::Run, config: Config, offline: bool) -> Result<Outcome> {
         #[cfg(feature = "dense")]
         _ => super::dense::run(args, config, offline),
         #[cfg(not(feature = "dense"))]
-        _ => anyhow::bail!(
-            "--task: this build has no detection or segmentation; enable the cargo feature `dense`"
-        ),
+        _ => anyhow::bail!(NO_DENSE),
     }
 }
 

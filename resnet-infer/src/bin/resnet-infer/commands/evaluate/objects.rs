@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_cli::{Outcome, json, note, printable};
 use resnet_data::coco::{CocoImage, CocoMetrics, CocoResult, CocoTask, CocoTruth};
-use resnet_infer::{DetectedObject, Detector, ImageDetections, Labels};
+use resnet_infer::{DetectedObject, Detector, ImageDetections, ImageFailure, Labels};
 use resnet_weights::ResolvedDense;
 use serde::Serialize;
 
@@ -121,11 +121,11 @@ impl Job {
         image: &CocoImage,
     ) -> Result<ImageDetections> {
         let path = self.args.classifier.data.join(&image.file);
-        let found = detector.prepare(&*path);
-        let pixels = found
+        let pixels = detector.prepare(&*path).map_err(ImageFailure::from);
+        let found = pixels.and_then(|pixels| detector.detect_prepared(&pixels));
+        found
             .map_err(Error::from)
-            .with_context(|| format!("image {} (`{}`)", image.id, path.display()))?;
-        Ok(detector.detect_prepared(&pixels))
+            .with_context(|| format!("image {} (`{}`)", image.id, path.display()))
     }
 }
 

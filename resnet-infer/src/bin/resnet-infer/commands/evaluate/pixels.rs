@@ -7,17 +7,16 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_cli::{Outcome, json, note, printable};
+use resnet_data::class_maps::{IGNORE, read_indices};
 use resnet_data::{ClassPixels, PixelScores};
 use resnet_infer::Segmenter;
 use resnet_weights::ResolvedDense;
 use serde::Serialize;
 
 use crate::cli::EvaluateAny;
+use crate::commands::segment::with_flags;
 use crate::images::{self, Source};
 use crate::output;
-
-/// Pixels of this index are not counted.
-const IGNORE: u8 = 255;
 
 pub(super) fn run(args: EvaluateAny, masks: &Path, network: ResolvedDense) -> Result<Outcome> {
     let sources = images::find(std::slice::from_ref(&args.classifier.data))?;
@@ -76,6 +75,7 @@ impl Work for Job {
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let segmenter: Segmenter<B> = Segmenter::from_resolved(&self.network, &device)?
             .with_memory_limit(self.args.classifier.network.runtime.memory.limit());
+        let segmenter = with_flags(segmenter, &self.args.classifier.preprocessing)?;
         segmenter.notes().iter().for_each(|text| note(text));
         let classes = segmenter.config().num_classes;
         let mut scores = PixelScores::new(classes);
@@ -154,30 +154,6 @@ fn count<B: Backend>(
     let found = found.pixels.into_iter().map(usize::from);
     scores.add(&truth.collect::<Vec<_>>(), &found.collect::<Vec<_>>());
     Ok(())
-}
-
-/// Reads the class indices of a PNG with a palette or gray samples of 8 bits.
-fn read_indices(path: &Path) -> Result<([usize; 2], Vec<u8>)> {
-    let context = || format!("`{}`", path.display());
-    let file = std::io::BufReader::new(std::fs::File::open(path).with_context(context)?);
-    let mut decoder = png::Decoder::new_with_limits(file, png::Limits::default());
-    decoder.set_transformations(png::Transformations::IDENTITY);
-    let mut reader = decoder.read_info().with_context(context)?;
-    let (color, depth) = reader.output_color_type();
-    ensure!(
-        matches!(color, png::ColorType::Indexed | png::ColorType::Grayscale)
-            && depth == png::BitDepth::Eight,
-        "`{}`: expected a PNG with a palette or gray samples of 8 bits, found {color:?} of {depth:?} bits",
-        path.display()
-    );
-    let size = reader
-        .output_buffer_size()
-        .context("too many pixels")
-        .with_context(context)?;
-    let mut indices = vec![0; size];
-    reader.next_frame(&mut indices).with_context(context)?;
-    let info = reader.info();
-    Ok(([info.width as usize, info.height as usize], indices))
 }
 
 fn table(out: &mut impl Write, report: &Report<'_>) -> Result<()> {

@@ -129,10 +129,10 @@ fn detections(images: Vec<Detections>) -> Vec<(String, TensorData)> {
         let labels: Vec<i64> = found.iter().map(|object| object.label as i64).collect();
         if let Some(size) = found
             .iter()
-            .find_map(|object| Some(object.mask.as_ref()?.size))
+            .find_map(|object| Some(object.mask.as_ref()?.image))
         {
             let masks = found.iter().filter_map(|object| object.mask.as_ref());
-            let masks: Vec<f32> = masks.flat_map(|mask| mask.whole()).collect();
+            let masks: Vec<f32> = masks.flat_map(|mask| mask.paste().whole()).collect();
             add("masks", masks, vec![n, 1, size[0], size[1]]);
         }
         let points = found.iter().filter_map(|object| object.keypoints.as_ref());

@@ -5,7 +5,8 @@ use std::io::Write;
 use anyhow::{Error, Result};
 use resnet_cli::{HumanBytes, Outcome};
 use resnet_weights::{
-    CacheFileKind, Clean, DenseWeights, Found, PublishedFile, Verdict, Verified, Weights,
+    CacheFileKind, Clean, DenseWeights, EmbeddedDense, FetchError, Found, PublishedFile, Verdict,
+    Verified, Weights,
 };
 
 use crate::cli::{WeightsClean, WeightsIds, WeightsVerify};
@@ -19,6 +20,10 @@ enum Published {
 
 impl Published {
     fn named(name: &str) -> Result<Self> {
+        if let Some(network) = EmbeddedDense::named(name) {
+            let id = network.id.into();
+            return Err(FetchError::Embedded { id }.into());
+        }
         Ok(match DenseWeights::named(name) {
             Some(weights) => Self::Dense(weights),
             None => Self::Classifier(Weights::named(name)?),

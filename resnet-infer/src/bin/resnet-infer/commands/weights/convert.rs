@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use resnet_backend::{Selection, Work};
-use resnet_cli::Outcome;
-use resnet_weights::{Classes, Resolved, Save};
+use resnet_cli::{Outcome, note};
+use resnet_dense::{DenseArch, DenseConfig};
+use resnet_weights::{Checkpoint, Classes, Resolved, ResolvedDense, Save};
 
 use crate::cli::Convert;
 use crate::commands::check_distinct;
@@ -25,7 +26,18 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
     };
     check_distinct(&args.output, &args.input)?;
     let source = args.options.source(&args.input, args.arch.as_deref())?;
-    let network = resnet_cli::resolve(source.with_classes(Classes::FromFile))?;
+    let is_dense = match &args.arch {
+        Some(arch) => arch.parse::<DenseArch>().is_ok(),
+        None => Checkpoint::open(&args.input)?.is_dense(),
+    };
+    let network = match is_dense {
+        true => {
+            let network = source.resolve_dense()?;
+            network.notes.iter().for_each(|text| note(text));
+            Network::Dense(network)
+        }
+        false => Network::Classifier(resnet_cli::resolve(source.with_classes(Classes::FromFile))?),
+    };
     resnet_backend::with_backend(
         Selection::processor(),
         Job {
@@ -36,19 +48,56 @@ pub(crate) fn run(args: Convert) -> Result<Outcome> {
     )?
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one network in a command"
+)]
+enum Network {
+    Classifier(Resolved),
+    Dense(ResolvedDense),
+}
+
 struct Job {
     args: Convert,
     format: Format,
-    network: Resolved,
+    network: Network,
 }
 
 impl Work for Job {
     type Output = Result<Outcome>;
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
-        let model = resnet_cli::load::<B>(&self.network, &device)?;
-        let checkpoint = &self.network.checkpoint;
-        let mut save = Save::default().with_dtype(self.args.dtype);
+        match &self.network {
+            Network::Classifier(network) => {
+                let model = resnet_cli::load::<B>(network, &device)?;
+                self.convert(&model, &network.checkpoint, Save::default())
+            }
+            Network::Dense(network) => {
+                let save = Save::default().with_dense_config(network.config.clone());
+                match &network.config {
+                    DenseConfig::Detection(config) => {
+                        let (model, _) = network.load_into::<B, _>(config.init(&device))?;
+                        self.convert(&model, &network.checkpoint, save)
+                    }
+                    DenseConfig::Segmentation(config) => {
+                        let (model, _) = network.load_into::<B, _>(config.init(&device))?;
+                        self.convert(&model, &network.checkpoint, save)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Job {
+    /// Writes a network with the metadata of its checkpoint.
+    fn convert<B: Backend>(
+        &self,
+        model: &impl resnet_core::Network<B>,
+        checkpoint: &Checkpoint,
+        save: Save,
+    ) -> Result<Outcome> {
+        let mut save = save.with_dtype(self.args.dtype);
         if let Some(labels) = checkpoint.labels() {
             save = save.with_labels(labels.clone());
         }
@@ -59,8 +108,8 @@ impl Work for Job {
             save = save.with_output_activation(activation);
         }
         match self.format {
-            Format::Burnpack => save.burnpack(&model, &self.args.output)?,
-            Format::Safetensors => save.safetensors(&model, &self.args.output)?,
+            Format::Burnpack => save.burnpack(model, &self.args.output)?,
+            Format::Safetensors => save.safetensors(model, &self.args.output)?,
         }
         Ok(Outcome::Done)
     }

@@ -6,10 +6,11 @@ use image::{RgbImage, imageops};
 use resnet_data::class_maps::{ClassMapDataset, IGNORE};
 use resnet_data::objects::{ImageObject, ObjectDataset, TargetParts};
 use resnet_dense::ops::boxes::iou;
+use resnet_dense::ops::resize::best_classes;
 use resnet_dense::{Detection, DetectorNetwork, ImageTensor, Segmentation};
 use resnet_image::draw::{Annotation, Region, annotate, overlay};
 use resnet_image::{Filter, Preprocessing, resize_shorter_side, to_tensor};
-use resnet_train::report::{Cell, sheet_of};
+use resnet_train::report::{Cell, fitted, sheet_of};
 
 /// Images on the sheet.
 const SHOWN: usize = 12;
@@ -31,13 +32,10 @@ struct Worst {
 fn keep(worst: &mut Vec<Worst>, badness: f64, cell: impl FnOnce() -> Cell) {
     let place = worst.partition_point(|other| other.badness >= badness);
     if badness > 0.0 && place < SHOWN {
-        worst.insert(
-            place,
-            Worst {
-                badness,
-                cell: cell(),
-            },
-        );
+        let Cell { image, lines } = cell();
+        let image = fitted(image, SIZE);
+        let cell = Cell { image, lines };
+        worst.insert(place, Worst { badness, cell });
         worst.truncate(SHOWN);
     }
 }
@@ -105,7 +103,7 @@ pub(super) fn of_objects<B: Backend>(
                     mask: object
                         .mask
                         .as_ref()
-                        .map(|mask| region(mask.pixels(size), size)),
+                        .and_then(|mask| Region::within(&mask.pixels(size), size)),
                     keypoints: points(&object.keypoints),
                 })
                 .collect();
@@ -122,7 +120,7 @@ pub(super) fn of_objects<B: Backend>(
                     mask: object
                         .mask
                         .as_ref()
-                        .map(|mask| region(mask.above(0.5), size)),
+                        .and_then(|mask| Region::within(&mask.paste().above(0.5), size)),
                     keypoints: object
                         .keypoints
                         .iter()
@@ -146,17 +144,7 @@ pub(super) fn of_objects<B: Backend>(
     finish(worst)
 }
 
-/// Returns the pixels of a mask over the whole image.
-fn region(pixels: Vec<bool>, [_, width]: [usize; 2]) -> Region {
-    Region {
-        left: 0,
-        top: 0,
-        width: width as u32,
-        pixels,
-    }
-}
-
-fn points(points: &[[f32; 3]]) -> Vec<Option<[f32; 2]>> {
+pub(super) fn points(points: &[[f32; 3]]) -> Vec<Option<[f32; 2]>> {
     let point = |[x, y, visible]: &[f32; 3]| (*visible > 0.0).then_some([*x, *y]);
     points.iter().map(point).collect()
 }
@@ -180,9 +168,7 @@ pub(super) fn of_pixels<B: Backend>(
         let (mean, std) = (preprocessing.mean, preprocessing.std);
         let x: Tensor<B, 4> = to_tensor(&[resized], mean, std, device)?;
         let size = [pixels.height() as usize, pixels.width() as usize];
-        let out = resnet_dense::ops::resize::bilinear(network.forward(x).out, size);
-        let found = out.argmax(1).into_data();
-        let found: Vec<u16> = found.iter::<i64>().map(|class| class as u16).collect();
+        let found = best_classes(network.forward(x).out, size);
         let counted = map.iter().filter(|class| **class != IGNORE).count();
         let wrong = map
             .iter()

@@ -7,7 +7,7 @@ use resnet_core::ResNet;
 use resnet_data::objects::TargetParts;
 use resnet_dense::{DenseConfig, DetectorConfig, DetectorNetwork, Segmentation};
 use resnet_train::{Config, Task, Trainable};
-use resnet_weights::{DenseWeights, Load, ModelSource, Resolved, ResolvedDense};
+use resnet_weights::{DenseWeights, EmbeddedDense, Load, ModelSource, Resolved, ResolvedDense};
 
 use super::Data;
 use crate::cli::task_name;
@@ -87,8 +87,8 @@ impl Start {
         })
     }
 
-    /// Creates the network and loads its initial values. Predictors start fresh if the number of
-    /// classes differs.
+    /// Creates the network and loads its initial values. The last layers of the heads are randomly
+    /// initialized if the number of classes differs.
     pub(super) fn load<B: AutodiffBackend, N: Trainable<B> + HasBody<B>>(
         &self,
         config: &Config,
@@ -148,7 +148,7 @@ fn weights(config: &Config, offline: bool) -> Result<Option<ResolvedDense>> {
     let source = match (&config.model, &config.weights, &config.arch) {
         (Some(model), ..) => {
             ensure!(
-                DenseWeights::named(model).is_some(),
+                DenseWeights::named(model).is_some() || EmbeddedDense::named(model).is_some(),
                 "`{model}`: expected published weights of a detector or segmentation network; \
                  `resnet-infer weights list` shows them"
             );
@@ -196,7 +196,7 @@ fn set_classes(network: &mut DenseConfig, data: &Data, task: Task) -> Result<()>
             }
             ensure!(
                 network.keypoints().is_some() == (task == Task::Keypoints),
-                "--task: expected `keypoints` exactly for a network that predicts keypoints"
+                "--task: use `keypoints` for a network that predicts keypoints, else `detect`"
             );
             ensure!(
                 !network.has_masks() || train.has_masks(),

@@ -214,8 +214,12 @@ pub(super) fn images([train, valid]: &[Dataset; 2]) -> String {
     )
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(Sha256::new_with_prefix(bytes))
+}
+
+pub(crate) fn hex(hash: Sha256) -> String {
+    let digest = hash.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
