@@ -151,11 +151,13 @@ impl Winograd<'_> {
     }
 
     /// Returns the number of blocks. It is a multiple of the number of cores, and the transformed
-    /// inputs of a block fit into a core's L2 cache.
+    /// inputs of a block fit into a core's L2 cache. With many channels, a block has at least 32
+    /// tiles instead: each block reads all weights, and smaller blocks would read them too often.
     fn parts(&self, tiles: usize) -> usize {
         const NEAR: usize = 128 * 1024;
+        const TILES: usize = 32;
         let of_tile = self.side().inputs().pow(2) * self.geometry.input[0];
-        let count = (tiles * of_tile).div_ceil(NEAR);
+        let count = (tiles * of_tile).div_ceil(NEAR).min(tiles.div_ceil(TILES));
         count.next_multiple_of(parallel::cores()).min(tiles)
     }
 

@@ -10,12 +10,14 @@ use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_backend::Bytes;
+use burn_flex::{FlexTensor, Layout};
 use burn_tensor::ops::{ActivationOps, ConvOptions, FloatTensor, ModuleOps};
 use burn_tensor::{DType, Tensor, TensorPrimitive};
 use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
 
 use super::{forward, primitive, statistics, tensor};
-use crate::{Cpu, Normed, Phase};
+use crate::{Cpu, Normed, Phase, parallel};
 
 type Train = Autodiff<Cpu>;
 
@@ -195,29 +197,45 @@ impl Saved {
             }
         };
         // A norm that uses the running statistics scales its input by a constant.
-        let scaled = |values: FloatTensor<Cpu>, shape: [i32; 4]| match &self.scale {
-            Some(scale) => primitive(tensor::<4>(values) * scale.clone().reshape(shape)),
-            None => values,
-        };
         let Some(SavedConv { x, weight, options }) = self.conv else {
-            let x = scaled(grad, [1, -1, 1, 1]);
+            let x = match self.scale {
+                Some(scale) => primitive(tensor::<4>(grad) * scale.reshape([1, -1, 1, 1])),
+                None => grad,
+            };
             return [Some(x), None, None, scale, shift, residual];
         };
-        let outputs = [-1, 1, 1, 1];
+        let scaled = |values: FloatTensor<Cpu>| match &self.scale {
+            Some(scale) => scale_rows(values, scale.clone()),
+            None => values,
+        };
         let bias = of_bias.then(|| {
             let sums = tensor::<4>(grad.clone()).sum_dims(&[0, 2, 3]);
-            let sums = scaled(primitive(sums.swap_dims(0, 1)), outputs);
+            let sums = scaled(primitive(sums.swap_dims(0, 1)));
             primitive(tensor::<4>(sums).reshape([-1]))
         });
         let of_weight = of_weight.then(|| {
             let [x, weight, grad] = [&x, &weight, &grad].map(Clone::clone);
             let found = Cpu::conv2d_weight_backward(x, weight, grad, options.clone());
-            scaled(found, outputs)
+            scaled(found)
         });
         let of_x = of_x.then(|| {
-            let weight = scaled(weight, outputs);
+            let weight = scaled(weight);
             Cpu::conv2d_x_backward(x, weight, grad, options)
         });
         [of_x, of_weight, bias, scale, shift, residual]
     }
+}
+
+/// Multiplies each row of `[rows, ...]` by a factor. Burn's broadcast product is not parallel.
+fn scale_rows(values: FloatTensor<Cpu>, factors: Tensor<Cpu, 1>) -> FloatTensor<Cpu> {
+    let factors = factors.into_data().to_vec::<f32>().unwrap_or_default();
+    let values = values.to_contiguous();
+    let layout = Layout::contiguous(values.layout().shape().clone());
+    let mut scaled =
+        values.storage::<f32>()[values.layout().start_offset()..][..layout.num_elements()].to_vec();
+    let row = (scaled.len() / factors.len().max(1)).max(1);
+    parallel::chunks(&mut scaled, row, row, |number, _, row| {
+        row.iter_mut().for_each(|value| *value *= factors[number]);
+    });
+    FlexTensor::new(Bytes::from_elems(scaled), layout, DType::F32)
 }

@@ -200,7 +200,7 @@ fn the_embedded_networks_find_the_shapes_of_a_scene() {
         "--model",
         "maskrcnn_scenes",
         "--score",
-        "0.7",
+        "0.8",
     ];
     let line = json_lines(&stdout(&run(detect.iter().chain(&args)).success())).remove(0);
     let found: ImageDetections = serde_json::from_value(line).unwrap();

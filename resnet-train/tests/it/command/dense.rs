@@ -123,6 +123,52 @@ fn a_segmentation_network_trains_on_class_maps() {
 }
 
 #[test]
+fn preview_draws_annotations() {
+    let folder = tempfile::tempdir().unwrap();
+    write_scenes(folder.path(), 6);
+    let args = [
+        "preview",
+        "scenes.json",
+        "--output",
+        "sheet.png",
+        "--columns",
+        "2",
+    ];
+    let sheets = ["detect", "segment"].map(|task| {
+        let args = [&args[..], &["--count", "4", "--task", task]].concat();
+        assert_eq!(expect(folder.path(), &args, 0), "");
+        image::open(folder.path().join("sheet.png"))
+            .unwrap()
+            .into_rgb8()
+    });
+    for sheet in &sheets {
+        assert_eq!(sheet.dimensions(), (8 + 2 * 328, 8 + 2 * 346));
+    }
+    assert_ne!(sheets[0], sheets[1]);
+    // Unreadable images are left out.
+    fs::write(folder.path().join("images/0.png"), "no image").unwrap();
+    let args = [&args[..], &["--count", "6", "--task", "detect"]].concat();
+    let [_, message] = outputs(folder.path(), &args, 1);
+    assert!(message.contains("0.png"), "{message}");
+}
+
+#[test]
+fn training_from_scratch_without_a_recipe_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_scenes(folder.path(), 4);
+    let args = [
+        "train",
+        "scenes.json",
+        "--task",
+        "detect",
+        "--arch",
+        "fasterrcnn_resnet50_fpn",
+    ];
+    let [_, message] = outputs(folder.path(), &args, 2);
+    assert!(message.contains("expected --recipe"), "{message}");
+}
+
+#[test]
 fn pyramid_pooling_with_one_image_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     write_scenes(folder.path(), 4);
