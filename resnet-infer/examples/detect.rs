@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).unwrap_or(sample.into());
     let detector: Detector<Cpu> = Detector::pretrained("maskrcnn_scenes", &Default::default())?;
     let image = resnet_image::open(path)?;
-    let found = detector.detect_one(&image)?;
+    let found = detector.with_score(0.8).detect_one(&image)?;
     for object in &found.objects {
         println!("{:.2} {} {:?}", object.score, object.label, object.bounds);
     }

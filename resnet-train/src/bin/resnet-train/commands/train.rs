@@ -24,7 +24,9 @@ use resnet_weights::{DenseWeights, EmbeddedDense, Save};
 use crate::cli::{self, Data, OptimizationFlags, TaskFlags};
 use crate::run::{Clock, Run, stop_on_ctrl_c};
 use crate::start::{Start, activation, labels};
-pub(crate) use folder::{Folder, hex};
+pub(crate) use folder::Folder;
+#[cfg(feature = "dense")]
+pub(crate) use folder::hex;
 use folder::{config_text, images, sha256};
 
 /// The error for detectors and segmentation networks.
