@@ -159,7 +159,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     ///
     /// # Errors
     ///
-    /// Returns the first error of a loss. The network stays as it is.
+    /// Returns the first error of a loss, and leaves the network unchanged.
     ///
     /// # Panics
     ///

@@ -49,6 +49,14 @@ pub enum DenseSourceError {
         /// The id.
         id: &'static str,
     },
+    /// A file is given for a network that programs contain.
+    #[error(
+        "`{id}`: programs contain this network, so it has no file; load the file without this name"
+    )]
+    EmbeddedFile {
+        /// The id.
+        id: &'static str,
+    },
     /// No network has this name.
     #[error(transparent)]
     Arch(#[from] UnknownDenseArch),
@@ -92,7 +100,7 @@ impl ModelSource {
     /// if its network cannot be inferred.
     pub fn resolve_dense(self) -> Result<ResolvedDense, DenseSourceError> {
         let published = match &self.origin {
-            Origin::Name(_) if self.embedded().is_some() => None,
+            Origin::Name(name) if EmbeddedDense::named(name).is_some() => None,
             Origin::Name(name) => Some(
                 DenseWeights::named(name)
                     .ok_or_else(|| DenseSourceError::Name { name: name.clone() })?,
@@ -110,14 +118,6 @@ impl ModelSource {
             resolved.labels = Labels::numbered(resolved.config.num_classes());
         }
         Ok(resolved)
-    }
-
-    /// Returns the embedded network that the source names, unless the user gives a file.
-    fn embedded(&self) -> Option<&'static EmbeddedDense> {
-        match &self.origin {
-            Origin::Name(name) if self.given().is_none() => EmbeddedDense::named(name),
-            _ => None,
-        }
     }
 
     fn open_published_dense(
@@ -150,6 +150,9 @@ impl ModelSource {
             Origin::Name(name) => {
                 let network = EmbeddedDense::named(name)
                     .ok_or_else(|| DenseSourceError::Name { name: name.clone() })?;
+                if self.given().is_some() {
+                    return Err(DenseSourceError::EmbeddedFile { id: network.id });
+                }
                 let checkpoint = network.open()?;
                 let missing = DenseSourceError::NotEmbedded { id: network.id };
                 (checkpoint.ok_or(missing)?, None)

@@ -53,3 +53,10 @@ fn a_classifier_names_the_type_that_loads_a_detector() {
         "{error}"
     );
 }
+
+#[test]
+fn an_embedded_network_has_no_file() {
+    let source = ModelSource::named("maskrcnn_scenes").with_file("mine.safetensors");
+    let error = source.resolve_dense().unwrap_err();
+    assert!(error.to_string().contains("it has no file"), "{error}");
+}
