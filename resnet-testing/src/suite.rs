@@ -32,7 +32,8 @@ macro_rules! every_case {
             ecaresnet26t resnetrs50 resnetaa50 resnetblur50 resnet50_gn resnet50d_odd resnet18_odd
             resnet50_os8 resnet50_os16 resnet18d_os8 resnet50_7classes_1channel cifar_resnet20
             cifar_resnet56 cifar_resnet110 cifar_resnet20_b cifar_resnet32_b cifar_wide_resnet16_4
-            cifar_wide_resnet28_10 cifar_preact_resnet164 cifar_resnet8_b
+            cifar_wide_resnet28_10 cifar_preact_resnet164 cifar_resnet8_b resnext50_32x4d_64px
+            ecaresnet26t_64px resnetrs50_64px resnetaa50_64px resnetblur50_64px resnet50_gn_64px
         }
     };
 }

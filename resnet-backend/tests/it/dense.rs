@@ -36,18 +36,27 @@ mod tch {
 }
 
 #[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+macro_rules! gpu_tests {
+    ($($name:ident)*) => { $(
+        #[test]
+        fn $name() {
+            let device = crate::parity::device();
+            on(&device, Case { name: stringify!($name), tolerance: 1e-3 });
+        }
+    )* };
+}
+
+#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
 mod gpu {
     use super::*;
 
-    macro_rules! tests {
-        ($($name:ident)*) => { $(
-            #[test]
-            fn $name() {
-                let device = crate::parity::device();
-                on(&device, Case { name: stringify!($name), tolerance: 1e-3 });
-            }
-        )* };
-    }
-    // A software renderer takes minutes for each case. These two have every operation on feature maps.
-    tests! { maskrcnn deeplabv3_resnet50 }
+    gpu_tests! { deeplabv3_resnet50 }
+}
+
+/// A software renderer takes an hour to autotune the products of 1000 proposals.
+#[cfg(any(feature = "graphics", feature = "cuda", feature = "rocm"))]
+mod real_gpu {
+    use super::*;
+
+    gpu_tests! { maskrcnn }
 }
