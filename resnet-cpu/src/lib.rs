@@ -13,6 +13,7 @@ mod parallel;
 mod pool;
 mod resize;
 mod simd;
+mod single_row;
 mod threads;
 
 pub use backend::Cpu;

@@ -4,28 +4,19 @@
 use burn_backend::ops::{FloatTensorOps, GridSampleOptions};
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};
 use burn_backend::{
-    BoolDType, DType, Distribution, ExecutionError, FloatDType, IntDType, Scalar, Shape, Slice,
-    TensorData, TensorMetadata,
+    BoolDType, Distribution, ExecutionError, FloatDType, IntDType, Scalar, Shape, Slice, TensorData,
 };
 use burn_flex::Flex;
 
-use crate::{Cpu, layout};
+use crate::{Cpu, layout, single_row};
 
 impl FloatTensorOps<Cpu> for Cpu {
     fn float_reshape(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self> {
         Flex::float_reshape(layout::to_channels_first(tensor), shape)
     }
 
-    /// Flex sums a product with a single row in another order than a product with several rows, with
-    /// three times the rounding error. So this function computes a single row twice.
     fn float_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
-        if lhs.dtype() != DType::F32 || lhs.shape().num_dims() != 2 || lhs.shape()[0] != 1 {
-            return Flex::float_matmul(lhs, rhs);
-        }
-        let columns = rhs.shape()[1];
-        let rows = Flex::float_repeat_dim(lhs, 0, 2);
-        let both = Flex::float_matmul(rows, rhs);
-        Flex::float_slice(both, &[(0..1).into(), (0..columns).into()])
+        single_row::product(&lhs, &rhs).unwrap_or_else(|| Flex::float_matmul(lhs, rhs))
     }
 
     arithmetic! {
