@@ -13,7 +13,6 @@ mod parallel;
 mod pool;
 mod resize;
 mod simd;
-mod single_row;
 mod threads;
 
 pub use backend::Cpu;

@@ -4,7 +4,8 @@
 //! cargo test -p resnet-backend --features ndarray,tch,wgpu --test it -- --nocapture
 //! ```
 //!
-//! GPU backends run on `RESNET_TEST_GPU`. The default is `wgpu:cpu`, Mesa's software renderer.
+//! GPU backends run on `RESNET_TEST_GPU`. The default is `wgpu:cpu`, Mesa's software renderer. CI skips
+//! `ndarray::all` and `real_gpu`, which take too long on two cores.
 
 #![allow(
     clippy::print_stdout,

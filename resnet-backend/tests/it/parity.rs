@@ -94,7 +94,17 @@ mod ndarray {
     macro_rules! tests {
         ($($name:ident)*) => { $(#[test] fn $name() { case("ndarray", stringify!($name), 1e-4); })* };
     }
-    covering_cases!(tests);
+
+    mod covering {
+        use super::*;
+        covering_cases!(tests);
+    }
+
+    /// These take minutes, so CI skips them.
+    mod all {
+        use super::*;
+        every_case!(tests);
+    }
 
     #[test]
     fn training() {

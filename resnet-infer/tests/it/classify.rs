@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use resnet_testing::data;
+use resnet_testing::{data, pairs};
 use serde_json::Value;
 
 use crate::{BACKENDS, checkpoint, fixture, image, run, stderr, stdout};
@@ -171,11 +171,17 @@ fn folders_and_standard_input_hold_images() {
     assert_eq!(stdin["path"], "-");
     assert_eq!(stdin["predictions"], file["predictions"]);
     // The last bits of the probabilities depend on the batch size.
-    let classes = |line: &Value| -> Vec<Value> {
+    let values = |line: &Value, key: &str| -> Vec<f64> {
         let predictions = line["predictions"].as_array().unwrap();
-        predictions.iter().map(|p| p["class"].clone()).collect()
+        predictions
+            .iter()
+            .map(|p| p[key].as_f64().unwrap())
+            .collect()
     };
-    assert_eq!(classes(cat), classes(&file));
+    assert_eq!(values(cat, "class"), values(&file, "class"));
+    for (a, b) in pairs(values(cat, "probability"), values(&file, "probability")) {
+        assert!((a - b).abs() <= 2e-6 * b, "{a} {b}");
+    }
 }
 
 #[test]

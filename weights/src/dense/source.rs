@@ -51,7 +51,7 @@ pub enum DenseSourceError {
     },
     /// A file is given for a network that programs contain.
     #[error(
-        "`{id}`: programs contain this network, so it has no file; load the file without this name"
+        "`{id}`: programs contain this network, so it has no file; to load the file, leave out the name"
     )]
     EmbeddedFile {
         /// The id.
