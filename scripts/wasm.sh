@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the libraries for WebAssembly (wasm32-unknown-unknown) and runs the embedded network in
-# Node.js. Its logits must match the native ones.
+# Node.js. Its probabilities must match those of the native command.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,6 @@ folder=resnet-infer/tests/wasm
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"
 command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
-cargo build --release --manifest-path "$folder/Cargo.toml"
 photo=resnet-infer/sample/chelsea.png
-node "$folder/run.mjs" "$CARGO_TARGET_DIR/$target/release/wasm.wasm" "$photo" "$("$CARGO_TARGET_DIR/release/wasm" "$photo")"
+native=$(cargo run --release -p resnet-infer -- classify "$photo" --model cifar_resnet20 --top-k 10 --json)
+node "$folder/run.mjs" "$CARGO_TARGET_DIR/$target/release/wasm.wasm" "$photo" "$native"

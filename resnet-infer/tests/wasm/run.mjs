@@ -1,5 +1,5 @@
-// Computes the logits of an image in a WebAssembly module and compares them with the native logits:
-// node run.mjs MODULE IMAGE NATIVE_LOGITS
+// Computes the logits of an image in a WebAssembly module and compares the logarithms of their
+// probabilities with the output of `resnet-infer classify --json`: node run.mjs MODULE IMAGE OUTPUT
 import { readFileSync } from "node:fs";
 
 const [file, photo, native] = process.argv.slice(2);
@@ -26,11 +26,13 @@ const output = exports.allocate(40);
 const started = performance.now();
 const count = exports.classify(input, image.length, output);
 const milliseconds = Math.round(performance.now() - started);
-const found = [...new Float32Array(memory.buffer, output, count)];
-const expected = JSON.parse(native);
-const largest = Math.max(...expected.map(Math.abs));
-const difference = Math.max(...expected.map((logit, i) => Math.abs(logit - found[i]))) / largest;
+const logits = [...new Float32Array(memory.buffer, output, count)];
+const normalizer = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+const { predictions } = JSON.parse(native);
+const differences = predictions.map((guess) =>
+  Math.abs(Math.log(guess.probability) - (logits[guess.class] - normalizer)));
+const difference = Math.max(...differences) / Math.max(...logits.map(Math.abs));
 console.log(`${count} logits in ${milliseconds} ms, largest relative difference ${difference.toExponential(1)}`);
-if (count !== expected.length || !(difference <= 1e-5)) {
-  throw new Error(`expected ${native}, found ${JSON.stringify(found)}`);
+if (count !== predictions.length || !(difference <= 1e-5)) {
+  throw new Error(`expected ${native}, found the logits ${JSON.stringify(logits)}`);
 }

@@ -1,4 +1,4 @@
-//! Computes the logits of an image in a WebAssembly module, or in a native program.
+//! Computes the logits of an image in a WebAssembly module.
 
 use std::slice;
 
@@ -6,7 +6,7 @@ use resnet_cpu::Cpu;
 use resnet_infer::Classifier;
 
 /// Computes the logits of an encoded image with the embedded network.
-pub fn logits(image: &[u8]) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+fn logits(image: &[u8]) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     let name = "cifar_resnet20.resnet_zoo_c10";
     let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
     Ok(classifier.logits([image])?.concat())
