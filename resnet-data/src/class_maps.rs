@@ -37,6 +37,7 @@ const MAX_CLASSES: usize = IGNORE as usize;
 #[derive(Clone, Debug)]
 pub struct ClassMapDataset {
     classes: Arc<[String]>,
+    category_ids: Option<Arc<[u64]>>,
     images: Vec<ClassMapImage>,
     invalid: Vec<BadImage>,
 }
@@ -108,6 +109,7 @@ impl ClassMapDataset {
             classes: std::iter::once("background".to_string())
                 .chain(names)
                 .collect(),
+            category_ids: objects.category_ids.clone(),
             images: objects
                 .images()
                 .iter()
@@ -120,6 +122,12 @@ impl ClassMapDataset {
     /// Returns the class names, with the background.
     pub fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    /// Returns the category id of each class except the background, or `None` if the classes are not
+    /// from annotations in COCO's format.
+    pub fn category_ids(&self) -> Option<&[u64]> {
+        self.category_ids.as_deref()
     }
 
     /// Returns the images.

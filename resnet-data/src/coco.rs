@@ -217,8 +217,8 @@ impl CocoTruth {
         }
     }
 
-    /// Uses the objects of a dataset as ground truth. Images have the ids of the dataset, and class
-    /// `i` is category `i + 1`.
+    /// Uses the objects of a dataset as ground truth, with the boxes and areas of the annotation
+    /// file. Images have the ids of the dataset, and class `i` is category `i + 1`.
     pub fn of_dataset(dataset: &ObjectDataset) -> Self {
         let keypoints = dataset.keypoints();
         let named = !keypoints.names.is_empty();
@@ -247,12 +247,15 @@ impl CocoTruth {
         for (annotation, id) in annotations.iter_mut().zip(1..) {
             annotation.id = id;
         }
-        Self(Arc::new(COCO::from_dataset(Dataset {
+        let mut truth = COCO::from_dataset(Dataset {
             images: images.collect(),
             annotations,
             categories: categories.collect(),
             ..Dataset::default()
-        })))
+        });
+        // Otherwise each evaluation copies the ground truth to fill them.
+        truth.fill_missing_areas();
+        Self(Arc::new(truth))
     }
 
     /// Returns the number of keypoints per object.
@@ -372,6 +375,7 @@ impl CocoTruth {
 /// Returns an object of a dataset as an annotation without id.
 fn truth(image: u64, object: &ImageObject) -> Annotation {
     let [x1, y1, x2, y2] = object.corners.map(f64::from);
+    let inside = [x1, y1, x2 - x1, y2 - y1];
     let mask = object.mask.as_ref().map(ObjectMask::segmentation);
     let points = object
         .keypoints
@@ -385,8 +389,8 @@ fn truth(image: u64, object: &ImageObject) -> Annotation {
     Annotation {
         image_id: image,
         category_id: object.class as u64 + 1,
-        bbox: Some([x1, y1, x2 - x1, y2 - y1]),
-        area: Some(object.area()),
+        bbox: Some(object.annotated_bounds.unwrap_or(inside)),
+        area: object.annotated_area,
         segmentation: mask,
         iscrowd: object.crowd,
         keypoints: (!object.keypoints.is_empty()).then(|| points.collect()),

@@ -42,6 +42,7 @@ use crate::{BadImage, ImageError};
 #[derive(Clone, Debug)]
 pub struct ObjectDataset {
     pub(crate) classes: Arc<[String]>,
+    pub(crate) category_ids: Option<Arc<[u64]>>,
     pub(crate) keypoints: Arc<KeypointNames>,
     pub(crate) images: Arc<[AnnotatedImage]>,
     pub(crate) invalid: Vec<BadImage>,
@@ -91,12 +92,24 @@ pub struct ImageObject {
     /// Whether the box surrounds a crowd. Training ignores crowds, and evaluation does not count
     /// detections inside of them.
     pub crowd: bool,
+    /// Box `x, y, width, height` in the annotation file, where it may exceed the image. COCO's
+    /// metrics use it; `None` stands for `corners`.
+    pub annotated_bounds: Option<[f64; 4]>,
+    /// Area in the annotation file. COCO's metrics use it; `None` stands for the area of the mask,
+    /// or of the box if there is no mask.
+    pub annotated_area: Option<f64>,
 }
 
 impl ObjectDataset {
     /// Returns the class names, without a background.
     pub fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    /// Returns the category id of each class in the annotation file, or `None` if the annotations are
+    /// not in COCO's format.
+    pub fn category_ids(&self) -> Option<&[u64]> {
+        self.category_ids.as_deref()
     }
 
     /// Returns the keypoints that objects may have.
@@ -151,15 +164,6 @@ impl ImageObject {
         match &self.mask {
             Some(mask) => mask.pixels(size),
             None => mask::of_box(self.corners, size),
-        }
-    }
-
-    /// Returns the area in pixels: of the mask, or of the box if there is no mask.
-    pub fn area(&self) -> f64 {
-        let [x1, y1, x2, y2] = self.corners.map(f64::from);
-        match &self.mask {
-            Some(mask) => mask.area([y2.ceil() as usize, x2.ceil() as usize]),
-            None => (x2 - x1) * (y2 - y1),
         }
     }
 }
@@ -260,14 +264,21 @@ impl TargetParts {
 
     /// Returns the target of a training step for an image of `[height, width]` pixels, without
     /// crowds.
-    pub fn target(self, objects: &[ImageObject], size: [usize; 2]) -> Target {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the masks need more than 1 GiB of memory.
+    pub fn target(self, objects: &[ImageObject], size: [usize; 2]) -> Result<Target, ImageError> {
         let objects = || objects.iter().filter(|object| !object.crowd);
+        if self.masks {
+            mask::check_memory(objects().count(), size, "resize the image")?;
+        }
         let keypoints = |object: &ImageObject| {
             let mut points = object.keypoints.clone();
             points.resize(self.keypoints, [0.0; 3]);
             points
         };
-        Target {
+        Ok(Target {
             boxes: objects().map(|object| object.corners).collect(),
             labels: objects()
                 .map(|object| object.class + self.first_class)
@@ -280,6 +291,6 @@ impl TargetParts {
                 0 => Vec::new(),
                 _ => objects().map(keypoints).collect(),
             },
-        }
+        })
     }
 }

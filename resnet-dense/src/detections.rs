@@ -19,6 +19,18 @@ pub struct Detection {
     pub keypoints: Option<Vec<ScoredPoint>>,
 }
 
+impl Detection {
+    /// Returns whether the box, the score, the mask and the keypoints are finite.
+    pub fn is_finite(&self) -> bool {
+        let mask = self.mask.iter().flat_map(|mask| &mask.probabilities);
+        let points = self.keypoints.iter().flatten();
+        boxes::is_finite(self.corners)
+            && self.score.is_finite()
+            && mask.into_iter().all(|value| value.is_finite())
+            && points.into_iter().all(|point| point.score.is_finite())
+    }
+}
+
 /// The objects of one image, the best first.
 pub type Detections = Vec<Detection>;
 

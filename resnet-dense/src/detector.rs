@@ -105,8 +105,8 @@ impl<B: Backend> DetectorNetwork<B> {
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ, a label is no class, or a target
-    /// lacks the masks or keypoints that the network predicts.
+    /// Panics if the numbers of images, targets and sizes differ, a label is no class, a box has no
+    /// area, or a target lacks the masks or keypoints that the network predicts.
     pub fn losses(
         &self,
         images: &[ImageTensor],

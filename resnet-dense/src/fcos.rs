@@ -3,6 +3,8 @@
 mod config;
 mod losses;
 
+use std::borrow::Cow;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
@@ -14,6 +16,7 @@ use resnet_core::{Activation, LayerGroup, Network, NormKind, ResNet};
 use crate::detections::ScoredBox;
 use crate::host::{HostMaps, quads};
 use crate::init::{self, Weight};
+use crate::legacy_keys::current_key;
 use crate::ops::anchors::AnchorLevel;
 use crate::ops::boxes;
 use crate::ops::coder::BoxLinearCoder;
@@ -219,6 +222,7 @@ impl<B: Backend> Fcos<B> {
                 });
             }
         }
+        found.retain(|found| boxes::is_finite(found.corners));
         best_per_class(&found, config.nms_thresh, config.detections_per_img)
     }
 }
@@ -245,5 +249,9 @@ impl<B: Backend> Network<B> for Fcos<B> {
 
     fn is_predictor(&self, key: &str) -> bool {
         key.starts_with(CLASSIFIER)
+    }
+
+    fn current_key<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        current_key(key)
     }
 }

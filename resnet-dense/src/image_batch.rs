@@ -141,6 +141,16 @@ pub struct TransformConfig {
     pub image_mean: Vec<f32>,
     /// Standard deviation of each channel.
     pub image_std: Vec<f32>,
+    /// Sides of padded images are multiples of this number.
+    #[serde(default = "size_divisible")]
+    pub size_divisible: usize,
+    /// Width and height of all images after resizing, instead of `min_size` and `max_size`.
+    #[serde(default)]
+    pub fixed_size: Option<[usize; 2]>,
+}
+
+fn size_divisible() -> usize {
+    32
 }
 
 impl Default for TransformConfig {
@@ -150,6 +160,8 @@ impl Default for TransformConfig {
             max_size: 1333,
             image_mean: vec![0.485, 0.456, 0.406],
             image_std: vec![0.229, 0.224, 0.225],
+            size_divisible: size_divisible(),
+            fixed_size: None,
         }
     }
 }
@@ -165,9 +177,6 @@ pub struct ImageBatch<B: Backend> {
     pub original_sizes: Vec<[usize; 2]>,
 }
 
-/// Sides of padded images are multiples of this number.
-const SIZE_DIVISIBLE: usize = 32;
-
 impl TransformConfig {
     /// Checks the options for images with this number of channels.
     ///
@@ -178,6 +187,10 @@ impl TransformConfig {
         validate::at_least("number of `min_size`", self.min_size.len(), 1)?;
         for size in self.min_size.iter().chain([&self.max_size]) {
             validate::at_least("min_size and max_size", *size, 1)?;
+        }
+        validate::at_least("size_divisible", self.size_divisible, 1)?;
+        for side in self.fixed_size.iter().flatten() {
+            validate::at_least("fixed_size", *side, 1)?;
         }
         for (option, values) in [
             ("image_mean", &self.image_mean),
@@ -200,11 +213,31 @@ impl TransformConfig {
     }
 
     /// Returns the size after resizing: the shorter side gets `min_size` pixels, unless the longer
-    /// side would exceed `max_size`. Arithmetic has float64 precision and truncates.
+    /// side would exceed `max_size`. `fixed_size` replaces both. Arithmetic has float64 precision and truncates.
     pub fn resized(&self, [height, width]: [usize; 2], min_size: usize) -> [usize; 2] {
+        if let Some([width, height]) = self.fixed_size {
+            return [height, width];
+        }
         let [short, long] = [height.min(width), height.max(width)].map(|side| side as f64);
         let scale = (min_size as f64 / short).min(self.max_size as f64 / long);
         [height, width].map(|side| ((side as f64 * scale) as usize).max(1))
+    }
+
+    /// Returns the height and width of a batch of images of these sizes in inference.
+    pub fn padded(&self, sizes: impl Iterator<Item = [usize; 2]>) -> [usize; 2] {
+        let min_size = self.min_size.last().copied().unwrap_or(800);
+        let sizes: Vec<_> = sizes.map(|size| self.resized(size, min_size)).collect();
+        self.padded_to(&sizes)
+    }
+
+    /// Returns the smallest allowed size that contains all sizes.
+    fn padded_to(&self, sizes: &[[usize; 2]]) -> [usize; 2] {
+        [0, 1].map(|side| {
+            let largest = sizes.iter().map(|size| size[side]).max().unwrap_or(1);
+            largest
+                .checked_next_multiple_of(self.size_divisible)
+                .unwrap_or(usize::MAX)
+        })
     }
 
     /// Normalizes and resizes the images, and pads them to one size.
@@ -240,11 +273,7 @@ impl TransformConfig {
             .zip(min_sizes)
             .map(|(size, min_size)| self.resized(*size, *min_size))
             .collect();
-        let padded = [0, 1].map(|side| {
-            let largest = sizes.iter().map(|size| size[side]).max().unwrap_or(1);
-            largest.next_multiple_of(SIZE_DIVISIBLE)
-        });
-        let [height, width] = padded;
+        let [height, width] = self.padded_to(&sizes);
         let taps = |(from, to): (&[usize; 2], &[usize; 2])| {
             [0, 1].map(|side| bilinear_taps(from[side], to[side]))
         };

@@ -167,6 +167,7 @@ impl<B: Backend> RetinaNet<B> {
                 });
             }
         }
+        found.retain(|found| boxes::is_finite(found.corners));
         best_per_class(&found, config.nms_thresh, config.detections_per_img)
     }
 }

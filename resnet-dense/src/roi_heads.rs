@@ -152,6 +152,8 @@ pub(crate) struct BoxLimits {
     pub(crate) nms_thresh: f64,
     /// Largest number of detections per image.
     pub(crate) detections_per_img: usize,
+    /// The encoding of the boxes.
+    pub(crate) coder: BoxCoder,
 }
 
 /// Selects the detections of each image: softmax, decoded boxes of each class but the background,
@@ -191,7 +193,7 @@ fn select(
             if score.is_nan() || score <= limits.score_thresh {
                 continue;
             }
-            let corners = BoxCoder::RCNN.decode(codes[label], proposal.corners);
+            let corners = limits.coder.decode(codes[label], proposal.corners);
             let corners = boxes::clip(corners, size);
             if boxes::is_large(corners, MIN_SIZE) {
                 found.push(ScoredBox {

@@ -97,7 +97,8 @@ impl Target {
 ///
 /// # Panics
 ///
-/// Panics if the numbers of images, targets and sizes differ, or a label is no class.
+/// Panics if the numbers of images, targets and sizes differ, a label is no class, or a box has no
+/// area.
 pub(crate) fn check(images: usize, targets: &[Target], min_sizes: &[usize], classes: usize) {
     assert_eq!(targets.len(), images, "expected one target per image");
     assert_eq!(min_sizes.len(), images, "expected one size per image");
@@ -106,6 +107,13 @@ pub(crate) fn check(images: usize, targets: &[Target], min_sizes: &[usize], clas
         labels.all(|label| *label < classes),
         "expected labels below the number of classes, {classes}"
     );
+    for corners in targets.iter().flat_map(|target| &target.boxes) {
+        let [x1, y1, x2, y2] = *corners;
+        assert!(
+            x1 < x2 && y1 < y2,
+            "expected boxes with positive width and height, found {corners:?}"
+        );
+    }
 }
 
 /// Chooses the candidates of a loss: positives up to a share of `size`, then background. Returns

@@ -1,16 +1,20 @@
 //! Detects objects in images.
 
+mod annotations;
 #[cfg(feature = "draw")]
 mod draw;
 mod objects;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use burn::tensor::backend::Backend;
 use resnet_core::Network;
-use resnet_dense::{DenseConfig, DetectorConfig, DetectorNetwork, ImageTensor};
+use resnet_dense::{DenseConfig, Detection, DetectorConfig, DetectorNetwork, ImageTensor};
 use resnet_image::{Channels, ChannelsError, Pixels, default_memory_limit};
-use resnet_weights::{DenseSourceError, Labels, ModelSource, ResolvedDense};
+use resnet_weights::{
+    CategoryIds, DenseSourceError, KeypointNames, Labels, ModelSource, ResolvedDense,
+};
 
 use crate::{ClassifyError, ImageFailure, ImageInput, PrepareError};
 pub use objects::{DetectedKeypoint, DetectedObject, ImageDetections};
@@ -33,9 +37,13 @@ pub struct Detector<B: Backend> {
     config: DetectorConfig,
     channels: Channels,
     labels: Labels,
+    category_ids: Option<CategoryIds>,
+    keypoints: KeypointNames,
     score: f32,
     memory_limit: u64,
     notes: Vec<String>,
+    /// Set once the weights have been checked.
+    checked: OnceLock<()>,
     device: B::Device,
 }
 
@@ -112,6 +120,10 @@ impl<B: Backend> Detector<B> {
         let (network, report) = resolved.load_into(config.init(device))?;
         let labels = resolved.labels.clone();
         let mut detector = Self::new(network, config.clone(), labels, device)?;
+        detector.category_ids = resolved.category_ids.clone();
+        if let Some(keypoints) = &resolved.keypoints {
+            detector.keypoints = keypoints.clone();
+        }
         detector.notes = resolved.notes.clone();
         detector.notes.extend(report.note());
         Ok(detector)
@@ -131,11 +143,14 @@ impl<B: Backend> Detector<B> {
         Ok(Self {
             network: network.fuse(),
             channels: Channels::try_from(config.body().in_channels)?,
+            keypoints: annotations::assumed_keypoints(config.keypoints()),
             config,
             labels,
+            category_ids: None,
             score: 0.5,
             memory_limit: default_memory_limit(),
             notes: Vec::new(),
+            checked: OnceLock::new(),
             device: device.clone(),
         })
     }
@@ -237,9 +252,7 @@ impl<B: Backend> Detector<B> {
         let pixels = image.into().into_pixels(self.channels)?;
         let (width, height) = pixels.dimensions();
         let transform = self.config.transform();
-        let min_size = transform.min_size.last().copied().unwrap_or(800);
-        let size = transform.resized([height as usize, width as usize], min_size);
-        let padded = size.map(|side| side.next_multiple_of(32));
+        let padded = transform.padded([[height as usize, width as usize]].into_iter());
         let needed = self.config.body().inference_bytes(1, padded);
         match needed > self.memory_limit {
             false => Ok(pixels),
@@ -262,14 +275,30 @@ impl<B: Backend> Detector<B> {
         let size = image.size();
         let images = [image];
         let found = self.network.detect(&images, &self.device);
-        if found.iter().all(Vec::is_empty) && !self.network.is_finite(&images, &self.device) {
-            return Err(ImageFailure::NonFinite);
+        if found.iter().all(Vec::is_empty) {
+            self.check_weights(&images)?;
         }
         let objects = found.into_iter().flatten();
-        let objects = objects.filter(|object| object.score >= self.score);
-        let keypoints = self.config.keypoints();
-        let found = objects::image_detections(size, objects, &self.labels, keypoints);
+        let objects: Vec<Detection> = objects
+            .filter(|object| object.score >= self.score)
+            .collect();
+        if !objects.iter().all(Detection::is_finite) {
+            return Err(ImageFailure::NonFinite);
+        }
+        let found = objects::image_detections(size, objects, &self.labels, &self.keypoints);
         Ok(found)
+    }
+
+    /// Checks that the outputs are finite. The network drops boxes with a NaN, so a network with
+    /// damaged weights finds nothing. One check is enough, because the weights do not change.
+    fn check_weights(&self, images: &[ImageTensor]) -> Result<(), ImageFailure> {
+        if self.checked.get().is_none() {
+            if !self.network.is_finite(images, &self.device) {
+                return Err(ImageFailure::NonFinite);
+            }
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 }
 

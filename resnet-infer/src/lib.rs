@@ -12,6 +12,7 @@ pub use classifier::{
 pub use detector::{DenseBuildError, DetectedKeypoint, DetectedObject, Detector, ImageDetections};
 pub use input::ImageInput;
 pub use resnet_weights::{
-    Fetch, Labels, LabelsError, ModelSource, OutputActivation, Progress, ProgressHandle,
+    CategoryIds, Fetch, KeypointNames, Labels, LabelsError, ModelSource, OutputActivation,
+    Progress, ProgressHandle,
 };
 pub use segmenter::{ClassShare, ImageSegmentation, Segmenter};

@@ -216,7 +216,7 @@ impl<B: Backend> Segmenter<B> {
         let path = image.path().map(PathBuf::from);
         let pixels = image.into_pixels(self.preprocessing.channels());
         let result = pixels
-            .map_err(Into::into)
+            .map_err(ImageFailure::from)
             .and_then(|image| self.segment_pixels(&image));
         result.map_err(|source| ClassifyError {
             index,
@@ -229,9 +229,11 @@ impl<B: Backend> Segmenter<B> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the image is too large for the memory limit, or if the output of the
-    /// network is not finite.
+    /// Returns an error if the preprocessing has other channels than the network, if the image is
+    /// too large for the memory limit, or if the output of the network is not finite.
     pub fn segment_pixels(&self, image: &Pixels) -> Result<ImageSegmentation, ImageFailure> {
+        let channels = self.config().backbone.in_channels;
+        self.preprocessing.check_channels(channels)?;
         let (width, height) = image.dimensions();
         let resized = self
             .preprocessing

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use open::TrainConfigError;
 
-use crate::{Decay, LossKind, OptimizerConfig, ParamGroups};
+use crate::{Decay, LossKind, OptimizerConfig, ParamGroups, Schedule};
 
 /// The config of a run: the network and all hyperparameters, but not the dataset.
 ///
@@ -161,6 +161,8 @@ pub struct ScheduleConfig {
     pub decay: Decay,
     /// Warm-up epochs [default: 0].
     pub warmup_epochs: f64,
+    /// Largest number of warm-up steps [default: no limit].
+    pub warmup_max_steps: Option<u64>,
     /// Learning rate at the start of the warm-up, as a fraction of the peak [default: 0].
     pub warmup_start: f64,
     /// Learning rate at the end of a cosine decay, as a fraction of the peak [default: 0].
@@ -249,11 +251,27 @@ impl Default for Config {
     }
 }
 
+impl ScheduleConfig {
+    /// Returns the schedule of a run with this number of steps per epoch.
+    pub(crate) fn over(&self, epoch: u64, epochs: u64) -> Schedule {
+        let warmup = (self.warmup_epochs * epoch as f64).round() as u64;
+        Schedule {
+            decay: self.decay.clone(),
+            warmup: warmup.min(self.warmup_max_steps.unwrap_or(u64::MAX)),
+            warmup_start: self.warmup_start,
+            end: self.end,
+            epoch,
+            total: epoch * epochs,
+        }
+    }
+}
+
 impl Default for ScheduleConfig {
     fn default() -> Self {
         Self {
             decay: Decay::Cosine,
             warmup_epochs: 0.0,
+            warmup_max_steps: None,
             warmup_start: 0.0,
             end: 0.0,
         }

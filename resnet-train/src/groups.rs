@@ -20,6 +20,8 @@ pub struct ParamGroups {
     /// The learning rate of each layer group as a fraction of the next group's (layer-wise learning
     /// rate decay).
     pub layer_decay: f64,
+    /// A factor on the learning rate of the auxiliary head of a segmentation network.
+    pub aux_rate: f64,
 }
 
 impl Default for ParamGroups {
@@ -29,6 +31,7 @@ impl Default for ParamGroups {
             decay_norm_and_bias: true,
             backbone_rate: 1.0,
             layer_decay: 1.0,
+            aux_rate: 1.0,
         }
     }
 }
@@ -67,9 +70,13 @@ impl ParamGroups {
                 LayerGroup::Head => (0, 1.0),
                 group => (last_stage as i32 - group as i32 + 1, self.backbone_rate),
             };
+            let aux = match key.starts_with("aux_classifier.") {
+                true => self.aux_rate,
+                false => 1.0,
+            };
             Rule {
                 learns: group >= self.freeze_to && !is_running_stat(key),
-                rate: backbone * self.layer_decay.powi(distance),
+                rate: aux * backbone * self.layer_decay.powi(distance),
                 decays: shape.len() > 1 || self.decay_norm_and_bias,
             }
         };

@@ -18,6 +18,11 @@ pub enum Decay {
     /// The cosine schedule of Burn 0.21 restarts at the end.
     #[default]
     Cosine,
+    /// Polynomial decay to 0: `(1 - share)^power`. PyTorch's `PolynomialLR`.
+    Polynomial {
+        /// The exponent.
+        power: f64,
+    },
     /// Step decay: a factor at given epochs. PyTorch's `MultiStepLR`.
     Steps {
         /// The epochs.
@@ -70,12 +75,11 @@ impl Schedule {
             let share = step as f64 / self.warmup as f64;
             return self.warmup_start + (1.0 - self.warmup_start) * share;
         }
+        let steps = self.total.saturating_sub(self.warmup).max(1);
+        let share = ((step - self.warmup) as f64 / steps as f64).min(1.0);
         match &self.decay {
-            Decay::Cosine => {
-                let steps = self.total.saturating_sub(self.warmup).max(1);
-                let share = (step - self.warmup) as f64 / steps as f64;
-                cosine(1.0, self.end, share.min(1.0))
-            }
+            Decay::Cosine => cosine(1.0, self.end, share),
+            Decay::Polynomial { power } => (1.0 - share).powf(*power),
             Decay::Steps { epochs, factor } => {
                 let passed = |&&epoch: &&f64| step as f64 >= epoch * self.epoch as f64;
                 factor.powi(epochs.iter().filter(passed).count() as i32)

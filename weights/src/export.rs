@@ -1,5 +1,6 @@
 //! Saves a network as safetensors with PyTorch's keys, or as burnpack, Burn's format.
 
+mod annotations;
 mod burnpack;
 mod float;
 
@@ -16,7 +17,7 @@ use resnet_image::Preprocessing;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
 use crate::metadata::Metadata;
-use crate::{Labels, OutputActivation};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation};
 
 pub use float::{FloatType, UnknownFloatType};
 
@@ -118,6 +119,8 @@ pub struct Save {
     preprocessing: Option<Preprocessing>,
     activation: Option<OutputActivation>,
     dense_config: Option<DenseConfig>,
+    category_ids: Option<CategoryIds>,
+    keypoints: Option<KeypointNames>,
 }
 
 impl Save {
@@ -206,6 +209,8 @@ impl Save {
             preprocessing: self.preprocessing,
             activation: self.activation,
             dense_config: self.dense_config.clone(),
+            category_ids: self.category_ids.clone(),
+            keypoints: self.keypoints.clone(),
             ..Metadata::default()
         };
         metadata.to_header().map_err(|source| SaveError::Config {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod annotations;
 mod apply;
 mod catalog;
 mod dense;
@@ -18,6 +19,7 @@ mod read;
 mod source;
 
 pub use activation::{OutputActivation, UnknownActivation};
+pub use annotations::{CategoryIds, KeypointNames};
 pub use apply::{Load, LoadError, LoadHint, Mismatch, Report};
 pub use catalog::{Accuracy, Id, License, PublishedFile, Source, UnknownWeights, Weights, ids};
 pub use dense::{

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::options::config_from_json;
-use crate::{Labels, OutputActivation, Overrides};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, Overrides};
 
 /// The keys in the header. Each value is JSON.
 const CONFIG: &str = "resnet_config";
@@ -17,7 +17,17 @@ const DENSE_CONFIG: &str = "resnet_dense_config";
 const LABELS: &str = "resnet_labels";
 const RECIPE: &str = "resnet_recipe";
 const ACTIVATION: &str = "resnet_output_activation";
-const KNOWN: [&str; 5] = [CONFIG, DENSE_CONFIG, LABELS, RECIPE, ACTIVATION];
+const CATEGORY_IDS: &str = "resnet_category_ids";
+const KEYPOINTS: &str = "resnet_keypoints";
+const KNOWN: [&str; 7] = [
+    CONFIG,
+    DENSE_CONFIG,
+    LABELS,
+    RECIPE,
+    ACTIVATION,
+    CATEGORY_IDS,
+    KEYPOINTS,
+];
 /// The prefix of the keys in training states, which are also files of weights.
 const TRAINING: &str = "resnet_train_";
 
@@ -30,6 +40,8 @@ pub(crate) struct Metadata {
     pub(crate) labels: Option<Labels>,
     pub(crate) preprocessing: Option<Preprocessing>,
     pub(crate) activation: Option<OutputActivation>,
+    pub(crate) category_ids: Option<CategoryIds>,
+    pub(crate) keypoints: Option<KeypointNames>,
     /// Options that override the inferred ones.
     pub(crate) options: Overrides,
     /// Notes for the user on the sources of these values.
@@ -45,6 +57,8 @@ impl Metadata {
         put(&mut header, LABELS, self.labels.as_ref())?;
         put(&mut header, RECIPE, self.preprocessing.as_ref())?;
         put(&mut header, ACTIVATION, self.activation.as_ref())?;
+        put(&mut header, CATEGORY_IDS, self.category_ids.as_ref())?;
+        put(&mut header, KEYPOINTS, self.keypoints.as_ref())?;
         Ok(header)
     }
 
@@ -68,6 +82,8 @@ impl Metadata {
             labels: get(header, LABELS)?,
             preprocessing: get(header, RECIPE)?,
             activation: get(header, ACTIVATION)?,
+            category_ids: get(header, CATEGORY_IDS)?,
+            keypoints: get(header, KEYPOINTS)?,
             ..Self::default()
         };
         let wrong = |key: &str, cause: String| format!("the `{key}` in its header: {cause}");
@@ -83,7 +99,24 @@ impl Metadata {
             let valid = preprocessing.validate();
             valid.map_err(|error| wrong(RECIPE, error.to_string()))?;
         }
+        if let Some(keypoints) = &metadata.keypoints {
+            let valid = keypoints.validate();
+            valid.map_err(|cause| wrong(KEYPOINTS, cause))?;
+        }
+        metadata.check_category_ids()?;
         Ok(metadata)
+    }
+
+    /// Checks that there is one category id for each label.
+    fn check_category_ids(&self) -> Result<(), String> {
+        match (&self.category_ids, &self.labels) {
+            (Some(ids), Some(labels)) if ids.len() != labels.len() => Err(format!(
+                "the `{CATEGORY_IDS}` in its header: expected {} ids, one for each label, found {}",
+                labels.len(),
+                ids.len()
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

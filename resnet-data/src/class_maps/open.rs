@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rand::seq::SliceRandom;
 
 use super::{ClassMapDataset, ClassMapImage, IGNORE, MAX_CLASSES, Source, read_indices};
+use crate::data_loader::with_causes;
 use crate::objects::voc::read_names;
 use crate::objects::{ObjectDataset, ObjectOptions};
 use crate::random::{For, random};
@@ -91,6 +92,7 @@ impl ClassMapDataset {
         };
         Ok(Self {
             classes: classes.into(),
+            category_ids: None,
             images: pairs.into_iter().map(image).collect(),
             invalid,
         })
@@ -106,6 +108,7 @@ impl ClassMapDataset {
         };
         let valid = Self {
             classes: self.classes.clone(),
+            category_ids: self.category_ids.clone(),
             images: part(true),
             invalid: Vec::new(),
         };
@@ -233,7 +236,7 @@ fn classes<'a>(
     let file = root.join("classes.txt");
     let names = match fs::read_to_string(&file) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return numbered(pairs),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return numbered(root, pairs),
         Err(source) => {
             return Err(DataError::Io {
                 path: file,
@@ -255,15 +258,33 @@ fn classes<'a>(
 }
 
 /// Returns the names `class 0`, `class 1` and so on, up to the largest index in the readable maps.
-fn numbered<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Result<Vec<String>, DataError> {
-    let maps = pairs.filter_map(|(_, mask)| read_indices(mask).ok());
-    let indices = maps.flat_map(|(_, map)| map);
-    let largest = indices
-        .filter(|class| *class != IGNORE)
-        .max()
-        .unwrap_or(1)
-        .max(1);
-    Ok((0..=largest)
-        .map(|class| format!("class {class}"))
-        .collect())
+///
+/// # Errors
+///
+/// Returns an error if there are maps, but none is readable.
+fn numbered<'a>(
+    root: &Path,
+    pairs: impl Iterator<Item = &'a Pair>,
+) -> Result<Vec<String>, DataError> {
+    let mut largest: Option<u8> = None;
+    let mut problem = None;
+    for (_, mask) in pairs {
+        match read_indices(mask) {
+            Ok((_, map)) => {
+                let class = map.into_iter().filter(|class| *class != IGNORE).max();
+                largest = largest.max(Some(class.unwrap_or(1).max(1)));
+            }
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    match (largest, problem) {
+        (None, Some(error)) => Err(DataError::Form {
+            path: root.into(),
+            expected: "a readable class map, or class names in `classes.txt`".into(),
+            found: format!("only unreadable class maps: {}", with_causes(&error)),
+        }),
+        (largest, _) => Ok((0..=largest.unwrap_or(1))
+            .map(|class| format!("class {class}"))
+            .collect()),
+    }
 }

@@ -108,6 +108,18 @@ pub enum ImageError {
         /// Width and height of the image.
         found: [usize; 2],
     },
+    /// Masks of objects that need too much memory: a byte per object and pixel.
+    #[error("expected masks of at most {limit} bytes, found {objects} objects x {} x {} pixels; {advice}", .size[0], .size[1])]
+    Masks {
+        /// The number of objects.
+        objects: usize,
+        /// Width and height of the masks.
+        size: [usize; 2],
+        /// The largest number of bytes.
+        limit: u64,
+        /// The advice to the user.
+        advice: &'static str,
+    },
     /// An image without pixels.
     #[error("expected an image of one pixel or more, found {width}x{height}")]
     Empty {

@@ -5,11 +5,13 @@ use image::{Rgb, RgbImage};
 use rand::RngExt;
 use resnet_dense::Target;
 use resnet_dense::ops::boxes;
-use resnet_image::{Filter, TransformError};
+use resnet_image::Filter;
 use serde::{Deserialize, Serialize};
 
 use super::KeypointNames;
+use super::mask::check_memory;
 use crate::augment::check;
+use crate::data_loader::with_causes;
 use crate::random::Random;
 use crate::{AugmentError, Jitter};
 
@@ -65,13 +67,17 @@ impl ObjectAugment {
     }
 
     /// Augments an image and its target.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the image or its masks become too large.
     pub(super) fn apply(
         &self,
         mut image: RgbImage,
         mut target: Target,
         keypoints: &KeypointNames,
         random: &mut Random,
-    ) -> Result<(RgbImage, Target), TransformError> {
+    ) -> Result<(RgbImage, Target), String> {
         self.jitter.apply(&mut image, random);
         if let Some(least) = self.crop {
             let [w, h] = [image.width(), image.height()].map(|side| {
@@ -100,13 +106,18 @@ impl ScaleJitter {
         image: &RgbImage,
         target: &Target,
         random: &mut Random,
-    ) -> Result<(RgbImage, Target), TransformError> {
+    ) -> Result<(RgbImage, Target), String> {
         let [height, width] = self.size;
         let from = size(image);
         let share = (f64::from(height) / from[0] as f64).min(f64::from(width) / from[1] as f64);
         let factor = share * random.random_range(self.scale[0]..=self.scale[1]);
         let to = from.map(|side| ((side as f64 * factor) as usize).max(1));
-        let resized = resnet_image::resize(image, to[1] as u32, to[0] as u32, Filter::Bilinear)?;
+        for size in [to, self.size.map(|side| side as usize)] {
+            let advice = "use a smaller `objects.scale-jitter`";
+            check_memory(target.masks.len(), size, advice).map_err(|error| error.to_string())?;
+        }
+        let resized = resnet_image::resize(image, to[1] as u32, to[0] as u32, Filter::Bilinear)
+            .map_err(|error| with_causes(&error))?;
         let target = target.resize(from, to);
         let at = |to: usize, kept: u32, random: &mut Random| {
             let beyond = (to as u32).saturating_sub(kept);

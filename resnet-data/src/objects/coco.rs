@@ -1,13 +1,16 @@
 //! Annotations in COCO's JSON format.
 
+mod file;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use hotcoco::types::{Annotation, Category, Dataset, Segmentation};
+use hotcoco::types::{Annotation, Category, Segmentation};
 
+use self::file::{CocoFile, FileAnnotation, name};
 use super::check::{checked, image_size, size_of_file};
 use super::{AnnotatedImage, ImageObject, KeypointNames, ObjectDataset, ObjectMask, ObjectSource};
 use crate::{BadImage, DataError};
@@ -37,7 +40,7 @@ impl ObjectDataset {
             expected: "a file with annotations in COCO's format",
             source,
         })?;
-        let data: Dataset = serde_json::from_reader(BufReader::new(reader))
+        let data: CocoFile = serde_json::from_reader(BufReader::new(reader))
             .map_err(|error| form(format!("invalid JSON: {error}")))?;
         if data.categories.is_empty() {
             return Err(form("no categories".into()));
@@ -100,16 +103,29 @@ impl ObjectDataset {
             });
         }
         let known: HashMap<u64, ()> = data.images.iter().map(|image| (image.id, ())).collect();
-        for annotation in &data.annotations {
-            let place = places.get(&annotation.image_id);
-            let object = match place {
+        for (number, annotation) in data.annotations.into_iter().enumerate() {
+            let mut report = |id, image, reason| {
+                invalid.push(BadImage {
+                    name: format!("{}, {}", file.display(), name(number, id, image)),
+                    reason,
+                });
+            };
+            let (annotation, has_id) = match annotation {
+                FileAnnotation::Valid { annotation, has_id } => (annotation, has_id),
+                FileAnnotation::Malformed { id, image, reason } => {
+                    report(id, image, reason);
+                    continue;
+                }
+            };
+            let (id, image) = (annotation.id, annotation.image_id);
+            let object = match places.get(&image) {
                 Some((place, size)) => {
                     let object = object(annotation, &classes, keypoints.names.len(), *size);
                     object.map(|object| (*place, object))
                 }
                 // The image is reported.
-                None if known.contains_key(&annotation.image_id) => continue,
-                None => Err(format!("there is no image {}", annotation.image_id)),
+                None if known.contains_key(&image) => continue,
+                None => Err(format!("there is no image {image}")),
             };
             match object {
                 Ok((place, object)) => {
@@ -117,15 +133,10 @@ impl ObjectDataset {
                         objects.push(object);
                     }
                 }
-                Err(reason) => invalid.push(BadImage {
-                    name: format!(
-                        "{}, annotation {} of image {}",
-                        file.display(),
-                        annotation.id,
-                        annotation.image_id
-                    ),
-                    reason,
-                }),
+                Err(reason) => {
+                    let id = has_id.then(|| id.to_string());
+                    report(id, Some(image.to_string()), reason);
+                }
             }
         }
         if found.is_empty() {
@@ -137,6 +148,7 @@ impl ObjectDataset {
                 .iter()
                 .map(|category| category.name.clone())
                 .collect(),
+            category_ids: Some(categories.iter().map(|category| category.id).collect()),
             keypoints: keypoints.into(),
             images: found.into(),
             invalid,
@@ -163,7 +175,7 @@ fn keypoints(categories: &[&Category]) -> KeypointNames {
 }
 
 fn object(
-    annotation: &Annotation,
+    annotation: Annotation,
     classes: &HashMap<u64, usize>,
     keypoints: usize,
     size: [usize; 2],
@@ -177,7 +189,6 @@ fn object(
         class: *class,
         mask: annotation
             .segmentation
-            .as_ref()
             .map(|mask| self::mask(mask, size))
             .transpose()?
             .flatten(),
@@ -199,11 +210,13 @@ fn object(
             }
         },
         crowd: annotation.iscrowd,
+        annotated_bounds: annotation.bbox,
+        annotated_area: annotation.area,
     })
 }
 
 /// Returns the mask, or `None` for an empty list of polygons.
-fn mask(mask: &Segmentation, [height, width]: [usize; 2]) -> Result<Option<ObjectMask>, String> {
+fn mask(mask: Segmentation, [height, width]: [usize; 2]) -> Result<Option<ObjectMask>, String> {
     if let Segmentation::Polygon(polygons) = mask {
         let valid = |polygon: &Vec<f64>| {
             let finite = polygon.iter().all(|value| value.is_finite());
@@ -211,7 +224,7 @@ fn mask(mask: &Segmentation, [height, width]: [usize; 2]) -> Result<Option<Objec
         };
         return match polygons.iter().all(valid) {
             true if polygons.is_empty() => Ok(None),
-            true => Ok(Some(ObjectMask::Polygons(polygons.clone()))),
+            true => Ok(Some(ObjectMask::Polygons(polygons))),
             false => Err("expected polygons of at least three corners, each `x, y`".into()),
         };
     }

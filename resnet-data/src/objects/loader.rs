@@ -155,14 +155,14 @@ impl ObjectSamples {
         let (image, objects) = image.load().map_err(|error| with_causes(&error))?;
         let size = [image.height() as usize, image.width() as usize];
         let target = self.parts.target(&objects, size);
+        let target = target.map_err(|error| with_causes(&error))?;
         let keypoints = self.dataset.keypoints();
-        let (image, target) = self
-            .augment
-            .apply(image, target, keypoints, &mut random)
-            .map_err(|error| with_causes(&error))?;
-        let min_size = match self.min_sizes.len() {
-            0 => 800,
-            count => self.min_sizes[random.random_range(0..count)],
+        let (image, target) = self.augment.apply(image, target, keypoints, &mut random)?;
+        let min_size = match (self.augment.scale_jitter, self.min_sizes.len()) {
+            // As in torchvision, the network does not resize jittered images again.
+            (Some(jitter), _) => jitter.size[0].min(jitter.size[1]) as usize,
+            (None, 0) => 800,
+            (None, count) => self.min_sizes[random.random_range(0..count)],
         };
         Ok((to_tensor(&image), target, min_size))
     }

@@ -4,6 +4,11 @@ use hotcoco::mask;
 use hotcoco::types::{Rle, Segmentation};
 use resnet_dense::ops::boxes::Box4;
 
+use crate::ImageError;
+
+/// The memory of the masks of an image, at most: 1 GiB.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// The pixels of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectMask {
@@ -85,20 +90,6 @@ impl ObjectMask {
         pixels
     }
 
-    /// Returns the number of pixels inside, on an image of at least `[height, width]` pixels.
-    pub(super) fn area(&self, [height, width]: [usize; 2]) -> f64 {
-        match self {
-            Self::Polygons(polygons) => {
-                let rle = mask::fr_polys(polygons, height as u32, width as u32);
-                rle.map_or(0.0, |rle| mask::area(&rle) as f64)
-            }
-            Self::Runs { counts, .. } => {
-                let inside = counts.iter().skip(1).step_by(2);
-                inside.map(|count| f64::from(*count)).sum()
-            }
-        }
-    }
-
     /// Returns the mask in hotcoco's form.
     pub(crate) fn segmentation(&self) -> Segmentation {
         match self {
@@ -114,6 +105,29 @@ impl ObjectMask {
 fn decode(counts: &[u32], [height, width]: [usize; 2]) -> Vec<u8> {
     let rle = Rle::new(height as u32, width as u32, counts.to_vec());
     rle.map(|rle| mask::decode(&rle)).unwrap_or_default()
+}
+
+/// Checks that masks of `[height, width]` pixels fit into memory. A mask has a byte per pixel.
+///
+/// # Errors
+///
+/// Returns an error with this advice if the masks need more than 1 GiB.
+pub(super) fn check_memory(
+    objects: usize,
+    [height, width]: [usize; 2],
+    advice: &'static str,
+) -> Result<(), ImageError> {
+    let sizes = [objects, height, width].into_iter();
+    let bytes = sizes.fold(1, |bytes: u64, size| bytes.saturating_mul(size as u64));
+    match bytes <= MAX_BYTES {
+        true => Ok(()),
+        false => Err(ImageError::Masks {
+            objects,
+            size: [width, height],
+            limit: MAX_BYTES,
+            advice,
+        }),
+    }
 }
 
 /// Returns the pixels whose center is in a box.

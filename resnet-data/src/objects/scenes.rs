@@ -32,6 +32,7 @@ impl ObjectDataset {
         };
         Self {
             classes: SHAPES.map(String::from).into_iter().collect(),
+            category_ids: None,
             keypoints: keypoints.into(),
             images: (0..count).map(image).collect(),
             invalid: Vec::new(),
@@ -171,7 +172,7 @@ fn object(shape: &Shape, mask: &[bool]) -> Option<ImageObject> {
         class: shape.class,
         mask: Some(ObjectMask::of_pixels(mask, [SIDE, SIDE])),
         keypoints,
-        crowd: false,
+        ..ImageObject::default()
     })
 }
 

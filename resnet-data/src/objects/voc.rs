@@ -171,6 +171,7 @@ impl Voc {
         }
         Ok(ObjectDataset {
             classes: classes.into(),
+            category_ids: None,
             keypoints: KeypointNames::default().into(),
             images: images.into(),
             invalid,

@@ -1,5 +1,7 @@
 //! Tests of datasets, the data loader and metrics on files.
 
+#[cfg(feature = "annotations")]
+mod class_maps;
 mod classes;
 #[cfg(feature = "annotations")]
 mod coco;

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use image::RgbImage;
 use resnet_core::Arch;
-use resnet_data::SplitOptions;
 use resnet_data::class_maps::{ClassMapDataset, read_indices};
 use resnet_data::coco::{CocoResult, CocoTask, CocoTruth};
 use resnet_data::objects::{
-    ObjectAugment, ObjectDataset, ObjectLoader, ObjectMask, ObjectOptions, TargetParts,
+    ObjectAugment, ObjectDataset, ObjectLoader, ObjectMask, ObjectOptions, ScaleJitter, TargetParts,
 };
+use resnet_data::{BadImage, SplitOptions};
 use resnet_dense::ops::masks::SoftMask;
 use resnet_dense::ops::rle::Rle;
 use resnet_dense::{DetectorConfig, RcnnConfig};
@@ -143,6 +143,115 @@ fn unusual_coco_files_are_read_or_explained() {
     assert!(
         reasons[1].contains("per side, found 4000000000"),
         "{reasons:#?}"
+    );
+}
+
+#[test]
+fn malformed_annotations_are_listed_and_the_others_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = coco(folder.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let mut data: serde_json::Value = serde_json::from_str(&text).unwrap();
+    data["annotations"] = json!([
+        {"id": 1, "image_id": 1, "category_id": 9, "bbox": []},
+        {"id": 2, "image_id": 1, "category_id": 9, "bbox": [1, 2, 3]},
+        {"id": 3, "image_id": 1, "category_id": 9, "bbox": [1, null, 3, 4]},
+        {"id": "four", "image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]},
+        {"image_id": 2, "category_id": 9, "bbox": "wide"},
+        {"id": 6, "category_id": 9, "bbox": [1, 2, 3, 4]},
+        null,
+        {"image_id": 1, "category_id": 9, "bbox": [1, 2, 0, 4]},
+        {"id": 9, "image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]},
+    ]);
+    fs::write(&file, data.to_string()).unwrap();
+    let data = ObjectDataset::coco(&file, folder.path().join("images")).unwrap();
+    let objects = data.images()[0].objects();
+    assert_eq!(objects.len(), 1);
+    assert_eq!(objects[0].corners, [1.0, 2.0, 4.0, 6.0]);
+    let expected = [
+        "image 3: there is no file",
+        "annotation 1 of image 1: `bbox`: invalid length 0, expected an array of length 4",
+        "annotation 2 of image 1: `bbox`: invalid length 3, expected an array of length 4",
+        "annotation 3 of image 1: `bbox`: invalid type: null, expected f64",
+        "annotation \"four\" of image 1: `id`: invalid type: string",
+        "annotations[4] of image 2: `bbox`: invalid type: string",
+        "annotation 6: missing field `image_id`",
+        "annotations[6]: invalid type: null",
+        "annotations[7] of image 1: expected a box with an area, found 0 x 4 pixels",
+    ];
+    assert_eq!(data.invalid().len(), expected.len());
+    for (bad, expected) in data.invalid().iter().zip(expected) {
+        let found = format!("{}: {}", bad.name, bad.reason);
+        let expected = format!("labels.json, {expected}");
+        assert!(found.contains(&expected), "{found}");
+    }
+    fs::write(&file, r#"{"images": [], "annotations": [{"id": 1,}]}"#).unwrap();
+    let error = ObjectDataset::coco(&file, folder.path()).unwrap_err();
+    assert!(error.to_string().contains("invalid JSON"), "{error}");
+}
+
+/// Loads an image of this width and height with many objects, and an image of 20 x 10 pixels with
+/// one. Returns the only unreadable one.
+fn bad_image(objects: usize, [width, height]: [u32; 2], augment: ObjectAugment) -> BadImage {
+    let folder = tempfile::tempdir().unwrap();
+    save_image(&folder.path().join("many.png"), width, height);
+    save_image(&folder.path().join("one.png"), 20, 10);
+    let annotation =
+        |image: u32| json!({"image_id": image, "category_id": 1, "bbox": [1, 1, 9, 9]});
+    let mut annotations = vec![annotation(1); objects];
+    annotations.push(annotation(2));
+    let data = json!({
+        "images": [
+            {"id": 1, "file_name": "many.png", "width": width, "height": height},
+            {"id": 2, "file_name": "one.png", "width": 20, "height": 10},
+        ],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": annotations,
+    });
+    let file = folder.path().join("labels.json");
+    fs::write(&file, data.to_string()).unwrap();
+    let data = ObjectDataset::coco(&file, folder.path()).unwrap();
+    let parts = TargetParts {
+        first_class: 1,
+        masks: true,
+        keypoints: 0,
+    };
+    let loader = ObjectLoader::of_parts(data, augment, parts).unwrap();
+    let mut batches: Vec<_> = loader.epoch_from(0, 0).unwrap().collect();
+    let mut batch = batches.remove(0);
+    assert_eq!((batches.len(), batch.targets.len()), (0, 1));
+    assert_eq!(batch.bad.len(), 1);
+    batch.bad.remove(0)
+}
+
+#[test]
+fn masks_of_more_than_a_gibibyte_are_reported() {
+    // 1074 x 1000 x 1000 bytes exceed 1024 x 1024 x 1024 bytes.
+    let bad = bad_image(1074, [1000, 1000], ObjectAugment::default());
+    assert!(bad.name.ends_with("many.png"), "{bad:?}");
+    assert_eq!(
+        bad.reason,
+        "expected masks of at most 1073741824 bytes, found 1074 objects x 1000 x 1000 pixels; \
+         resize the image"
+    );
+}
+
+#[test]
+fn scale_jitter_to_masks_of_more_than_a_gibibyte_is_reported() {
+    let jitter = ScaleJitter {
+        size: [1024, 1024],
+        scale: [0.5, 1.0],
+    };
+    let augment = ObjectAugment {
+        scale_jitter: Some(jitter),
+        ..ObjectAugment::default()
+    };
+    let bad = bad_image(1025, [20, 10], augment);
+    assert!(bad.name.ends_with("many.png"), "{bad:?}");
+    assert_eq!(
+        bad.reason,
+        "expected masks of at most 1073741824 bytes, found 1025 objects x 1024 x 1024 pixels; \
+         use a smaller `objects.scale-jitter`"
     );
 }
 
@@ -420,7 +529,7 @@ fn crowds_are_no_targets() {
         masks: true,
         keypoints: 5,
     };
-    let target = parts.target(&objects, [96, 96]);
+    let target = parts.target(&objects, [96, 96]).unwrap();
     assert_eq!(target.boxes.len(), count - 1);
     assert_eq!(target.masks.len(), count - 1);
     assert!(target.keypoints.iter().all(|points| points.len() == 5));

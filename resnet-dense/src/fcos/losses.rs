@@ -21,7 +21,8 @@ impl<B: Backend> Fcos<B> {
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ, or a label is no class.
+    /// Panics if the numbers of images, targets and sizes differ, a label is no class, or a box has no
+    /// area.
     pub fn losses(
         &self,
         images: &[ImageTensor],

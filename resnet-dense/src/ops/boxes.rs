@@ -48,6 +48,11 @@ pub fn is_large([x1, y1, x2, y2]: Box4, min_size: f32) -> bool {
     x2 - x1 >= min_size && y2 - y1 >= min_size
 }
 
+/// Returns whether all coordinates are finite.
+pub fn is_finite(corners: Box4) -> bool {
+    corners.into_iter().all(f32::is_finite)
+}
+
 /// Scales a box from an image of one size to another, each `[height, width]`.
 pub fn scale([x1, y1, x2, y2]: Box4, from: [usize; 2], to: [usize; 2]) -> Box4 {
     let [y, x] = [0, 1].map(|side| to[side] as f32 / from[side] as f32);

@@ -65,6 +65,33 @@ impl RoiAlign {
             .permute([0, 3, 1, 2])
     }
 
+    /// Resamples one mask of `[height, width]` pixels on the host, as [`forward`](Self::forward) does
+    /// for a feature map. Returns `output[0] * output[1]` values from 0 to 1.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the mask has fewer than `height * width` pixels.
+    pub fn of_mask(&self, mask: &[bool], [height, width]: [usize; 2], corners: Box4) -> Vec<f32> {
+        let [y, x] = [
+            self.axis(corners[1], corners[3], self.output[0], height),
+            self.axis(corners[0], corners[2], self.output[1], width),
+        ];
+        let count = (y.grid * x.grid).max(1) as f32;
+        let sum = |(rows, columns): (&Vec<[Corner; 2]>, &Vec<[Corner; 2]>)| {
+            let rows = rows.iter().flatten();
+            let row = |&(row, wy): &Corner| {
+                let line = &mask[row * width..][..width];
+                let columns = columns.iter().flatten();
+                let inside = columns.filter(|(column, _)| line[*column]);
+                wy * inside.map(|(_, wx)| wx).sum::<f32>()
+            };
+            rows.map(row).sum::<f32>() / count
+        };
+        let bins = y.bins.iter();
+        let bins = bins.flat_map(|rows| x.bins.iter().map(move |columns| (rows, columns)));
+        bins.map(sum).collect()
+    }
+
     /// Adds the corners of all samples of each bin, `y` before `x`. `offset` is the index of the
     /// image's first pixel.
     fn add_bins(&self, bags: &mut Bags, corners: Box4, [h, w]: [usize; 2], offset: usize) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Rcnn;
 use crate::ops::anchors::AnchorSpec;
+use crate::ops::coder::BoxCoder;
 use crate::roi_heads::{BoxLimits, RoiHeads};
 use crate::rpn::{ProposalLimits, Rpn};
 use crate::validate::{self, DenseConfigError};
@@ -72,6 +73,13 @@ pub struct RcnnConfig {
     pub box_batch_size_per_image: usize,
     /// Largest share of positive proposals in the loss of the heads.
     pub box_positive_fraction: f64,
+    /// Weights of a box's code in the box head.
+    #[serde(default = "bbox_reg_weights")]
+    pub bbox_reg_weights: [f32; 4],
+}
+
+fn bbox_reg_weights() -> [f32; 4] {
+    BoxCoder::RCNN.weights
 }
 
 impl RcnnConfig {
@@ -128,6 +136,7 @@ impl RcnnConfig {
             box_bg_iou_thresh: 0.5,
             box_batch_size_per_image: 512,
             box_positive_fraction: 0.25,
+            bbox_reg_weights: bbox_reg_weights(),
         }
     }
 
@@ -214,7 +223,16 @@ impl RcnnConfig {
         ] {
             validate::share(option, value)?;
         }
-        validate::share("box_positive_fraction", self.box_positive_fraction)
+        validate::share("box_positive_fraction", self.box_positive_fraction)?;
+        let valid = |weight: &f32| weight.is_finite() && *weight > 0.0;
+        match self.bbox_reg_weights.iter().find(|weight| !valid(weight)) {
+            None => Ok(()),
+            Some(weight) => Err(validate::invalid(
+                "bbox_reg_weights",
+                "four numbers above 0",
+                weight,
+            )),
+        }
     }
 
     /// Creates the network.
@@ -245,6 +263,14 @@ impl RcnnConfig {
             score_thresh: self.box_score_thresh,
             nms_thresh: self.box_nms_thresh,
             detections_per_img: self.box_detections_per_img,
+            coder: self.box_coder(),
+        }
+    }
+
+    /// Returns the coder of the box head.
+    pub(super) fn box_coder(&self) -> BoxCoder {
+        BoxCoder {
+            weights: self.bbox_reg_weights,
         }
     }
 }

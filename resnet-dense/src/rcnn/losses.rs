@@ -51,8 +51,8 @@ impl<B: Backend> Rcnn<B> {
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of images, targets and sizes differ, a label is no class, or a target
-    /// lacks the masks or keypoints that the network predicts.
+    /// Panics if the numbers of images, targets and sizes differ, a label is no class, a box has no
+    /// area, or a target lacks the masks or keypoints that the network predicts.
     pub fn losses(
         &self,
         images: &[ImageTensor],
@@ -208,13 +208,13 @@ impl<B: Backend> Rcnn<B> {
         }
         let labels: Vec<usize> = sampled.iter().map(|roi| roi.label).collect();
         let classifier = training::cross_entropy(logits, &labels);
-        let classes = self.config.num_classes;
+        let (classes, coder) = (self.config.num_classes, self.config.box_coder());
         let (mut positive, mut expected) = (Vec::new(), Vec::new());
         for (i, roi) in sampled.iter().enumerate() {
             if let Some(truth) = roi.truth {
                 let corners = targets[roi.image].boxes[truth];
                 positive.push(i * classes + roi.label);
-                expected.push(BoxCoder::RCNN.encode(corners, roi.corners));
+                expected.push(coder.encode(corners, roi.corners));
             }
         }
         let boxes = match positive.is_empty() {
@@ -248,12 +248,13 @@ impl<B: Backend> Rcnn<B> {
         let chosen = positive.iter().enumerate();
         let chosen: Vec<usize> = chosen.map(|(i, roi)| i * classes + roi.label).collect();
         let logits = rows(logits.reshape([n * classes, h, w]), &chosen);
-        let images = targets.iter().zip(&batch.sizes).enumerate();
-        let expected = images.filter_map(|(image, (target, size))| {
-            let rois = positive.iter().filter(|roi| roi.image == image);
-            expected_masks(target, *size, rois, &device)
+        let sizes = &batch.sizes;
+        let expected = positive.par_iter().flat_map_iter(|roi| {
+            let mask = roi.truth.map(|truth| &targets[roi.image].masks[truth]);
+            let mask = mask.map_or(&[][..], Vec::as_slice);
+            MASK_TARGET.of_mask(mask, sizes[roi.image], roi.corners)
         });
-        let expected = Tensor::cat(expected.collect(), 0).reshape([n, h, w]);
+        let expected = floats(expected.collect(), [n, h, w], &device);
         binary_cross_entropy(logits, expected).mean()
     }
 
@@ -310,34 +311,13 @@ fn matches(matcher: Matcher, truth: &[Box4], boxes: &[Box4]) -> Vec<Match> {
     }
 }
 
-/// Returns the part of the annotated mask in each box, resampled to the size of the predicted masks.
-fn expected_masks<'a, B: Backend>(
-    target: &Target,
-    [height, width]: [usize; 2],
-    rois: impl Iterator<Item = &'a Sampled>,
-    device: &B::Device,
-) -> Option<Tensor<B, 4>> {
-    let rois = rois.filter_map(|roi| {
-        Some(Roi {
-            image: roi.truth?,
-            corners: roi.corners,
-        })
-    });
-    let rois: Vec<Roi> = rois.collect();
-    if rois.is_empty() {
-        return None;
-    }
-    let align = RoiAlign {
-        output: [MASK; 2],
-        spatial_scale: 1.0,
-        sampling_ratio: 0,
-        aligned: false,
-    };
-    let pixels = target.masks.iter().flatten();
-    let pixels = pixels.map(|inside| f32::from(*inside)).collect();
-    let masks = floats(pixels, [target.masks.len(), 1, height, width], device);
-    Some(align.forward(masks, &rois))
-}
+/// Resamples the part of the annotated mask in each box to the size of the predicted masks.
+const MASK_TARGET: RoiAlign = RoiAlign {
+    output: [MASK; 2],
+    spatial_scale: 1.0,
+    sampling_ratio: 0,
+    aligned: false,
+};
 
 /// Returns the cell of the heatmap that contains a keypoint, or `None` if the keypoint is not labeled
 /// or outside of the box.

@@ -14,11 +14,16 @@ use resnet_dense::{
 
 /// Detectors on a small residual network, whose weights are all `value`.
 fn detectors(value: f32) -> impl Iterator<Item = DetectorNetwork<Cpu>> {
+    detectors_with(move |_| value)
+}
+
+/// Detectors on a small residual network. `value` returns the value of all weights with a key.
+fn detectors_with(value: impl Fn(&str) -> f32) -> impl Iterator<Item = DetectorNetwork<Cpu>> {
     let body = || Arch::TestResNet.config();
     let mut rcnn = RcnnConfig::faster_rcnn(body(), 3).with_masks();
     rcnn.representation_size = 32;
     let mut keypoints = RcnnConfig::faster_rcnn(body(), 2).with_keypoints(4);
-    keypoints.keypoint_channels = 16;
+    (keypoints.representation_size, keypoints.keypoint_channels) = (32, 16);
     let configs = [
         DetectorConfig::Rcnn(rcnn),
         DetectorConfig::Rcnn(keypoints),
@@ -30,9 +35,9 @@ fn detectors(value: f32) -> impl Iterator<Item = DetectorNetwork<Cpu>> {
         config.transform_mut().max_size = 128;
         config.validate().unwrap();
         let network: DetectorNetwork<Cpu> = config.init(&Default::default());
-        let loaded = network.load_state(|_, shape| -> Result<_, Infallible> {
-            let count = shape.iter().product();
-            Ok(Some(TensorData::new(vec![value; count], shape.to_vec())))
+        let loaded = network.load_state(|key, shape| -> Result<_, Infallible> {
+            let values = vec![value(key); shape.iter().product()];
+            Ok(Some(TensorData::new(values, shape.to_vec())))
         });
         loaded.unwrap_or_else(|never| match never {})
     })
@@ -55,6 +60,42 @@ fn weights_that_are_not_finite_give_no_detections() {
             }
         }
     }
+}
+
+#[test]
+fn partly_damaged_weights_give_no_silent_results() {
+    let damaged = |layers: &'static [&str]| {
+        detectors_with(move |key| {
+            let damaged = layers.iter().any(|layer| key.contains(layer));
+            if damaged { f32::NAN } else { 0.01 }
+        })
+    };
+    let count = |networks: &mut dyn Iterator<Item = DetectorNetwork<Cpu>>| -> Vec<[usize; 2]> {
+        let found = networks.map(|network| detect(&network, &[gray([40, 60])]).concat());
+        found
+            .map(|found| {
+                [
+                    found.len(),
+                    found.iter().filter(|object| object.is_finite()).count(),
+                ]
+            })
+            .collect()
+    };
+    let intact = count(&mut damaged(&[]));
+    assert!(
+        intact
+            .iter()
+            .all(|[found, finite]| *found > 0 && finite == found),
+        "{intact:?}"
+    );
+    assert_eq!(count(&mut damaged(&["bbox"])), [[0; 2]; 4]);
+    let heads = count(&mut damaged(&["mask_fcn_logits", "kps_score"]));
+    assert!(
+        heads[..2]
+            .iter()
+            .all(|[found, finite]| *found > 0 && *finite == 0),
+        "{heads:?}"
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Operations.
 
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use resnet_cpu::Cpu;
 use resnet_dense::TransformConfig;
 use resnet_dense::ops::anchors::{AnchorLevel, AnchorSpec};
@@ -17,6 +17,7 @@ use resnet_dense::ops::resize;
 use resnet_dense::ops::roi_align::{Levels, MultiScaleRoiAlign, Roi, RoiAlign};
 use serde_json::Value;
 
+use resnet_testing::assert_close;
 use resnet_testing::dense::reference::{Array, array, check, find, json, picture};
 
 const TOLERANCE: f64 = 1e-5;
@@ -202,6 +203,43 @@ fn resize_on<B: Backend>() {
 fn feature_maps_are_resized_like_in_pytorch() {
     resize_on::<Flex>();
     resize_on::<Cpu>();
+}
+
+#[test]
+fn masks_are_aligned_on_the_host_like_feature_maps() {
+    let (height, width) = (30, 40);
+    let mask: Vec<bool> = (0..height * width).map(|i| i * 7 % 11 < 5).collect();
+    let values = mask.iter().map(|inside| f32::from(*inside)).collect();
+    let values = TensorData::new(values, [1, 1, height, width]);
+    let map = Tensor::<Flex, 4>::from_data(values, &Default::default());
+    let align = RoiAlign {
+        output: [7, 5],
+        spatial_scale: 1.0,
+        sampling_ratio: 0,
+        aligned: false,
+    };
+    for corners in [
+        [3.2, 4.5, 33.3, 21.0],
+        [-5.0, -3.0, 60.0, 50.0],
+        [7.0, 7.0, 7.5, 7.25],
+    ] {
+        let roi = Roi { image: 0, corners };
+        let expected = align.forward(map.clone(), &[roi]);
+        let expected = expected.into_data().to_vec::<f32>().unwrap();
+        let found = align.of_mask(&mask, [height, width], corners);
+        assert_close("mask", &found, &expected, 1e-6);
+    }
+}
+
+#[test]
+fn fixed_sizes_and_other_paddings_replace_the_usual_ones() {
+    let config = TransformConfig {
+        fixed_size: Some([50, 30]),
+        size_divisible: 20,
+        ..TransformConfig::default()
+    };
+    assert_eq!(config.resized([400, 300], 800), [30, 50]);
+    assert_eq!(config.padded([[400, 300], [5, 5]].into_iter()), [40, 60]);
 }
 
 #[test]

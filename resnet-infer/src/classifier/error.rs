@@ -117,6 +117,9 @@ pub enum ImageFailure {
     /// The prepared images do not form a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// The preprocessing has another number of channels than the network.
+    #[error(transparent)]
+    Mismatch(#[from] ChannelMismatch),
     /// The output of the network contains infinities or NaN.
     #[error(
         "the network's output holds infinities or NaN: its weights are damaged or of another network"

@@ -5,30 +5,10 @@ use resnet_image::draw::{Annotation, Region, annotate};
 
 use super::{DetectedObject, ImageDetections};
 
-/// The lines that torchvision's examples draw between the keypoints of a person.
-const SKELETON: [[usize; 2]; 16] = [
-    [0, 1],
-    [0, 2],
-    [1, 3],
-    [2, 4],
-    [0, 5],
-    [0, 6],
-    [5, 7],
-    [6, 8],
-    [7, 9],
-    [8, 10],
-    [5, 11],
-    [6, 12],
-    [11, 13],
-    [12, 14],
-    [13, 15],
-    [14, 16],
-];
-
 impl ImageDetections {
     /// Draws the objects on the image: boxes with class and score, and translucent masks with
-    /// outlines. Keypoints with a positive score are drawn, too; skeletons connect the 17 keypoints
-    /// of a person. Small images are enlarged.
+    /// outlines. Keypoints with a positive score are drawn, too, and connected by the
+    /// [`skeleton`](Self::skeleton). Small images are enlarged.
     ///
     /// ```no_run
     /// # use resnet_cpu::Cpu;
@@ -39,9 +19,7 @@ impl ImageDetections {
     /// ```
     pub fn draw(&self, image: &RgbImage) -> RgbImage {
         let objects: Vec<Annotation> = self.objects.iter().map(annotation).collect();
-        let persons = objects.iter().any(|object| object.keypoints.len() == 17);
-        let skeleton: &[[usize; 2]] = if persons { &SKELETON } else { &[] };
-        annotate(image, &objects, skeleton)
+        annotate(image, &objects, &self.skeleton)
     }
 }
 

@@ -3,32 +3,11 @@
 use resnet_dense::Detection;
 use resnet_dense::ops::masks::BoxMask;
 use resnet_dense::ops::rle::Rle;
-use resnet_weights::Labels;
+use resnet_weights::{KeypointNames, Labels};
 use serde::{Deserialize, Serialize};
 
 /// torchvision thresholds masks at this probability.
 const MASK_THRESHOLD: f32 = 0.5;
-
-/// COCO's names of the keypoints of a person.
-pub(super) const PERSON: [&str; 17] = [
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-];
 
 /// The objects of an image, the best first. Coordinates are in pixels of the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +18,10 @@ pub struct ImageDetections {
     pub height: usize,
     /// The objects.
     pub objects: Vec<DetectedObject>,
+    /// Pairs of keypoints to connect in drawings, by their indices from 0. Empty if the network
+    /// predicts no keypoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skeleton: Vec<[usize; 2]>,
 }
 
 /// One detected object.
@@ -76,15 +59,14 @@ pub struct DetectedKeypoint {
 
 pub(super) fn image_detections(
     [height, width]: [usize; 2],
-    objects: impl Iterator<Item = Detection>,
+    mut found: Vec<Detection>,
     labels: &Labels,
-    keypoints: Option<usize>,
+    keypoints: &KeypointNames,
 ) -> ImageDetections {
-    let name = |index: usize| match keypoints {
-        Some(17) => PERSON[index].to_string(),
-        _ => index.to_string(),
+    let name = |index: usize| {
+        let name = keypoints.names.get(index).cloned();
+        name.unwrap_or_else(|| index.to_string())
     };
-    let mut found: Vec<Detection> = objects.collect();
     let masks: Vec<BoxMask> = found
         .iter_mut()
         .filter_map(|found| found.mask.take())
@@ -113,5 +95,6 @@ pub(super) fn image_detections(
         width,
         height,
         objects: found.into_iter().map(object).collect(),
+        skeleton: keypoints.skeleton.clone(),
     }
 }

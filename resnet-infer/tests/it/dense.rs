@@ -6,25 +6,29 @@ use std::path::{Path, PathBuf};
 use burn::backend::Flex;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, backend::Backend};
-use image::GenericImageView;
+use image::{GenericImageView, RgbImage};
 use resnet_core::Arch;
 use resnet_data::objects::{ImageObject, ObjectDataset};
 use resnet_dense::ops::boxes::iou;
 use resnet_dense::{
-    DenseConfig, DetectorConfig, RcnnConfig, Segmentation, SegmentationConfig, SegmentationHead,
+    DenseConfig, DetectorConfig, RcnnConfig, RetinaNetConfig, Segmentation, SegmentationConfig,
+    SegmentationHead,
 };
 use resnet_image::Preprocessing;
 use resnet_infer::{
-    DetectedObject, Detector, ImageDetections, ImageSegmentation, ModelSource, Segmenter,
+    DetectedObject, Detector, ImageDetections, ImageFailure, ImageSegmentation, ModelSource,
+    Segmenter,
 };
 use resnet_testing::keyed;
-use resnet_weights::{Overrides, Save};
+use resnet_weights::{Labels, Overrides, Save};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::{fixture, image, run, stderr, stdout};
 
 /// A small Mask R-CNN with three classes.
-fn mask_rcnn() -> RcnnConfig {
+pub(crate) fn mask_rcnn() -> RcnnConfig {
     let mut config = RcnnConfig::faster_rcnn(Arch::TestResNet.config(), 3).with_masks();
     config.backbone.fpn.channels = 16;
     config
@@ -46,7 +50,7 @@ fn save_network(folder: &Path, name: &str, config: impl Into<DenseConfig>) -> St
     path.to_str().unwrap().to_string()
 }
 
-const SET: [&str; 4] = ["--set", "min_size=96", "--set", "max_size=128"];
+pub(crate) const SET: [&str; 4] = ["--set", "min_size=96", "--set", "max_size=128"];
 
 fn json_lines(text: &str) -> Vec<Value> {
     let lines = text.lines();
@@ -264,6 +268,84 @@ fn a_network_that_overflows_is_an_error_not_an_empty_result() {
     let output = run(args.iter().chain(&SET).chain(&["--backend", "cpu"])).code(1);
     let message = stdout(&output);
     assert!(message.contains("infinities or NaN"), "{message}");
+}
+
+/// Replaces the parameters of one shape with NaN.
+struct Damage(&'static [usize]);
+
+impl<B: Backend> ModuleMapper<B> for Damage {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        match parameter.dims() == self.0 {
+            true => parameter.map(|values| values * f32::NAN),
+            false => parameter,
+        }
+    }
+}
+
+#[test]
+fn a_damaged_head_is_an_error_not_an_empty_result() {
+    let device = Default::default();
+    let photo = RgbImage::new(40, 40);
+    // The predictor of masks, and the convolution that predicts boxes.
+    let mut masks = mask_rcnn();
+    masks.box_score_thresh = 0.0;
+    let mut retinanet = RetinaNetConfig::new(Arch::TestResNet.config(), 3);
+    retinanet.backbone.fpn.channels = 16;
+    let cases: [(DetectorConfig, &[usize]); 2] = [
+        (DetectorConfig::Rcnn(masks), &[3, 256, 1, 1]),
+        (DetectorConfig::RetinaNet(retinanet), &[36, 16, 3, 3]),
+    ];
+    for (mut config, shape) in cases {
+        config.transform_mut().min_size = vec![96];
+        let network = keyed::fill(config.init::<Flex>(&device), 7).map(&mut Damage(shape));
+        let detector = Detector::new(network, config, Labels::numbered(3), &device).unwrap();
+        let detector = detector.with_score(0.0);
+        let error = detector.detect_one(photo.clone()).unwrap_err();
+        assert!(matches!(error.source, ImageFailure::NonFinite), "{error}");
+    }
+}
+
+#[test]
+fn a_segmenter_with_other_channels_than_its_preprocessing_is_an_error() {
+    let device = Default::default();
+    let body = Arch::TestResNet.config().with_in_channels(1);
+    let network = SegmentationConfig::new(SegmentationHead::Fcn, body).init::<Flex>(&device);
+    let segmenter = Segmenter::new(network, Labels::numbered(21), &device);
+    let error = segmenter.segment_one(RgbImage::new(20, 20)).unwrap_err();
+    assert!(matches!(error.source, ImageFailure::Mismatch(_)), "{error}");
+}
+
+#[test]
+fn forward_writes_every_output_of_an_image_without_detections() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = save_network(folder.path(), "small.safetensors", mask_rcnn());
+    let [input, output] =
+        ["in.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
+    let values = vec![0_u8; 4 * 3 * 20 * 30];
+    let image = TensorView::new(Dtype::F32, vec![3, 20, 30], &values).unwrap();
+    safetensors::serialize_to_file([("input_0", image)], None, &input).unwrap();
+    let paths = [&input, &output].map(|path| path.to_str().unwrap());
+    let args = [
+        "forward",
+        "--weights",
+        &weights,
+        "--input",
+        paths[0],
+        "--output",
+        paths[1],
+    ];
+    let set = ["--set", "box_score_thresh=1", "--backend", "cpu"];
+    run(args.iter().chain(&SET).chain(&set)).success();
+    let file = std::fs::read(&output).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let shape = |key: &str| tensors.tensor(key).unwrap().shape().to_vec();
+    assert_eq!(shape("boxes_0"), [0, 4]);
+    assert_eq!(shape("masks_0"), [0, 1, 20, 30]);
+
+    let huge = ["--set", "min_size=20000", "--set", "max_size=30000"];
+    let failed = run(args.iter().chain(&huge).chain(&["--backend", "cpu"])).code(2);
+    let message = stderr(&failed);
+    assert!(message.contains("--memory-limit"), "{message}");
 }
 
 #[test]

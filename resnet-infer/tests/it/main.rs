@@ -9,6 +9,7 @@ mod batches;
 mod cases;
 mod channels;
 mod classify;
+mod coco;
 mod compare;
 mod dense;
 mod evaluate;

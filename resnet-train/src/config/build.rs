@@ -5,8 +5,8 @@ use resnet_data::{Augment, Crop, DataLoader, Dataset, Mix};
 use resnet_image::Preprocessing;
 use resnet_weights::{OptionError, Overrides};
 
-use super::{AugmentConfig, Config, CropConfig, ScheduleConfig, TrainConfigError};
-use crate::{Fit, LayerGroup, Loss, LossKind, ParamGroups, Schedule, Settings};
+use super::{AugmentConfig, Config, CropConfig, TrainConfigError};
+use crate::{Fit, LayerGroup, Loss, LossKind, ParamGroups, Settings};
 
 /// The image side in pixels if neither config nor preprocessing has one.
 const DEFAULT_SIDE: u32 = 224;
@@ -142,21 +142,8 @@ impl Config {
             .with_mix(self.mix())?
             .with_sampling(self.sampling);
         let epoch = train.len() as u64;
-        let ScheduleConfig {
-            decay,
-            warmup_epochs,
-            warmup_start,
-            end,
-        } = self.schedule.clone();
         Ok(Fit {
-            schedule: Schedule {
-                decay,
-                warmup: (warmup_epochs * epoch as f64).round() as u64,
-                warmup_start,
-                end,
-                epoch,
-                total: epoch * self.epochs,
-            },
+            schedule: self.schedule.over(epoch, self.epochs),
             train,
             valid: Some(DataLoader::new(valid, preprocessing).with_batch_size(self.batch_size)),
             learning_rate: self.learning_rate,

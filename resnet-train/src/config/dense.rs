@@ -5,9 +5,9 @@ use resnet_core::{NormKind, ResNetConfig};
 use resnet_dense::{DenseArch, DenseConfig};
 use resnet_image::Preprocessing;
 
-use super::{Config, ScheduleConfig, TrainConfigError};
+use super::{Config, TrainConfigError};
 use crate::dense::{DenseFit, DenseTask};
-use crate::{Decay, Loss, Schedule, Settings};
+use crate::{Decay, Loss, Settings};
 
 impl Config {
     /// Returns the network that [`arch`](Self::arch), [`body`](Self::body) and [`set`](Self::set)
@@ -20,6 +20,9 @@ impl Config {
         let name = self.arch.as_deref().unwrap_or_default();
         let arch: DenseArch = name.parse()?;
         let mut network = arch.config();
+        // As in torchvision, only the first versions of detectors freeze norms, and only those of
+        // pretrained weights.
+        let freezes = network.body().norm == NormKind::Frozen;
         if let Some(body) = &self.body {
             let old = network.body().clone();
             let mut body = ResNetConfig::named(body)?;
@@ -27,10 +30,12 @@ impl Config {
             body.output_stride = old.output_stride;
             *network.body_mut() = body;
         }
-        if self.backbone.is_some() && matches!(network, DenseConfig::Detection(_)) {
-            // As in torchvision, detectors keep the statistics of pretrained weights.
-            network.body_mut().norm = NormKind::Frozen;
-        }
+        let norm = &mut network.body_mut().norm;
+        *norm = match (*norm, freezes && self.backbone.is_some()) {
+            (NormKind::Batch, true) => NormKind::Frozen,
+            (NormKind::Frozen, false) => NormKind::Batch,
+            (norm, _) => norm,
+        };
         Ok(self.overrides()?.apply_dense(network)?)
     }
 
@@ -75,26 +80,12 @@ impl Config {
         if images == 0 {
             return Err(TrainConfigError::NoImages);
         }
-        let ScheduleConfig {
-            decay,
-            warmup_epochs,
-            warmup_start,
-            end,
-        } = self.schedule.clone();
-        if let Decay::Plateau { .. } = decay {
+        if let Decay::Plateau { .. } = self.schedule.decay {
             return Err(TrainConfigError::Plateau);
         }
-        let epoch = batches as u64;
         Ok(DenseFit {
             task,
-            schedule: Schedule {
-                decay,
-                warmup: (warmup_epochs * epoch as f64).round() as u64,
-                warmup_start,
-                end,
-                epoch,
-                total: epoch * self.epochs,
-            },
+            schedule: self.schedule.over(batches as u64, self.epochs),
             learning_rate: self.learning_rate,
             epochs: self.epochs,
             state: None,

@@ -66,6 +66,12 @@ impl Config {
         }
         share("groups.backbone-rate", self.groups.backbone_rate)?;
         share("groups.layer-decay", self.groups.layer_decay)?;
+        in_range(
+            "groups.aux-rate",
+            self.groups.aux_rate,
+            0.0..=1000.0,
+            "a number from 0 to 1000",
+        )?;
         share("schedule.warmup-start", self.schedule.warmup_start)?;
         share("schedule.end", self.schedule.end)?;
         let least = 0.0..=1e6;
@@ -88,6 +94,12 @@ impl Config {
         let share = |field, found: f64| in_range(field, found, 0.0..=1.0, "a number from 0 to 1");
         match &self.schedule.decay {
             Decay::Constant | Decay::Cosine => Ok(()),
+            Decay::Polynomial { power } => in_range(
+                "schedule.decay.polynomial.power",
+                *power,
+                0.0..=100.0,
+                "a number from 0 to 100",
+            ),
             Decay::Steps { epochs, factor } => {
                 for &epoch in epochs {
                     in_range(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use resnet_core::{Arch, Network, NormMode};
+use resnet_core::{Arch, Network, NormKind, NormMode};
 use resnet_cpu::Cpu;
 use resnet_data::class_maps::{ClassMapAugment, ClassMapDataset, ClassMapLoader};
 use resnet_data::objects::{ObjectAugment, ObjectDataset, ObjectLoader};
@@ -20,7 +20,7 @@ use resnet_train::dense::{
     DenseEpoch, DenseFit, DenseObserver, DenseScores, DetectionTask, SegmentationTask,
 };
 use resnet_train::{
-    Decay, Ending, OptimizerConfig, Position, Schedule, Settings, StepReport, Trainer,
+    Config, Decay, Ending, OptimizerConfig, Position, Schedule, Settings, StepReport, Trainer,
 };
 
 type B = Autodiff<Cpu>;
@@ -265,6 +265,29 @@ fn images_without_objects_train_and_resume() {
     run.run(&mut resumed, &mut position, &device, &mut ())
         .unwrap();
     assert_eq!(position.epoch, 2);
+}
+
+#[test]
+fn only_pretrained_norms_of_the_first_versions_are_frozen() {
+    let norm = |arch: &str, body: Option<&str>, backbone: Option<&str>| {
+        let config = Config {
+            arch: Some(arch.into()),
+            body: body.map(String::from),
+            backbone: backbone.map(String::from),
+            ..Config::default()
+        };
+        config.dense_network().unwrap().body().norm
+    };
+    let weights = Some("resnet18.a1_in1k");
+    for (version, pretrained) in [("", NormKind::Frozen), ("_v2", NormKind::Batch)] {
+        for arch in ["fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn"] {
+            let arch = format!("{arch}{version}");
+            assert_eq!(norm(&arch, None, None), NormKind::Batch);
+            assert_eq!(norm(&arch, None, Some("resnet50.a1_in1k")), pretrained);
+            assert_eq!(norm(&arch, Some("resnet18"), None), NormKind::Batch);
+            assert_eq!(norm(&arch, Some("resnet18"), weights), pretrained);
+        }
+    }
 }
 
 fn save_image(path: &Path) {

@@ -35,6 +35,11 @@ fn check(name: &str, schedule: &Schedule) {
 #[test]
 fn learning_rates_match_pytorch() {
     check("cosine", &schedule(Decay::Cosine));
+    let polynomial = Schedule {
+        warmup: 5,
+        ..schedule(Decay::Polynomial { power: 0.9 })
+    };
+    check("warm_polynomial", &polynomial);
     let to_a_tenth = Schedule {
         end: 0.1,
         ..schedule(Decay::Cosine)

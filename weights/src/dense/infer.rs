@@ -115,12 +115,15 @@ impl Checkpoint {
             });
         }
         let body = self.infer()?.config;
-        let config = config(&shapes, kind, body).map_err(|cause| unknown(&cause))?;
+        let mut config = config(&shapes, kind, body).map_err(|cause| unknown(&cause))?;
+        let channels = assume_channels(&mut config);
         let valid = config.validate();
         valid.map_err(|cause| unknown(&cause.to_string()))?;
+        let mut notes = notes(&config);
+        notes.extend(channels);
         Ok(InferredDense {
             arch: named(&config),
-            notes: notes(&config),
+            notes,
             config,
         })
     }
@@ -278,13 +281,37 @@ fn named(config: &DenseConfig) -> Option<DenseArch> {
         config.set_num_classes(1);
         let body = config.body_mut();
         (body.norm_eps, body.in_channels, body.norm) = (0.0, 3, NormKind::Batch);
-        if let DenseConfig::Segmentation(config) = &mut config {
-            config.aux_loss = true;
+        match &mut config {
+            DenseConfig::Segmentation(config) => config.aux_loss = true,
+            DenseConfig::Detection(config) => {
+                let transform = config.transform_mut();
+                (transform.image_mean, transform.image_std) = (Vec::new(), Vec::new());
+            }
         }
         config
     };
     let mut archs = DenseArch::ALL.iter().copied();
     archs.find(|arch| plain(&arch.config()) == plain(config))
+}
+
+/// Sets the mean and standard deviation of a detector whose images do not have three channels.
+/// Returns a note.
+fn assume_channels(config: &mut DenseConfig) -> Option<String> {
+    let DenseConfig::Detection(detector) = config else {
+        return None;
+    };
+    let channels = detector.body().in_channels;
+    let transform = detector.transform_mut();
+    if transform.image_mean.len() == channels {
+        return None;
+    }
+    // The means over ImageNet's colors.
+    transform.image_mean = vec![0.449; channels];
+    transform.image_std = vec![0.226; channels];
+    Some(format!(
+        "mean and standard deviation of its {channels} channels are not in the file: 0.449 and 0.226 \
+         are assumed; otherwise set `image_mean` and `image_std`"
+    ))
 }
 
 fn notes(config: &DenseConfig) -> Vec<String> {

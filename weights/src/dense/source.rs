@@ -9,8 +9,8 @@ use resnet_dense::{DenseArch, DenseConfig, DenseConfigError, UnknownDenseArch};
 use super::{DenseWeights, EmbeddedDense, LabelSet};
 use crate::source::Origin;
 use crate::{
-    Checkpoint, Fetch, FetchError, InferError, Labels, Load, LoadError, ModelSource, OptionError,
-    ReadError, Report,
+    CategoryIds, Checkpoint, Fetch, FetchError, InferError, KeypointNames, Labels, Load, LoadError,
+    ModelSource, OptionError, ReadError, Report,
 };
 
 /// A detector or segmentation network with opened weights that is not built yet.
@@ -23,6 +23,10 @@ pub struct ResolvedDense {
     pub config: DenseConfig,
     /// The class names, or class numbers.
     pub labels: Labels,
+    /// The category ids of the classes, if the file contains them.
+    pub category_ids: Option<CategoryIds>,
+    /// The names of the keypoints, if the file contains them.
+    pub keypoints: Option<KeypointNames>,
     /// The row of the catalog, for published weights.
     pub weights: Option<DenseWeights>,
     /// The file, unless the weights are in memory.
@@ -114,9 +118,7 @@ impl ModelSource {
         };
         resolved.config = self.overrides.apply_dense(resolved.config)?;
         resolved.config.validate()?;
-        if resolved.labels.len() != resolved.config.num_classes() {
-            resolved.labels = Labels::numbered(resolved.config.num_classes());
-        }
+        resolved.fit_to_config();
         Ok(resolved)
     }
 
@@ -138,6 +140,8 @@ impl ModelSource {
             name: weights.id.clone(),
             config: weights.config(),
             labels: weights.labels(),
+            category_ids: None,
+            keypoints: None,
             weights: Some(weights.clone()),
             checkpoint: Checkpoint::open(&path)?,
             file: Some(path),
@@ -191,6 +195,8 @@ impl ModelSource {
             name,
             config,
             labels,
+            category_ids: checkpoint.category_ids().cloned(),
+            keypoints: checkpoint.keypoints().cloned(),
             weights: None,
             file,
             checkpoint,
@@ -202,11 +208,7 @@ impl ModelSource {
 /// Returns the labels that the number of classes suggests: 91 for COCO, 21 for Pascal VOC, 2 with 17
 /// keypoints for persons.
 fn labels_of(config: &DenseConfig) -> Option<(Labels, &'static str)> {
-    let keypoints = match config {
-        DenseConfig::Detection(config) => config.keypoints(),
-        DenseConfig::Segmentation(_) => None,
-    };
-    let (set, dataset) = match (config.num_classes(), keypoints) {
+    let (set, dataset) = match (config.num_classes(), keypoints_of(config)) {
         (91, None) => (LabelSet::Coco91, "COCO's 91"),
         (21, None) => (LabelSet::Voc21, "Pascal VOC's 21"),
         (2, Some(17)) => (LabelSet::Person, "`no person` and `person`"),
@@ -215,7 +217,27 @@ fn labels_of(config: &DenseConfig) -> Option<(Labels, &'static str)> {
     Some((set.labels(), dataset))
 }
 
+fn keypoints_of(config: &DenseConfig) -> Option<usize> {
+    match config {
+        DenseConfig::Detection(config) => config.keypoints(),
+        DenseConfig::Segmentation(_) => None,
+    }
+}
+
 impl ResolvedDense {
+    /// Drops names and ids that do not fit the options, which the user may have changed.
+    fn fit_to_config(&mut self) {
+        let classes = self.config.num_classes();
+        if self.labels.len() != classes {
+            self.labels = Labels::numbered(classes);
+        }
+        let ids = self.category_ids.take();
+        self.category_ids = ids.filter(|ids| ids.len() == classes);
+        let count = keypoints_of(&self.config);
+        let keypoints = self.keypoints.take();
+        self.keypoints = keypoints.filter(|points| Some(points.names.len()) == count);
+    }
+
     /// Loads the weights into a network of [`config`](Self::config).
     ///
     /// # Errors

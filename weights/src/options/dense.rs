@@ -21,16 +21,29 @@ static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 fn collect(value: &Value, names: &mut Vec<String>) {
-    if let Value::Object(fields) = value {
-        for (name, value) in fields {
-            names.push(name.clone());
-            collect(value, names);
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                names.push(name.clone());
+                collect(value, names);
+            }
         }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, names)),
+        _ => {}
+    }
+}
+
+/// torchvision's names of options that have other names here.
+fn own_name(name: &str) -> &str {
+    match name {
+        "num_keypoints" => "keypoints",
+        name => name,
     }
 }
 
 /// Returns whether a detector or segmentation network has the option.
 pub(super) fn has(name: &str) -> bool {
+    let name = own_name(name);
     let last = name.rsplit('.').find(|part| part.parse::<usize>().is_err());
     last.is_some_and(|last| NAMES.iter().any(|name| name == last))
 }
@@ -50,11 +63,11 @@ pub(super) fn change(
         name: name.to_string(),
         options: NAMES.join(", "),
     };
-    let pointer = find(&whole, name).ok_or_else(unknown)?;
+    let pointer = find(&whole, own_name(name)).ok_or_else(unknown)?;
     let old = whole.pointer(&pointer).ok_or_else(unknown)?;
     let mut readings = readings(text);
-    // `min_size=800` and `min_size=640,800` are lists.
-    if old.is_array() {
+    // `min_size=800` and `fixed_size=640,480` are lists.
+    if old.is_array() || old.is_null() {
         readings.extend(serde_json::from_str(&format!("[{text}]")));
     }
     let mut readings = readings.into_iter();

@@ -11,7 +11,7 @@ use super::container::Container;
 use super::{Entry, ReadError, pytorch, safetensors};
 use crate::layout::{self, Choice, Head, State, View};
 use crate::metadata::Metadata;
-use crate::{Labels, OutputActivation, onnx};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, onnx};
 
 mod notes;
 mod open;
@@ -204,6 +204,17 @@ impl Checkpoint {
     /// Returns the output activation in the file. Files of [`Save`](crate::Save) may have it.
     pub fn output_activation(&self) -> Option<OutputActivation> {
         self.metadata.activation
+    }
+
+    /// Returns the category ids of the classes in the file. Files of [`Save`](crate::Save) may have
+    /// them.
+    pub fn category_ids(&self) -> Option<&CategoryIds> {
+        self.metadata.category_ids.as_ref()
+    }
+
+    /// Returns the names of the keypoints in the file. Files of [`Save`](crate::Save) may have them.
+    pub fn keypoints(&self) -> Option<&KeypointNames> {
+        self.metadata.keypoints.as_ref()
     }
 
     /// Returns the tensor with this key, if it exists.

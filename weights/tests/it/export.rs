@@ -5,7 +5,9 @@ use burn_store::{BurnpackStore, ModuleSnapshot};
 use resnet_core::{Activation, AntiAlias, Arch, Network, ResNet, ResNetConfig};
 use resnet_image::Preprocessing;
 use resnet_testing::{assert_close, keyed};
-use resnet_weights::{Checkpoint, Dtype, FloatType, Labels, Load, Save, SaveError};
+use resnet_weights::{
+    CategoryIds, Checkpoint, Dtype, FloatType, KeypointNames, Labels, Load, Save, SaveError,
+};
 
 fn fresh(arch: Arch) -> ResNet<Flex> {
     arch.config().init(&Default::default())
@@ -223,4 +225,61 @@ fn labels_and_preprocessing_are_saved() {
             .to_string();
         assert!(error.contains(cause), "{error}");
     }
+}
+
+/// Returns the error of a file with these metadata.
+fn refusal(metadata: &[(&str, &str)]) -> String {
+    let metadata = metadata
+        .iter()
+        .map(|(key, text)| (key.to_string(), text.to_string()));
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![1], &[0]).unwrap();
+    let bytes = safetensors::serialize([("a", view)], Some(metadata.collect())).unwrap();
+    let error = Checkpoint::from_bytes("made", bytes).unwrap_err();
+    error.to_string()
+}
+
+#[test]
+fn category_ids_and_keypoints_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let model = keyed::fill(fresh(Arch::TestResNet).with_classes(2), 7);
+    let ids: CategoryIds = [None, Some(18)].into_iter().collect();
+    let keypoints = KeypointNames {
+        names: ["nose", "tail"].map(String::from).into(),
+        skeleton: vec![[0, 1]],
+    };
+    let save = Save::default()
+        .with_category_ids(ids.clone())
+        .with_keypoints(keypoints.clone());
+    save.safetensors(&model, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.category_ids(), Some(&ids));
+    assert_eq!(checkpoint.keypoints(), Some(&keypoints));
+    assert_eq!((ids.get(0), ids.get(1), ids.get(2)), (None, Some(18), None));
+    assert_eq!(ids.pairs().collect::<Vec<_>>(), [(1, 18)]);
+
+    // Files without the entries load as before.
+    Save::default().safetensors(&model, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert!(checkpoint.category_ids().is_none() && checkpoint.keypoints().is_none());
+
+    let labels = ("resnet_labels", r#"["ants"]"#);
+    let error = refusal(&[labels, ("resnet_category_ids", "[1,2]")]);
+    assert!(
+        error.contains(
+            "the `resnet_category_ids` in its header: expected 1 ids, one for each label, found 2"
+        ),
+        "{error}"
+    );
+    let error = refusal(&[("resnet_category_ids", r#"["ants"]"#)]);
+    assert!(
+        error.contains("the `resnet_category_ids` in its header"),
+        "{error}"
+    );
+    let skeleton = r#"{"names":["nose"],"skeleton":[[0,1]]}"#;
+    let error = refusal(&[("resnet_keypoints", skeleton)]);
+    assert!(
+        error.contains("expected keypoint indices below 1 in `skeleton`, found 1"),
+        "{error}"
+    );
 }

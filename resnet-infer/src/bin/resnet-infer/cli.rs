@@ -176,7 +176,7 @@ pub(crate) struct Detect {
     #[arg(long, conflicts_with_all = ["coco", "csv"], help_heading = "Output")]
     pub(crate) json: bool,
     /// Print one JSON array in COCO's result format instead of a table. The image id is the number
-    /// in the file name, else the position of the image.
+    /// in the file name if each image has a different one, else the position of the image.
     #[arg(long, conflicts_with = "csv", help_heading = "Output")]
     pub(crate) coco: bool,
     /// Print CSV with a header instead of a table.
@@ -205,8 +205,13 @@ pub(crate) struct Segment {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) masks: Option<PathBuf>,
     /// Print one JSON object per image and line (JSON Lines) instead of a table.
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, conflicts_with = "coco", help_heading = "Output")]
     pub(crate) json: bool,
+    /// Print one JSON array in COCO's result format instead of a table: the pixels of each class
+    /// except the background. The image id is the number in the file name if each image has a
+    /// different one, else the position of the image.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) coco: bool,
 }
 
 #[derive(Debug, Args)]

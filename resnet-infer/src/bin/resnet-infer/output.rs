@@ -1,5 +1,6 @@
 //! Predictions on standard output, progress on standard error.
 
+pub(crate) mod coco;
 pub(crate) mod objects;
 pub(crate) mod pixels;
 

@@ -77,8 +77,12 @@ fn a_detector_trains_resumes_and_reports() {
         assert!(folder.path().join("run").join(file).exists(), "{file}");
     }
     let checkpoint = resnet_weights::Checkpoint::open(folder.path().join("run/best.safetensors"));
-    let inferred = checkpoint.unwrap().infer_dense().unwrap();
-    assert_eq!(inferred.config.num_classes(), 7);
+    let checkpoint = checkpoint.unwrap();
+    assert_eq!(checkpoint.infer_dense().unwrap().config.num_classes(), 7);
+    // Without the background, the classes are the six categories from 10 on.
+    let ids = checkpoint.category_ids().unwrap().pairs();
+    let expected: Vec<(usize, u64)> = (1..).zip(10..16).collect();
+    assert_eq!(ids.collect::<Vec<_>>(), expected);
     let longer: Vec<&str> = TRAIN
         .into_iter()
         .chain(["--resume", "--epochs", "2"])
@@ -224,4 +228,38 @@ fn mistakes_of_users_are_explained() {
     }
     fs::write(&path, data.to_string()).unwrap();
     refused(&[], "expected annotations with masks, found none");
+}
+
+#[test]
+fn a_keypoint_network_saves_the_names_and_the_skeleton() {
+    let folder = tempfile::tempdir().unwrap();
+    write_scenes(folder.path(), 6);
+    let path = folder.path().join("scenes.json");
+    let mut data: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for category in data["categories"].as_array_mut().unwrap() {
+        category["keypoints"] = json!(["center", "left", "right"]);
+        // COCO counts from 1.
+        category["skeleton"] = json!([[2, 1], [1, 3]]);
+    }
+    for annotation in data["annotations"].as_array_mut().unwrap() {
+        let [x, y, w, h] = [0, 1, 2, 3].map(|i: usize| annotation["bbox"][i].as_f64().unwrap());
+        let points = [x + w / 2.0, x + 1.0, x + w - 1.0].map(|x| [x, y + h / 2.0, 2.0]);
+        annotation["keypoints"] = json!(points.concat());
+    }
+    fs::write(&path, data.to_string()).unwrap();
+
+    write_recipe(folder.path(), "scenes");
+    let path = folder.path().join("recipe.toml");
+    let mut recipe: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    recipe.insert("task".into(), "keypoints".into());
+    recipe.insert("arch".into(), "keypointrcnn_resnet50_fpn".into());
+    let options = recipe.get_mut("set").and_then(toml::Value::as_array_mut);
+    options.unwrap().push("keypoint_channels=8".into());
+    fs::write(&path, recipe.to_string()).unwrap();
+    expect(folder.path(), &TRAIN, 0);
+    let path = folder.path().join("run/last.safetensors");
+    let checkpoint = resnet_weights::Checkpoint::open(path).unwrap();
+    let keypoints = checkpoint.keypoints().unwrap();
+    assert_eq!(keypoints.names, ["center", "left", "right"]);
+    assert_eq!(keypoints.skeleton, [[1, 0], [0, 2]]);
 }

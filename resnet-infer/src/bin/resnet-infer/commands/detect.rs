@@ -47,7 +47,8 @@ impl Work for Job {
             .with_score(self.args.score)
             .with_memory_limit(self.args.network.runtime.memory.limit());
         detector.notes().iter().for_each(|text| note(text));
-        let mut writer = Writer::new(&self.args, &self.network.name, &self.sources)?;
+        let ids = detector.category_ids();
+        let mut writer = Writer::new(&self.args, &self.network.name, ids, &self.sources)?;
         let progress = output::progress(self.sources.len());
         let mut failed = false;
         for (index, source) in self.sources.iter().enumerate() {

@@ -58,13 +58,13 @@ impl Work for Job {
             .with_memory_limit(self.args.network.runtime.memory.limit());
         let segmenter = with_flags(segmenter, &self.args.preprocessing)?;
         segmenter.notes().iter().for_each(|text| note(text));
-        let mut writer = Writer::new(&self.args, &self.network.name, &self.sources);
+        let mut writer = Writer::new(&self.args, &self.network, &self.sources)?;
         let progress = output::progress(self.sources.len());
         let mut failed = false;
         for (index, source) in self.sources.iter().enumerate() {
             let found = self.segment(&segmenter, index, source);
             failed |= found.is_err();
-            progress.suspend(|| writer.write(source, found))?;
+            progress.suspend(|| writer.write(index, source, found))?;
             progress.inc(1);
         }
         progress.finish_and_clear();

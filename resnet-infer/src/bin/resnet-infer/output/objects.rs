@@ -4,9 +4,10 @@ use std::io::{self, StdoutLock, Write};
 
 use anyhow::Result;
 use resnet_cli::{cell, json, printable};
-use resnet_infer::{DetectedObject, ImageDetections};
+use resnet_infer::{CategoryIds, DetectedObject, ImageDetections};
 use serde::Serialize;
 
+use super::coco::{Results, file_name};
 use super::reason;
 use crate::cli::Detect;
 use crate::images::Source;
@@ -24,10 +25,7 @@ pub(crate) enum Writer<'a> {
         model: &'a str,
     },
     /// One JSON array in COCO's result format.
-    Coco {
-        out: StdoutLock<'static>,
-        empty: bool,
-    },
+    Coco(Results<'a>),
     /// A header, and one row per object.
     Csv(csv::Writer<StdoutLock<'static>>),
 }
@@ -48,7 +46,7 @@ struct Line<'a> {
 struct CocoResult<'a> {
     image_id: u64,
     file_name: String,
-    category_id: usize,
+    category_id: u64,
     /// `x, y, width, height`
     bbox: [f32; 4],
     score: f32,
@@ -59,14 +57,18 @@ struct CocoResult<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(args: &Detect, model: &'a str, sources: &[Source]) -> Result<Self> {
-        let mut out = io::stdout().lock();
+    pub(crate) fn new(
+        args: &Detect,
+        model: &'a str,
+        category_ids: Option<&'a CategoryIds>,
+        sources: &[Source],
+    ) -> Result<Self> {
+        if args.coco {
+            return Ok(Self::Coco(Results::new(sources, category_ids)?));
+        }
+        let out = io::stdout().lock();
         if args.json {
             return Ok(Self::Json { out, model });
-        }
-        if args.coco {
-            out.write_all(b"[")?;
-            return Ok(Self::Coco { out, empty: true });
         }
         if args.csv {
             let mut writer = csv::Writer::from_writer(out);
@@ -100,16 +102,15 @@ impl<'a> Writer<'a> {
                 writeln!(out, "{}", json(&line)?)?;
                 out.flush()?;
             }
-            Self::Coco { out, empty } => {
+            Self::Coco(results) => {
                 if let Some(error) = error {
                     resnet_cli::note(&format!("`{source}`: left out: {error}"));
                 }
-                let objects = found.iter().flat_map(|found| &found.objects);
-                for object in objects {
-                    let result = coco(index, source, object);
-                    let start = if *empty { "\n" } else { ",\n" };
-                    *empty = false;
-                    write!(out, "{start}{}", json(&result)?)?;
+                let image_id = results.image_id(index);
+                for object in found.iter().flat_map(|found| &found.objects) {
+                    if let Some(category_id) = results.category_id(object.class) {
+                        results.push(&coco(image_id, category_id, source, object))?;
+                    }
                 }
             }
             Self::Csv(writer) => rows(writer, source, found.as_ref().ok(), error.as_deref())?,
@@ -120,10 +121,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Table { mut out, .. } | Self::Json { mut out, .. } => out.flush()?,
-            Self::Coco { mut out, .. } => {
-                out.write_all(b"\n]\n")?;
-                out.flush()?;
-            }
+            Self::Coco(results) => results.finish()?,
             Self::Csv(mut writer) => writer.flush()?,
         }
         Ok(())
@@ -158,22 +156,18 @@ fn table(
     Ok(())
 }
 
-/// Returns an object in COCO's format. The id of the image is the number in its file name, as in
-/// COCO, or its position in the input, from 1.
-fn coco<'a>(index: usize, source: &Source, object: &'a DetectedObject) -> CocoResult<'a> {
-    let name = match source {
-        Source::File(path) => path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned()),
-        _ => None,
-    };
-    let name = name.unwrap_or_else(|| source.to_string());
-    let stem = name.split('.').next().unwrap_or_default();
+/// Returns an object in COCO's format.
+fn coco<'a>(
+    image_id: u64,
+    category_id: u64,
+    source: &Source,
+    object: &'a DetectedObject,
+) -> CocoResult<'a> {
     let [x1, y1, x2, y2] = object.bounds;
     CocoResult {
-        image_id: stem.parse().unwrap_or(index as u64 + 1),
-        file_name: name,
-        category_id: object.class,
+        image_id,
+        file_name: file_name(source),
+        category_id,
         bbox: [x1, y1, x2 - x1, y2 - y1],
         score: object.score,
         segmentation: object.mask.as_ref(),

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod conclude;
+mod metadata;
 mod mistakes;
 mod observer;
 mod preview;
@@ -24,7 +25,7 @@ use resnet_dense::DenseConfig;
 use resnet_train::dense::{DenseFit, DenseTask, DetectionTask, SegmentationTask};
 use resnet_train::report::{DenseLog, Log};
 use resnet_train::{Config, Ending, Position, Task, Trainable, Trainer};
-use resnet_weights::{Labels, Save};
+use resnet_weights::Labels;
 use sha2::{Digest, Sha256};
 
 use crate::cli::{self, Bad};
@@ -225,17 +226,10 @@ impl Job {
     where
         T::Network: Trainable<Autodiff<B>>,
     {
-        let save = Save::default()
-            .with_labels(self.data.labels(&self.start.network))
-            .with_dense_config(self.start.network.clone());
-        let save = match self.config.task {
-            Task::Segment => save.with_preprocessing(self.config.segmentation_preprocessing()),
-            _ => save,
-        };
         let mut run = Run {
             folder: self.args.output.clone(),
             log: Log::new(&self.args.output),
-            save,
+            save: self.save_options(),
             phase: "all",
             epochs: self.config.epochs,
             bad: self.args.bad,

@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 use resnet_backend::Work;
 use resnet_cli::{Outcome, json, note, printable};
 use resnet_data::coco::{CocoImage, CocoMetrics, CocoResult, CocoTask, CocoTruth};
-use resnet_infer::{DetectedObject, Detector, ImageDetections, ImageFailure, Labels};
+use resnet_infer::{CategoryIds, DetectedObject, Detector, ImageDetections, ImageFailure, Labels};
 use resnet_weights::ResolvedDense;
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ use crate::output;
 
 pub(super) fn run(args: EvaluateAny, file: &Path, network: ResolvedDense) -> Result<Outcome> {
     let truth = CocoTruth::open(file)?;
-    let categories = categories(&truth.categories(), &network.labels);
+    let ids = network.category_ids.as_ref();
+    let categories = categories(&truth.categories(), &network.labels, ids);
     let runtime = args.classifier.network.runtime;
     resnet_backend::with_backend(
         runtime.selection(),
@@ -32,8 +33,13 @@ pub(super) fn run(args: EvaluateAny, file: &Path, network: ResolvedDense) -> Res
 }
 
 /// Returns the category of each class: the category of the same name if every category is a class,
-/// otherwise the category whose id is the class index, as in networks for COCO.
-fn categories(categories: &[(u64, String)], labels: &Labels) -> BTreeMap<usize, u64> {
+/// otherwise the category with the id in the file of weights. If the file has no ids, they are the
+/// class indices, as in networks for COCO.
+fn categories(
+    categories: &[(u64, String)],
+    labels: &Labels,
+    saved: Option<&CategoryIds>,
+) -> BTreeMap<usize, u64> {
     let of_name = |name: &str| (0..labels.len()).find(|class| labels.get(*class) == name);
     let named: BTreeMap<usize, u64> = categories
         .iter()
@@ -41,6 +47,14 @@ fn categories(categories: &[(u64, String)], labels: &Labels) -> BTreeMap<usize, 
         .collect();
     if named.len() == categories.len() {
         return named;
+    }
+    if let Some(saved) = saved {
+        note(
+            "the names of the classes and of the categories differ: the ids of categories in the \
+             file of weights are used",
+        );
+        let exists = |id: u64| categories.iter().any(|(other, _)| *other == id);
+        return saved.pairs().filter(|(_, id)| exists(*id)).collect();
     }
     note(
         "the names of the classes and of the categories differ: class indices are used as ids of categories",

@@ -26,6 +26,15 @@ pub(super) fn run(args: Forward, offline: bool) -> Result<Outcome> {
         DenseConfig::Detection(config) => Input::Images(read_images(&args.input, config)?),
         DenseConfig::Segmentation(config) => Input::Batch(read_batch(&args.input, config)?),
     };
+    let (batch, size) = input.size(&network.config);
+    let memory = args.network.runtime.memory;
+    memory.check(
+        args.input.display(),
+        network.config.body(),
+        batch,
+        size,
+        "in --input",
+    )?;
     resnet_backend::with_backend(
         args.network.runtime.selection(),
         Job {
@@ -41,6 +50,23 @@ enum Input {
     Batch(TensorData),
     /// Images with values in `[0, 1]`.
     Images(Vec<ImageTensor>),
+}
+
+impl Input {
+    /// Returns the number of images, and the height and width that the network gets.
+    fn size(&self, config: &DenseConfig) -> (usize, [usize; 2]) {
+        match (self, config) {
+            (Self::Batch(batch), _) => match batch.shape[..] {
+                [batch, _, height, width] => (batch, [height, width]),
+                _ => (0, [0, 0]),
+            },
+            (Self::Images(images), DenseConfig::Detection(config)) => {
+                let sizes = images.iter().map(ImageTensor::size);
+                (images.len(), config.transform().padded(sizes))
+            }
+            (Self::Images(images), DenseConfig::Segmentation(_)) => (images.len(), [0, 0]),
+        }
+    }
 }
 
 /// Reads the tensors `input_0`, `input_1`, ….
@@ -96,7 +122,8 @@ impl Work for Job {
             (DenseConfig::Detection(config), Input::Images(images)) => {
                 let (model, _) = self.network.load_into(config.init::<B>(&device))?;
                 let model = if self.args.fuse { model.fuse() } else { model };
-                detections(model.detect(&images, &device))
+                let sizes = images.iter().map(ImageTensor::size).collect::<Vec<_>>();
+                detections(model.detect(&images, &device), &sizes, config)
             }
             (DenseConfig::Segmentation(config), Input::Batch(batch)) => {
                 let (model, _) = self.network.load_into(config.init::<B>(&device))?;
@@ -115,9 +142,13 @@ impl Work for Job {
 
 /// Returns the results of each image `I` as tensors `boxes_I`, `labels_I`, `scores_I`, `masks_I`,
 /// `keypoints_I` and `keypoint_scores_I`.
-fn detections(images: Vec<Detections>) -> Vec<(String, TensorData)> {
+fn detections(
+    images: Vec<Detections>,
+    sizes: &[[usize; 2]],
+    config: &DetectorConfig,
+) -> Vec<(String, TensorData)> {
     let mut tensors = Vec::new();
-    for (i, found) in images.into_iter().enumerate() {
+    for (i, (found, size)) in images.into_iter().zip(sizes).enumerate() {
         let n = found.len();
         let mut add = |name: &str, values: Vec<f32>, shape: Vec<usize>| {
             tensors.push((format!("{name}_{i}"), TensorData::new(values, shape)));
@@ -127,16 +158,13 @@ fn detections(images: Vec<Detections>) -> Vec<(String, TensorData)> {
         let scores = found.iter().map(|object| object.score);
         add("scores", scores.collect(), vec![n]);
         let labels: Vec<i64> = found.iter().map(|object| object.label as i64).collect();
-        if let Some(size) = found
-            .iter()
-            .find_map(|object| Some(object.mask.as_ref()?.image))
-        {
+        if config.has_masks() {
             let masks = found.iter().filter_map(|object| object.mask.as_ref());
             let masks: Vec<f32> = masks.flat_map(|mask| mask.paste().whole()).collect();
             add("masks", masks, vec![n, 1, size[0], size[1]]);
         }
         let points = found.iter().filter_map(|object| object.keypoints.as_ref());
-        if let Some(count) = points.clone().map(Vec::len).next() {
+        if let Some(count) = config.keypoints() {
             let flat = points.flatten();
             let places = flat.clone().flat_map(|point| [point.x, point.y, 1.0]);
             add("keypoints", places.collect(), vec![n, count, 3]);

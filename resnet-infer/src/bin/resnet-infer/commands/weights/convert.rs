@@ -107,6 +107,12 @@ impl Job {
         if let Some(activation) = checkpoint.output_activation() {
             save = save.with_output_activation(activation);
         }
+        if let Some(ids) = checkpoint.category_ids() {
+            save = save.with_category_ids(ids.clone());
+        }
+        if let Some(keypoints) = checkpoint.keypoints() {
+            save = save.with_keypoints(keypoints.clone());
+        }
         match self.format {
             Format::Burnpack => save.burnpack(model, &self.args.output)?,
             Format::Safetensors => save.safetensors(model, &self.args.output)?,

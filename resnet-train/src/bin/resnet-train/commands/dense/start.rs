@@ -58,6 +58,12 @@ impl Start {
         };
         set_classes(&mut network, data, config.task).with_context(|| format!("`{name}`"))?;
         network.validate()?;
+        let channels = network.body().in_channels;
+        ensure!(
+            channels == 3,
+            "`{name}`: expected 3 input channels, found {channels}; training of detectors and \
+             segmentation networks reads RGB images only"
+        );
         let size = match &network {
             DenseConfig::Detection(config) => {
                 let transform = config.transform();
