@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::backend::Flex;
-use resnet_core::{Arch, Network, NormKind};
+#[cfg(feature = "embedded")]
+use resnet_core::Network;
+use resnet_core::{Arch, NormKind};
 use resnet_dense::{DenseConfig, DetectorConfig, FcosConfig, RcnnConfig, RetinaNetConfig};
 use resnet_weights::{EmbeddedDense, ModelSource, Overrides, save};
 use safetensors::SafeTensors;
