@@ -5,6 +5,7 @@ mod cases;
 mod catalog;
 mod dense;
 mod export;
+#[cfg(feature = "download")]
 mod families;
 #[cfg(feature = "download")]
 mod fetch;
