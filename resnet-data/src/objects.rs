@@ -93,10 +93,10 @@ pub struct ImageObject {
     /// detections inside of them.
     pub crowd: bool,
     /// Box `x, y, width, height` in the annotation file, where it may exceed the image. COCO's
-    /// metrics use it; `None` stands for `corners`.
+    /// metrics use it, or `corners` if there is none.
     pub annotated_bounds: Option<[f64; 4]>,
-    /// Area in the annotation file. COCO's metrics use it; `None` stands for the area of the mask,
-    /// or of the box if there is no mask.
+    /// Area in the annotation file. If there is none, COCO's metrics use the area of the mask, or of
+    /// the box if there is no mask.
     pub annotated_area: Option<f64>,
 }
 

@@ -15,6 +15,7 @@ use resnet_data::{BadImage, SplitOptions};
 use resnet_dense::ops::masks::SoftMask;
 use resnet_dense::ops::rle::Rle;
 use resnet_dense::{DetectorConfig, RcnnConfig};
+use resnet_testing::pairs;
 use serde_json::json;
 
 fn save_image(path: &Path, width: u32, height: u32) {
@@ -253,6 +254,29 @@ fn scale_jitter_to_masks_of_more_than_a_gibibyte_is_reported() {
         "expected masks of at most 1073741824 bytes, found 1025 objects x 1024 x 1024 pixels; \
          use a smaller `objects.scale-jitter`"
     );
+}
+
+#[test]
+fn jittered_images_are_not_resized_again() {
+    let augment = ObjectAugment {
+        scale_jitter: Some(ScaleJitter {
+            size: [128, 192],
+            scale: [0.5, 1.0],
+        }),
+        ..ObjectAugment::default()
+    };
+    let config = RcnnConfig::faster_rcnn(Arch::TestResNet.config(), 7);
+    let scenes = ObjectDataset::scenes(2, 1);
+    let loader = ObjectLoader::training(scenes, augment, &DetectorConfig::Rcnn(config.clone()));
+    for batch in loader.unwrap().epoch_from(0, 0).unwrap() {
+        for (image, min_size) in pairs(&batch.images, &batch.min_sizes) {
+            assert_eq!(image.size(), [128, 192]);
+            assert_eq!(
+                config.transform.resized(image.size(), *min_size),
+                [128, 192]
+            );
+        }
+    }
 }
 
 #[test]

@@ -11,13 +11,13 @@ use resnet_dense::{DetectorConfig, RcnnConfig, SegmentationConfig, SegmentationH
 use resnet_image::Preprocessing;
 use resnet_infer::{
     CategoryIds, DetectedKeypoint, DetectedObject, Detector, ImageDetections, KeypointNames,
-    Labels, ModelSource, Segmenter,
+    Labels, Segmenter,
 };
 use resnet_testing::keyed;
-use resnet_weights::{Checkpoint, Overrides, Save};
+use resnet_weights::{Checkpoint, Save};
 use serde_json::{Value, json};
 
-use crate::dense::{SET, mask_rcnn};
+use crate::dense::{SET, mask_rcnn, open_detector};
 use crate::{image, run, stderr, stdout};
 
 /// Saves a Mask R-CNN whose classes 1 and 2 have the category ids 30 and 7. Returns the path.
@@ -44,15 +44,7 @@ fn results_have_the_category_ids_of_the_weights() {
     let folder = tempfile::tempdir().unwrap();
     let weights = save_detector(folder.path());
     let photo = image("tiny_33x20.png");
-    let overrides = Overrides::default()
-        .set("min_size=96")
-        .unwrap()
-        .set("max_size=128")
-        .unwrap();
-    let source = ModelSource::file(&weights).with_overrides(overrides);
-    let detector: Detector<Flex> = Detector::from_source(source, &Default::default())
-        .unwrap()
-        .with_score(0.1);
+    let detector = open_detector(&weights);
     assert_eq!(detector.category_ids().unwrap().get(1), Some(30));
     let found = detector.detect_one(&*photo).unwrap();
     let expected: Vec<u64> = found

@@ -52,6 +52,18 @@ fn save_network(folder: &Path, name: &str, config: impl Into<DenseConfig>) -> St
 
 pub(crate) const SET: [&str; 4] = ["--set", "min_size=96", "--set", "max_size=128"];
 
+/// Opens a network with the options of [`SET`] and a minimum score of 0.1.
+pub(crate) fn open_detector(weights: &str) -> Detector<Flex> {
+    let overrides = Overrides::default()
+        .set("min_size=96")
+        .unwrap()
+        .set("max_size=128")
+        .unwrap();
+    let source = ModelSource::file(weights).with_overrides(overrides);
+    let detector = Detector::from_source(source, &Default::default());
+    detector.unwrap().with_score(0.1)
+}
+
 fn json_lines(text: &str) -> Vec<Value> {
     let lines = text.lines();
     lines
@@ -64,16 +76,7 @@ fn detect_prints_what_the_library_finds() {
     let folder = tempfile::tempdir().unwrap();
     let weights = save_network(folder.path(), "small.safetensors", mask_rcnn());
     let photo = image("tiny_33x20.png");
-    let overrides = Overrides::default()
-        .set("min_size=96")
-        .unwrap()
-        .set("max_size=128")
-        .unwrap();
-    let source = ModelSource::file(&weights).with_overrides(overrides);
-    let device = Default::default();
-    let detector: Detector<Flex> = Detector::from_source(source, &device)
-        .unwrap()
-        .with_score(0.1);
+    let detector = open_detector(&weights);
     let expected = detector.detect_one(&*photo).unwrap();
     assert!(!expected.objects.is_empty());
     assert!(expected.objects.iter().all(|object| object.mask.is_some()));

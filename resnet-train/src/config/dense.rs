@@ -20,8 +20,8 @@ impl Config {
         let name = self.arch.as_deref().unwrap_or_default();
         let arch: DenseArch = name.parse()?;
         let mut network = arch.config();
-        // As in torchvision, only the first versions of detectors freeze norms, and only those of
-        // pretrained weights.
+        // As in torchvision, detectors freeze their norms only with pretrained weights, and `_v2`
+        // never does.
         let freezes = network.body().norm == NormKind::Frozen;
         if let Some(body) = &self.body {
             let old = network.body().clone();

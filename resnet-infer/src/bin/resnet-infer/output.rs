@@ -1,6 +1,7 @@
 //! Predictions on standard output, progress on standard error.
 
 pub(crate) mod coco;
+mod line;
 pub(crate) mod objects;
 pub(crate) mod pixels;
 

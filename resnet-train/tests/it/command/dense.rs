@@ -215,6 +215,17 @@ fn mistakes_of_users_are_explained() {
         &["--model", "maskrcnn_resnet50_fpn.coco_v1"],
         "`body`: has no effect",
     );
+    let gray = ["in_channels=1", "image_mean=0.5", "image_std=0.2"];
+    let gray: Vec<&str> = gray.into_iter().flat_map(|set| ["--set", set]).collect();
+    refused(&gray, "expected 3 input channels, found 1");
+    let path = folder.path().join("recipe.toml");
+    let mut recipe: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    let objects = "scale-jitter = { size = [256, 2048], scale = [0.5, 1.0] }";
+    let objects: toml::Table = objects.parse().unwrap();
+    recipe.insert("objects".into(), objects.into());
+    fs::write(&path, recipe.to_string()).unwrap();
+    refused(&[], "raise it with --set max_size=2048");
+    write_recipe(folder.path(), "scenes");
     let path = folder.path().join("scenes.json");
     let mut data: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     data["annotations"][0]["bbox"] = json!([5, 5, -3, 4]);

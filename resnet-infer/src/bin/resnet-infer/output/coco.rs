@@ -46,6 +46,13 @@ impl<'a> Results<'a> {
         }
     }
 
+    /// Notes that the array contains no results of an image with an error.
+    pub(crate) fn note_error(&self, source: &Source, error: Option<&str>) {
+        if let Some(error) = error {
+            note(&format!("`{source}`: left out: {error}"));
+        }
+    }
+
     pub(crate) fn push(&mut self, result: &impl Serialize) -> Result<()> {
         let start = if self.empty { "\n" } else { ",\n" };
         self.empty = false;

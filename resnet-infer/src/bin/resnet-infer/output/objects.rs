@@ -3,12 +3,12 @@
 use std::io::{self, StdoutLock, Write};
 
 use anyhow::Result;
-use resnet_cli::{cell, json, printable};
+use resnet_cli::{cell, printable};
 use resnet_infer::{CategoryIds, DetectedObject, ImageDetections};
 use serde::Serialize;
 
 use super::coco::{Results, file_name};
-use super::reason;
+use super::{line, reason};
 use crate::cli::Detect;
 use crate::images::Source;
 
@@ -28,17 +28,6 @@ pub(crate) enum Writer<'a> {
     Coco(Results<'a>),
     /// A header, and one row per object.
     Csv(csv::Writer<StdoutLock<'static>>),
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    found: Option<&'a ImageDetections>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
 }
 
 /// One result in COCO's format.
@@ -92,20 +81,9 @@ impl<'a> Writer<'a> {
             Self::Table { out, width } => {
                 table(out, *width, source, found.as_ref().ok(), error.as_deref())?;
             }
-            Self::Json { out, model } => {
-                let line = Line {
-                    path: source.to_string(),
-                    model: found.is_ok().then_some(model),
-                    found: found.as_ref().ok(),
-                    error,
-                };
-                writeln!(out, "{}", json(&line)?)?;
-                out.flush()?;
-            }
+            Self::Json { out, model } => line::write(out, source, model, &found)?,
             Self::Coco(results) => {
-                if let Some(error) = error {
-                    resnet_cli::note(&format!("`{source}`: left out: {error}"));
-                }
+                results.note_error(source, error.as_deref());
                 let image_id = results.image_id(index);
                 for object in found.iter().flat_map(|found| &found.objects) {
                     if let Some(category_id) = results.category_id(object.class) {

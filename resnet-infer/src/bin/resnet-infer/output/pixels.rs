@@ -3,7 +3,7 @@
 use std::io::{self, StdoutLock, Write};
 
 use anyhow::Result;
-use resnet_cli::{json, printable};
+use resnet_cli::printable;
 use resnet_dense::ops::masks::SoftMask;
 use resnet_dense::ops::rle::Rle;
 use resnet_infer::ImageSegmentation;
@@ -11,7 +11,7 @@ use resnet_weights::{DenseWeights, LabelSet, ResolvedDense};
 use serde::Serialize;
 
 use super::coco::{Results, file_name};
-use super::reason;
+use super::{line, reason};
 use crate::cli::Segment;
 use crate::images::Source;
 
@@ -32,17 +32,6 @@ pub(crate) enum Writer<'a> {
         results: Results<'a>,
         background: Option<usize>,
     },
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    found: Option<&'a ImageSegmentation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
 }
 
 /// A class of an image in COCO's format.
@@ -90,23 +79,12 @@ impl<'a> Writer<'a> {
             Self::Table { out, width } => {
                 table(out, *width, source, found.as_ref().ok(), error.as_deref())?;
             }
-            Self::Json { out, model } => {
-                let line = Line {
-                    path: source.to_string(),
-                    model: found.is_ok().then_some(model),
-                    found: found.as_ref().ok(),
-                    error,
-                };
-                writeln!(out, "{}", json(&line)?)?;
-                out.flush()?;
-            }
+            Self::Json { out, model } => line::write(out, source, model, &found)?,
             Self::Coco {
                 results,
                 background,
             } => {
-                if let Some(error) = error {
-                    resnet_cli::note(&format!("`{source}`: left out: {error}"));
-                }
+                results.note_error(source, error.as_deref());
                 if let Ok(found) = &found {
                     coco(results, *background, index, source, found)?;
                 }

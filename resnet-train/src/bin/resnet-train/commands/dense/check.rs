@@ -99,6 +99,19 @@ pub(super) fn data(data: &Data, config: &Config, network: &DenseConfig) -> Resul
             );
         }
         (Data::Objects([train, _]), _) => {
+            if let (Some(jitter), DenseConfig::Detection(network)) =
+                (config.objects.scale_jitter, network)
+            {
+                let [side, most] = [
+                    jitter.size[0].max(jitter.size[1]) as usize,
+                    network.transform().max_size,
+                ];
+                ensure!(
+                    side <= most,
+                    "`objects.scale-jitter`: expected a size of at most {most} pixels, the `max_size` of \
+                     the network, found {side}; raise it with --set max_size={side}"
+                );
+            }
             let points = train.keypoints();
             if config.task == Task::Keypoints && config.objects.flip > 0.0 && !points.has_pairs() {
                 note(
