@@ -12,7 +12,7 @@ use resnet_core::ResNet;
 /// timm's `ModelEmaV2`.
 #[derive(Clone, Debug)]
 pub struct Ema<B: Backend, M: Module<B> = ResNet<B>> {
-    model: M,
+    model: Box<M>,
     decay: f64,
     backend: PhantomData<B>,
 }
@@ -25,7 +25,7 @@ impl<B: Backend, M: Module<B>> Ema<B, M> {
         N: AutodiffModule<A, InnerModule = M>,
     {
         Self {
-            model: model.valid(),
+            model: Box::new(model.valid()),
             decay,
             backend: PhantomData,
         }
@@ -40,11 +40,11 @@ impl<B: Backend, M: Module<B>> Ema<B, M> {
             values: values.0,
             decay: self.decay,
         };
-        self.model = self.model.clone().map(&mut blend);
+        *self.model = M::clone(&self.model).map(&mut blend);
     }
 
     pub(crate) fn set_model(&mut self, model: M) {
-        self.model = model;
+        *self.model = model;
     }
 
     /// Returns the averaged network.

@@ -71,8 +71,9 @@ impl Settings {
 /// Train a [`Network`] of your own, such as a ResNet with a decoder, with
 /// [`step_with`](Self::step_with).
 pub struct Trainer<B: AutodiffBackend, N: Trainable<B> = ResNet<B>> {
-    /// `None` only during a step.
-    model: Option<N>,
+    /// `None` only during a step. In a box, because the struct of a large network is too large for
+    /// the stack of a thread.
+    model: Option<Box<N>>,
     optimizer: Optimizer<B::InnerBackend>,
     ema: Option<Ema<B::InnerBackend, N::InnerModule>>,
     settings: Settings,
@@ -100,7 +101,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         Self {
             optimizer: Optimizer::new(settings.optimizer, rules),
             ema: settings.ema.map(|decay| Ema::new(&model, decay)),
-            model: Some(model),
+            model: Some(Box::new(model)),
             settings,
         }
     }
@@ -111,7 +112,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     ///
     /// Panics if an earlier step panicked.
     pub fn model(&self) -> &N {
-        self.model.as_ref().expect("the last step has ended")
+        self.model.as_deref().expect("the last step has ended")
     }
 
     /// Returns the moving average of the network, if [`Settings::ema`] is set.
@@ -125,7 +126,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     ///
     /// Panics if an earlier step panicked.
     pub fn into_model(self) -> N {
-        self.model.expect("the last step has ended")
+        *self.model.expect("the last step has ended")
     }
 
     /// Takes one step and returns the loss before it.
@@ -192,7 +193,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     }
 
     pub(crate) fn update(&mut self, learning_rate: f64, mut gradients: GradientsParams) {
-        let model = self.model.take().expect("the last step has ended");
+        let model = *self.model.take().expect("the last step has ended");
         if let Some(max) = self.settings.clip {
             clip_global_norm(&model, &mut gradients, max);
         }
@@ -200,7 +201,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
         if let Some(ema) = &mut self.ema {
             ema.update(&model);
         }
-        self.model = Some(model);
+        self.model = Some(Box::new(model));
     }
 
     #[cfg(feature = "dense")]
@@ -231,7 +232,7 @@ impl<B: AutodiffBackend, N: Trainable<B>> Trainer<B, N> {
     }
 
     pub(crate) fn replace(&mut self, model: N, average: Option<N::InnerModule>) {
-        self.model = Some(model);
+        self.model = Some(Box::new(model));
         if let (Some(ema), Some(average)) = (&mut self.ema, average) {
             ema.set_model(average);
         }

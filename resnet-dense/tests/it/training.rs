@@ -11,7 +11,7 @@ use resnet_core::{LayerGroup, Network, NormMode};
 use resnet_cpu::Cpu;
 use resnet_dense::{
     DenseConfig, DetectorConfig, Fcos, IGNORE, ImageTensor, Losses, Rcnn, RetinaNet, Segmentation,
-    Target,
+    SegmentationOutput, Target,
 };
 use resnet_testing::dense::reference::json;
 use resnet_testing::dense::{case_config, images, keyed_network, segmentation_input};
@@ -235,4 +235,27 @@ macro_rules! cases {
 cases! {
     fasterrcnn fasterrcnn_v2 maskrcnn keypointrcnn retinanet retinanet_v2 fcos fcn deeplabv3
     deeplabv3_frozen
+}
+
+#[test]
+fn large_logits_have_finite_segmentation_losses() {
+    let device = Default::default();
+    let out = Tensor::<Autodiff<Cpu>, 4>::from_floats(
+        [[[[300.0, -200.0]], [[100.0, -400.0]], [[-50.0, -200.0]]]],
+        &device,
+    )
+    .require_grad();
+    let output = SegmentationOutput {
+        out: out.clone(),
+        aux: None,
+    };
+    let loss = output.losses(&[1, 2]).0.remove(0).value;
+    // Pixel 0 has 200 more for another class; in pixel 1, two classes are equally likely.
+    let expected = (200.0 + 2f32.ln()) / 2.0;
+    assert!((loss.clone().into_scalar() - expected).abs() < 1e-4);
+    let gradient = out.grad(&loss.backward()).unwrap().into_data();
+    gradient.assert_eq(
+        &[[[[0.5f32, 0.25]], [[-0.5, 0.0]], [[0.0, -0.25]]]].into(),
+        false,
+    );
 }

@@ -117,35 +117,38 @@ impl<N> DenseObserver<Cpu, N> for Watch {
     }
 }
 
+/// Trains until the run ends or `watch` stops it, and returns the values of the network.
+fn run(
+    fit: &DenseFit<DetectionTask>,
+    (mut trainer, mut position): (Trainer<B, DetectorNetwork<B>>, Position),
+    watch: &mut Watch,
+) -> (Ending, Vec<f32>) {
+    let ending = fit.run(&mut trainer, &mut position, &Default::default(), watch);
+    (ending.unwrap(), state(&trainer.model().valid()))
+}
+
 #[test]
 fn a_resumed_detector_ends_with_the_same_bits() {
-    let device = Default::default();
-    let folder = tempfile::tempdir().unwrap();
     let whole = fit(detection(8), 4, 2);
-    let mut trained = trainer();
     let mut watch = Watch::default();
-    let mut position = Position::default();
-    let ending = whole.run(&mut trained, &mut position, &device, &mut watch);
-    assert_eq!(ending.unwrap(), Ending::Done);
+    let trained = run(&whole, (trainer(), Position::default()), &mut watch);
     assert_eq!(watch.scores.len(), 2);
     assert!(watch.losses.iter().all(|loss| loss.is_finite()));
 
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.checkpoint");
     let mut parts = fit(detection(8), 4, 2);
-    parts.state = Some(folder.path().join("last.checkpoint"));
-    let mut stopped = trainer();
+    parts.state = Some(path.clone());
     let mut watch = Watch {
         stop_after: Some(3),
         ..Watch::default()
     };
-    let mut position = Position::default();
-    let ending = parts.run(&mut stopped, &mut position, &device, &mut watch);
-    assert_eq!(ending.unwrap(), Ending::Stopped);
-    let path = folder.path().join("last.checkpoint");
-    let (mut resumed, mut position) = parts.resume(trainer(), &path).unwrap();
-    let ending = parts.run(&mut resumed, &mut position, &device, &mut ());
-    assert_eq!(ending.unwrap(), Ending::Done);
-    let [trained, resumed] = [trained, resumed].map(|trainer| state(&trainer.model().valid()));
+    let (ending, _) = run(&parts, (trainer(), Position::default()), &mut watch);
+    assert_eq!(ending, Ending::Stopped);
+    let resumed = parts.resume(trainer(), &path).unwrap();
+    let resumed = run(&parts, resumed, &mut Watch::default());
     assert!(trained == resumed, "the values differ");
+    assert_eq!(resumed.0, Ending::Done);
     let other = fit(detection(6), 3, 2);
     assert!(other.resume(trainer(), &path).is_err());
 }
