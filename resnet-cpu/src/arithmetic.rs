@@ -1,4 +1,4 @@
-//! Elementwise arithmetic on large tensors with all cores, for optimizers.
+//! Elementwise arithmetic on large tensors with all cores, for optimizers and losses.
 
 use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
@@ -38,24 +38,38 @@ pub(crate) fn of_two(
 /// Applies `operation` to each value of a large contiguous tensor and a scalar. Calls `otherwise`
 /// for other tensors.
 pub(crate) fn with_scalar(
-    mut lhs: FlexTensor,
+    lhs: FlexTensor,
     rhs: Scalar,
     operation: impl Fn(f32, f32) -> f32 + Sync,
     otherwise: impl FnOnce(FlexTensor, Scalar) -> FlexTensor,
 ) -> FlexTensor {
-    if !is_large(&lhs) {
-        return otherwise(lhs, rhs);
-    }
     let number = rhs.elem::<f64>() as f32;
-    if let Some(out) = lhs.try_storage_mut::<f32>() {
-        blocks(out, |_, to| {
-            to.iter_mut().for_each(|to| *to = operation(*to, number))
-        });
-        return lhs;
+    of_one(
+        lhs,
+        |value| operation(value, number),
+        |lhs| otherwise(lhs, rhs),
+    )
+}
+
+/// Applies `operation` to each value of a large contiguous tensor. Calls `otherwise` for other
+/// tensors.
+pub(crate) fn of_one(
+    mut x: FlexTensor,
+    operation: impl Fn(f32) -> f32 + Sync,
+    otherwise: impl FnOnce(FlexTensor) -> FlexTensor,
+) -> FlexTensor {
+    if !is_large(&x) {
+        return otherwise(x);
     }
-    let mut out = vec![0.0; lhs.storage::<f32>().len()];
-    each(&mut out, lhs.storage(), |to, a| *to = operation(a, number));
-    contiguous(out, &lhs)
+    if let Some(out) = x.try_storage_mut::<f32>() {
+        blocks(out, |_, to| {
+            to.iter_mut().for_each(|to| *to = operation(*to))
+        });
+        return x;
+    }
+    let mut out = vec![0.0; x.storage::<f32>().len()];
+    each(&mut out, x.storage(), |to, value| *to = operation(value));
+    contiguous(out, &x)
 }
 
 /// Returns whether a tensor is large enough for several cores, contiguous, and covers its whole

@@ -39,6 +39,19 @@ macro_rules! elementwise {
     };
 }
 
+/// Defines an operation on each value of a tensor.
+macro_rules! unary {
+    ($(fn $name:ident: $operation:expr;)*) => {
+        $(
+            fn $name(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+                crate::layout::elementwise([tensor], |[tensor]| {
+                    crate::arithmetic::of_one(tensor, $operation, Flex::$name)
+                })
+            }
+        )*
+    };
+}
+
 /// Defines an arithmetic operation on two tensors and its variant with a scalar.
 macro_rules! arithmetic {
     ($(fn $name:ident, $scalar:ident: |$a:ident, $b:ident| $operation:expr;)*) => {

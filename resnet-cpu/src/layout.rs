@@ -4,10 +4,14 @@
 //! stores the channels of a pixel contiguously, and a channels-first map stores the pixels of a row
 //! contiguously. Only the strides differ. Flex sees a channels-last map as a permuted tensor.
 
+use std::borrow::Cow;
+
 use burn_backend::{Bytes, DType, Shape, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
 
 use crate::{check, parallel};
+
+pub(crate) mod pieces;
 
 /// `[batch, channels, height, width]`
 pub(crate) type Dims = [usize; 4];
@@ -96,22 +100,27 @@ pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     if channels_last(&x).is_some() {
         return x;
     }
+    if let Some(values) = pieces::copy_of_slice(&x) {
+        return from_channels_last(values, dims(&x));
+    }
     let x = x.to_contiguous();
     let [n, c, h, w] = dims(&x);
     let values = transpose(x.storage(), n, c, h * w);
     from_channels_last(values, [n, c, h, w])
 }
 
-/// Converts a channels-last `f32` map to channels-first. Returns other tensors unchanged.
+/// Converts a channels-last `f32` map or a slice of it to channels-first. Returns other tensors
+/// unchanged.
 pub(crate) fn to_channels_first(x: FlexTensor) -> FlexTensor {
     if x.dtype() != DType::F32 || x.layout().num_dims() != 4 || x.is_contiguous() {
         return x;
     }
     let [n, c, h, w] = dims(&x);
-    let Some(values) = channels_last(&x) else {
+    let slice = || pieces::copy_of_slice(&x).map(Cow::Owned);
+    let Some(values) = channels_last(&x).map(Cow::Borrowed).or_else(slice) else {
         return x;
     };
-    let values = transpose(values, n, h * w, c);
+    let values = transpose(&values, n, h * w, c);
     let layout = Layout::contiguous(Shape::from([n, c, h, w].to_vec()));
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }

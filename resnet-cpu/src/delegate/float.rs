@@ -16,6 +16,24 @@ impl FloatTensorOps<Cpu> for Cpu {
         Flex::float_reshape(layout::to_channels_first(tensor), shape)
     }
 
+    fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self> {
+        let joined = (dim == 1).then(|| layout::pieces::cat_channels(&tensors));
+        joined
+            .flatten()
+            .unwrap_or_else(|| Flex::float_cat(tensors, dim))
+    }
+
+    fn float_slice_assign(
+        tensor: FloatTensor<Self>,
+        slices: &[Slice],
+        value: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        match layout::pieces::place(&tensor, slices, &value) {
+            Some(first) => layout::pieces::assign(tensor, first, &value),
+            None => Flex::float_slice_assign(tensor, slices, value),
+        }
+    }
+
     /// Computes the product of a single row and a stored matrix as that of two rows. Flex has a kernel
     /// for a single row that is slower and has three times the rounding error.
     fn float_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -36,17 +54,20 @@ impl FloatTensorOps<Cpu> for Cpu {
         fn float_div, float_div_scalar: |a, b| a / b;
     }
 
+    unary! {
+        fn float_exp: f32::exp;
+        fn float_log: f32::ln;
+        fn float_sqrt: f32::sqrt;
+    }
+
     elementwise! {
         fn float_clamp_min([tensor], min: Scalar);
         fn float_clamp_max([tensor], max: Scalar);
         fn float_clamp([tensor], min: Scalar, max: Scalar);
         fn float_neg([tensor]);
         fn float_recip([tensor]);
-        fn float_exp([tensor]);
-        fn float_log([tensor]);
         fn float_log1p([tensor]);
         fn float_powf_scalar([tensor], value: Scalar);
-        fn float_sqrt([tensor]);
         fn float_abs([tensor]);
         fn float_tanh([tensor]);
         fn float_erf([tensor]);
@@ -82,7 +103,6 @@ impl FloatTensorOps<Cpu> for Cpu {
         fn float_select(tensor: FloatTensor<Self>, dim: usize, indices: IntTensor<Self>) -> FloatTensor<Self>;
         fn float_select_add(tensor: FloatTensor<Self>, dim: usize, indices: IntTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_slice(tensor: FloatTensor<Self>, slices: &[Slice]) -> FloatTensor<Self>;
-        fn float_slice_assign(tensor: FloatTensor<Self>, slices: &[Slice], value: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_mask_where(tensor: FloatTensor<Self>, mask: BoolTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_mask_fill(tensor: FloatTensor<Self>, mask: BoolTensor<Self>, value: Scalar) -> FloatTensor<Self>;
         fn float_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
@@ -129,7 +149,6 @@ impl FloatTensorOps<Cpu> for Cpu {
         fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_ceil(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_trunc(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self>;
         fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
         fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>;
         fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;

@@ -1,11 +1,11 @@
 //! Tests of elementwise operations and layouts against Flex.
 
 use burn_backend::ops::{ActivationOps, FloatTensorOps};
-use burn_backend::{Scalar, TensorData};
+use burn_backend::{Scalar, Slice, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use resnet_cpu::Cpu;
 
-use crate::{channels_last, difference, tensor, values};
+use crate::{channels_last, difference, forms, tensor, values};
 
 #[test]
 fn channels_last_maps_keep_their_layout() {
@@ -89,6 +89,12 @@ fn large_arithmetic_is_exact() {
         [Cpu::float_mul_scalar, Flex::float_mul_scalar],
         [Cpu::float_div_scalar, Flex::float_div_scalar],
     ];
+    type Unary = fn(FlexTensor) -> FlexTensor;
+    let unary: [[Unary; 2]; 3] = [
+        [Cpu::float_exp, Flex::float_exp],
+        [Cpu::float_log, Flex::float_log],
+        [Cpu::float_sqrt, Flex::float_sqrt],
+    ];
     // More than a block, and not a multiple of a block.
     let shape = [3, 7, 61, 53];
     let special = |seed| {
@@ -116,6 +122,12 @@ fn large_arithmetic_is_exact() {
         assert!(bits(own(x.clone(), x.clone())) == bits(flex(x.clone(), x.clone())));
         let row = tensor([1, 7, 1, 53], 3);
         assert!(bits(own(x.clone(), row.clone())) == bits(flex(x.clone(), row)));
+    }
+    for [own, flex] in unary {
+        let expected = bits(flex(x.clone()));
+        for x in [x.clone(), alone(&x), channels_last(&x)] {
+            assert!(bits(own(x)) == expected);
+        }
     }
     for [own, flex] in scalar {
         for number in [0.1.into(), 3.into(), f64::MAX.into()] {
@@ -158,4 +170,59 @@ fn a_single_row_of_a_matrix_product_is_as_exact_as_several() {
             }
         }
     }
+}
+
+#[test]
+fn maps_of_every_layout_are_joined() {
+    let shapes = [[2, 3, 4, 5], [2, 1, 4, 5], [2, 6, 4, 5]];
+    let [a, b, c] = [1, 2, 3].map(|seed| tensor(shapes[seed - 1], seed as u64));
+    let expected = Flex::float_cat(vec![a.clone(), b.clone(), c.clone()], 1);
+    for a in forms(&a) {
+        for c in forms(&c) {
+            let found = Cpu::float_cat(vec![a.clone(), b.clone(), c], 1);
+            assert_eq!(difference(found, expected.clone()), 0.0);
+        }
+        let rows = Cpu::float_cat(vec![a.clone(), a.clone()], 2);
+        let expected = Flex::float_cat(vec![a.clone(), a], 2);
+        assert_eq!(difference(rows, expected), 0.0);
+    }
+    let joined = Cpu::float_cat(vec![channels_last(&a), c], 1);
+    assert_eq!(joined.layout().strides()[1], 1, "the layout is kept");
+}
+
+#[test]
+fn slices_are_read_and_written_in_every_layout() {
+    let (map, part) = (tensor([3, 8, 6, 7], 1), tensor([2, 3, 4, 5], 2));
+    let places = [1..3, 4..7, 0..4, 2..7].map(Slice::from);
+    let expected = Flex::float_slice_assign(map.clone(), &places, part.clone());
+    for own in forms(&map) {
+        for part in forms(&part) {
+            let found = Cpu::float_slice_assign(own.clone(), &places, part);
+            assert_eq!(difference(found, expected.clone()), 0.0);
+        }
+        assert_eq!(difference(own.clone(), map.clone()), 0.0, "a shared map");
+        let shape = [2, 60].into();
+        let slice = Cpu::float_slice(own.clone(), &places);
+        let expected = Flex::float_slice(map.clone(), &places);
+        let found = Cpu::float_reshape(slice.clone(), [2, 60].into());
+        let reshaped = Flex::float_reshape(expected.clone(), shape);
+        assert_eq!(difference(found, reshaped), 0.0);
+        assert_eq!(
+            difference(resnet_cpu::into_channels_last(slice), expected),
+            0.0
+        );
+    }
+    let some = [Slice::from(1..2), Slice::from(..)];
+    let image = tensor([1, 8, 6, 7], 3);
+    let found = Cpu::float_slice_assign(map.clone(), &some, channels_last(&image));
+    let expected = Flex::float_slice_assign(map.clone(), &some, image);
+    assert_eq!(difference(found, expected), 0.0);
+    let turned = [0, 2].into_iter().fold(channels_last(&map), |map, axis| {
+        Cpu::float_flip(map, &[axis])
+    });
+    let expected = Flex::float_flip(map, &[0, 2]);
+    assert_eq!(
+        difference(resnet_cpu::into_channels_last(turned), expected),
+        0.0
+    );
 }

@@ -56,6 +56,10 @@ impl Shape {
             x as f32 + 0.5 - self.center[0],
             y as f32 + 0.5 - self.center[1],
         ];
+        // The corners of the widest shapes are `radius` away, and their soft edges one pixel more.
+        if dx.abs().max(dy.abs()) > self.radius + 2.0 {
+            return 0.0;
+        }
         let (sin, cos) = self.sin_cos;
         let place = [
             (cos * dx + sin * dy) / self.radius,
