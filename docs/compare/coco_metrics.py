@@ -49,6 +49,7 @@ def rle(corners):
 def write(folder, images, detections, masks):
     draw = random.Random(1)
     truth = dict(
+        info={},
         images=[dict(id=i, width=WIDTH, height=HEIGHT, file_name=f"{i}.jpg") for i in range(1, images + 1)],
         categories=[dict(id=i, name=str(i)) for i in range(1, 81)],
         annotations=[],

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let metrics = CocoTruth::open(truth)?.evaluate_file(results, task)?;
     for metric in &metrics.numbers {
-        println!("{:10} {:.4}", metric.name, metric.value);
+        println!("{:10} {:.9}", metric.name, metric.value);
     }
     println!("{:.2} s", start.elapsed().as_secs_f64());
     Ok(())

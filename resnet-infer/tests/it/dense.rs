@@ -233,6 +233,26 @@ fn the_embedded_networks_find_the_shapes_of_a_scene() {
 }
 
 #[test]
+fn inspect_describes_detectors_and_segmentation_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = Arch::TestResNet.config();
+    let networks: [(DenseConfig, &str); 2] = [
+        (mask_rcnn().into(), "detector (no name)\nclasses       3\n"),
+        (
+            SegmentationConfig::new(SegmentationHead::DeepLabV3Plus, body).into(),
+            "segmentation network (no name)\nclasses       21\n",
+        ),
+    ];
+    for (config, expected) in networks {
+        let weights = save_network(folder.path(), "network.safetensors", config);
+        let found = stdout(&run(["inspect", &weights]).success());
+        let end = format!("architecture  a custom {expected}in channels   3\n");
+        assert!(found.ends_with(&end), "{found}");
+        assert!(!found.contains("ignores"), "{found}");
+    }
+}
+
+#[test]
 fn detectors_are_converted_with_their_options() {
     let folder = tempfile::tempdir().unwrap();
     let weights = save_network(folder.path(), "small.safetensors", mask_rcnn());

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::Inspect;
 
 /// The output of `--json`.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Summary {
     file: String,
     container: String,
@@ -31,8 +31,11 @@ struct Summary {
     tells_preprocessing: bool,
     /// Numbers of tensors and elements by data type.
     dtypes: BTreeMap<String, Dtype>,
-    /// The name of the architecture; `None` for a custom residual network or an unknown file (see
-    /// `unknown`).
+    /// What the network does.
+    task: &'static str,
+    /// Notes about how the file is read.
+    notes: Vec<String>,
+    /// The name of the architecture; `None` for a custom network or an unknown file (see `unknown`).
     architecture: Option<String>,
     /// Architectures with the same keys and shapes.
     alternatives: Vec<&'static str>,
@@ -65,18 +68,20 @@ struct TensorLine {
 
 impl Summary {
     fn new(checkpoint: &Checkpoint, overrides: &Overrides) -> Self {
-        let mut dtypes: BTreeMap<String, Dtype> = BTreeMap::new();
-        for entry in checkpoint.entries() {
-            let dtype = dtypes.entry(entry.dtype().to_string()).or_default();
-            dtype.tensors += 1;
-            dtype.elements += entry.shape().iter().product::<usize>();
+        // What the file contains as a classifier does not matter for other networks.
+        if let Ok(dense) = checkpoint.infer_dense() {
+            return Self {
+                task: match dense.config.is_detector() {
+                    true => "detection",
+                    false => "segmentation",
+                },
+                notes: dense.notes,
+                architecture: dense.arch.map(|arch| arch.name().to_string()),
+                classes: Some(dense.config.num_classes()),
+                in_channels: Some(dense.config.body().in_channels),
+                ..Self::of_any(checkpoint)
+            };
         }
-        let tensors = checkpoint.entries().map(|entry| TensorLine {
-            key: entry.key().to_string(),
-            dtype: entry.dtype().to_string(),
-            shape: entry.shape().to_vec(),
-        });
-        let dense = checkpoint.infer_dense().ok();
         let (inferred, unknown) = match checkpoint.infer_with(overrides) {
             Ok(inferred) => (Some(inferred), None),
             Err(error) => {
@@ -89,8 +94,6 @@ impl Summary {
         let assumptions = inferred.iter().flat_map(|inferred| &inferred.assumptions);
         let config = inferred.as_ref().map(|inferred| &inferred.config);
         Self {
-            file: checkpoint.name().to_string(),
-            container: checkpoint.container().to_string(),
             state: checkpoint.state().map(str::to_string),
             states: checkpoint.states().map(str::to_string).collect(),
             left_out: checkpoint.left_out().to_vec(),
@@ -102,25 +105,42 @@ impl Summary {
                 })
                 .collect(),
             output_activation: checkpoint.output_activation(),
-            names_classes: checkpoint.labels().is_some(),
-            tells_preprocessing: checkpoint.preprocessing().is_some(),
-            dtypes,
-            classes: match &dense {
-                Some(dense) => Some(dense.config.num_classes()),
-                None => config.map(|config| config.num_classes),
-            },
+            notes: checkpoint.notes(),
+            classes: config.map(|config| config.num_classes),
             in_channels: config.map(|config| config.in_channels),
             alternatives: inferred
                 .iter()
                 .flat_map(|i| &i.alternatives)
                 .map(|arch| arch.name())
                 .collect(),
-            architecture: match dense {
-                Some(dense) => dense.arch.map(|arch| arch.name().to_string()),
-                None => inferred.and_then(|inferred| inferred.name),
-            },
+            architecture: inferred.and_then(|inferred| inferred.name),
             unknown,
+            ..Self::of_any(checkpoint)
+        }
+    }
+
+    /// Describes the tensors and the header, which every file has.
+    fn of_any(checkpoint: &Checkpoint) -> Self {
+        let mut dtypes: BTreeMap<String, Dtype> = BTreeMap::new();
+        for entry in checkpoint.entries() {
+            let dtype = dtypes.entry(entry.dtype().to_string()).or_default();
+            dtype.tensors += 1;
+            dtype.elements += entry.shape().iter().product::<usize>();
+        }
+        let tensors = checkpoint.entries().map(|entry| TensorLine {
+            key: entry.key().to_string(),
+            dtype: entry.dtype().to_string(),
+            shape: entry.shape().to_vec(),
+        });
+        Self {
+            file: checkpoint.name().to_string(),
+            container: checkpoint.container().to_string(),
+            task: "classification",
+            names_classes: checkpoint.labels().is_some(),
+            tells_preprocessing: checkpoint.preprocessing().is_some(),
+            dtypes,
             tensors: tensors.collect(),
+            ..Self::default()
         }
     }
 }
@@ -142,8 +162,8 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
     if let Some(state) = summary.state.as_ref().filter(|state| *state != ".") {
         writeln!(out, "state         {}", printable(state))?;
     }
-    for note in checkpoint.notes() {
-        writeln!(out, "note          {}", printable(&flags(&note)))?;
+    for note in &summary.notes {
+        writeln!(out, "note          {}", printable(&flags(note)))?;
     }
     for (dtype, Dtype { tensors, elements }) in &summary.dtypes {
         writeln!(out, "{dtype:13} {tensors} tensors, {elements} elements")?;
@@ -160,7 +180,14 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
             }
             writeln!(out)?;
         }
-        (None, None) => writeln!(out, "architecture  a custom residual network (no name)")?,
+        (None, None) => {
+            let network = match summary.task {
+                "classification" => "residual network",
+                "detection" => "detector",
+                _ => "segmentation network",
+            };
+            writeln!(out, "architecture  a custom {network} (no name)")?;
+        }
         (None, unknown) => {
             writeln!(
                 out,
@@ -173,7 +200,8 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
         writeln!(out, "classes       {classes}")?;
         writeln!(out, "in channels   {channels}")?;
     }
-    if summary.architecture.is_some() || summary.unknown.is_none() {
+    let named = summary.architecture.is_some() || summary.unknown.is_none();
+    if named && summary.task == "classification" {
         assumptions(&mut out, &summary)?;
     }
     Ok(Outcome::Done)
