@@ -73,8 +73,8 @@ pub(crate) fn cat_channels(maps: &[FlexTensor]) -> Option<FlexTensor> {
 }
 
 /// Returns where [`assign`] writes `value`: its first image, channel, row and column. Returns `None`
-/// if one of the tensors is no map, `value` is not channels-last, or the slices are invalid or have
-/// steps.
+/// if one of the tensors is no map, `value` is not channels-last, or the slices are empty, invalid or
+/// have steps.
 pub(crate) fn place(map: &FlexTensor, slices: &[Slice], value: &FlexTensor) -> Option<Dims> {
     if !is_map(map) || !is_map(value) || !is_channels_last(value) || slices.len() > 4 {
         return None;
@@ -83,7 +83,8 @@ pub(crate) fn place(map: &FlexTensor, slices: &[Slice], value: &FlexTensor) -> O
     for (axis, size) in dims(map).into_iter().enumerate() {
         let slice = slices.get(axis).copied().unwrap_or_default();
         let range = slice.to_range(size);
-        if slice.step != 1 || range.end > size || range.len() != dims(value)[axis] {
+        let invalid = slice.step != 1 || range.is_empty() || range.end > size;
+        if invalid || range.len() != dims(value)[axis] {
             return None;
         }
         first[axis] = range.start;

@@ -245,7 +245,18 @@ fn inspect_describes_detectors_and_segmentation_networks() {
     ];
     for (config, expected) in networks {
         let weights = save_network(folder.path(), "network.safetensors", config);
+        let bytes = std::fs::read(&weights).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let floats = tensors.tensors().into_iter();
+        let floats = floats.filter(|(_, tensor)| tensor.dtype() == Dtype::F32);
+        let sizes: Vec<usize> = floats.map(|(_, tensor)| tensor.data().len() / 4).collect();
         let found = stdout(&run(["inspect", &weights]).success());
+        let line = format!(
+            "{} tensors, {} elements\n",
+            sizes.len(),
+            sizes.iter().sum::<usize>()
+        );
+        assert!(found.contains(&line), "{found}");
         let end = format!("architecture  a custom {expected}in channels   3\n");
         assert!(found.ends_with(&end), "{found}");
         assert!(!found.contains("ignores"), "{found}");

@@ -8,7 +8,7 @@ use resnet_dense::{
     SegmentationConfig, SegmentationHead, TopLevels,
 };
 
-use crate::{Checkpoint, InferError};
+use crate::{Checkpoint, Entry, InferError};
 
 /// The detector or segmentation network that a checkpoint belongs to.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,11 +128,23 @@ impl Checkpoint {
         })
     }
 
-    fn dense_shapes(&self) -> Option<(Shapes<'_>, Kind)> {
+    /// Returns the tensors of the detector or segmentation network with the file's keys, the residual
+    /// network included. Returns nothing for other files.
+    pub fn dense_entries(&self) -> impl Iterator<Item = &Entry> {
+        let root = self.dense_root().filter(|_| self.is_dense());
+        let own = move |entry: &&Entry| root.is_some_and(|root| entry.key().starts_with(root));
+        self.all().filter(own)
+    }
+
+    /// Returns the common prefix of the keys, if the residual network is part of another network.
+    fn dense_root(&self) -> Option<&str> {
         let body = self.state()?;
-        let root = body
-            .strip_suffix("backbone.body")
-            .or_else(|| body.strip_suffix("backbone"))?;
+        body.strip_suffix("backbone.body")
+            .or_else(|| body.strip_suffix("backbone"))
+    }
+
+    fn dense_shapes(&self) -> Option<(Shapes<'_>, Kind)> {
+        let root = self.dense_root()?;
         let entries = self.all();
         let shapes =
             entries.filter_map(|entry| Some((entry.key().strip_prefix(root)?, entry.shape())));

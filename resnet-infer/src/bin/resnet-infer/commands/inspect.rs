@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use resnet_cli::{Outcome, flags, printable};
-use resnet_weights::{Checkpoint, OutputActivation, Overrides};
+use resnet_weights::{Checkpoint, Entry, OutputActivation, Overrides};
 use serde::Serialize;
 
 use crate::cli::Inspect;
@@ -79,7 +79,7 @@ impl Summary {
                 architecture: dense.arch.map(|arch| arch.name().to_string()),
                 classes: Some(dense.config.num_classes()),
                 in_channels: Some(dense.config.body().in_channels),
-                ..Self::of_any(checkpoint)
+                ..Self::of_any(checkpoint, checkpoint.dense_entries())
             };
         }
         let (inferred, unknown) = match checkpoint.infer_with(overrides) {
@@ -94,8 +94,6 @@ impl Summary {
         let assumptions = inferred.iter().flat_map(|inferred| &inferred.assumptions);
         let config = inferred.as_ref().map(|inferred| &inferred.config);
         Self {
-            state: checkpoint.state().map(str::to_string),
-            states: checkpoint.states().map(str::to_string).collect(),
             left_out: checkpoint.left_out().to_vec(),
             assumptions: assumptions
                 .map(|assumption| Assumed {
@@ -115,31 +113,34 @@ impl Summary {
                 .collect(),
             architecture: inferred.and_then(|inferred| inferred.name),
             unknown,
-            ..Self::of_any(checkpoint)
+            ..Self::of_any(checkpoint, checkpoint.entries())
         }
     }
 
-    /// Describes the tensors and the header, which every file has.
-    fn of_any(checkpoint: &Checkpoint) -> Self {
+    /// Describes the file and the tensors of the network.
+    fn of_any<'a>(checkpoint: &Checkpoint, entries: impl Iterator<Item = &'a Entry>) -> Self {
         let mut dtypes: BTreeMap<String, Dtype> = BTreeMap::new();
-        for entry in checkpoint.entries() {
+        let mut tensors = Vec::new();
+        for entry in entries {
             let dtype = dtypes.entry(entry.dtype().to_string()).or_default();
             dtype.tensors += 1;
             dtype.elements += entry.shape().iter().product::<usize>();
+            tensors.push(TensorLine {
+                key: entry.key().to_string(),
+                dtype: entry.dtype().to_string(),
+                shape: entry.shape().to_vec(),
+            });
         }
-        let tensors = checkpoint.entries().map(|entry| TensorLine {
-            key: entry.key().to_string(),
-            dtype: entry.dtype().to_string(),
-            shape: entry.shape().to_vec(),
-        });
         Self {
             file: checkpoint.name().to_string(),
             container: checkpoint.container().to_string(),
+            state: checkpoint.state().map(str::to_string),
+            states: checkpoint.states().map(str::to_string).collect(),
             task: "classification",
             names_classes: checkpoint.labels().is_some(),
             tells_preprocessing: checkpoint.preprocessing().is_some(),
             dtypes,
-            tensors: tensors.collect(),
+            tensors,
             ..Self::default()
         }
     }
