@@ -1,10 +1,8 @@
-//! The residual blocks. Each family has one file with its [`Family`] and its module.
+//! The residual blocks. Each family has one file with its module.
 
 mod basic;
 mod bottleneck;
 mod pre_activation;
-
-use alloc::vec::Vec;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -18,30 +16,9 @@ use crate::layers::Norm;
 use crate::plan::{BlockConv, BlockPlan};
 use crate::{BlockKind, ResNetConfig};
 
-/// The properties that all blocks of a kind share.
-#[derive(Clone, Copy)]
-pub(crate) struct Family {
-    /// Whether norm and activation come before the convolutions.
-    pub(crate) pre_activation: bool,
-    /// Whether the output has `expansion` times as many channels as the block's width.
-    pub(crate) expands: bool,
-    /// Whether `cardinality` and `base_width` set the block's width.
-    pub(crate) grouped: bool,
-    /// Returns the convolutions of the residual branch.
-    pub(crate) convs: fn(&BlockPlan) -> Vec<BlockConv>,
-}
-
-/// Declares the families. A row names a [`BlockKind`], the module of its blocks and its [`Family`].
+/// Declares the families. A row names a [`BlockKind`] and the module of its blocks.
 macro_rules! families {
-    ($($(#[$doc:meta])* $kind:ident => $block:ident, $family:path;)*) => {
-        impl BlockKind {
-            pub(crate) fn family(self) -> Family {
-                match self {
-                    $(Self::$kind => $family,)*
-                }
-            }
-        }
-
+    ($($(#[$doc:meta])* $kind:ident => $block:ident;)*) => {
         /// One residual block of any kind.
         #[derive(Module, Debug)]
         pub enum Block<B: Backend> {
@@ -83,13 +60,13 @@ macro_rules! families {
 
 families! {
     /// Two 3x3 convolutions.
-    Basic => BasicBlock, basic::FAMILY;
+    Basic => BasicBlock;
     /// 1x1, 3x3, 1x1 convolutions.
-    Bottleneck => Bottleneck, bottleneck::FAMILY;
+    Bottleneck => Bottleneck;
     /// Two 3x3 convolutions, each after norm and activation.
-    PreActBasic => PreActBasicBlock, pre_activation::BASIC;
+    PreActBasic => PreActBasicBlock;
     /// 1x1, 3x3, 1x1 convolutions, each after norm and activation.
-    PreActBottleneck => PreActBottleneck, pre_activation::BOTTLENECK;
+    PreActBottleneck => PreActBottleneck;
 }
 
 /// Creates a convolution and its norm from the plan.

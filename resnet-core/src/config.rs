@@ -2,9 +2,6 @@
 
 use alloc::{vec, vec::Vec};
 
-use core::fmt;
-
-use burn::config::{Config, config_to_json};
 use serde::{Deserialize, Serialize};
 
 mod kinds;
@@ -18,7 +15,7 @@ pub use validate::ConfigError;
 
 /// The options of a residual network.
 ///
-/// A config serializes with serde, and saves and loads like any Burn [`Config`]. An option that a
+/// A config serializes with serde, and saves and loads like any Burn `Config`. An option that a
 /// saved config lacks takes its default. An unknown option is an error.
 ///
 /// # Examples
@@ -80,15 +77,6 @@ pub struct ResNetConfig {
     pub num_classes: usize,
     /// The pooling that turns the last feature map into the embedding.
     pub global_pool: GlobalPool,
-}
-
-impl Config for ResNetConfig {}
-
-/// Writes the config as JSON, like other Burn configs.
-impl fmt::Display for ResNetConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&config_to_json(self))
-    }
 }
 
 /// Defines a setter such as `with_expansion(4)` for each option except the stages.

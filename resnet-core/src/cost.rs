@@ -1,7 +1,6 @@
 //! Parameter and operation counts of a network, computed from its config.
 
-use crate::layers::{ConvPlan, eca_kernel, squeezed_channels};
-use crate::plan::{BlockPlan, NamedConv};
+use crate::plan::{BlockPlan, ConvPlan, NamedConv};
 use crate::{AttentionKind, ResNetConfig, StemPool};
 
 /// The number of parameters of a network, and its operations per image.
@@ -48,14 +47,14 @@ impl Cost {
     fn attention(&mut self, kind: AttentionKind, channels: usize) {
         match kind {
             AttentionKind::None => {}
-            AttentionKind::SqueezeExcite { ratio } => {
-                let squeezed = squeezed_channels(channels, ratio);
+            AttentionKind::SqueezeExcite { .. } => {
+                let squeezed = kind.width(channels);
                 self.conv([channels, squeezed], 1, 1, 1);
                 self.conv([squeezed, channels], 1, 1, 1);
                 self.parameters += (channels + squeezed) as u64;
             }
             AttentionKind::EfficientChannel => {
-                let kernel = eca_kernel(channels) as u64;
+                let kernel = kind.width(channels) as u64;
                 self.parameters += kernel;
                 self.macs += kernel * channels as u64;
             }

@@ -3,6 +3,7 @@
 //! [`ConvNormAct`] and [`conv_norm_act`] compute every convolution with its norm and activation.
 //! They use fused layers if the backend registers them.
 
+mod activation;
 mod attention;
 mod batch_norm;
 mod batch_stats;
@@ -18,7 +19,6 @@ mod running_stat;
 pub use attention::{Attention, EfficientChannelAttention, SqueezeExcite};
 pub use batch_norm::{BatchNorm, NormMode};
 pub use batch_stats::BatchStatsNorm;
-pub use conv::ConvPlan;
 pub use conv_norm_act::{ConvNormAct, Residual, conv, conv_norm, conv_norm_act, norm_act};
 pub use drop_path::drop_path;
 pub use fold_mark::FoldMark;
@@ -28,8 +28,8 @@ pub use pool::{anti_alias, avg_pool_same, global_pool, max_pool};
 pub use running_stat::RunningStat;
 
 pub use crate::block::{BasicBlock, Block, Bottleneck, PreActBasicBlock, PreActBottleneck};
+pub use crate::plan::ConvPlan;
 pub use crate::shortcut::{PooledProjection, Shortcut, ZeroPad};
 pub use crate::stem::{DeepStem, Stem, adapt_in_channels};
 
-pub(crate) use attention::{eca_kernel, squeezed_channels};
 pub(crate) use conv::conv1x1;

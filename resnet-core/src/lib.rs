@@ -4,31 +4,44 @@
 extern crate alloc;
 
 mod arch;
-mod block;
-mod cast;
 mod config;
 mod cost;
 mod layer_group;
-pub mod layers;
 mod memory;
 mod names;
-mod network;
 mod plan;
+
+#[cfg(feature = "burn")]
+mod block;
+#[cfg(feature = "burn")]
+mod cast;
+#[cfg(feature = "burn")]
+pub mod layers;
+#[cfg(feature = "burn")]
+mod network;
+#[cfg(feature = "burn")]
 mod resnet;
+#[cfg(feature = "burn")]
 mod shortcut;
+#[cfg(feature = "burn")]
 mod stem;
 
 pub use arch::Arch;
-pub use cast::UnsupportedFloat;
 pub use config::{
     Activation, AntiAlias, AttentionKind, BlockKind, ConfigError, GlobalPool, NormKind,
     ResNetConfig, ShortcutKind, StageConfig, StemKind, StemPool, StridePlacement,
 };
 pub use cost::Cost;
 pub use layer_group::{LayerGroup, UnknownLayerGroup};
-pub use layers::NormMode;
 pub use memory::ByteSize;
 pub use names::UnknownArch;
+pub use plan::{BlockConv, BlockPlan, ConvPlan, Feature, NamedConv, ShortcutPlan, ShortcutPool};
+
+#[cfg(feature = "burn")]
+pub use cast::UnsupportedFloat;
+#[cfg(feature = "burn")]
+pub use layers::NormMode;
+#[cfg(feature = "burn")]
 pub use network::{Network, is_running_stat};
-pub use plan::{BlockConv, BlockPlan, Feature, NamedConv, ShortcutPlan, ShortcutPool};
+#[cfg(feature = "burn")]
 pub use resnet::{Outputs, Pyramid, ResNet};

@@ -2,11 +2,18 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
+mod attention;
 mod block_plan;
+mod conv_plan;
+mod families;
 mod named_conv;
 
 pub use block_plan::{BlockConv, BlockPlan, ShortcutPlan, ShortcutPool};
+pub use conv_plan::ConvPlan;
 pub use named_conv::NamedConv;
+
+#[cfg(feature = "burn")]
+pub(crate) use families::{basic, bottleneck, pre_act_basic, pre_act_bottleneck};
 
 use crate::{AntiAlias, ConfigError, NormKind, ResNetConfig, StageConfig, StemPool};
 

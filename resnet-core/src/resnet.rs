@@ -4,7 +4,9 @@ mod forward;
 mod pyramid;
 
 use alloc::vec::Vec;
+use core::fmt;
 
+use burn::config::{Config, config_to_json};
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::backend::Backend;
@@ -38,6 +40,15 @@ pub struct ResNet<B: Backend> {
     dropout: Dropout,
     fc: Option<Linear<B>>,
     config: ResNetConfig,
+}
+
+impl Config for ResNetConfig {}
+
+/// Writes the config as JSON, like other Burn configs.
+impl fmt::Display for ResNetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&config_to_json(self))
+    }
 }
 
 impl ResNetConfig {

@@ -2,9 +2,7 @@
 
 use burn_backend::{Bytes, DType, Scalar, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
-
-use crate::parallel;
-use crate::simd::arch;
+use resnet_kernels::{parallel, vectorize};
 
 /// Number of values below which more cores give no speedup.
 const SMALL: usize = 64 * 1024;
@@ -97,7 +95,7 @@ fn each(out: &mut [f32], with: &[f32], work: impl Fn(&mut f32, f32) + Sync) {
 #[inline(always)]
 fn blocks(out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
     parallel::chunks(out, out.len(), BLOCK, |_, start, block| {
-        arch().dispatch(
+        vectorize(
             #[inline(always)]
             || work(start, block),
         );

@@ -8,11 +8,11 @@ mod conv;
 mod pool;
 
 use burn_flex::FlexTensor;
+use resnet_kernels::fits_in_memory;
+use resnet_kernels::sizes::{count, places, span};
 
 pub(crate) use conv::{conv, conv_backward, conv_transpose, vector, weight_gradient, x_gradient};
-pub(crate) use pool::{Pool, resized};
-
-use crate::memory;
+pub(crate) use pool::{pool, pool_gradient, resized};
 
 /// Panics with a message about an invalid operation.
 #[track_caller]
@@ -46,15 +46,6 @@ fn positive(name: &str, options: &[(&str, &[usize])]) {
     }
 }
 
-/// Returns the number of values of a tensor with these sizes, or `None` if it overflows.
-pub(crate) fn count(sizes: &[usize]) -> Option<usize> {
-    if sizes.contains(&0) {
-        return Some(0);
-    }
-    let product = |product: usize, size: &usize| product.checked_mul(*size);
-    sizes.iter().try_fold(1, product)
-}
-
 /// Panics if the `made` tensors, listed by their sizes, do not fit into memory.
 ///
 /// A `given` tensor counts if it is a view with more elements than its storage, because operations
@@ -79,7 +70,7 @@ fn memory(name: &str, given: &[&FlexTensor], made: &[&[usize]]) {
         }
         Some(needed)
     };
-    if !needed().is_some_and(memory::has) {
+    if !needed().is_some_and(fits_in_memory) {
         refuse(
             name,
             format_args!("expected tensors that fit into memory, found {made:?}"),
@@ -96,23 +87,4 @@ pub(crate) fn same(name: &str, what: &str, x: &FlexTensor, expected: &[usize]) {
             format_args!("expected {what} of {expected:?}, found {found:?}"),
         );
     }
-}
-
-/// Returns the number of window positions along an axis. Returns `None` if the window does not fit
-/// or a size overflows.
-pub(crate) fn places(
-    size: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    dilation: usize,
-) -> Option<usize> {
-    let padded = size.checked_add(padding.checked_mul(2)?)?;
-    let free = padded.checked_sub(span(kernel, dilation)?)?;
-    free.checked_div(stride)?.checked_add(1)
-}
-
-/// Returns the number of values from the first to the last tap of a window.
-fn span(kernel: usize, dilation: usize) -> Option<usize> {
-    kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }

@@ -1,33 +1,20 @@
-//! Convolutions of channels-last feature maps.
-//!
-//! For each kernel row, the inputs of an output pixel are contiguous: kernel width times channels
-//! values. The innermost loop reads these inputs for several pixels and keeps their outputs in
-//! registers. So a convolution needs no im2col matrix and writes every output once.
+//! Convolutions of Burn's tensors with the kernels of `resnet-kernels`.
 
 mod cache;
-mod direct;
-mod geometry;
-mod grad_input;
-mod grad_weight;
-mod job;
-mod packed;
-mod padded;
-mod phases;
-mod prepare;
-mod products;
-mod winograd;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use burn_backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
-use burn_backend::{DType, Shape};
-use burn_flex::{Flex, FlexTensor};
+use burn_backend::{Bytes, DType, Shape};
+use burn_flex::{Flex, FlexTensor, Layout};
+use resnet_kernels::conv::{
+    self as kernels, Algorithm, Conv, Geometry, LARGEST_FOR_WINOGRAD, PackedWeights, Phases,
+    Residual,
+};
+use resnet_kernels::layout::Map;
 
-use crate::simd::vectors;
 use crate::{check, layout};
-use direct::Direct;
-use geometry::Geometry;
-use job::{After, Job};
-use prepare::{Kernel, prepare};
-use winograd::Winograd;
 
 /// The operations that follow a convolution in the same pass:
 /// `y = relu(scale * conv(x) + bias + residual)`.
@@ -60,7 +47,7 @@ pub enum Phase {
 /// Computes a convolution and its epilogue.
 ///
 /// The kernels of this crate return a channels-last feature map. Flex computes the cases that they
-/// do not support: floats other than `f32`, groups that do not fill vectors, and empty tensors.
+/// do not support: floats other than `f32`, and empty tensors.
 ///
 /// # Shapes
 /// - `x`: `[batch, in, height, width]`
@@ -123,7 +110,15 @@ pub(crate) fn x_backward(
     check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let stays = layout::is_channels_last(&grad);
     let floats = [&weight, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
-    let own = || grad_input::gradient(layout::dims(&x), &weight, &grad, &options);
+    let own = || {
+        let dims = layout::dims(&x);
+        let geometry = Geometry::of_conv(dims, layout::dims(&weight), of_burn(&options))?;
+        let weight = weight.to_contiguous();
+        let gradient = layout::with_map(&grad, |grad| {
+            kernels::input_gradient(&geometry, layout::values(&weight), grad)
+        })?;
+        Some(layout::from_channels_last(gradient, dims))
+    };
     match floats.then(own).flatten() {
         Some(gradient) if stays => gradient,
         Some(gradient) => layout::to_channels_first(gradient),
@@ -149,7 +144,16 @@ pub(crate) fn weight_backward(
     const NAME: &str = "conv2d_weight_backward";
     check::conv_backward(NAME, [&x, &weight, &grad], &options);
     let floats = [&x, &grad].map(FlexTensor::dtype) == [DType::F32; 2];
-    let own = || grad_weight::gradient(&x, layout::dims(&weight), &grad, &options);
+    let own = || {
+        let weight = layout::dims(&weight);
+        let geometry = Geometry::of_conv(layout::dims(&x), weight, of_burn(&options))?;
+        let grad = layout::into_channels_last(grad.clone());
+        let grad = layout::channels_last(&grad)?;
+        let gradient = layout::with_map(&x, |x| kernels::weight_gradient(&geometry, x, grad));
+        let layout = Layout::contiguous(Shape::from(weight.to_vec()));
+        let gradient = Bytes::from_elems(gradient);
+        Some(FlexTensor::new(gradient, layout, DType::F32))
+    };
     floats.then(own).flatten().unwrap_or_else(|| {
         check::weight_gradient(NAME, [&x, &weight, &grad], &options);
         let [x, grad] = [x, grad].map(layout::to_channels_first);
@@ -157,8 +161,7 @@ pub(crate) fn weight_backward(
     })
 }
 
-/// Computes a convolution with a kernel of this crate. Returns the epilogue if no kernel supports
-/// it.
+/// Computes a convolution with a kernel. Returns the epilogue if no kernel supports it.
 fn by_kernel(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -166,64 +169,129 @@ fn by_kernel(
     epilogue: Epilogue,
     phase: Phase,
 ) -> Result<FlexTensor, Box<Epilogue>> {
-    if let Some(output) = phases::convolve(x, weight, options, &epilogue, phase) {
-        return Ok(output);
-    }
-    let Some(ready) = prepare(x, weight, options, &epilogue, phase) else {
+    let Epilogue {
+        scale,
+        bias,
+        residual,
+        ..
+    } = &epilogue;
+    let others = [scale, bias, residual].into_iter().flatten();
+    let floats = others
+        .chain([x, weight])
+        .all(|tensor| tensor.dtype() == DType::F32);
+    let options = of_burn(options);
+    let dims = [x, weight].map(layout::dims);
+    let Some(geometry) = Geometry::of_conv(dims[0], dims[1], options).filter(|_| floats) else {
         return Err(Box::new(epilogue));
     };
-    let geometry = &ready.geometry;
-    let after = After {
-        scale: of_channels(&epilogue.scale, 1.0, geometry),
-        bias: of_channels(&epilogue.bias, 0.0, geometry),
-        relu: epilogue.relu,
-    };
-    let residual = epilogue.residual.map(layout::into_channels_last);
-    Ok(match &ready.kernel {
-        Kernel::Direct(weights) => {
-            let job = Direct {
-                x: &ready.x,
-                weights,
-                geometry,
-                after,
-            };
-            output(&job, residual)
-        }
-        Kernel::Winograd(weights, whole) => {
-            let job = Winograd {
-                x: &ready.x,
-                weights,
-                geometry,
-                whole,
-                after,
-            };
-            output(&job, residual)
-        }
-    })
+    if phase == Phase::Inference
+        && residual.is_none()
+        && let Some((phases, conv)) = Phases::new(dims[0], dims[1], options)
+        && let Some(output) = by_phases(x, weight, &phases, &conv, &epilogue)
+    {
+        return Ok(output);
+    }
+    Ok(layout::with_map(x, |x| {
+        let ready = prepare(x, weight, geometry, phase);
+        let epilogue_of_kernel = of_kernel(&epilogue, ready.conv.geometry());
+        let residual = epilogue.residual.map(layout::into_channels_last);
+        ready.run(&epilogue_of_kernel, residual)
+    }))
 }
 
-fn output(job: &impl Job, residual: Option<FlexTensor>) -> FlexTensor {
-    let output = |values| layout::from_channels_last(values, job.geometry().output());
-    match residual {
-        None => output(job.run(None)),
-        Some(mut residual) => match layout::own_channels_last(&mut residual) {
-            Some(values) => {
-                job.run_over(values);
-                residual
-            }
-            None => output(job.run(layout::channels_last(&residual))),
-        },
+/// Computes a dilated convolution as ordinary ones of its phases. Returns `None` if Winograd's
+/// algorithm does not support the values.
+fn by_phases(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    phases: &Phases,
+    conv: &Conv,
+    epilogue: &Epilogue,
+) -> Option<FlexTensor> {
+    let [batch, _, height, width] = layout::dims(x);
+    let x = layout::into_channels_last(x.clone());
+    let x = phases.split(layout::channels_last(&x)?);
+    let epilogue = of_kernel(epilogue, conv.geometry());
+    let ready = prepare(
+        Map::ChannelsLast(&x),
+        weight,
+        conv.geometry().clone(),
+        Phase::Inference,
+    );
+    let y = ready.conv.run(&ready.x, &ready.weights, &epilogue, None);
+    let [channels, ..] = conv.geometry().out;
+    let y = phases.join(&y, channels);
+    Some(layout::from_channels_last(
+        y,
+        [batch, channels, height, width],
+    ))
+}
+
+/// A convolution with its arguments.
+struct Ready<'a> {
+    conv: Conv,
+    weights: Arc<PackedWeights>,
+    /// Padded input.
+    x: Cow<'a, [f32]>,
+}
+
+/// Chooses the algorithm, packs the weights and pads the input.
+fn prepare<'a>(x: Map<'a>, weight: &FlexTensor, geometry: Geometry, phase: Phase) -> Ready<'a> {
+    if phase == Phase::Inference {
+        let conv = Conv::fastest(geometry.clone());
+        if conv.algorithm() != Algorithm::Direct
+            && let Some(weights) = cache::packed(weight, &conv)
+            && let Some(x) = conv.padded_within(x, LARGEST_FOR_WINOGRAD)
+        {
+            return Ready { conv, weights, x };
+        }
+    }
+    let conv = Conv::direct(geometry);
+    let weights = cache::packed(weight, &conv).expect("direct convolutions support all weights");
+    let x = conv.padded(x);
+    Ready { conv, weights, x }
+}
+
+impl Ready<'_> {
+    fn run(&self, epilogue: &kernels::Epilogue, residual: Option<FlexTensor>) -> FlexTensor {
+        let Self { conv, weights, x } = self;
+        let run = |residual: Option<&[f32]>| {
+            let values = conv.run(x, weights, epilogue, residual);
+            layout::from_channels_last(values, conv.geometry().output())
+        };
+        match residual {
+            None => run(None),
+            Some(mut residual) => match layout::own_channels_last(&mut residual) {
+                Some(values) => {
+                    conv.run_into(x, weights, epilogue, Residual::Output, values);
+                    residual
+                }
+                None => run(layout::channels_last(&residual)),
+            },
+        }
     }
 }
 
-/// Returns the values of all channels, padded with `otherwise` to whole vectors.
-fn of_channels(values: &Option<FlexTensor>, otherwise: f32, geometry: &Geometry) -> Vec<f32> {
-    let mut channels = match values {
-        Some(values) => values.to_contiguous().storage().to_vec(),
-        None => Vec::new(),
-    };
-    channels.resize(geometry.out[0].next_multiple_of(vectors().lanes), otherwise);
-    channels
+fn of_burn(options: &ConvOptions<2>) -> kernels::ConvOptions {
+    let ConvOptions {
+        stride,
+        padding,
+        dilation,
+        groups,
+    } = *options;
+    kernels::ConvOptions {
+        stride,
+        padding,
+        dilation,
+        groups,
+    }
+}
+
+fn of_kernel(epilogue: &Epilogue, geometry: &Geometry) -> kernels::Epilogue {
+    let contiguous = |values: &Option<FlexTensor>| values.as_ref().map(FlexTensor::to_contiguous);
+    let [scale, bias] = [&epilogue.scale, &epilogue.bias].map(contiguous);
+    let [scale, bias] = [&scale, &bias].map(|values| values.as_ref().map(layout::values));
+    kernels::Epilogue::new(scale, bias, epilogue.relu, geometry.out[0])
 }
 
 fn by_flex(

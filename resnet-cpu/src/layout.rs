@@ -8,13 +8,11 @@ use std::borrow::Cow;
 
 use burn_backend::{Bytes, DType, Shape, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
-
-use crate::{check, parallel};
+use resnet_kernels::layout::{Map, transpose};
+pub(crate) use resnet_kernels::sizes::Dims;
+use resnet_kernels::sizes::count;
 
 pub(crate) mod pieces;
-
-/// `[batch, channels, height, width]`
-pub(crate) type Dims = [usize; 4];
 
 /// Returns the sizes of a feature map.
 ///
@@ -31,7 +29,7 @@ pub(crate) fn dims(x: &FlexTensor) -> Dims {
 /// Returns the values of a channels-last map, `[batch, height, width, channels]`, or `None` for
 /// other layouts.
 pub(crate) fn channels_last(x: &FlexTensor) -> Option<&[f32]> {
-    values(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
+    values_with(x, |[_, c, h, w]| [h * w * c, 1, w * c, c])
 }
 
 /// Returns the mutable values of a channels-last map, or `None` if another tensor shares them.
@@ -59,10 +57,24 @@ pub(crate) fn is_channels_last(x: &FlexTensor) -> bool {
 /// Returns the values of a channels-first map, `[batch, channels, height, width]`, or `None` for
 /// other layouts.
 pub(crate) fn channels_first(x: &FlexTensor) -> Option<&[f32]> {
-    values(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
+    values_with(x, |[_, c, h, w]| [c * h * w, h * w, w, 1])
 }
 
-fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
+/// Returns the values of a contiguous tensor.
+pub(crate) fn values(x: &FlexTensor) -> &[f32] {
+    let layout = x.layout();
+    &x.storage()[layout.start_offset()..][..layout.num_elements()]
+}
+
+/// Calls `work` with the values of a map. Copies them if the map has neither layout.
+pub(crate) fn with_map<R>(x: &FlexTensor, work: impl FnOnce(Map<'_>) -> R) -> R {
+    match channels_last(x) {
+        Some(values) => work(Map::ChannelsLast(values)),
+        None => work(Map::ChannelsFirst(values(&x.to_contiguous()))),
+    }
+}
+
+fn values_with(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
     let (layout, dims) = (x.layout(), dims(x));
     let mut axes = dims.iter().zip(strides(dims)).zip(layout.strides());
     // The stride of an axis of size 1 is arbitrary.
@@ -70,7 +82,7 @@ fn values(x: &FlexTensor, strides: impl Fn(Dims) -> Dims) -> Option<&[f32]> {
         return None;
     }
     let start = layout.start_offset();
-    Some(&x.storage::<f32>()[start..][..check::count(&dims)?])
+    Some(&x.storage::<f32>()[start..][..count(&dims)?])
 }
 
 /// Creates a channels-last map from `[batch, height, width, channels]` values.
@@ -105,7 +117,7 @@ pub fn into_channels_last(x: FlexTensor) -> FlexTensor {
     }
     let x = x.to_contiguous();
     let [n, c, h, w] = dims(&x);
-    let values = transpose(x.storage(), n, c, h * w);
+    let values = transpose(values(&x), n, c, h * w);
     from_channels_last(values, [n, c, h, w])
 }
 
@@ -152,30 +164,4 @@ pub(crate) fn elementwise<const N: usize>(
     let strides = layout.strides().to_vec();
     let start = result.layout().start_offset();
     result.with_layout(Layout::new(shape, strides, start))
-}
-
-/// Transposes `[n, rows, columns]` to `[n, columns, rows]`.
-fn transpose(values: &[f32], n: usize, rows: usize, columns: usize) -> Vec<f32> {
-    const BLOCK: usize = 16;
-    let mut transposed = vec![0.0; n * rows * columns];
-    let band = BLOCK * rows;
-    parallel::chunks(
-        &mut transposed,
-        rows * columns,
-        band,
-        |image, start, out| {
-            let image = &values[image * rows * columns..][..rows * columns];
-            let first = start / rows;
-            let width = out.len() / rows;
-            for block in (0..rows).step_by(BLOCK) {
-                for row in block..rows.min(block + BLOCK) {
-                    let from = &image[row * columns + first..][..width];
-                    for (column, value) in from.iter().enumerate() {
-                        out[column * rows + row] = *value;
-                    }
-                }
-            }
-        },
-    );
-    transposed
 }

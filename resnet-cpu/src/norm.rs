@@ -1,12 +1,10 @@
 //! Batch norm with batch statistics, for channels-last feature maps.
 
-mod passes;
-
 use burn_backend::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
+use resnet_kernels::norm::{Affine, Gradient, gradient_sums, statistics};
 
 use crate::layout;
-use passes::{Affine, Channels, Gradient, gradient_sums, statistics};
 
 /// A batch norm with optional residual and ReLU.
 ///
@@ -76,12 +74,10 @@ impl BatchNormPass {
         assert_eq!([scale.len(), shift.len()], [dims[1]; 2], "channels");
         let (mean, variance) = statistics(values, dims[1]);
         let factor = |c: usize| f64::from(scale[c]) / (variance[c] + self.epsilon).sqrt();
-        let channels = Channels::new(dims[1]);
-        let affine = Affine {
-            factor: channels.repeat(factor),
-            sum: channels.repeat(|c| f64::from(shift[c]) - mean[c] * factor(c)),
-        };
-        let output = affine.forward(&channels, values, residual, self.relu);
+        let sum = |c: usize| f64::from(shift[c]) - mean[c] * factor(c);
+        let affine = Affine::new(&rounded(dims[1], factor), &rounded(dims[1], sum));
+        let mut output = vec![0.0; values.len()];
+        affine.run(values, residual, self.relu, &mut output);
         Normed {
             output: layout::from_channels_last(output, dims),
             mean: of_channels(&mean),
@@ -118,22 +114,22 @@ impl Normed {
         let factor = |c: usize| f64::from(self.scale[c]) / deviation(c);
         let scale: Vec<_> = (0..dims[1]).map(|c| products[c] / deviation(c)).collect();
         let of_x = |c: usize| -factor(c) * scale[c] / count / deviation(c);
-        let channels = Channels::new(dims[1]);
-        let gradient = Gradient {
-            of_grad: channels.repeat(factor),
-            mean: channels.repeat(|c| f64::from(mean[c])),
-            of_x: channels.repeat(of_x),
-            sum: channels.repeat(|c| -factor(c) * sums[c] / count),
-        };
+        let sum = |c: usize| -factor(c) * sums[c] / count;
+        let gradient = Gradient::new([
+            &rounded(dims[1], factor),
+            &mean,
+            &rounded(dims[1], of_x),
+            &rounded(dims[1], sum),
+        ]);
         let [scale, shift] = [&scale, &sums].map(|sums| of_channels(sums));
         let (x, residual) = match residual {
             true => {
                 let mut of_x = vec![0.0; x.len()];
-                gradient.write(&channels, &mut of_x, Some(values), x);
+                gradient.run(&mut of_x, Some(values), x);
                 (layout::from_channels_last(of_x, dims), Some(grad))
             }
             false => {
-                gradient.write(&channels, values, None, x);
+                gradient.run(values, None, x);
                 (grad, None)
             }
         };
@@ -146,8 +142,13 @@ impl Normed {
     }
 }
 
+/// Returns a value for each channel.
+fn rounded(channels: usize, of: impl Fn(usize) -> f64) -> Vec<f32> {
+    (0..channels).map(|c| of(c) as f32).collect()
+}
+
 fn vector(values: &FlexTensor) -> Vec<f32> {
-    values.to_contiguous().storage().to_vec()
+    layout::values(&values.to_contiguous()).to_vec()
 }
 
 fn of_channels(values: &[f64]) -> FlexTensor {

@@ -1,38 +1,14 @@
 //! The basic block.
 
-use alloc::vec::Vec;
-
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{Family, conv_and_norm};
-use crate::layers::{Attention, ConvPlan, Norm, Residual, anti_alias, conv_norm_act, fold};
-use crate::plan::{BlockConv, BlockPlan};
+use super::conv_and_norm;
+use crate::layers::{Attention, Norm, Residual, anti_alias, conv_norm_act, fold};
+use crate::plan::{self, BlockPlan};
 use crate::shortcut::Shortcut;
 use crate::{Activation, AntiAlias, ResNetConfig};
-
-pub(super) const FAMILY: Family = Family {
-    pre_activation: false,
-    expands: false,
-    grouped: false,
-    convs: |plan| Vec::from(convs(plan)),
-};
-
-fn convs(plan: &BlockPlan) -> [BlockConv; 2] {
-    let (stride, aliased) = plan.conv_stride();
-    let first = ConvPlan::new(plan.in_channels, plan.width, 3)
-        .stride(stride)
-        .dilation(plan.first_dilation);
-    let second = ConvPlan::new(plan.width, plan.out_channels, 3).dilation(plan.dilation);
-    [
-        BlockConv {
-            aliased,
-            ..BlockConv::then_norm("conv1", first, "bn1")
-        },
-        BlockConv::then_norm("conv2", second, "bn2"),
-    ]
-}
 
 /// Basic residual block (He et al. 2015, figure 5 left).
 ///
@@ -54,7 +30,7 @@ pub struct BasicBlock<B: Backend> {
 
 impl<B: Backend> BasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let [first, second] = convs(plan);
+        let [first, second] = plan::basic(plan);
         let (conv1, bn1) = conv_and_norm(config, &first, false, device);
         let (conv2, bn2) = conv_and_norm(config, &second, true, device);
         Self {

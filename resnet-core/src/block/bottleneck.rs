@@ -1,45 +1,14 @@
 //! The bottleneck block.
 
-use alloc::vec::Vec;
-
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{Family, conv_and_norm};
-use crate::layers::{Attention, ConvPlan, Norm, Residual, anti_alias, conv_norm_act, fold};
-use crate::plan::{BlockConv, BlockPlan};
+use super::conv_and_norm;
+use crate::layers::{Attention, Norm, Residual, anti_alias, conv_norm_act, fold};
+use crate::plan::{self, BlockPlan};
 use crate::shortcut::Shortcut;
-use crate::{Activation, AntiAlias, ResNetConfig, StridePlacement};
-
-pub(super) const FAMILY: Family = Family {
-    pre_activation: false,
-    expands: true,
-    grouped: true,
-    convs: |plan| Vec::from(convs(plan)),
-};
-
-fn convs(plan: &BlockPlan) -> [BlockConv; 3] {
-    let (stride, aliased) = plan.conv_stride();
-    let (first_stride, stride) = match plan.stride_placement {
-        StridePlacement::Conv1x1 => (stride, 1),
-        StridePlacement::Conv3x3 => (1, stride),
-    };
-    let first = ConvPlan::new(plan.in_channels, plan.width, 1).stride(first_stride);
-    let second = ConvPlan::new(plan.width, plan.width, 3)
-        .stride(stride)
-        .dilation(plan.first_dilation)
-        .groups(plan.groups);
-    let third = ConvPlan::new(plan.width, plan.out_channels, 1);
-    [
-        BlockConv::then_norm("conv1", first, "bn1"),
-        BlockConv {
-            aliased,
-            ..BlockConv::then_norm("conv2", second, "bn2")
-        },
-        BlockConv::then_norm("conv3", third, "bn3"),
-    ]
-}
+use crate::{Activation, AntiAlias, ResNetConfig};
 
 /// Bottleneck block (He et al. 2015, figure 5 right).
 ///
@@ -67,7 +36,7 @@ pub struct Bottleneck<B: Backend> {
 
 impl<B: Backend> Bottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let [first, second, third] = convs(plan);
+        let [first, second, third] = plan::bottleneck(plan);
         let (conv1, bn1) = conv_and_norm(config, &first, false, device);
         let (conv2, bn2) = conv_and_norm(config, &second, false, device);
         let (conv3, bn3) = conv_and_norm(config, &third, true, device);

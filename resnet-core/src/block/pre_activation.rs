@@ -1,54 +1,14 @@
 //! The pre-activation blocks.
 
-use alloc::vec::Vec;
-
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{Family, conv_and_norm};
-use crate::layers::{ConvPlan, Norm, conv, conv_norm_act, drop_path, fold, norm_act};
-use crate::plan::{BlockConv, BlockPlan};
+use super::conv_and_norm;
+use crate::layers::{Norm, conv, conv_norm_act, drop_path, fold, norm_act};
+use crate::plan::{self, BlockPlan};
 use crate::shortcut::Shortcut;
-use crate::{Activation, ResNetConfig, StridePlacement};
-
-pub(super) const BASIC: Family = Family {
-    pre_activation: true,
-    expands: false,
-    grouped: false,
-    convs: |plan| Vec::from(basic(plan)),
-};
-
-pub(super) const BOTTLENECK: Family = Family {
-    pre_activation: true,
-    expands: true,
-    grouped: false,
-    convs: |plan| Vec::from(bottleneck(plan)),
-};
-
-fn basic(plan: &BlockPlan) -> [BlockConv; 2] {
-    let first = ConvPlan::new(plan.in_channels, plan.width, 3).stride(plan.stride);
-    let second = ConvPlan::new(plan.width, plan.out_channels, 3);
-    [
-        BlockConv::after_norm("bn1", "conv1", first),
-        BlockConv::after_norm("bn2", "conv2", second),
-    ]
-}
-
-fn bottleneck(plan: &BlockPlan) -> [BlockConv; 3] {
-    let (first_stride, stride) = match plan.stride_placement {
-        StridePlacement::Conv1x1 => (plan.stride, 1),
-        StridePlacement::Conv3x3 => (1, plan.stride),
-    };
-    let first = ConvPlan::new(plan.in_channels, plan.width, 1).stride(first_stride);
-    let second = ConvPlan::new(plan.width, plan.width, 3).stride(stride);
-    let third = ConvPlan::new(plan.width, plan.out_channels, 1);
-    [
-        BlockConv::after_norm("bn1", "conv1", first),
-        BlockConv::after_norm("bn2", "conv2", second),
-        BlockConv::after_norm("bn3", "conv3", third),
-    ]
-}
+use crate::{Activation, ResNetConfig};
 
 /// Pre-activation basic block (He et al. 2016, figure 1b). Wide ResNets use it as well (Zagoruyko &
 /// Komodakis 2016, figure 1c).
@@ -68,7 +28,7 @@ pub struct PreActBasicBlock<B: Backend> {
 
 impl<B: Backend> PreActBasicBlock<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let [first, second] = basic(plan);
+        let [first, second] = plan::pre_act_basic(plan);
         let (conv1, bn1) = conv_and_norm(config, &first, false, device);
         let (conv2, bn2) = conv_and_norm(config, &second, true, device);
         Self {
@@ -127,7 +87,7 @@ pub struct PreActBottleneck<B: Backend> {
 
 impl<B: Backend> PreActBottleneck<B> {
     pub(super) fn new(config: &ResNetConfig, plan: &BlockPlan, device: &B::Device) -> Self {
-        let [first, second, third] = bottleneck(plan);
+        let [first, second, third] = plan::pre_act_bottleneck(plan);
         let (conv1, bn1) = conv_and_norm(config, &first, false, device);
         let (conv2, bn2) = conv_and_norm(config, &second, false, device);
         let (conv3, bn3) = conv_and_norm(config, &third, true, device);

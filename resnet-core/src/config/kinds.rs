@@ -1,6 +1,5 @@
 //! The values of the config options: kinds of blocks, stems, norms and other layers.
 
-use burn::tensor::{Tensor, activation, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 /// The residual block of a stage.
@@ -169,16 +168,6 @@ pub enum Activation {
     Relu,
     /// `x * sigmoid(x)`.
     Silu,
-}
-
-impl Activation {
-    /// Applies the function to every element.
-    pub fn forward<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self {
-            Self::Relu => activation::relu(x),
-            Self::Silu => activation::silu(x),
-        }
-    }
 }
 
 /// The anti-aliasing layer that replaces the stride of a block's 3x3 convolution.

@@ -25,8 +25,8 @@ impl<B: Backend> Attention<B> {
     pub fn new(kind: AttentionKind, channels: usize, device: &B::Device) -> Option<Self> {
         match kind {
             AttentionKind::None => None,
-            AttentionKind::SqueezeExcite { ratio } => {
-                let squeezed = squeezed_channels(channels, ratio);
+            AttentionKind::SqueezeExcite { .. } => {
+                let squeezed = kind.width(channels);
                 Some(Self::SqueezeExcite(SqueezeExcite {
                     fc1: conv1x1(channels, squeezed, device),
                     fc2: conv1x1(squeezed, channels, device),
@@ -79,7 +79,7 @@ pub struct EfficientChannelAttention<B: Backend> {
 
 impl<B: Backend> EfficientChannelAttention<B> {
     fn new(channels: usize, device: &B::Device) -> Self {
-        let kernel = eca_kernel(channels);
+        let kernel = AttentionKind::EfficientChannel.width(channels);
         let padding = (kernel - 1) / 2;
         let conv = Conv1dConfig::new(1, 1, kernel)
             .with_padding(PaddingConfig1d::Explicit(padding, padding))
@@ -104,54 +104,4 @@ impl<B: Backend> EfficientChannelAttention<B> {
 fn scale<B: Backend>(x: Tensor<B, 4>, gate: Tensor<B, 4>) -> Tensor<B, 4> {
     let [n, c, h, w] = x.dims();
     (rows(x) * gate.reshape([n * c, 1])).reshape([n, c, h, w])
-}
-
-impl AttentionKind {
-    /// Returns the size of the attention in a block with `channels` channels.
-    ///
-    /// The size is the number of squeezed channels for squeeze-and-excitation, the kernel size for
-    /// efficient channel attention, and 0 for none.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resnet_core::AttentionKind;
-    ///
-    /// assert_eq!(AttentionKind::SqueezeExcite { ratio: 1.0 / 16.0 }.width(2048), 128);
-    /// assert_eq!(AttentionKind::EfficientChannel.width(2048), 7);
-    /// ```
-    pub fn width(self, channels: usize) -> usize {
-        match self {
-            Self::None => 0,
-            Self::SqueezeExcite { ratio } => squeezed_channels(channels, ratio),
-            Self::EfficientChannel => eca_kernel(channels.max(1)),
-        }
-    }
-}
-
-/// Returns `ratio * channels`, rounded to the nearest multiple of 8, at least 8.
-pub(crate) fn squeezed_channels(channels: usize, ratio: f64) -> usize {
-    let nearest = (channels as f64 * ratio + 4.0) as usize / 8 * 8;
-    nearest.max(8)
-}
-
-/// Returns the kernel size `t = (log2(channels) + 1) / 2`, truncated, rounded up to an odd number
-/// of at least 3.
-pub(crate) fn eca_kernel(channels: usize) -> usize {
-    let t = (channels.ilog2() as usize).div_ceil(2);
-    (t + 1 - t % 2).max(3)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn squeeze_and_kernel_sizes_match_timm() {
-        assert_eq!(squeezed_channels(64, 1.0 / 16.0), 8);
-        assert_eq!(squeezed_channels(2048, 1.0 / 16.0), 128);
-        assert_eq!(squeezed_channels(256, 0.25), 64);
-        // log2: 6, 8, 9, 10, 11 -> t: 3, 4, 5, 5, 6
-        assert_eq!([64, 256, 512, 1024, 2048].map(eca_kernel), [3, 5, 5, 5, 7]);
-    }
 }

@@ -1,66 +1,19 @@
-//! Convolutions without bias, with size-preserving padding and PyTorch's initialization.
+//! Convolutions with PyTorch's initialization.
 
 use burn::module::Initializer;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::backend::Backend;
 
-/// A square convolution without bias, padded by `dilation * (kernel - 1) / 2` on each side.
-///
-/// ```
-/// use burn::backend::Flex;
-/// use resnet_core::layers::ConvPlan;
-///
-/// let conv = ConvPlan::new(64, 128, 3).stride(2).init::<Flex>(&Default::default());
-/// assert_eq!(conv.weight.dims(), [128, 64, 3, 3]);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvPlan {
-    /// Input and output channels.
-    pub channels: [usize; 2],
-    /// Height and width of the kernel.
-    pub kernel: usize,
-    /// Stride in both directions.
-    pub stride: usize,
-    /// Dilation in both directions.
-    pub dilation: usize,
-    /// Number of channel groups.
-    pub groups: usize,
-}
+use super::ConvPlan;
 
 impl ConvPlan {
-    /// Creates a plan with stride 1, dilation 1 and one group.
-    pub const fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
-        Self {
-            channels: [in_channels, out_channels],
-            kernel,
-            stride: 1,
-            dilation: 1,
-            groups: 1,
-        }
-    }
-
-    /// Sets the stride.
-    pub const fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
-    }
-
-    /// Sets the dilation.
-    pub const fn dilation(self, dilation: usize) -> Self {
-        Self { dilation, ..self }
-    }
-
-    /// Sets the groups.
-    pub const fn groups(self, groups: usize) -> Self {
-        Self { groups, ..self }
-    }
-
     /// Creates the convolution with weights from `N(0, 2 / (out_channels * kernel^2))`.
     ///
     /// This is PyTorch's `kaiming_normal_(mode="fan_out")`. Burn's initializer divides `fan_out` by
     /// the groups; PyTorch does not.
     pub fn init<B: Backend>(self, device: &B::Device) -> Conv2d<B> {
-        let padding = self.dilation * (self.kernel - 1) / 2;
+        let padding = self.padding();
         let fan_out = self.channels[1] * self.kernel * self.kernel;
         let std = sqrt(2.0 / fan_out as f64);
         Conv2dConfig::new(self.channels, [self.kernel; 2])

@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
-use crate::layers::ConvPlan;
+use super::ConvPlan;
 use crate::{AntiAlias, AttentionKind, BlockKind, ShortcutKind, StridePlacement};
 
 /// The plan of a residual block.
 ///
 /// [`convs`](Self::convs) and [`shortcut`](Self::shortcut) list the layers of the block.
-/// Initialization, costs and the ONNX reader use them.
+/// Initialization, costs, `resnet-engine` and the ONNX reader use them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BlockPlan {
@@ -62,7 +62,7 @@ pub struct BlockConv {
 
 impl BlockConv {
     /// Creates a convolution before its norm.
-    pub(crate) const fn then_norm(name: &'static str, conv: ConvPlan, norm: &'static str) -> Self {
+    pub(super) const fn then_norm(name: &'static str, conv: ConvPlan, norm: &'static str) -> Self {
         Self {
             name,
             conv,
@@ -73,7 +73,7 @@ impl BlockConv {
     }
 
     /// Creates a convolution after its norm.
-    pub(crate) const fn after_norm(norm: &'static str, name: &'static str, conv: ConvPlan) -> Self {
+    pub(super) const fn after_norm(norm: &'static str, name: &'static str, conv: ConvPlan) -> Self {
         Self {
             name,
             conv,
@@ -155,7 +155,7 @@ impl BlockPlan {
 
     /// Returns the stride of the convolution, and whether an anti-aliasing layer replaces that
     /// stride.
-    pub(crate) fn conv_stride(&self) -> (usize, bool) {
+    pub(super) fn conv_stride(&self) -> (usize, bool) {
         match self.anti_alias {
             AntiAlias::None => (self.stride, false),
             _ => (1, true),

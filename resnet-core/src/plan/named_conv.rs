@@ -2,8 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::ShortcutPlan;
-use crate::layers::ConvPlan;
+use super::{ConvPlan, ShortcutPlan};
 use crate::{ResNetConfig, StemKind, StemPool};
 
 /// A convolution of the stem or of a shortcut, with the norm that follows it.

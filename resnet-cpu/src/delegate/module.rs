@@ -8,9 +8,9 @@ use burn_backend::ops::{
 };
 use burn_backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
+use resnet_kernels::pool::Window;
 
-use crate::check::{self, Pool};
-use crate::{Cpu, conv, layout, pool, resize};
+use crate::{Cpu, check, conv, layout, pool};
 
 /// Defines convolutions that check their sizes and call Flex.
 macro_rules! checked {
@@ -62,8 +62,8 @@ fn window(
     padding: [usize; 2],
     dilation: [usize; 2],
     ceil: bool,
-) -> Pool {
-    Pool {
+) -> Window {
+    Window {
         kernel,
         stride,
         padding,
@@ -129,7 +129,7 @@ impl ModuleOps<Cpu> for Cpu {
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
         let window = window(kernel_size, stride, padding, dilation, ceil_mode);
-        window.check("max_pool2d", &x);
+        check::pool("max_pool2d", &window, &x);
         pool::max_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
@@ -145,7 +145,7 @@ impl ModuleOps<Cpu> for Cpu {
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
         let window = window(kernel_size, stride, padding, [1, 1], ceil_mode);
-        window.check("avg_pool2d", &x);
+        check::pool("avg_pool2d", &window, &x);
         pool::avg_pool2d(&x, window).unwrap_or_else(|| {
             let x = layout::to_channels_first(x);
             Flex::avg_pool2d(
@@ -169,7 +169,7 @@ impl ModuleOps<Cpu> for Cpu {
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
         let window = window(kernel_size, stride, padding, [1, 1], ceil_mode);
-        window.check_gradient("avg_pool2d_backward", &x, &grad);
+        check::pool_gradient("avg_pool2d_backward", &window, &x, &grad);
         pool::avg_pool2d_backward(layout::dims(&x), &grad, window).unwrap_or_else(|| {
             Flex::avg_pool2d_backward(
                 x,
@@ -192,7 +192,7 @@ impl ModuleOps<Cpu> for Cpu {
         ceil_mode: bool,
     ) -> MaxPool2dWithIndices<Self> {
         let window = window(kernel_size, stride, padding, dilation, ceil_mode);
-        window.check("max_pool2d_with_indices", &x);
+        check::pool("max_pool2d_with_indices", &window, &x);
         if let Some((output, indices)) = pool::max_pool2d_with_indices(&x, window) {
             return MaxPool2dWithIndices::new(output, indices);
         }
@@ -214,7 +214,7 @@ impl ModuleOps<Cpu> for Cpu {
     ) -> MaxPool2dBackward<Self> {
         const NAME: &str = "max_pool2d_with_indices_backward";
         let window = window(kernel_size, stride, padding, dilation, ceil_mode);
-        window.check_gradient(NAME, &x, &output_grad);
+        check::pool_gradient(NAME, &window, &x, &output_grad);
         check::same(NAME, "indices", &indices, output_grad.layout().shape());
         let own = pool::max_pool2d_backward(layout::dims(&x), &output_grad, &indices, window);
         if let Some(x_grad) = own {
@@ -245,7 +245,7 @@ impl ModuleOps<Cpu> for Cpu {
     ) -> FloatTensor<Self> {
         check::resized("interpolate", &x, output_size);
         let nearest = matches!(options.mode, InterpolateMode::Nearest);
-        let resized = nearest.then(|| resize::nearest(&x, output_size));
+        let resized = nearest.then(|| pool::nearest(&x, output_size));
         resized
             .flatten()
             .unwrap_or_else(|| Flex::interpolate(x, output_size, options))

@@ -4,9 +4,10 @@ use burn_backend::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use burn_tensor::Tensor;
 use resnet_fused::{Bags, EmbeddingBag};
+use resnet_kernels::parallel;
 
 use super::{primitive, tensor};
-use crate::{Cpu, parallel};
+use crate::Cpu;
 
 /// Number of features that are summed in registers.
 const BLOCK: usize = 64;

@@ -15,9 +15,10 @@ use burn_flex::{FlexTensor, Layout};
 use burn_tensor::ops::{ActivationOps, ConvOptions, FloatTensor, ModuleOps};
 use burn_tensor::{DType, Tensor, TensorPrimitive};
 use resnet_fused::{FusedLayers, Layer, LayerConv, LayerNorm, LayerOutput};
+use resnet_kernels::parallel;
 
 use super::{forward, primitive, statistics, tensor};
-use crate::{Cpu, Normed, Phase, parallel};
+use crate::{Cpu, Normed, Phase};
 
 type Train = Autodiff<Cpu>;
 

@@ -2,12 +2,12 @@
 
 use burn_backend::{DType, Slice};
 use burn_flex::FlexTensor;
+use resnet_kernels::parallel;
 
 use super::{
     Dims, channels_last, dims, from_channels_last, into_channels_last, is_channels_last, make_own,
     own_channels_last,
 };
-use crate::parallel;
 
 fn is_map(x: &FlexTensor) -> bool {
     x.dtype() == DType::F32 && x.layout().num_dims() == 4

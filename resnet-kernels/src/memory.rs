@@ -2,6 +2,8 @@
 
 use core::hint::black_box;
 
+use alloc::vec::Vec;
+
 /// Number of bytes that need no check. A program with less free memory fails anyway.
 const ALWAYS: usize = 1 << 30;
 
@@ -9,7 +11,7 @@ const ALWAYS: usize = 1 << 30;
 ///
 /// Callers check first, because Rust aborts the process if an allocation fails, and Linux kills a
 /// process that exceeds the memory of the machine.
-pub(crate) fn has(bytes: usize) -> bool {
+pub fn fits_in_memory(bytes: usize) -> bool {
     bytes <= ALWAYS || (available().is_none_or(|available| bytes <= available) && reserves(bytes))
 }
 
@@ -23,7 +25,7 @@ fn reserves(bytes: usize) -> bool {
 }
 
 /// Returns the memory that Linux can provide without swapping, limited by the container's limit.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "std", target_os = "linux"))]
 fn available() -> Option<usize> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let of_machine = read("/proc/meminfo").and_then(|text| of_meminfo(&text));
@@ -38,12 +40,12 @@ fn available() -> Option<usize> {
     of_machine.into_iter().chain(of_container).min()
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(feature = "std", target_os = "linux")))]
 fn available() -> Option<usize> {
     None
 }
 
-#[cfg(any(target_os = "linux", test))]
+#[cfg(any(all(feature = "std", target_os = "linux"), test))]
 fn of_meminfo(text: &str) -> Option<usize> {
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -57,9 +59,9 @@ mod tests {
 
     #[test]
     fn requests_beyond_any_memory_are_rejected() {
-        assert!(has(0) && has(ALWAYS));
+        assert!(fits_in_memory(0) && fits_in_memory(ALWAYS));
         for bytes in [1 << 50, 1 << 62, isize::MAX as usize, usize::MAX] {
-            assert!(!has(bytes), "{bytes}");
+            assert!(!fits_in_memory(bytes), "{bytes}");
             assert!(!reserves(bytes), "{bytes}");
         }
     }

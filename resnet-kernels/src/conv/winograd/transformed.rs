@@ -1,9 +1,11 @@
 //! Weights transformed for Winograd's algorithm.
 
+use alloc::vec::Vec;
 use core::array;
 
+use super::Side;
 use super::tile::{Four, Tile, Two};
-use super::{LARGEST, Side};
+use crate::conv::LARGEST_FOR_WINOGRAD;
 use crate::conv::geometry::{Geometry, Sizes};
 use crate::conv::packed::{Packed, Panels, Weights};
 use crate::conv::padded::are_within;
@@ -14,21 +16,21 @@ use crate::simd::vectors;
 #[derive(Debug)]
 pub(in crate::conv) struct Transformed {
     pub(super) side: Side,
-    pub(super) weights: Vec<Packed>,
+    pub(in crate::conv) weights: Vec<Packed>,
 }
 
 impl Transformed {
     /// Transforms weights, `[out, in, 3, 3]`. Returns `None` if a weight is NaN or its magnitude
-    /// exceeds [`LARGEST`].
+    /// exceeds [`LARGEST_FOR_WINOGRAD`].
     pub(in crate::conv) fn new(side: Side, weights: &[f32], geometry: &Geometry) -> Option<Self> {
-        if !are_within(weights, LARGEST) {
+        if !are_within(weights, LARGEST_FOR_WINOGRAD) {
             return None;
         }
         let one = Geometry::new(Sizes {
             kernel: [1, 1],
             ..Sizes::clone(geometry)
         })?;
-        let panels = Panels::new(&one, vectors())?;
+        let panels = Panels::new(&one, vectors());
         let values = match side {
             Side::Two => transformed(weights, &Two::WEIGHTS),
             Side::Four => transformed(weights, &Four::WEIGHTS),

@@ -1,5 +1,6 @@
 //! Convolution weights, packed in the order in which kernels read them.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use aligned_vec::{AVec, avec};
@@ -10,8 +11,8 @@ use crate::simd::Vectors;
 
 /// The output channels, split into panels. A kernel computes the channels of a panel together.
 ///
-/// A vector that spans several groups reads the input channels of all of them. Weights for channels
-/// of other groups are zero.
+/// If the channels of a group do not fill vectors, each group has its own panels, whose last vector
+/// is partly filled.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     pub(super) panels: Vec<Panel>,
@@ -20,8 +21,6 @@ pub(super) struct Panels {
     /// Number of inputs that each vector of outputs reads: input channels times taps.
     pub(super) depth: usize,
     lanes: usize,
-    /// Number of groups that a vector spans.
-    spanned: usize,
 }
 
 /// Output channels that a kernel computes together.
@@ -43,7 +42,6 @@ impl Panel {
         let follows = |panel: &Self| {
             let vectors = panel.channels.div_ceil(lanes);
             let follows = panel.first == next
-                && next % lanes == 0
                 && vectors == panel.inputs.len()
                 && (1..=4).contains(&vectors)
                 && panel.inputs.is_sorted();
@@ -64,42 +62,35 @@ impl Panel {
 }
 
 impl Panels {
-    /// Splits the output channels into panels. Returns `None` if the groups do not fill vectors.
-    pub(super) fn new(geometry: &Geometry, vectors: Vectors) -> Option<Self> {
+    /// Splits the output channels into panels.
+    pub(super) fn new(geometry: &Geometry, vectors: Vectors) -> Self {
         let Vectors { lanes, beside } = vectors;
         let [all, ..] = geometry.out;
         let of_group = geometry.outputs_of_group();
-        // For groups smaller than a vector, the work grows at most fourfold.
-        let spanned = match of_group {
-            of_group if geometry.groups == 1 || of_group % lanes == 0 => 1,
-            of_group if lanes % of_group == 0 && lanes <= 4 * of_group && all % lanes == 0 => {
-                lanes / of_group
-            }
-            _ => return None,
+        // The channels that a panel may span.
+        let block = match of_group % lanes {
+            0 => all,
+            _ => of_group,
         };
-        let first_input =
-            |channel: usize| channel / of_group / spanned * spanned * geometry.inputs_of_group();
+        let inputs = geometry.inputs_of_group();
         let panel = |first: usize| {
-            let end = all.min(first + beside * lanes);
+            let end = (first / block * block + block).min(first + beside * lanes);
+            let first_input = |channel: usize| channel / of_group * inputs;
             Panel {
                 first,
                 channels: end - first,
                 inputs: (first..end).step_by(lanes).map(first_input).collect(),
             }
         };
-        let channels = spanned * geometry.inputs_of_group();
-        Some(Self {
-            panels: (0..all).step_by(beside * lanes).map(panel).collect(),
-            channels,
-            depth: geometry.taps() * channels,
+        let firsts = (0..all)
+            .step_by(block)
+            .flat_map(|block_start| (block_start..block_start + block).step_by(beside * lanes));
+        Self {
+            panels: firsts.map(panel).collect(),
+            channels: inputs,
+            depth: geometry.taps() * inputs,
             lanes,
-            spanned,
-        })
-    }
-
-    /// Returns whether a vector spans several groups.
-    pub(super) fn span_groups(&self) -> bool {
-        self.spanned > 1
+        }
     }
 
     /// Returns the number of channels of a panel, padded to whole vectors.
@@ -110,14 +101,12 @@ impl Panels {
     fn stretches(&self, panel: &Panel, geometry: &Geometry) -> impl Iterator<Item = Stretch> {
         let of_group = geometry.outputs_of_group();
         let Range { start, end } = panel.outputs();
-        let (spanned, inputs) = (self.spanned, geometry.inputs_of_group());
         (start / of_group..=(end - 1) / of_group).map(move |group| {
             let first = start.max(group * of_group);
             Stretch {
                 group,
                 outputs: first - group * of_group..of_group.min(end - group * of_group),
                 lane: first - start,
-                within: group % spanned * inputs,
             }
         })
     }
@@ -131,8 +120,6 @@ struct Stretch {
     outputs: Range<usize>,
     /// Index of the first output in the panel.
     lane: usize,
-    /// Index of the group's first input among the inputs of the vectors.
-    within: usize,
 }
 
 /// Packed weights.
@@ -156,6 +143,11 @@ impl Packed {
         let values = parallel::map(panels.panels.iter(), pack);
         Self { panels, values }
     }
+
+    /// Returns the number of values.
+    pub(super) fn len(&self) -> usize {
+        self.values.iter().map(|values| values.len()).sum()
+    }
 }
 
 /// The weights of a panel for one output channel and some input channels.
@@ -167,14 +159,12 @@ pub(super) struct Run {
     pub(super) lane: usize,
     /// Input channels within the group.
     pub(super) inputs: Range<usize>,
-    /// Index of the first input among the inputs of the vectors.
-    first: usize,
 }
 
 impl Run {
     /// Returns the range of these weights in the packed panel, for a tap.
     pub(super) fn rows(&self, tap: usize, panels: &Panels, panel: &Panel) -> Range<usize> {
-        let first = tap * panels.channels + self.first;
+        let first = tap * panels.channels + self.inputs.start;
         let width = panels.width(panel);
         first * width..(first + self.inputs.len()) * width
     }
@@ -196,7 +186,6 @@ pub(super) fn runs(
             output,
             lane,
             inputs: block..of_group.min(block + BLOCK),
-            first: stretch.within + block,
         })
     };
     panels.stretches(panel, geometry).flat_map(move |stretch| {
@@ -268,13 +257,12 @@ impl<'a> Weights<'a> {
                 group,
                 outputs,
                 lane,
-                within,
             } = stretch;
             for input in 0..geometry.inputs_of_group() {
                 let first = group * self.group + outputs.start * self.output + input * self.input;
                 let from = &self.values[first..][..outputs.len() * self.output];
                 for (index, tap) in self.taps.iter().enumerate() {
-                    let row = index * panels.channels + within + input;
+                    let row = index * panels.channels + input;
                     let to = packed[row * width + lane..].iter_mut();
                     for (to, from) in to.zip(from.chunks_exact(self.output)) {
                         *to = from[*tap];

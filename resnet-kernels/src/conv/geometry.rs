@@ -2,25 +2,31 @@
 
 use core::ops::{Deref, Range};
 
-use burn_backend::ops::ConvOptions;
+use alloc::vec::Vec;
 
-use crate::layout::Dims;
-use crate::{check, memory};
+use super::ConvOptions;
+use crate::fits_in_memory;
+use crate::sizes::{self, Dims};
 
 /// The sizes of a convolution.
-#[derive(Clone, Debug)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sizes {
+    /// Number of images.
+    pub batch: usize,
     /// Channels, height and width of the input.
-    pub(super) input: [usize; 3],
+    pub input: [usize; 3],
     /// Channels, height and width of the output.
-    pub(super) out: [usize; 3],
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
+    pub out: [usize; 3],
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Stride down and to the right.
+    pub stride: [usize; 2],
     /// Padding above and below, then left and right.
-    pub(super) padding: [[usize; 2]; 2],
-    pub(super) dilation: [usize; 2],
-    pub(super) groups: usize,
+    pub padding: [[usize; 2]; 2],
+    /// Dilation down and to the right.
+    pub dilation: [usize; 2],
+    /// Number of channel groups.
+    pub groups: usize,
 }
 
 /// Valid sizes of a convolution.
@@ -31,8 +37,8 @@ pub(super) struct Sizes {
 /// - Every tap of every output is inside the padded input.
 /// - The padded input, the output and the weights have at most [`MOST`] values each, so no index
 ///   overflows.
-#[derive(Clone, Debug)]
-pub(super) struct Geometry(Sizes);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Geometry(Sizes);
 
 /// Limit of the number of values. It exceeds any memory, and its product with the size of a vector
 /// or tile does not overflow.
@@ -55,11 +61,12 @@ impl Deref for Geometry {
 }
 
 impl Geometry {
-    /// Returns the geometry of a convolution.
+    /// Returns the geometry of a convolution of an input `[batch, channels, height, width]` with
+    /// weights `[out, channels / groups, kernel height, kernel width]`.
     ///
-    /// Returns `None` for empty tensors and for sizes that do not match or fit. Flex computes these
-    /// cases.
-    pub(super) fn of_conv(x: Dims, weight: Dims, options: &ConvOptions<2>) -> Option<Self> {
+    /// Returns `None` for empty tensors, for sizes that do not match, and for buffers that do not
+    /// fit into memory.
+    pub fn of_conv(x: Dims, weight: Dims, options: ConvOptions) -> Option<Self> {
         let [batch, channels, height, width] = x;
         let [out_channels, group_channels, kernel @ ..] = weight;
         let ConvOptions {
@@ -67,10 +74,10 @@ impl Geometry {
             padding,
             dilation,
             groups,
-        } = *options;
+        } = options;
         let side = |axis: usize, size: usize| {
             let [kernel, stride] = [kernel, stride].map(|sides| sides[axis]);
-            check::places(size, kernel, stride, padding[axis], dilation[axis])
+            sizes::places(size, kernel, stride, padding[axis], dilation[axis])
         };
         let sizes = Sizes {
             batch,
@@ -86,7 +93,7 @@ impl Geometry {
     }
 
     /// Returns `None` if the sizes do not match or the buffers of a kernel do not fit into memory.
-    pub(super) fn new(sizes: Sizes) -> Option<Self> {
+    pub fn new(sizes: Sizes) -> Option<Self> {
         let Sizes {
             batch,
             input,
@@ -126,7 +133,7 @@ impl Geometry {
             [batch, out[0], out[1], out[2]],
             [out[0], input[0] / groups, kernel[0], kernel[1]],
         ]
-        .map(|sizes| check::count(&sizes).filter(|count| *count <= MOST));
+        .map(|sizes| sizes::count(&sizes).filter(|count| *count <= MOST));
         Self(sizes).within_memory(padded?, inputs?, outputs?, weights?)
     }
 
@@ -145,16 +152,17 @@ impl Geometry {
         const PACKED: usize = 16;
         let much = padded > LARGER * (inputs + outputs) + FEW;
         let values = padded + outputs + PACKED * weights;
-        (!much && memory::has(values * size_of::<f32>())).then_some(self)
+        (!much && fits_in_memory(values * size_of::<f32>())).then_some(self)
     }
 
-    pub(super) fn output(&self) -> Dims {
+    /// Returns the sizes of the output.
+    pub fn output(&self) -> Dims {
         let [c, h, w] = self.out;
         [self.batch, c, h, w]
     }
 
     /// Returns the number of values of the output.
-    pub(super) fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         self.output().iter().product()
     }
 
@@ -178,9 +186,14 @@ impl Geometry {
     }
 
     /// Returns the number of values of the padded input.
-    pub(super) fn inputs(&self) -> usize {
+    pub fn inputs(&self) -> usize {
         let [height, width] = self.padded();
         self.batch * height * width * self.input[0]
+    }
+
+    /// Returns whether the padded input differs from the input.
+    pub(super) fn is_padded(&self) -> bool {
+        self.padding != [[0, 0], [0, 0]]
     }
 
     /// Returns the height and width of the padded input.
@@ -188,22 +201,22 @@ impl Geometry {
         [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
     }
 
-    /// Returns the index of each pixel's first input in the padded input.
-    pub(super) fn first_inputs(&self, pixels: Range<usize>) -> Vec<usize> {
+    /// Appends the index of each pixel's first input in the padded input to `firsts`.
+    pub(super) fn first_inputs(&self, pixels: Range<usize>, firsts: &mut Vec<usize>) {
         let [channels, ..] = self.input;
         let [_, out_height, out_width] = self.out;
         let [height, width] = self.padded();
         let [down, right] = self.stride;
         let (mut row, mut x) = (pixels.start / out_width, pixels.start % out_width);
-        let mut firsts = Vec::with_capacity(pixels.len());
-        while firsts.len() < pixels.len() {
+        let end = firsts.len() + pixels.len();
+        firsts.reserve(pixels.len());
+        while firsts.len() < end {
             let (image, y) = (row / out_height, row % out_height);
             let start = (image * height + y * down) * width;
-            let here = (out_width - x).min(pixels.len() - firsts.len());
+            let here = (out_width - x).min(end - firsts.len());
             firsts.extend((x..x + here).map(|x| (start + x * right) * channels));
             (row, x) = (row + 1, 0);
         }
-        firsts
     }
 
     /// Returns the contiguous runs of a pixel's inputs for `channels` input channels.

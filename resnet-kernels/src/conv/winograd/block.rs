@@ -3,9 +3,7 @@
 use core::array;
 use core::marker::PhantomData;
 use core::ops::Range;
-use std::cell::RefCell;
 
-use aligned_vec::AVec;
 use pulp::{Simd, WithSimd};
 
 use super::Winograd;
@@ -15,6 +13,7 @@ use crate::conv::job::Place;
 use crate::conv::packed::Panel;
 use crate::conv::products::products;
 use crate::parallel::ranges;
+use crate::scratch;
 use crate::simd::{arch, vectors};
 
 /// The tiles that one core computes at a time.
@@ -28,24 +27,6 @@ pub(super) struct Block<'a, T, const IN: usize, const OUT: usize> {
     /// Sums of products, `[element, tile, channel of the panel]`
     sums: *mut f32,
     tile: PhantomData<T>,
-}
-
-/// Buffers of a thread, reused from block to block.
-struct Scratch {
-    /// Transformed inputs, `[element, tile, channel]`
-    inputs: AVec<f32>,
-    /// Sums of products, `[element, tile, channel of the panel]`
-    sums: AVec<f32>,
-}
-
-fn grow(values: &mut AVec<f32>, length: usize) {
-    if values.len() < length {
-        values.resize(length, 0.0);
-    }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch { inputs: AVec::new(0), sums: AVec::new(0) });
 }
 
 impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> WithSimd for Block<'_, T, IN, OUT> {
@@ -72,10 +53,9 @@ impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> WithSimd for Block<'_,
 
 impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, OUT> {
     pub(super) fn run(job: &'a Winograd<'a>, tiles: Range<usize>, place: Place) {
-        SCRATCH.with_borrow_mut(|Scratch { inputs, sums }| {
-            let lanes = vectors().lanes;
-            grow(inputs, IN * IN * job.stride(tiles.len()));
-            grow(sums, IN * IN * tiles.len() * vectors().beside * lanes);
+        let width = vectors().beside * vectors().lanes;
+        let lengths = [job.stride(tiles.len()), tiles.len() * width].map(|length| IN * IN * length);
+        scratch::with_values(lengths, |[inputs, sums]| {
             arch().dispatch(Self {
                 job,
                 tiles,
@@ -219,9 +199,9 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
                         let values = T::outputs(simd, halves[column]);
                         for row in 0..rows {
                             let at = first + (row * width + column) * channels + channel;
-                            let (after, lanes) = (&self.job.after, S::F32_LANES);
+                            let (epilogue, lanes) = (self.job.epilogue, S::F32_LANES);
                             let value = values[row];
-                            self.place.store(simd, after, value, at, channel, lanes);
+                            self.place.store(simd, epilogue, value, at, channel, lanes);
                         }
                     }
                 }

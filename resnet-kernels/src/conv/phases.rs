@@ -5,18 +5,17 @@
 //! mix with the others. The convolution of each phase has dilation 1, which Winograd's algorithm
 //! supports.
 
-use burn_backend::DType;
-use burn_backend::ops::ConvOptions;
-use burn_flex::FlexTensor;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::geometry::Geometry;
 use super::winograd::Side;
-use super::{Epilogue, Phase, conv2d_with};
-use crate::layout::{self, Dims};
+use super::{Conv, ConvOptions, Geometry};
 use crate::parallel;
+use crate::sizes::Dims;
 
 /// The sizes of a feature map and of its phases.
-struct Phases {
+#[derive(Clone, Debug)]
+pub struct Phases {
     dilation: usize,
     /// Batch, channels, height and width of the whole map.
     whole: Dims,
@@ -24,47 +23,36 @@ struct Phases {
     side: [usize; 2],
 }
 
-/// Convolves the phases if the convolution is dilated and this is faster.
-pub(super) fn convolve(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    options: &ConvOptions<2>,
-    epilogue: &Epilogue,
-    phase: Phase,
-) -> Option<FlexTensor> {
-    let [dilation, _] = options.dilation;
-    let fits = phase == Phase::Inference
-        && dilation > 1
-        && options.dilation == [dilation; 2]
-        && options.padding == options.dilation
-        && epilogue.residual.is_none()
-        && [x, weight].map(FlexTensor::dtype) == [DType::F32; 2];
-    if !fits {
-        return None;
-    }
-    let (whole, kernel) = (layout::dims(x), layout::dims(weight));
-    let dilated = Geometry::of_conv(whole, kernel, options)?;
-    let phases = Phases::new(whole, dilation);
-    let options = ConvOptions::new(options.stride, [1, 1], [1, 1], options.groups);
-    let plain = Geometry::of_conv(phases.dims(whole[1])?, kernel, &options)?;
-    // Winograd's algorithm supports stride 1 and one group only.
-    let (side, _) = Side::of(&plain)?;
-    if 4 * side.work(&plain) > 3 * Side::direct_work(&dilated) {
-        return None;
-    }
-    let x = phases.split(layout::into_channels_last(x.clone()))?;
-    let y = conv2d_with(x, weight.clone(), options, epilogue.clone(), phase);
-    phases.join(&layout::into_channels_last(y))
-}
-
 impl Phases {
-    fn new(whole: Dims, dilation: usize) -> Self {
-        let [_, _, height, width] = whole;
-        Self {
-            dilation,
-            whole,
-            side: [height, width].map(|side| side.div_ceil(dilation)),
+    /// Returns the phases of a dilated convolution and the convolution of each, if this is faster
+    /// than the dilated one.
+    pub fn new(x: Dims, weight: Dims, options: ConvOptions) -> Option<(Self, Conv)> {
+        let [dilation, _] = options.dilation;
+        let fits = dilation > 1
+            && options.dilation == [dilation; 2]
+            && options.padding == options.dilation;
+        if !fits {
+            return None;
         }
+        let dilated = Geometry::of_conv(x, weight, options)?;
+        let [_, _, height, width] = x;
+        let phases = Self {
+            dilation,
+            whole: x,
+            side: [height, width].map(|side| side.div_ceil(dilation)),
+        };
+        let options = ConvOptions {
+            padding: [1, 1],
+            dilation: [1, 1],
+            ..options
+        };
+        let plain = Geometry::of_conv(phases.dims(x[1])?, weight, options)?;
+        // Winograd's algorithm supports stride 1 and one group only.
+        let side = Side::fastest(&plain)?;
+        if 4 * side.work(&plain) > 3 * Side::direct_work(&dilated) {
+            return None;
+        }
+        Some((phases, Conv::winograd(plain, side)))
     }
 
     /// Returns the shape of a batch of all phases, or `None` if it overflows.
@@ -74,13 +62,17 @@ impl Phases {
         Some([self.whole[0].checked_mul(count)?, channels, height, width])
     }
 
-    /// Copies a map to its phases. Pixels beyond the map are zero, like the padding.
-    fn split(&self, x: FlexTensor) -> Option<FlexTensor> {
-        let [_, channels, height, width] = self.whole;
-        let values = layout::channels_last(&x)?;
-        let dims = self.dims(channels)?;
+    /// Copies a channels-last map to its phases. Pixels beyond the map are zero, like the padding.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of values is wrong.
+    pub fn split(&self, values: &[f32]) -> Vec<f32> {
+        let [batch, channels, height, width] = self.whole;
+        assert_eq!(values.len(), batch * channels * height * width, "values");
         let [down, across] = self.side;
-        let mut phases = vec![0.0; dims.iter().product()];
+        let count = batch * self.dilation * self.dilation;
+        let mut phases = vec![0.0; count * down * across * channels];
         let row = across * channels;
         parallel::chunks(&mut phases, down * row, row, |number, start, out| {
             let (image, [top, left]) = self.place(number);
@@ -94,14 +86,19 @@ impl Phases {
                 to.copy_from_slice(from);
             }
         });
-        Some(layout::from_channels_last(phases, dims))
+        phases
     }
 
-    /// Copies the phases of a map to their places.
-    fn join(&self, y: &FlexTensor) -> Option<FlexTensor> {
+    /// Copies the phases of a map with `channels` channels to their places.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of values is wrong.
+    pub fn join(&self, values: &[f32], channels: usize) -> Vec<f32> {
         let [batch, _, height, width] = self.whole;
-        let [_, channels, down, across] = layout::dims(y);
-        let values = layout::channels_last(y)?;
+        let [down, across] = self.side;
+        let count = batch * self.dilation * self.dilation;
+        assert_eq!(values.len(), count * down * across * channels, "values");
         let mut whole = vec![0.0; batch * height * width * channels];
         let row = width * channels;
         parallel::chunks(&mut whole, height * row, row, |image, start, out| {
@@ -115,8 +112,7 @@ impl Phases {
                 }
             }
         });
-        let dims = [batch, channels, height, width];
-        Some(layout::from_channels_last(whole, dims))
+        whole
     }
 
     /// Returns the image and the first row and column of a phase.

@@ -9,23 +9,16 @@ mod block;
 mod tile;
 mod transformed;
 
-use core::ops::Range;
-
 use super::geometry::{Geometry, Sizes};
-use super::job::{After, Job, Place};
+use super::job::{Job, Place};
 use super::packed::Panel;
-use crate::parallel::{self, ranges};
+use super::{Algorithm, Epilogue};
+use crate::parallel::{self, range};
 use crate::simd::vectors;
 use block::Block;
 use tile::{Four, Two};
 
 pub(super) use transformed::Transformed;
-
-/// Largest magnitude of inputs and weights that Winograd's algorithm transforms.
-///
-/// Larger values could overflow intermediate sums although the outputs do not. An infinity or a NaN
-/// would reach all outputs of its tiles.
-pub(super) const LARGEST: f32 = 1e15;
 
 /// Cost of reading a weight from memory, in multiply-adds.
 const READ: usize = 36;
@@ -38,26 +31,46 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// Returns the fastest tile size, and the geometry with its output padded to whole tiles.
-    ///
-    /// Returns `None` if the algorithm does not apply or a direct convolution is faster.
-    pub(super) fn of(geometry: &Geometry) -> Option<(Self, Geometry)> {
+    /// Returns the tile size of an algorithm, or `None` for a direct convolution.
+    pub(super) fn of(algorithm: Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::Direct => None,
+            Algorithm::Winograd2 => Some(Self::Two),
+            Algorithm::Winograd4 => Some(Self::Four),
+        }
+    }
+
+    pub(super) fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Two => Algorithm::Winograd2,
+            Self::Four => Algorithm::Winograd4,
+        }
+    }
+
+    /// Returns whether Winograd's algorithm applies.
+    pub(super) fn fits(geometry: &Geometry) -> bool {
         let lanes = vectors().lanes;
-        let [inputs, ..] = geometry.input;
-        let fits = geometry.kernel == [3, 3]
+        geometry.kernel == [3, 3]
             && geometry.stride == [1, 1]
             && geometry.dilation == [1, 1]
             && geometry.groups == 1
             && lanes > 1
-            && inputs % lanes == 0
-            && geometry.out[0].is_multiple_of(lanes);
+            && geometry.input[0].is_multiple_of(lanes)
+            && geometry.out[0].is_multiple_of(lanes)
+    }
+
+    /// Returns the fastest tile size, or `None` if the algorithm does not apply or a direct
+    /// convolution is faster.
+    pub(super) fn fastest(geometry: &Geometry) -> Option<Self> {
         let work = |side: &Option<Self>| match side {
             None => Self::direct_work(geometry),
             Some(side) => side.work(geometry),
         };
         let sides = [None, Some(Self::Two), Some(Self::Four)];
-        let side = sides.into_iter().filter(|_| fits).min_by_key(work)??;
-        Some((side, side.whole(geometry)?))
+        sides
+            .into_iter()
+            .filter(|_| Self::fits(geometry))
+            .min_by_key(work)?
     }
 
     /// Returns the multiply-adds per weight of a tap, with the cost of reading the weights.
@@ -93,7 +106,7 @@ impl Side {
     }
 
     /// Pads the output to whole tiles and extends the input to match.
-    fn whole(self, geometry: &Geometry) -> Option<Geometry> {
+    pub(super) fn whole(self, geometry: &Geometry) -> Option<Geometry> {
         let mut sizes = Sizes::clone(geometry);
         for (axis, tiles) in self.tiles(geometry).into_iter().enumerate() {
             let outputs = tiles * self.outputs();
@@ -112,7 +125,7 @@ pub(super) struct Winograd<'a> {
     pub(super) geometry: &'a Geometry,
     /// Geometry with its output padded to whole tiles.
     pub(super) whole: &'a Geometry,
-    pub(super) after: After,
+    pub(super) epilogue: &'a Epilogue,
 }
 
 // SAFETY: the tiles cover all pixels without overlap, the panels cover all channels, and one thread
@@ -125,11 +138,14 @@ unsafe impl Job for Winograd<'_> {
     fn write(&self, place: Place) {
         self.check();
         let tiles = self.side().count(self.geometry);
-        let work = |tiles: Range<usize>| match self.side() {
-            Side::Two => Block::<Two, 4, 2>::run(self, tiles, place),
-            Side::Four => Block::<Four, 6, 4>::run(self, tiles, place),
-        };
-        parallel::each(ranges(tiles, self.parts(tiles)).collect(), work);
+        let count = self.parts(tiles);
+        parallel::each(count, |index| {
+            let tiles = range(tiles, count, index);
+            match self.side() {
+                Side::Two => Block::<Two, 4, 2>::run(self, tiles, place),
+                Side::Four => Block::<Four, 6, 4>::run(self, tiles, place),
+            }
+        });
     }
 }
 
@@ -171,10 +187,7 @@ impl Winograd<'_> {
         let tiles = side.tiles(geometry).map(|tiles| tiles * side.outputs() + 2);
         assert_eq!(tiles, [height, width]);
         assert_eq!([inputs % lanes, outputs % lanes], [0, 0]);
-        assert_eq!(
-            [&self.after.scale, &self.after.bias].map(Vec::len),
-            [outputs; 2]
-        );
+        self.epilogue.check(outputs);
         assert_eq!(self.weights.weights.len(), side.inputs().pow(2));
         assert!(Panel::are_all(self.panels(), outputs, lanes));
         for packed in &self.weights.weights {

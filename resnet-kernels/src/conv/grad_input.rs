@@ -5,42 +5,40 @@
 //! same holds for columns. So the gradient consists of `s * s` convolutions of stride 1 with
 //! interleaved outputs. Each uses a part of the weights.
 
-use burn_backend::ops::ConvOptions;
-use burn_flex::FlexTensor;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::direct::Direct;
 use super::geometry::{Geometry, Sizes};
-use super::job::{After, Job};
-use super::packed::{Packed, Panels, Weights};
-use super::padded;
-use crate::layout::{self, Dims};
+use super::packed::{Packed, Weights};
+use super::{Conv, Epilogue, Kind, PackedWeights};
+use crate::layout::Map;
 use crate::parallel;
-use crate::simd::vectors;
 
-/// Computes the gradient of the input. Returns `None` if no kernel supports it.
-pub(super) fn gradient(
-    x: Dims,
-    weight: &FlexTensor,
-    grad: &FlexTensor,
-    options: &ConvOptions<2>,
-) -> Option<FlexTensor> {
-    let forward = Geometry::of_conv(x, layout::dims(weight), options)?;
-    if forward.output() != layout::dims(grad) {
-        return None;
-    }
+/// Computes the gradient of a convolution's input, `[batch, height, width, channels]`, from the
+/// weights, `[out, in / groups, height, width]`, and the gradient of the output.
+///
+/// Returns `None` for a stride together with a dilation, for more padding than the kernel spans, and
+/// for buffers that do not fit into memory.
+///
+/// # Panics
+///
+/// Panics if the number of weights or gradients is wrong.
+pub fn gradient(forward: &Geometry, weight: &[f32], grad: Map<'_>) -> Option<Vec<f32>> {
+    let weights = forward.out[0] * forward.inputs_of_group() * forward.taps();
+    assert_eq!(weight.len(), weights, "weights");
+    assert_eq!(grad.values().len(), forward.outputs(), "gradients");
     // Phases that start beyond the input are empty.
     let steps = [0, 1].map(|axis| forward.stride[axis].min(forward.input[1 + axis]));
     let sides = [0, 1].map(|axis| {
-        let phases = (0..steps[axis]).map(|phase| Phase::new(&forward, axis, phase));
+        let phases = (0..steps[axis]).map(|phase| Phase::new(forward, axis, phase));
         phases.collect::<Option<Vec<_>>>()
     });
     let [down, right] = steps;
     let [rows, columns] = sides;
     let (rows, columns) = (rows?, columns?);
-    let weight = weight.to_contiguous();
     let run = |row: &Phase, column: &Phase| match row.taps * column.taps * row.size * column.size {
         0 => Some(None),
-        _ => of_phase(&forward, weight.storage(), grad, [row, column]).map(Some),
+        _ => of_phase(forward, weight, grad, [row, column]).map(Some),
     };
     let pairs = rows
         .iter()
@@ -49,10 +47,9 @@ pub(super) fn gradient(
         .map(|(row, column)| run(row, column))
         .collect::<Option<Vec<_>>>()?;
     if let [Some(_)] = parts.as_slice() {
-        let whole = parts.into_iter().flatten().next()?;
-        return Some(layout::from_channels_last(whole, x));
+        return parts.into_iter().flatten().next();
     }
-    let [n, c, height, width] = x;
+    let ([c, height, width], n) = (forward.input, forward.batch);
     let mut values = vec![0.0; n * c * height * width];
     parallel::chunks(
         &mut values,
@@ -71,7 +68,7 @@ pub(super) fn gradient(
             }
         },
     );
-    Some(layout::from_channels_last(values, x))
+    Some(values)
 }
 
 /// The input rows (or columns) with the same remainder modulo `stride`.
@@ -128,7 +125,7 @@ impl Phase {
 fn of_phase(
     forward: &Geometry,
     weight: &[f32],
-    grad: &FlexTensor,
+    grad: Map<'_>,
     [row, column]: [&Phase; 2],
 ) -> Option<Vec<f32>> {
     let geometry = Geometry::new(Sizes {
@@ -154,14 +151,9 @@ fn of_phase(
             .collect(),
         ..forwards
     };
-    let panels = Panels::new(&geometry, vectors())?;
-    let padded = padded::for_panels(grad, &geometry, &panels)?;
-    let weights = Packed::new(&turned, &geometry, panels);
-    let job = Direct {
-        x: &padded,
-        weights: &weights,
-        geometry: &geometry,
-        after: After::nothing(geometry.out[0], vectors().lanes),
-    };
-    Some(job.run(None))
+    let conv = Conv::direct(geometry);
+    let weights = Packed::new(&turned, &conv.geometry, conv.panels.clone());
+    let weights = PackedWeights(Kind::Direct(weights));
+    let nothing = Epilogue::new(None, None, false, conv.geometry.out[0]);
+    Some(conv.run(&conv.padded(grad), &weights, &nothing, None))
 }

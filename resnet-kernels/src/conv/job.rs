@@ -1,30 +1,11 @@
 //! The interface of the convolution kernels: the output memory and the epilogue.
 
+use core::mem::MaybeUninit;
+
 use pulp::Simd;
 
 use super::geometry::Geometry;
-
-/// The epilogue in the layout of the kernels: `relu(scale * sum + bias + residual)`. The residual
-/// is in [`Place`].
-pub(super) struct After {
-    /// Scale of each output channel, padded to whole vectors.
-    pub(super) scale: Vec<f32>,
-    /// Bias of each output channel, padded to whole vectors.
-    pub(super) bias: Vec<f32>,
-    pub(super) relu: bool,
-}
-
-impl After {
-    /// Returns an epilogue that leaves the sums unchanged.
-    pub(super) fn nothing(channels: usize, lanes: usize) -> Self {
-        let channels = channels.next_multiple_of(lanes);
-        Self {
-            scale: vec![1.0; channels],
-            bias: vec![0.0; channels],
-            relu: false,
-        }
-    }
-}
+use super::{Epilogue, Residual};
 
 /// Pointers to the output and the residual, which may share memory. Every thread writes its own
 /// part of the output.
@@ -49,33 +30,31 @@ pub(super) unsafe trait Job {
     fn geometry(&self) -> &Geometry;
 
     fn write(&self, place: Place);
-
-    /// Returns the output, `[batch, height, width, channels]`. The residual has the same layout.
-    fn run(&self, residual: Option<&[f32]>) -> Vec<f32> {
-        let length = self.geometry().outputs();
-        assert!(residual.is_none_or(|residual| residual.len() == length));
-        let mut output = Vec::with_capacity(length);
-        self.write(Place {
-            to: output.as_mut_ptr(),
-            residual: residual.map(<[f32]>::as_ptr),
-        });
-        // SAFETY: the capacity is `length`, and `write` has written every value.
-        unsafe { output.set_len(length) };
-        output
-    }
-
-    /// Overwrites the residual with the output.
-    fn run_over(&self, residual: &mut [f32]) {
-        assert_eq!(residual.len(), self.geometry().outputs());
-        let to = residual.as_mut_ptr();
-        self.write(Place {
-            to,
-            residual: Some(to),
-        });
-    }
 }
 
 impl Place {
+    /// Checks the lengths of output and residual. The caller keeps both alive while a job writes.
+    ///
+    /// With [`Residual::Output`], the output must be initialized.
+    pub(super) fn new(
+        out: &mut [MaybeUninit<f32>],
+        residual: Residual<'_>,
+        geometry: &Geometry,
+    ) -> Self {
+        let length = geometry.outputs();
+        assert_eq!(out.len(), length, "values of the output");
+        let to = out.as_mut_ptr().cast::<f32>();
+        let residual = match residual {
+            Residual::None => None,
+            Residual::Of(values) => {
+                assert_eq!(values.len(), length, "values of the residual");
+                Some(values.as_ptr())
+            }
+            Residual::Output => Some(to.cast_const()),
+        };
+        Self { to, residual }
+    }
+
     /// Applies the epilogue to a vector of sums and writes the outputs.
     ///
     /// `at` is the index of the first output and `channel` its channel. If `count` is less than a
@@ -83,23 +62,27 @@ impl Place {
     ///
     /// # Safety
     ///
-    /// The outputs belong to the caller's part, and `after` has scale and bias for a whole vector
-    /// from `channel`.
+    /// The outputs belong to the caller's part, and the epilogue has been
+    /// [checked](Epilogue::check).
     #[inline(always)]
     pub(super) unsafe fn store<S: Simd>(
         self,
         simd: S,
-        after: &After,
+        epilogue: &Epilogue,
         sum: S::f32s,
         at: usize,
         channel: usize,
         count: usize,
     ) {
-        let lowest = if after.relu { 0.0 } else { f32::NEG_INFINITY };
+        let lowest = if epilogue.relu {
+            0.0
+        } else {
+            f32::NEG_INFINITY
+        };
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let scale = after.scale.as_ptr().add(channel).cast::<S::f32s>();
-            let bias = after.bias.as_ptr().add(channel).cast::<S::f32s>();
+            let scale = epilogue.scale.as_ptr().add(channel).cast::<S::f32s>();
+            let bias = epilogue.bias.as_ptr().add(channel).cast::<S::f32s>();
             let mut sum = simd.mul_add_e_f32s(sum, scale.read_unaligned(), bias.read_unaligned());
             let to = self.to.add(at);
             let residual = self.residual.map(|residual| residual.add(at));

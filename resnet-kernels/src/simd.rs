@@ -1,5 +1,6 @@
 //! SIMD dispatch to the vectors of the processor.
 
+#[cfg(feature = "std")]
 use std::sync::LazyLock;
 
 #[cfg(not(miri))]
@@ -9,14 +10,31 @@ use pulp::{Simd, WithSimd};
 #[cfg(miri)]
 use portable::Arch;
 
+/// Calls `work` compiled for the widest vectors of the processor.
+///
+/// The vectors reach only code that is inlined into `work`, so mark closures with
+/// `#[inline(always)]`.
+#[inline(always)]
+pub fn vectorize<R>(work: impl FnOnce() -> R) -> R {
+    arch().dispatch(work)
+}
+
 /// Returns the widest vectors of the processor. `RESNET_CPU_SIMD` selects narrower ones: `none`, or
 /// `avx2` on a processor with AVX-512.
+#[cfg(feature = "std")]
 pub(crate) fn arch() -> Arch {
     static ARCH: LazyLock<Arch> =
         LazyLock::new(|| at_most(std::env::var("RESNET_CPU_SIMD").ok().as_deref()));
     *ARCH
 }
 
+/// Returns the widest vectors that the target is known to have.
+#[cfg(not(feature = "std"))]
+pub(crate) fn arch() -> Arch {
+    Arch::new()
+}
+
+#[cfg(feature = "std")]
 fn at_most(limit: Option<&str>) -> Arch {
     match limit {
         Some("none") => Arch::Scalar,
@@ -51,7 +69,8 @@ mod portable {
     }
 }
 
-/// Returns the SIMD vectors in use: `avx512`, `avx2` (with FMA), `neon` or `none`.
+/// Returns the SIMD vectors in use: `avx512`, `avx2` (with FMA), `neon`, `simd128` (WebAssembly) or
+/// `none`.
 pub fn simd() -> &'static str {
     match arch() {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -60,6 +79,8 @@ pub fn simd() -> &'static str {
         Arch::V3(_) => "avx2",
         #[cfg(all(target_arch = "aarch64", not(miri)))]
         Arch::Neon(_) => "neon",
+        #[cfg(all(target_family = "wasm", not(miri)))]
+        Arch::Simd128(_) => "simd128",
         _ => "none",
     }
 }
@@ -85,8 +106,7 @@ pub(crate) fn vectors() -> Vectors {
             }
         }
     }
-    static VECTORS: LazyLock<Vectors> = LazyLock::new(|| arch().dispatch(Query));
-    *VECTORS
+    arch().dispatch(Query)
 }
 
 /// Returns [`Vectors::beside`]. Four vectors for six pixels fill 32 registers, and two vectors fill

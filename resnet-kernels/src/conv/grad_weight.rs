@@ -6,48 +6,38 @@
 
 mod part;
 
-use std::borrow::Cow;
-
-use burn_backend::ops::ConvOptions;
-use burn_backend::{Bytes, DType, Shape};
-use burn_flex::{FlexTensor, Layout};
+use alloc::borrow::Cow;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use super::geometry::{Geometry, Run};
 use super::packed::{self, Panel, Panels};
 use super::padded;
-use crate::layout::{self, Dims};
+use crate::layout::Map;
 use crate::parallel::{self, ranges};
 use crate::simd::vectors;
 use part::{MOST, Part};
 
-/// Computes the gradient of the weights. Returns `None` if no kernel supports it.
-pub(super) fn gradient(
-    x: &FlexTensor,
-    weight: Dims,
-    grad: &FlexTensor,
-    options: &ConvOptions<2>,
-) -> Option<FlexTensor> {
-    let geometry = Geometry::of_conv(layout::dims(x), weight, options)?;
-    if geometry.output() != layout::dims(grad) {
-        return None;
-    }
-    let panels = Panels::new(&geometry, vectors())?;
-    let grad = layout::into_channels_last(grad.clone());
+/// Computes the gradient of a convolution's weights, `[out, in / groups, height, width]`, from the
+/// input and the channels-last gradient of the output.
+///
+/// # Panics
+///
+/// Panics if the number of inputs or gradients is wrong.
+pub fn gradient(geometry: &Geometry, x: Map<'_>, grad: &[f32]) -> Vec<f32> {
+    assert_eq!(grad.len(), geometry.outputs(), "gradients");
+    let panels = Panels::new(geometry, vectors());
+    let mut firsts = Vec::new();
+    geometry.first_inputs(0..geometry.pixels(), &mut firsts);
     let job = GradWeight {
-        x: &padded::padded(x, &geometry),
-        grads: outputs(layout::channels_last(&grad)?, &geometry, &panels),
+        x: &padded::padded(x, geometry),
+        grads: outputs(grad, geometry, &panels),
         tiles: tiles(&geometry.runs(panels.channels)),
-        firsts: geometry.first_inputs(0..geometry.pixels()),
+        firsts,
         panels: &panels,
-        geometry: &geometry,
+        geometry,
     };
-    let values = unpack(&job.run(), &geometry, &panels);
-    let layout = Layout::contiguous(Shape::from(weight.to_vec()));
-    Some(FlexTensor::new(
-        Bytes::from_elems(values),
-        layout,
-        DType::F32,
-    ))
+    unpack(&job.run(), geometry, &panels)
 }
 
 /// Adjacent inputs of a pixel. The kernel computes the gradients of their weights together.
@@ -94,24 +84,25 @@ fn unpack(sums: &[Vec<f32>], geometry: &Geometry, panels: &Panels) -> Vec<f32> {
     let (inputs, taps) = (geometry.inputs_of_group(), geometry.taps());
     let of_channel = inputs * taps;
     let mut values = vec![0.0; geometry.out[0] * of_channel];
-    let most = panels.width(&panels.panels[0]);
-    let of_panels = values.chunks_mut(most * of_channel);
-    parallel::each(
-        of_panels.zip(sums).zip(&panels.panels).collect(),
-        |((values, sums), panel)| {
-            let width = panels.width(panel);
-            for run in packed::runs(panels, panel, geometry) {
-                let to = run.lane * of_channel + run.inputs.start * taps;
-                let to = &mut values[to..][..run.inputs.len() * taps];
-                for tap in 0..taps {
-                    let from = sums[run.rows(tap, panels, panel)].chunks_exact(width);
-                    for (to, from) in to.chunks_exact_mut(taps).zip(from) {
-                        to[tap] = from[run.lane];
-                    }
+    let mut rest = &mut values[..];
+    let of_panels = panels.panels.iter().zip(sums).map(|(panel, sums)| {
+        let (own, others) = core::mem::take(&mut rest).split_at_mut(panel.channels * of_channel);
+        rest = others;
+        (panel, sums, own)
+    });
+    parallel::each_of(of_panels.collect(), |(panel, sums, values)| {
+        let width = panels.width(panel);
+        for run in packed::runs(panels, panel, geometry) {
+            let to = run.lane * of_channel + run.inputs.start * taps;
+            let to = &mut values[to..][..run.inputs.len() * taps];
+            for tap in 0..taps {
+                let from = sums[run.rows(tap, panels, panel)].chunks_exact(width);
+                for (to, from) in to.chunks_exact_mut(taps).zip(from) {
+                    to[tap] = from[run.lane];
                 }
             }
-        },
-    );
+        }
+    });
     values
 }
 
@@ -133,7 +124,7 @@ impl GradWeight<'_> {
         self.check();
         let zeros = |panel: &Panel| vec![0.0; self.panels.depth * self.panels.width(panel)];
         let mut sums: Vec<_> = self.panels.panels.iter().map(zeros).collect();
-        parallel::each(self.parts(&mut sums), |part| part.run(self));
+        parallel::each_of(self.parts(&mut sums), |part| part.run(self));
         sums
     }
 

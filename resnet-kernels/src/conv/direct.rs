@@ -5,11 +5,13 @@ use core::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::Epilogue;
 use super::geometry::{Geometry, Run};
-use super::job::{After, Job, Place};
+use super::job::{Job, Place};
 use super::packed::{Packed, Panel, Panels};
 use super::products::products;
-use crate::parallel::{self, ranges};
+use crate::parallel::{self, range, ranges};
+use crate::scratch;
 use crate::simd::{arch, vectors};
 
 /// The [`Job`] of a direct convolution.
@@ -18,13 +20,24 @@ pub(super) struct Direct<'a> {
     pub(super) x: &'a [f32],
     pub(super) weights: &'a Packed,
     pub(super) geometry: &'a Geometry,
-    pub(super) after: After,
+    /// The runs of inputs that each vector reads.
+    pub(super) runs: &'a [Run],
+    pub(super) epilogue: &'a Epilogue,
 }
 
 /// The pixels and panels that one core computes at a time.
 struct Part {
     pixels: Range<usize>,
     panels: Range<usize>,
+}
+
+/// The split of a convolution into parts.
+enum Split {
+    Whole,
+    /// Number of parts of the panels.
+    Panels(usize),
+    /// Number of parts of the pixels.
+    Pixels(usize),
 }
 
 // SAFETY: the parts cover all pixels and channels without overlap, and one thread runs each part.
@@ -34,14 +47,18 @@ unsafe impl Job for Direct<'_> {
     }
 
     fn write(&self, place: Place) {
-        let runs = self.geometry.runs(self.weights.panels.channels);
-        self.check(&runs);
-        parallel::each(self.parts(), |part| {
-            arch().dispatch(PartOfJob {
-                job: self,
-                runs: &runs,
-                part: &part,
-                place,
+        self.check();
+        let split = self.split();
+        parallel::each(split.count(), |index| {
+            scratch::with_indices(|firsts| {
+                let part = self.part(&split, index);
+                self.geometry.first_inputs(part.pixels.clone(), firsts);
+                arch().dispatch(PartOfJob {
+                    job: self,
+                    firsts,
+                    part: &part,
+                    place,
+                });
             });
         });
     }
@@ -50,7 +67,7 @@ unsafe impl Job for Direct<'_> {
 impl Direct<'_> {
     /// Asserts the preconditions of the unsafe code below, in addition to the invariants of
     /// [`Geometry`].
-    fn check(&self, runs: &[Run]) {
+    fn check(&self) {
         let (geometry, lanes) = (self.geometry, vectors().lanes);
         let Panels {
             panels,
@@ -66,22 +83,18 @@ impl Direct<'_> {
                 .max()
                 .is_some_and(|first| first + channels <= geometry.input[0])
         );
-        let inputs: usize = runs.iter().map(|run| run.length).sum();
+        let inputs: usize = self.runs.iter().map(|run| run.length).sum();
         assert_eq!([inputs, geometry.taps() * channels], [*depth; 2]);
         assert!(Panel::are_all(panels, geometry.out[0], lanes));
         assert_eq!(panels.len(), self.weights.values.len());
         for (panel, values) in panels.iter().zip(&self.weights.values) {
             assert_eq!(panel.inputs.len() * lanes * depth, values.len());
         }
-        let channels = geometry.out[0].next_multiple_of(lanes);
-        assert_eq!(
-            [&self.after.scale, &self.after.bias].map(Vec::len),
-            [channels; 2]
-        );
+        self.epilogue.check(geometry.out[0]);
     }
 
     /// Splits the work by pixels or by channels, to minimize the memory that the cores read.
-    fn parts(&self) -> Vec<Part> {
+    fn split(&self) -> Split {
         /// Number of multiply-adds up to which a second core gives no speedup.
         const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
         /// Number of input values that fit into a core's L2 cache with the weights.
@@ -92,38 +105,52 @@ impl Direct<'_> {
         let outputs = pixels * geometry.out[0];
         let work = outputs.saturating_mul(self.weights.panels.depth);
         if cores == 1 && self.x.len() <= NEAR || work <= SMALL {
-            return vec![Part {
-                pixels: 0..pixels,
-                panels: 0..panels,
-            }];
+            return Split::Whole;
         }
         let by_channels = panels >= cores
             && (panels % cores == 0 || panels >= 4 * cores)
             && self.weights.panels.depth * geometry.out[0] > self.x.len();
         if by_channels {
-            let count = panels.min(4 * cores);
-            return ranges(panels, count)
-                .map(|panels| Part {
-                    pixels: 0..pixels,
-                    panels,
-                })
-                .collect();
+            return Split::Panels(panels.min(4 * cores));
         }
         let count = (self.x.len() / NEAR)
             .max(4 * cores)
             .min(pixels.div_ceil(24));
-        ranges(pixels, count.next_multiple_of(cores))
-            .map(|pixels| Part {
-                pixels,
+        Split::Pixels(count.next_multiple_of(cores))
+    }
+
+    fn part(&self, split: &Split, index: usize) -> Part {
+        let (pixels, panels) = (self.geometry.pixels(), self.weights.panels.panels.len());
+        match *split {
+            Split::Whole => Part {
+                pixels: 0..pixels,
                 panels: 0..panels,
-            })
-            .collect()
+            },
+            Split::Panels(count) => Part {
+                pixels: 0..pixels,
+                panels: range(panels, count, index),
+            },
+            Split::Pixels(count) => Part {
+                pixels: range(pixels, count, index),
+                panels: 0..panels,
+            },
+        }
+    }
+}
+
+impl Split {
+    fn count(&self) -> usize {
+        match *self {
+            Self::Whole => 1,
+            Self::Panels(count) | Self::Pixels(count) => count,
+        }
     }
 }
 
 struct PartOfJob<'a> {
     job: &'a Direct<'a>,
-    runs: &'a [Run],
+    /// Index of the first input of each pixel.
+    firsts: &'a [usize],
     part: &'a Part,
     place: Place,
 }
@@ -134,15 +161,13 @@ impl WithSimd for PartOfJob<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Part { pixels, panels } = self.part;
-        let firsts = self.job.geometry.first_inputs(pixels.clone());
         let weights = self.job.weights;
         for index in panels.clone() {
             let panel = &weights.panels.panels[index];
             let tiles = Tiles {
                 simd,
                 job: self.job,
-                runs: self.runs,
-                firsts: &firsts,
+                firsts: self.firsts,
                 pixel: pixels.start,
                 panel,
                 weights: &weights.values[index],
@@ -165,7 +190,6 @@ impl WithSimd for PartOfJob<'_> {
 struct Tiles<'a, S> {
     simd: S,
     job: &'a Direct<'a>,
-    runs: &'a [Run],
     firsts: &'a [usize],
     pixel: usize,
     panel: &'a Panel,
@@ -231,7 +255,14 @@ impl<S: Simd> Tiles<'_, S> {
             let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
             let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);
             let weights = self.weights.as_ptr().cast();
-            products::<S, PIXELS, VECTORS, GROUPED>(self.simd, x, groups, self.runs, weights, to);
+            products::<S, PIXELS, VECTORS, GROUPED>(
+                self.simd,
+                x,
+                groups,
+                self.job.runs,
+                weights,
+                to,
+            );
         }
     }
 
@@ -253,7 +284,7 @@ impl<S: Simd> Tiles<'_, S> {
                 // part. No other thread accesses them. Scale and bias are padded to whole vectors.
                 unsafe {
                     let sum = *sums.add(pixel * vectors + vector);
-                    self.place.store(simd, &job.after, sum, at, first, left);
+                    self.place.store(simd, job.epilogue, sum, at, first, left);
                 }
             }
         }

@@ -1,11 +1,13 @@
-//! The loops of batch norm over the values of a feature map.
+//! Batch norm with batch statistics, for channels-last feature maps.
 
-use crate::parallel;
-use crate::simd::arch;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::{parallel, vectorize};
 
 /// The split of the values into loops and blocks. If there are few channels, a loop covers several
 /// pixels.
-pub(super) struct Channels {
+struct Channels {
     count: usize,
     /// Number of values in a loop. A loop covers whole pixels.
     period: usize,
@@ -15,7 +17,7 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    pub(super) fn new(count: usize) -> Self {
+    fn new(count: usize) -> Self {
         let count = count.max(1);
         let period = count * (512 / count).max(1);
         Self {
@@ -26,9 +28,8 @@ impl Channels {
     }
 
     /// Returns the values of all channels, repeated for all pixels of a loop.
-    pub(super) fn repeat(&self, of: impl Fn(usize) -> f64) -> Vec<f32> {
-        let pixel: Vec<_> = (0..self.count).map(|c| of(c) as f32).collect();
-        pixel.repeat(self.period / self.count)
+    fn repeat(&self, of_channels: &[f32]) -> Vec<f32> {
+        of_channels.repeat(self.period / self.count)
     }
 
     /// Adds the sums of all blocks, for each channel.
@@ -45,28 +46,47 @@ impl Channels {
     }
 }
 
-/// The function `x * factor + sum`.
-pub(super) struct Affine {
-    pub(super) factor: Vec<f32>,
-    pub(super) sum: Vec<f32>,
+/// The function `x * factor + sum` with a factor and a sum for each channel.
+pub struct Affine {
+    channels: Channels,
+    factor: Vec<f32>,
+    sum: Vec<f32>,
 }
 
 impl Affine {
-    /// Computes `x * factor + sum + residual`, then the ReLU if `relu` is true.
-    pub(super) fn forward(
-        &self,
-        channels: &Channels,
-        x: &[f32],
-        residual: Option<&[f32]>,
-        relu: bool,
-    ) -> Vec<f32> {
-        let Self { factor, sum } = self;
+    /// Creates the function from the values of each channel.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the lengths differ.
+    pub fn new(factor: &[f32], sum: &[f32]) -> Self {
+        assert_eq!(factor.len(), sum.len(), "channels");
+        let channels = Channels::new(factor.len());
+        Self {
+            factor: channels.repeat(factor),
+            sum: channels.repeat(sum),
+            channels,
+        }
+    }
+
+    /// Writes `x * factor + sum + residual` to `out`, or its ReLU if `relu` is true.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the lengths differ.
+    pub fn run(&self, x: &[f32], residual: Option<&[f32]>, relu: bool, out: &mut [f32]) {
+        let Self {
+            channels,
+            factor,
+            sum,
+        } = self;
+        assert_eq!(x.len(), out.len(), "values of the output");
+        assert!(residual.is_none_or(|residual| residual.len() == x.len()));
         let low = if relu { 0.0 } else { f32::NEG_INFINITY };
         // Keeps NaN.
         let limit = |value: f32| if value < low { low } else { value };
-        let mut out = vec![0.0; x.len()];
-        parallel::chunks(&mut out, x.len(), channels.block, |_, start, out| {
-            arch().dispatch(
+        parallel::chunks(out, x.len(), channels.block, |_, start, out| {
+            vectorize(
                 #[inline(always)]
                 || {
                     for (index, out) in out.chunks_mut(channels.period).enumerate() {
@@ -87,35 +107,47 @@ impl Affine {
                 },
             );
         });
-        out
     }
 }
 
-/// The gradient `grad * of_grad + (x - mean) * of_x + sum`.
-pub(super) struct Gradient {
-    pub(super) of_grad: Vec<f32>,
-    pub(super) mean: Vec<f32>,
-    pub(super) of_x: Vec<f32>,
-    pub(super) sum: Vec<f32>,
+/// The gradient `grad * of_grad + (x - mean) * of_x + sum`, with four values for each channel.
+pub struct Gradient {
+    channels: Channels,
+    of_grad: Vec<f32>,
+    mean: Vec<f32>,
+    of_x: Vec<f32>,
+    sum: Vec<f32>,
 }
 
 impl Gradient {
+    /// Creates the gradient from `of_grad`, `mean`, `of_x` and `sum` of each channel.
+    pub fn new(of_channels: [&[f32]; 4]) -> Self {
+        let channels = Channels::new(of_channels[0].len());
+        let [of_grad, mean, of_x, sum] = of_channels.map(|values| channels.repeat(values));
+        Self {
+            channels,
+            of_grad,
+            mean,
+            of_x,
+            sum,
+        }
+    }
+
     /// Writes the gradient of `x` to `out`. If `grad` is `None`, `out` holds the gradient of the
     /// output.
-    pub(super) fn write(
-        &self,
-        channels: &Channels,
-        out: &mut [f32],
-        grad: Option<&[f32]>,
-        x: &[f32],
-    ) {
+    ///
+    /// # Panics
+    ///
+    /// Panics if `x` or `grad` is shorter than `out`.
+    pub fn run(&self, out: &mut [f32], grad: Option<&[f32]>, x: &[f32]) {
+        let channels = &self.channels;
         let value =
             |grad: f32, x: f32, (((of_grad, mean), of_x), sum): (((&f32, &f32), &f32), &f32)| {
                 grad * of_grad + (x - mean) * of_x + sum
             };
         let length = out.len();
         parallel::chunks(out, length, channels.block, |_, start, out| {
-            arch().dispatch(
+            vectorize(
                 #[inline(always)]
                 || {
                     for (index, out) in out.chunks_mut(channels.period).enumerate() {
@@ -141,7 +173,7 @@ impl Gradient {
 }
 
 /// Returns the mean and the biased variance of each channel.
-pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
     let channels = Channels::new(channels);
     // Sums the distances to an estimate of the mean, because squares of large values would cancel
     // the digits of the variance.
@@ -152,11 +184,12 @@ pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>
         .iter()
         .map(|sum| sum / pixels)
         .collect();
-    let near = channels.repeat(|c| about[c]);
+    let near: Vec<_> = about.iter().map(|about| *about as f32).collect();
+    let near = channels.repeat(&near);
     let block = |values: &[f32]| {
         let mut sums = vec![0.0; channels.period];
         let mut squares = vec![0.0; channels.period];
-        arch().dispatch(
+        vectorize(
             #[inline(always)]
             || {
                 for values in values.chunks(channels.period) {
@@ -190,18 +223,22 @@ pub(super) fn statistics(values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>
 
 /// Sets gradients to zero where the ReLU's output is zero. Returns two sums for each channel: the
 /// gradients, and the gradients times `x - mean`.
-pub(super) fn gradient_sums(
+///
+/// # Panics
+///
+/// Panics if `x` or `output` is shorter than `grad`.
+pub fn gradient_sums(
     grad: &mut [f32],
     x: &[f32],
     output: Option<&[f32]>,
     mean: &[f32],
 ) -> (Vec<f64>, Vec<f64>) {
     let channels = Channels::new(mean.len());
-    let mean = channels.repeat(|c| f64::from(mean[c]));
+    let mean = channels.repeat(mean);
     let block = |(number, grad): (usize, &mut [f32])| {
         let mut sums = vec![0.0; channels.period];
         let mut products = vec![0.0; channels.period];
-        arch().dispatch(
+        vectorize(
             #[inline(always)]
             || {
                 for (index, grad) in grad.chunks_mut(channels.period).enumerate() {
