@@ -208,6 +208,11 @@ impl Conv {
         }))
     }
 
+    /// Returns the number of values of the padded input.
+    pub fn padded_len(&self) -> usize {
+        self.input().inputs()
+    }
+
     /// Returns the number of values of the padded input, or 0 if a channels-last input needs no
     /// padding.
     pub fn padding_len(&self) -> usize {
@@ -228,8 +233,7 @@ impl Conv {
         padded::padded_within(x, self.input(), most)
     }
 
-    /// Writes the padded input to `out`, which has [`padding_len`](Self::padding_len) values, or as
-    /// many as the input.
+    /// Writes the padded input to `out`, which has [`padded_len`](Self::padded_len) values.
     ///
     /// # Panics
     ///

@@ -4,7 +4,9 @@
 extern crate alloc;
 
 pub mod conv;
+pub mod elementwise;
 pub mod layout;
+mod linear;
 mod memory;
 pub mod norm;
 pub mod parallel;
@@ -16,5 +18,6 @@ pub mod sizes;
 #[cfg(feature = "std")]
 mod threads;
 
+pub use linear::linear;
 pub use memory::fits_in_memory;
 pub use simd::{simd, vectorize};

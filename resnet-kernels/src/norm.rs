@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::sizes::Dims;
 use crate::{parallel, vectorize};
 
 /// The split of the values into loops and blocks. If there are few channels, a loop covers several
@@ -265,4 +266,87 @@ pub fn gradient_sums(
     let blocks = parallel::map(grad.chunks_mut(channels.block).enumerate(), block);
     let (sums, products): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
     (channels.add_up(&sums), channels.add_up(&products))
+}
+
+/// Group normalization (Wu & He 2018): `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`,
+/// with the statistics of the channels of a group in one image.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    /// Number of channel groups.
+    pub groups: usize,
+    /// Added to the variance before the square root.
+    pub epsilon: f32,
+    /// Scale, `[channels]`.
+    pub weight: Vec<f32>,
+    /// Shift, `[channels]`.
+    pub bias: Vec<f32>,
+}
+
+impl GroupNorm {
+    /// Writes the norm of `x` plus the residual to `out`, or its ReLU if `relu` is true.
+    ///
+    /// # Shapes
+    /// - `x`, `residual`, `out`: `[batch, height, width, channels]` for `dims`, `[batch, channels,
+    ///   height, width]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of values is wrong or the groups do not divide the channels.
+    pub fn run(
+        &self,
+        x: &[f32],
+        dims: Dims,
+        residual: Option<&[f32]>,
+        relu: bool,
+        out: &mut [f32],
+    ) {
+        let [n, c, h, w] = dims;
+        let image = c * h * w;
+        assert_eq!([self.weight.len(), self.bias.len()], [c; 2], "channels");
+        assert!(self.groups > 0 && c.is_multiple_of(self.groups), "groups");
+        assert_eq!([x.len(), out.len()], [n * image; 2], "values");
+        assert!(residual.is_none_or(|residual| residual.len() == x.len()));
+        let low = if relu { 0.0 } else { f32::NEG_INFINITY };
+        // Keeps NaN.
+        let limit = |value: f32| if value < low { low } else { value };
+        let width = c / self.groups;
+        let out = parallel::Shared::new(out);
+        parallel::each(n * self.groups, |index| {
+            let (number, group) = (index / self.groups, index % self.groups);
+            let start = number * image + group * width;
+            let channels = group * width..(group + 1) * width;
+            let (weight, bias) = (&self.weight[channels.clone()], &self.bias[channels]);
+            let values = || {
+                x[start..(number + 1) * image]
+                    .chunks(c)
+                    .map(|x| &x[..width])
+            };
+            let count = (h * w * width) as f64;
+            vectorize(
+                #[inline(always)]
+                || {
+                    let sum = |of: &dyn Fn(f64) -> f64| {
+                        let rows = values().map(|x| x.iter().map(|x| of(f64::from(*x))).sum());
+                        rows.fold(0.0, |sum, row: f64| sum + row)
+                    };
+                    let mean = sum(&|x| x) / count;
+                    let variance = sum(&|x| (x - mean) * (x - mean)) / count;
+                    let scale = 1.0 / libm::sqrt(variance + f64::from(self.epsilon));
+                    for (pixel, x) in values().enumerate() {
+                        let at = start + pixel * c;
+                        // SAFETY: no other group or image has these channels of this pixel.
+                        let out = unsafe { out.slice(at..at + width) };
+                        let parameters = weight.iter().zip(bias);
+                        let residual = residual.map(|residual| &residual[at..at + width]);
+                        let pairs = out.iter_mut().zip(x).zip(parameters).enumerate();
+                        for (index, ((out, x), (weight, bias))) in pairs {
+                            let y = ((f64::from(*x) - mean) * scale) as f32 * weight + bias;
+                            let added = residual.map_or(0.0, |residual| residual[index]);
+                            *out = limit(y + added);
+                        }
+                    }
+                },
+            );
+        });
+    }
 }

@@ -125,33 +125,25 @@ pub fn chunks_of_two<A: Send, B: Send>(
 
 /// A slice split into images, and images into parts of at most `size` values.
 struct Parts<'a, T> {
-    values: *mut T,
-    length: usize,
+    values: Shared<'a, T>,
     image: usize,
     size: usize,
     /// Number of parts in an image.
     of_image: usize,
-    slice: PhantomData<&'a mut [T]>,
 }
-
-// SAFETY: the threads access different parts.
-unsafe impl<T: Send> Sync for Parts<'_, T> {}
 
 impl<'a, T> Parts<'a, T> {
     fn new(values: &'a mut [T], image: usize, size: usize) -> Self {
-        let (length, values) = (values.len(), values.as_mut_ptr());
         Self {
-            values,
-            length,
             image,
             size,
-            of_image: image.min(length).div_ceil(size),
-            slice: PhantomData,
+            of_image: image.min(values.len()).div_ceil(size),
+            values: Shared::new(values),
         }
     }
 
     fn count(&self) -> usize {
-        self.length.div_ceil(self.image) * self.of_image
+        self.values.len().div_ceil(self.image) * self.of_image
     }
 
     /// Returns the image of a part, its start in the image and its values. The last image may lack
@@ -160,15 +152,55 @@ impl<'a, T> Parts<'a, T> {
     /// # Safety
     ///
     /// Only one caller holds a part at a time.
-    #[allow(clippy::mut_from_ref, reason = "the parts do not overlap")]
     unsafe fn get(&self, part: usize) -> (usize, usize, &'a mut [T]) {
         let (number, start) = (part / self.of_image, part % self.of_image * self.size);
-        let end = self.length.min((number + 1).saturating_mul(self.image));
+        let end = (number + 1)
+            .saturating_mul(self.image)
+            .min(self.values.len());
         let from = end.min(number * self.image + start);
-        let length = self.size.min(end - from);
-        // SAFETY: the range is inside the slice, and no other part overlaps it.
-        let values = unsafe { core::slice::from_raw_parts_mut(self.values.add(from), length) };
-        (number, start, values)
+        let to = end.min(from.saturating_add(self.size));
+        // SAFETY: the parts do not overlap.
+        (number, start, unsafe { self.values.slice(from..to) })
+    }
+}
+
+/// A slice of which several threads write different parts.
+pub(crate) struct Shared<'a, T> {
+    values: *mut T,
+    length: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the threads access different parts.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(values: &'a mut [T]) -> Self {
+        Self {
+            length: values.len(),
+            values: values.as_mut_ptr(),
+            slice: PhantomData,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Returns a part of the slice.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the range is outside of the slice.
+    ///
+    /// # Safety
+    ///
+    /// No other part that is in use overlaps this one.
+    #[allow(clippy::mut_from_ref, reason = "the parts do not overlap")]
+    pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &'a mut [T] {
+        assert!(range.start <= range.end && range.end <= self.length);
+        // SAFETY: the range is inside the slice, and the caller guarantees that it is unused.
+        unsafe { core::slice::from_raw_parts_mut(self.values.add(range.start), range.len()) }
     }
 }
 

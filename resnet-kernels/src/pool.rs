@@ -1,9 +1,11 @@
 //! Pools of channels-last feature maps.
 
 mod backward;
+mod blur;
 mod forward;
 
 pub use backward::{average_backward, max_backward};
+pub use blur::blur;
 pub use forward::{Divisor, average, global, max, max_with_indices};
 
 use crate::sizes::{Dims, places};

@@ -1,0 +1,23 @@
+#![cfg_attr(not(feature = "std"), no_std)]
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+
+mod arena;
+mod batch;
+mod engine;
+mod error;
+mod graph;
+mod layers;
+mod options;
+mod outputs;
+mod plan;
+mod session;
+
+pub use batch::Batch;
+pub use engine::Engine;
+pub use error::{CompileError, RunError};
+pub use layers::StateDict;
+pub use options::{CompileOptions, MemoryMode, Precision};
+pub use outputs::{FeatureMap, Outputs, Results};
+pub use session::Session;

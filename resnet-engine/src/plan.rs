@@ -1,0 +1,199 @@
+//! The sizes and places of all values for one input size.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use resnet_core::GlobalPool;
+use resnet_kernels::conv::Conv;
+use resnet_kernels::sizes::{Dims, count};
+
+use crate::arena::Arena;
+use crate::graph::{Graph, INPUT, Node, Op, Pool, Value};
+use crate::layers::Layer;
+use crate::{Outputs, RunError};
+
+/// The steps of a run with the places of their values.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) dims: Vec<Dims>,
+    /// Place of each value in the arena.
+    pub(crate) places: Vec<Range<usize>>,
+    /// Number of values of the arena.
+    pub(crate) length: usize,
+}
+
+/// A step of a run.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Index of the node.
+    pub(crate) node: usize,
+    pub(crate) conv: Option<Conv>,
+    /// Place of temporary values.
+    pub(crate) scratch: Range<usize>,
+    /// Whether the output overwrites the residual or the input.
+    pub(crate) in_place: bool,
+}
+
+impl Plan {
+    /// Plans a run.
+    pub(crate) fn new(
+        graph: &Graph,
+        layers: &[Layer],
+        input: Dims,
+        outputs: Outputs,
+    ) -> Result<Self, RunError> {
+        let requested = requested(graph, outputs)?;
+        let memory = || RunError::Memory {
+            batch: input[0],
+            height: input[2],
+            width: input[3],
+        };
+        let dims = dims_of_values(graph, input);
+        let length = |value: Value| count(&dims[value]).ok_or_else(memory);
+        let nodes = needed(graph, &requested);
+        let last_uses = last_uses(graph, &nodes);
+        let mut arena = Arena::default();
+        let mut places = vec![0..0; graph.channels.len()];
+        let mut steps = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            let Node { op, input, output } = &graph.nodes[*node];
+            let conv = match op {
+                Op::Conv { layer, .. } => match &layers[*layer] {
+                    Layer::Conv(conv) => Some(conv.conv(dims[*input]).ok_or_else(memory)?),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let dies = |value: Value| {
+                value != INPUT && last_uses[value] == index && !requested.contains(&value)
+            };
+            // The value that the output may overwrite.
+            let overwritten = match op {
+                Op::Conv { residual, .. } => *residual,
+                Op::Silu => Some(*input),
+                _ => None,
+            };
+            let overwritten = overwritten.filter(|value| dies(*value));
+            places[*output] = match overwritten {
+                Some(value) => places[value].clone(),
+                None => arena.take(length(*output)?),
+            };
+            let scratch = match (op, &conv) {
+                // A channels-first input is always copied.
+                (_, Some(conv)) if *input == INPUT => conv.padded_len(),
+                (_, Some(conv)) => conv.padding_len(),
+                (Op::GlobalPool(GlobalPool::AvgMax), _) => length(*output)?,
+                _ => 0,
+            };
+            let scratch = arena.take(scratch);
+            arena.give(&scratch);
+            for value in op.inputs(*input).filter(|value| dies(*value)) {
+                if Some(value) != overwritten {
+                    arena.give(&places[value]);
+                }
+            }
+            steps.push(Step {
+                node: *node,
+                conv,
+                scratch,
+                in_place: overwritten.is_some(),
+            });
+        }
+        Ok(Self {
+            steps,
+            dims,
+            places,
+            length: arena.length(),
+        })
+    }
+}
+
+/// Returns the values of the requested outputs.
+fn requested(graph: &Graph, outputs: Outputs) -> Result<Vec<Value>, RunError> {
+    let mut values = Vec::new();
+    for (index, _) in outputs.maps().iter().enumerate().filter(|(_, map)| **map) {
+        values.push(*graph.maps.get(index).ok_or(RunError::NoStage {
+            last: graph.maps.len(),
+            requested: index + 1,
+        })?);
+    }
+    if outputs.embedding {
+        values.push(graph.embedding);
+    }
+    if outputs.logits {
+        values.push(graph.logits.ok_or(RunError::NoClassifier)?);
+    }
+    Ok(values)
+}
+
+/// Returns the nodes that compute the requested values, in order.
+fn needed(graph: &Graph, requested: &[Value]) -> Vec<usize> {
+    let mut needed = vec![false; graph.channels.len()];
+    requested.iter().for_each(|value| needed[*value] = true);
+    let mut nodes = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        if needed[node.output] {
+            node.op
+                .inputs(node.input)
+                .for_each(|value| needed[value] = true);
+            nodes.push(index);
+        }
+    }
+    nodes.reverse();
+    nodes
+}
+
+/// Returns the last step that reads each value.
+fn last_uses(graph: &Graph, nodes: &[usize]) -> Vec<usize> {
+    let mut last = vec![0; graph.channels.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        let node = &graph.nodes[*node];
+        node.op
+            .inputs(node.input)
+            .for_each(|value| last[value] = index);
+    }
+    last
+}
+
+impl Op {
+    /// Returns the values that a step reads.
+    pub(crate) fn inputs(&self, input: Value) -> impl Iterator<Item = Value> {
+        let others = match self {
+            Self::Conv { residual, .. } | Self::Norm { residual, .. } => [*residual, None],
+            Self::Gate { gate, residual, .. } => [Some(*gate), *residual],
+            _ => [None, None],
+        };
+        [input].into_iter().chain(others.into_iter().flatten())
+    }
+
+    /// Returns the height and width of the output. Sizes that overflow become the largest ones.
+    fn size(&self, graph: &Graph, [_, _, height, width]: Dims) -> [usize; 2] {
+        let sides = [height, width];
+        let up = |stride: usize| sides.map(|side| side.div_ceil(stride));
+        match self {
+            Self::Conv { layer, .. } => match graph.layers[*layer].stride() {
+                Some(stride) => up(stride),
+                None => sides,
+            },
+            Self::Pool(Pool::Average { stride }) => sides.map(|side| side / stride),
+            Self::Pool(
+                Pool::Max { stride } | Pool::Shortcut { stride } | Pool::Blur { stride },
+            )
+            | Self::ZeroPad { stride } => up(*stride),
+            Self::GlobalPool(_) | Self::ChannelConv { .. } | Self::Linear { .. } => [1, 1],
+            Self::Norm { .. } | Self::Silu | Self::Gate { .. } | Self::Pool(Pool::Same) => sides,
+        }
+    }
+}
+
+/// Returns the sizes of all values.
+pub(crate) fn dims_of_values(graph: &Graph, input: Dims) -> Vec<Dims> {
+    let mut dims = vec![input; graph.channels.len()];
+    for node in &graph.nodes {
+        let [height, width] = node.op.size(graph, dims[node.input]);
+        dims[node.output] = [input[0], graph.channels[node.output], height, width];
+    }
+    dims
+}

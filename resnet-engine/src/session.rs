@@ -1,0 +1,113 @@
+//! The runs of a network.
+
+mod step;
+
+use aligned_vec::AVec;
+use resnet_kernels::sizes::Dims;
+use resnet_kernels::{fits_in_memory, parallel};
+
+use crate::plan::Plan;
+use crate::{Batch, Engine, FeatureMap, Outputs, Results, RunError};
+
+/// The memory of one run at a time.
+///
+/// The first run of an input size plans the places of all feature maps in one buffer. Later runs of
+/// the same size allocate nothing.
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    planned: Option<Planned>,
+    arena: AVec<f32>,
+}
+
+/// A plan with its input size and outputs.
+#[derive(Debug)]
+struct Planned {
+    dims: Dims,
+    outputs: Outputs,
+    plan: Plan,
+}
+
+impl Session {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            planned: None,
+            arena: AVec::new(0),
+        }
+    }
+
+    /// Returns the engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns the size of the buffer of feature maps in bytes.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena.capacity() * size_of::<f32>()
+    }
+
+    /// Computes the outputs of a batch of normalized images.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the network does not accept the images, has no such output, or the
+    /// feature maps do not fit into memory.
+    pub fn run(&mut self, batch: Batch<'_>, outputs: Outputs) -> Result<Results<'_>, RunError> {
+        let config = self.engine.config();
+        batch.check(config.in_channels)?;
+        let dims = batch.dims;
+        let known = |planned: &Planned| (planned.dims, planned.outputs) == (dims, outputs);
+        let plan = match self.planned.take().filter(known) {
+            Some(planned) => planned.plan,
+            None => {
+                let [_, _, height, width] = dims;
+                config.check_input([height, width])?;
+                self.plan(dims, outputs)?
+            }
+        };
+        if self.arena.len() < plan.length {
+            self.arena.resize(plan.length, 0.0);
+        }
+        let (engine, arena) = (&self.engine, &mut self.arena[..]);
+        parallel::in_pool(|| step::run(engine, &plan, batch, arena));
+        let planned = Planned {
+            dims,
+            outputs,
+            plan,
+        };
+        let plan = &self.planned.insert(planned).plan;
+        Ok(results(&self.engine, plan, outputs, &self.arena))
+    }
+
+    fn plan(&self, dims: Dims, outputs: Outputs) -> Result<Plan, RunError> {
+        let plan = Plan::new(self.engine.graph(), self.engine.layers(), dims, outputs)?;
+        let bytes = plan.length.saturating_mul(size_of::<f32>());
+        match fits_in_memory(bytes) {
+            true => Ok(plan),
+            false => Err(RunError::Memory {
+                batch: dims[0],
+                height: dims[2],
+                width: dims[3],
+            }),
+        }
+    }
+}
+
+fn results<'a>(engine: &Engine, plan: &Plan, outputs: Outputs, arena: &'a [f32]) -> Results<'a> {
+    let graph = engine.graph();
+    let values = |value: usize| &arena[plan.places[value].clone()];
+    let mut maps = [None; 5];
+    let requested = outputs.maps().into_iter().zip(&graph.maps);
+    for (map, (requested, value)) in maps.iter_mut().zip(requested) {
+        *map = requested.then(|| FeatureMap {
+            values: values(*value),
+            dims: plan.dims[*value],
+        });
+    }
+    Results {
+        logits: graph.logits.filter(|_| outputs.logits).map(values),
+        embedding: outputs.embedding.then(|| values(graph.embedding)),
+        maps,
+    }
+}

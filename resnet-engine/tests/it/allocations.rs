@@ -1,0 +1,78 @@
+//! Tests that a second run allocates nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use resnet_core::{Arch, NormKind, ResNetConfig};
+use resnet_engine::{Batch, Outputs};
+
+use crate::{all, compile, images};
+
+/// Counts the allocations of all threads.
+struct Counter;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static COUNTER: Counter = Counter;
+
+// SAFETY: forwards to the system's allocator.
+#[expect(unsafe_code, reason = "an allocator")]
+unsafe impl GlobalAlloc for Counter {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: see above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: see above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Runs the ignored test below in a process of its own, without other tests beside it.
+#[test]
+fn a_second_run_allocates_nothing() {
+    let test = Command::new(std::env::current_exe().unwrap())
+        .args(["allocations::alone", "--exact", "--ignored"])
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&test.stdout);
+    assert!(test.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
+}
+
+#[test]
+#[ignore = "other tests would allocate meanwhile"]
+fn alone() {
+    let grouped = |arch: Arch| arch.config().with_norm(NormKind::Group { groups: 8 });
+    let configs: [ResNetConfig; 7] = [
+        Arch::ResNet18.config(),
+        Arch::ResNet50d.config(),
+        Arch::ResNeXt50_32x4d.config(),
+        Arch::EcaResNet26t.config(),
+        Arch::SeResNet50.config(),
+        Arch::CifarPreActResNet164.config(),
+        grouped(Arch::ResNet18),
+    ];
+    for config in configs {
+        let engine = compile(&config, 1, resnet_engine::Precision::F32);
+        let dims = [2, config.in_channels, 64, 64];
+        let x = images(1, dims);
+        let mut session = engine.session();
+        let outputs = all(&config);
+        let run = |session: &mut resnet_engine::Session, outputs: Outputs| {
+            let batch = Batch::channels_first(&x, dims);
+            session.run(batch, outputs).unwrap();
+        };
+        // Each thread of the pool grows its own buffers.
+        (0..20).for_each(|_| run(&mut session, outputs));
+        let before = COUNT.load(Ordering::Relaxed);
+        (0..10).for_each(|_| run(&mut session, outputs));
+        let allocations = COUNT.load(Ordering::Relaxed) - before;
+        // rayon's queue for jobs from other threads grows by a block every 63 jobs.
+        assert!(allocations <= 1, "{config}: {allocations} allocations");
+    }
+}
