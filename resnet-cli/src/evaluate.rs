@@ -9,15 +9,17 @@ use clap::Args;
 use resnet_backend::Work;
 use resnet_core::Network as _;
 use resnet_data::{
-    BadImage, ClassOrder, ClassScores, DataLoader, DataOptions, Dataset, NetworkClasses, Scores,
+    BadImage, ClassOrder, ClassScores, DataLoader, DataOptions, Dataset, EvaluateError,
+    NetworkClasses, Scores,
 };
 use resnet_image::Preprocessing;
 use resnet_weights::{Classes, FloatType, Labels, OutputActivation, Resolved};
 use serde::Serialize;
 
+use crate::compile::boxed;
 use crate::{
-    DataFlags, NetworkFlags, Outcome, PreprocessingFlags, check_classifier, json, positive,
-    printable, tell, tell_left_out,
+    CompileFlags, DataFlags, NetworkFlags, Outcome, PreprocessingFlags, check_classifier, compiles,
+    json, positive, printable, run_compiled, tell, tell_left_out,
 };
 
 /// The default of `--batch-size`.
@@ -53,6 +55,9 @@ pub struct Evaluate {
     /// `sigmoid` for multi-label classification [default: from the weights, else softmax].
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     activation: Option<OutputActivation>,
+    /// The compiled network.
+    #[command(flatten)]
+    compile: CompileFlags,
     /// Images per batch.
     #[arg(long, value_name = "N", default_value_t = BATCH, value_parser = positive, help_heading = "Runtime")]
     batch_size: usize,
@@ -77,6 +82,7 @@ impl Evaluate {
             ("--labels", self.labels.is_some()),
             ("--activation", self.activation.is_some()),
             ("--batch-size", self.batch_size != BATCH),
+            ("--memory", self.compile != CompileFlags::default()),
         ];
         for (name, is_set) in of_classifiers {
             ensure!(
@@ -109,10 +115,11 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         let file = network.checkpoint.name();
         memory.check(file, &network.config, args.batch_size, size, "--crop")?;
     }
-    let dtype = args.network.runtime.dtype;
+    let runtime = args.network.runtime;
     ensure!(
-        dtype == FloatType::F32,
-        "--dtype: expected f32, found {dtype}; evaluation runs in f32 only"
+        runtime.dtype == FloatType::F32 || compiles(runtime.selection()),
+        "--dtype: expected f32, found {}; on this backend, evaluation runs in f32 only",
+        runtime.dtype
     );
     let activation = args.activation.unwrap_or(network.activation);
     let data = match activation {
@@ -123,14 +130,16 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     let matched = network_classes(&labels, classes, data.is_multi_label());
     let data = data.matched(&matched.with_order(args.class_order), &args.data)?;
     tell(&[&data]);
-    let runtime = args.network.runtime;
     let job = Job {
         args,
         data,
         network,
         preprocessing,
     };
-    resnet_backend::with_backend(runtime.selection(), job)?
+    match compiles(runtime.selection()) {
+        true => job.compiled(),
+        false => resnet_backend::with_backend(runtime.selection(), job)?,
+    }
 }
 
 /// Returns the classes of the network, with their names unless the labels are only numbers.
@@ -183,16 +192,46 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = crate::load::<B>(&self.network, &device)?.fuse();
+        let limit = self.args.network.runtime.memory.limit();
+        self.evaluate(|loader, bad| {
+            resnet_data::evaluate(&model, loader, &device, limit, |_, _| {}, bad)
+        })
+    }
+}
+
+impl Job {
+    fn compiled(self) -> Result<Outcome> {
+        let Evaluate {
+            network,
+            compile,
+            batch_size,
+            ..
+        } = &self.args;
+        let runtime = network.runtime;
+        let options = compile.for_images(runtime.dtype, *batch_size, &self.preprocessing);
+        let engine = crate::compile(&self.network, options)?;
+        let mut session = engine.session();
+        let forward = |images| run_compiled(&mut session, &images).map_err(boxed);
+        let limit = runtime.memory.limit();
+        self.evaluate(|loader, bad| {
+            resnet_data::evaluate_with(engine.config(), loader, limit, forward, |_, _| {}, bad)
+        })
+    }
+
+    /// Scores all images with `score` and prints the report.
+    fn evaluate(
+        self,
+        score: impl FnOnce(&DataLoader, &mut dyn FnMut(&BadImage)) -> Result<Scores, EvaluateError>,
+    ) -> Result<Outcome> {
         let classes = self.data.classes().to_vec();
         let loader =
             DataLoader::new(self.data, self.preprocessing).with_batch_size(self.args.batch_size);
-        let limit = self.args.network.runtime.memory.limit();
         let mut unreadable = 0;
-        let bad = |image: &BadImage| {
+        let mut bad = |image: &BadImage| {
             unreadable += 1;
             tell_left_out(image);
         };
-        let scores = resnet_data::evaluate(&model, &loader, &device, limit, |_, _| {}, bad)?;
+        let scores = score(&loader, &mut bad)?;
         let report = Report {
             model: &self.network.name,
             images: scores.images(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod compile;
 mod data;
 mod download;
 mod evaluate;
@@ -12,6 +13,7 @@ mod network;
 mod progress;
 mod threads;
 
+pub use compile::{CompileFlags, batch, compiles, run_compiled};
 pub use data::{DataFlags, tell, tell_left_out, tell_skipped};
 pub use download::fetch;
 pub use evaluate::{Evaluate, evaluate};
@@ -25,8 +27,8 @@ pub use indicatif::{HumanBytes, ProgressBar};
 pub use memory::MemoryFlags;
 pub use messages::{Outcome, cell, error, json, note, printable};
 pub use network::{
-    check_classifier, check_f32, labels, load, load_error, resolve, tell_report, with_dense_fetch,
-    with_fetch,
+    check_classifier, check_f32, compile, labels, load, load_error, resolve, tell_report,
+    with_dense_fetch, with_fetch,
 };
 pub use progress::{bar, keep_ticking};
 

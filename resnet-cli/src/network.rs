@@ -6,6 +6,7 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use burn::tensor::backend::Backend;
 use resnet_core::ResNet;
 use resnet_dense::DenseArch;
+use resnet_engine::{CompileOptions, Engine};
 use resnet_image::Preprocessing;
 use resnet_weights::{
     Checkpoint, Classes, DenseWeights, EmbeddedDense, FloatType, Labels, LoadError, LoadHint,
@@ -137,12 +138,27 @@ pub fn resolve(source: ModelSource) -> Result<Resolved> {
 ///
 /// Returns an error if the config is invalid or the weights do not fit the network.
 pub fn load<B: Backend>(resolved: &Resolved, device: &B::Device) -> Result<ResNet<B>> {
-    let (model, report) = resolved.load(device).map_err(|error| match error {
-        SourceError::Load(error) => load_error(error),
-        error => error.into(),
-    })?;
+    let (model, report) = resolved.load(device).map_err(source_error)?;
     tell_report(&report);
     Ok(model)
+}
+
+/// Compiles the network with its weights, like [`load`].
+///
+/// # Errors
+///
+/// Returns the errors of [`load`], and an error if the network does not fit into memory.
+pub fn compile(resolved: &Resolved, options: CompileOptions) -> Result<Engine> {
+    let (engine, report) = resolved.compile(options).map_err(source_error)?;
+    tell_report(&report);
+    Ok(engine)
+}
+
+fn source_error(error: SourceError) -> Error {
+    match error {
+        SourceError::Load(error) => load_error(error),
+        error => error.into(),
+    }
 }
 
 /// Adds advice to an error in terms of flags; the library's own advice names functions.

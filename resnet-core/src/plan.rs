@@ -7,6 +7,7 @@ mod block_plan;
 mod conv_plan;
 mod families;
 mod named_conv;
+mod state_shapes;
 
 pub use block_plan::{BlockConv, BlockPlan, ShortcutPlan, ShortcutPool};
 pub use conv_plan::ConvPlan;

@@ -1,9 +1,11 @@
 //! Evaluation of a network on a dataset.
 
-use burn::tensor::Tensor;
+use std::error::Error;
+
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use resnet_core::{ByteSize, ConfigError, ResNet, ResNetConfig};
-use resnet_image::{BatchError, ChannelMismatch, to_tensor};
+use resnet_image::{BatchError, ChannelMismatch, normalized};
 
 use crate::{BadImage, Batch, DataLoader, LoaderError, Sample, Scores};
 
@@ -41,6 +43,9 @@ pub enum EvaluateError {
         /// The memory limit, in bytes.
         limit: u64,
     },
+    /// The network cannot process a batch.
+    #[error(transparent)]
+    Network(#[from] Box<dyn Error + Send + Sync>),
     /// The output of the network contains inf or NaN.
     #[error("`{image}`: expected finite logits, found inf or NaN")]
     NonFinite {
@@ -71,6 +76,28 @@ pub fn evaluate<B: Backend>(
     loader: &DataLoader,
     device: &B::Device,
     memory_limit: u64,
+    each: impl FnMut(usize, &[f32]),
+    bad: impl FnMut(&BadImage),
+) -> Result<Scores, EvaluateError> {
+    let forward = |images| on_device(device, |images| model.forward(images), images);
+    evaluate_with(model.config(), loader, memory_limit, forward, each, bad)
+}
+
+/// Scores the logits of any network of `config`, like [`evaluate`]. `forward` computes them from
+/// normalized images, `[batch, channels, height, width]`, one row per image.
+///
+/// # Errors
+///
+/// Returns the errors of [`evaluate`] and of `forward`.
+///
+/// # Panics
+///
+/// Panics if the network and the dataset differ in the number of classes.
+pub fn evaluate_with(
+    config: &ResNetConfig,
+    loader: &DataLoader,
+    memory_limit: u64,
+    forward: impl FnMut(TensorData) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>>,
     mut each: impl FnMut(usize, &[f32]),
     bad: impl FnMut(&BadImage),
 ) -> Result<Scores, EvaluateError> {
@@ -93,17 +120,18 @@ pub fn evaluate<B: Backend>(
         };
         each(number, logits);
     };
-    let forward = |images| model.forward(images);
-    for_each_output(
-        model.config(),
-        loader,
-        device,
-        memory_limit,
-        forward,
-        score,
-        bad,
-    )?;
+    for_each_row(config, loader, memory_limit, forward, score, bad)?;
     Ok(scores)
+}
+
+/// Runs a network on a device of Burn.
+fn on_device<B: Backend>(
+    device: &B::Device,
+    forward: impl Fn(Tensor<B, 4>) -> Tensor<B, 2>,
+    images: TensorData,
+) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>> {
+    let output = forward(Tensor::from_data(images, device));
+    Ok(output.into_data().iter().collect())
 }
 
 /// Runs every image of the loader through `forward`, which is the network of `config` or a part of
@@ -127,6 +155,18 @@ pub fn for_each_output<B: Backend>(
     device: &B::Device,
     memory_limit: u64,
     forward: impl Fn(Tensor<B, 4>) -> Tensor<B, 2>,
+    each: impl FnMut(usize, &Sample, &[f32]),
+    bad: impl FnMut(&BadImage),
+) -> Result<(), EvaluateError> {
+    let forward = |images| on_device(device, &forward, images);
+    for_each_row(config, loader, memory_limit, forward, each, bad)
+}
+
+fn for_each_row(
+    config: &ResNetConfig,
+    loader: &DataLoader,
+    memory_limit: u64,
+    mut forward: impl FnMut(TensorData) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>>,
     mut each: impl FnMut(usize, &Sample, &[f32]),
     mut bad: impl FnMut(&BadImage),
 ) -> Result<(), EvaluateError> {
@@ -138,10 +178,9 @@ pub fn for_each_output<B: Backend>(
             continue;
         }
         check_batch(config, &batch, memory_limit)?;
-        let images = to_tensor::<B>(&batch.images, preprocessing.mean, preprocessing.std, device)?;
-        let output = forward(images);
-        let [_, values] = output.dims();
-        let output: Vec<f32> = output.into_data().iter().collect();
+        let images = normalized(&batch.images, preprocessing.mean, preprocessing.std)?;
+        let output = forward(images)?;
+        let values = (output.len() / batch.images.len()).max(1);
         for (&number, row) in batch.indices.iter().zip(output.chunks(values)) {
             let sample = &loader.dataset().samples()[number];
             if !row.iter().all(|value| value.is_finite()) {

@@ -39,7 +39,7 @@ pub use data_loader::{DataLoader, LoaderError, Prefetch};
 pub use dataset::{DataError, Dataset, ImageError, Sample, SampleLabels};
 #[cfg(feature = "annotations")]
 pub use epoch_loader::{EpochLoader, TrainingSamples};
-pub use evaluate::{EvaluateError, evaluate, for_each_output};
+pub use evaluate::{EvaluateError, evaluate, evaluate_with, for_each_output};
 pub use options::{DataOptions, Layout, ParseOptionError, SplitOptions};
 pub use order::Sampling;
 pub use pixel_scores::{ClassPixels, PixelScores};

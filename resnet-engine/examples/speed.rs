@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p resnet-engine --example speed -- resnet50 [BATCH [SIZE]]
 
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::convert::Infallible;
 use std::time::Instant;
 

@@ -20,4 +20,5 @@ pub use error::{CompileError, RunError};
 pub use layers::StateDict;
 pub use options::{CompileOptions, MemoryMode, Precision};
 pub use outputs::{FeatureMap, Outputs, Results};
+pub use resnet_kernels::simd;
 pub use session::Session;

@@ -5,7 +5,6 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows its results")]
 
-use resnet_cpu::Cpu;
 use resnet_infer::{BuildError, Classifier};
 
 fn main() -> Result<(), BuildError> {
@@ -15,7 +14,7 @@ fn main() -> Result<(), BuildError> {
     }
     // This network is embedded in the program. `resnet50` downloads one for ImageNet.
     let name = "cifar_resnet20.resnet_zoo_c10";
-    let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
+    let classifier = Classifier::pretrained(name)?;
     let classifier = classifier.with_top_k(3);
     for (image, result) in images.iter().zip(classifier.classify_iter(&images)) {
         match result {

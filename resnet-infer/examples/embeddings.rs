@@ -6,7 +6,6 @@
 
 use image::imageops::{brighten, crop_imm, flip_horizontal};
 use image::{Rgb, RgbImage};
-use resnet_cpu::Cpu;
 use resnet_infer::{Classifier, ImageInput};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => (paths.clone(), paths.into_iter().map(Into::into).collect()),
     };
     let name = "cifar_resnet20.resnet_zoo_c10";
-    let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
+    let classifier = Classifier::pretrained(name)?;
     let embeddings = classifier.embed(images)?;
     println!("{} numbers per image", embeddings[0].len());
     for (i, name) in names.iter().enumerate() {

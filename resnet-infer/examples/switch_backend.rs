@@ -1,4 +1,5 @@
-//! Runs the same generic function on two backends. A backend is a type parameter.
+//! Runs the same network compiled for the processor and on two Burn backends. A backend is a type
+//! parameter.
 //!
 //! `cargo run --release -p resnet-infer --example switch_backend`, or with WGPU instead of Burn's
 //! CPU backend Flex: `cargo run --release -p resnet-infer --features wgpu --example switch_backend`
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use burn::tensor::backend::Backend;
 use resnet_cpu::Cpu;
-use resnet_infer::Classifier;
+use resnet_infer::{Classifier, ClassifierBuilder, ModelSource};
 
 #[cfg(not(feature = "wgpu"))]
 type Other = burn::backend::Flex;
@@ -21,20 +22,28 @@ type Other = burn::backend::Wgpu;
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
-    println!("resnet-cpu: {}", classify::<Cpu>()?);
+    println!("compiled: {}", classify(&builder().load()?)?);
+    println!("resnet-cpu: {}", classify(&on::<Cpu>()?)?);
     println!(
         "{}: {}",
         std::any::type_name::<Other>(),
-        classify::<Other>()?
+        classify(&on::<Other>()?)?
     );
     Ok(())
 }
 
-/// Classifies the sample image on the default device of `B`.
-fn classify<B: Backend>() -> Result<String, Error> {
+fn builder() -> ClassifierBuilder {
+    ClassifierBuilder::new(ModelSource::named("cifar_resnet20.resnet_zoo_c10"))
+}
+
+/// Loads the network on the default device of `B`.
+fn on<B: Backend>() -> Result<Classifier, Error> {
+    Ok(builder().load_on::<B>(&Default::default())?)
+}
+
+/// Classifies the sample image.
+fn classify(classifier: &Classifier) -> Result<String, Error> {
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
-    let name = "cifar_resnet20.resnet_zoo_c10";
-    let classifier: Classifier<B> = Classifier::pretrained(name, &Default::default())?;
     // The first run also starts threads and, on GPUs, compiles kernels.
     classifier.classify_one(photo)?;
     let start = Instant::now();

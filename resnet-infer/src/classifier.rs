@@ -2,15 +2,20 @@
 
 mod builder;
 mod error;
+mod network;
 mod prediction;
 mod run;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use burn::tensor::{FloatDType, backend::Backend};
-use resnet_core::{Network, ResNet, ResNetConfig, UnsupportedFloat};
+use burn::tensor::backend::Backend;
+use resnet_core::{Network as _, ResNet, ResNetConfig};
+use resnet_engine::Engine;
 use resnet_image::{Preprocessing, default_memory_limit};
 use resnet_weights::{Labels, ModelSource, OutputActivation};
+
+use self::network::{Compiled, Network, OnBackend};
 
 pub use self::builder::ClassifierBuilder;
 pub use self::error::{BuildError, ClassifyError, ImageFailure, PrepareError};
@@ -19,21 +24,23 @@ pub use self::prediction::{ClassScore, Prediction};
 /// A network with its weights, preprocessing and labels, ready to classify images.
 ///
 /// ```no_run
-/// use resnet_cpu::Cpu;
 /// use resnet_infer::Classifier;
 ///
-/// let classifier: Classifier<Cpu> = Classifier::open("resnet50.pth", &Default::default())?;
+/// let classifier = Classifier::open("resnet50.pth")?;
 /// for guess in &classifier.classify_one("photo.jpg")?.top {
 ///     println!("{:5.1} % {}", 100.0 * guess.probability, guess.label);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A classifier is `Send` and `Sync`: threads share one behind an `Arc`. A clone shares the
+/// The network is compiled for the processor ([`resnet_engine`]).
+/// [`ClassifierBuilder::load_on`] runs it on a Burn backend instead, such as a GPU.
+///
+/// A classifier is `Send` and `Sync`: threads share one behind a reference. A clone shares the
 /// weights.
 #[derive(Clone, Debug)]
-pub struct Classifier<B: Backend> {
-    model: ResNet<B>,
+pub struct Classifier {
+    network: Arc<dyn Network>,
     preprocessing: Preprocessing,
     labels: Labels,
     activation: OutputActivation,
@@ -42,34 +49,53 @@ pub struct Classifier<B: Backend> {
     batch_size: usize,
     memory_limit: u64,
     notes: Vec<String>,
-    dtype: FloatDType,
-    device: B::Device,
 }
 
-impl<B: Backend> Classifier<B> {
-    /// Creates a classifier from its parts, with 5 classes per prediction and 16 images per batch.
-    /// Fuses the network.
+impl Classifier {
+    /// Creates a classifier from a network on a Burn backend, with 5 classes per prediction and 16
+    /// images per batch. Fuses the network. Images are cast to its float type.
     ///
     /// # Errors
     ///
     /// Returns an error if the network has no classifier, or the labels or the preprocessing do not
     /// fit it.
-    pub fn new(
+    pub fn new<B: Backend>(
         model: ResNet<B>,
         preprocessing: Preprocessing,
         labels: Labels,
         device: &B::Device,
     ) -> Result<Self, BuildError> {
-        let num_classes = model.config().num_classes;
-        if num_classes == 0 {
+        let network = OnBackend::new(model.fuse(), device);
+        Self::of_network(network, preprocessing, labels)
+    }
+
+    /// Creates a classifier from a compiled network, like [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`new`](Self::new).
+    pub fn from_engine(
+        engine: Engine,
+        preprocessing: Preprocessing,
+        labels: Labels,
+    ) -> Result<Self, BuildError> {
+        Self::of_network(Compiled::new(engine), preprocessing, labels)
+    }
+
+    fn of_network(
+        network: impl Network + 'static,
+        preprocessing: Preprocessing,
+        labels: Labels,
+    ) -> Result<Self, BuildError> {
+        let config = network.config();
+        if config.num_classes == 0 {
             return Err(BuildError::NoClasses);
         }
         preprocessing.validate()?;
-        preprocessing.check_channels(model.config().in_channels)?;
-        let labels = labels.check(num_classes, "labels")?;
-        let model = model.fuse();
+        preprocessing.check_channels(config.in_channels)?;
+        let labels = labels.check(config.num_classes, "labels")?;
         Ok(Self {
-            model,
+            network: Arc::new(network),
             preprocessing,
             labels,
             activation: OutputActivation::Softmax,
@@ -78,8 +104,6 @@ impl<B: Backend> Classifier<B> {
             batch_size: 16,
             memory_limit: default_memory_limit(),
             notes: Vec::new(),
-            dtype: FloatDType::F32,
-            device: device.clone(),
         })
     }
 
@@ -92,14 +116,11 @@ impl<B: Backend> Classifier<B> {
     /// downloaded, or have no classifier.
     ///
     /// ```no_run
-    /// use resnet_cpu::Cpu;
-    /// use resnet_infer::Classifier;
-    ///
-    /// let classifier: Classifier<Cpu> = Classifier::pretrained("resnet50", &Default::default())?;
+    /// let classifier = resnet_infer::Classifier::pretrained("resnet50")?;
     /// # Ok::<(), resnet_infer::BuildError>(())
     /// ```
-    pub fn pretrained(name: impl AsRef<str>, device: &B::Device) -> Result<Self, BuildError> {
-        Self::from_source(ModelSource::named(name.as_ref()), device)
+    pub fn pretrained(name: impl AsRef<str>) -> Result<Self, BuildError> {
+        Self::from_source(ModelSource::named(name.as_ref()))
     }
 
     /// Creates a classifier from a checkpoint file.
@@ -113,8 +134,8 @@ impl<B: Backend> Classifier<B> {
     ///
     /// Returns an error if the file cannot be read, its architecture is unknown, or its tensors do
     /// not fit the architecture.
-    pub fn open(path: impl AsRef<Path>, device: &B::Device) -> Result<Self, BuildError> {
-        Self::from_source(ModelSource::file(path.as_ref()), device)
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, BuildError> {
+        Self::from_source(ModelSource::file(path.as_ref()))
     }
 
     /// Creates a classifier from a checkpoint in memory, as [`open`](Self::open) does. Error
@@ -125,19 +146,12 @@ impl<B: Backend> Classifier<B> {
     /// Returns the errors of [`open`](Self::open).
     ///
     /// ```no_run
-    /// use resnet_cpu::Cpu;
-    /// use resnet_infer::Classifier;
-    ///
     /// let bytes = std::fs::read("mine.safetensors")?;
-    /// let classifier: Classifier<Cpu> = Classifier::from_bytes("mine", bytes, &Default::default())?;
+    /// let classifier = resnet_infer::Classifier::from_bytes("mine", bytes)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn from_bytes(
-        name: impl Into<String>,
-        bytes: Vec<u8>,
-        device: &B::Device,
-    ) -> Result<Self, BuildError> {
-        Self::from_source(ModelSource::bytes(name, bytes), device)
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, BuildError> {
+        Self::from_source(ModelSource::bytes(name, bytes))
     }
 
     /// Creates a classifier from a source, which may set the architecture, its options and the
@@ -146,8 +160,8 @@ impl<B: Backend> Classifier<B> {
     /// # Errors
     ///
     /// Returns the errors of [`open`](Self::open) and [`pretrained`](Self::pretrained).
-    pub fn from_source(source: ModelSource, device: &B::Device) -> Result<Self, BuildError> {
-        ClassifierBuilder::new(source).load(device)
+    pub fn from_source(source: ModelSource) -> Result<Self, BuildError> {
+        ClassifierBuilder::new(source).load()
     }
 
     /// Sets the output activation, which turns logits into probabilities. The default comes from
@@ -191,30 +205,14 @@ impl<B: Backend> Classifier<B> {
         }
     }
 
-    /// Sets the float type of weights and activations. 16-bit types are less precise, but faster
-    /// and smaller on devices that support them. The default is `f32`.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the device does not support the float type.
-    pub fn with_dtype(self, dtype: impl Into<FloatDType>) -> Result<Self, UnsupportedFloat> {
-        let dtype = dtype.into();
-        Ok(Self {
-            model: self.model.cast(dtype)?,
-            dtype,
-            ..self
-        })
-    }
-
-    /// Returns the network. It is [fused](Network::fuse): batch normalization is folded into the
-    /// convolutions.
-    pub fn model(&self) -> &ResNet<B> {
-        &self.model
-    }
-
     /// Returns the config of the network.
     pub fn config(&self) -> &ResNetConfig {
-        self.model.config()
+        self.network.config()
+    }
+
+    /// Returns the compiled network, for feature maps, or `None` for a network on a Burn backend.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.network.engine()
     }
 
     /// Returns the class names.
@@ -236,10 +234,5 @@ impl<B: Backend> Classifier<B> {
     /// each.
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// Returns the device of the network.
-    pub fn device(&self) -> &B::Device {
-        &self.device
     }
 }

@@ -11,8 +11,9 @@ pub use classifier::{
 };
 pub use detector::{DenseBuildError, DetectedKeypoint, DetectedObject, Detector, ImageDetections};
 pub use input::ImageInput;
+pub use resnet_engine::{Batch, Engine, MemoryMode, Outputs};
 pub use resnet_weights::{
-    CategoryIds, Fetch, KeypointNames, Labels, LabelsError, ModelSource, OutputActivation,
-    Progress, ProgressHandle,
+    CategoryIds, Fetch, FloatType, KeypointNames, Labels, LabelsError, ModelSource,
+    OutputActivation, Progress, ProgressHandle,
 };
 pub use segmenter::{ClassShare, ImageSegmentation, Segmenter};

@@ -4,15 +4,18 @@ mod compare;
 mod expected;
 mod report;
 
+use std::collections::BTreeMap;
+
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
-use resnet_core::Network;
 use resnet_core::layers::adapt_in_channels;
+use resnet_core::{Network, ResNetConfig};
+use resnet_engine::{CompileError, CompileOptions, Engine};
 
-use self::expected::{Expected, entries};
+use self::expected::{Expected, by_key, entries};
 use self::report::hint;
 pub use self::report::{LoadHint, Mismatch, Report};
-use crate::{Checkpoint, InferError, ReadError};
+use crate::{Checkpoint, Entry, InferError, ReadError};
 
 /// The differences to accept between a checkpoint and a network; by default none.
 ///
@@ -63,6 +66,14 @@ pub enum LoadError {
         file: String,
         /// The first component of the head's keys.
         head: String,
+    },
+    /// The network cannot be compiled.
+    #[error("`{file}`: {cause}")]
+    Compile {
+        /// The file.
+        file: String,
+        /// The cause.
+        cause: String,
     },
     /// The file does not fit the network.
     #[error("`{file}`: does not fit the network: {report}{}", hint(.report))]
@@ -120,6 +131,59 @@ impl Load {
         let shapes = model.state_shapes();
         let network = Expected::new(&model, &shapes);
         let entries = entries(checkpoint, &model, &network)?;
+        let mut matched = self.matched(checkpoint, &network, model.saved_config(), entries)?;
+        let device = first_device(&model);
+        let model = model.load_state(|key, shape| {
+            let data = matched.read(key, shape)?;
+            let adapted = matched.report.adapted.iter().any(|adapted| adapted == key);
+            let adapt = |data: TensorData| match adapted {
+                true => {
+                    let weight = Tensor::<B, 4>::from_data(data.convert::<B::FloatElem>(), &device);
+                    adapt_in_channels(weight, shape[1]).into_data()
+                }
+                false => data,
+            };
+            Ok::<_, ReadError>(data.map(adapt))
+        })?;
+        Ok((model, matched.finish()?))
+    }
+
+    /// Compiles a network with the tensors of the checkpoint. Every key must have a tensor.
+    pub(crate) fn compile(
+        self,
+        config: &ResNetConfig,
+        checkpoint: &Checkpoint,
+        options: CompileOptions,
+    ) -> Result<(Engine, Report), LoadError> {
+        let shapes = config.state_shapes();
+        let network = Expected::of_config(&shapes);
+        let entries = by_key(checkpoint)?;
+        let mut matched = self.matched(checkpoint, &network, Some(config), entries)?;
+        let read = |key: &str, shape: &[usize]| {
+            let data = matched.read(key, shape)?;
+            let values = data.map(|data| data.convert::<f32>().into_vec::<f32>());
+            values
+                .and_then(Result::ok)
+                .ok_or_else(|| checkpoint.missing(key))
+        };
+        let engine = Engine::compile(config, read, options).map_err(|error| match error {
+            CompileError::StateDict { source, .. } => LoadError::Read(source),
+            error => LoadError::Compile {
+                file: checkpoint.name().to_string(),
+                cause: error.to_string(),
+            },
+        })?;
+        Ok((engine, matched.finish()?))
+    }
+
+    /// Compares a checkpoint with the network, before any tensor is read.
+    fn matched<'a>(
+        self,
+        checkpoint: &'a Checkpoint,
+        network: &Expected<'_>,
+        config: Option<&ResNetConfig>,
+        entries: BTreeMap<String, &'a Entry>,
+    ) -> Result<Matched<'a>, LoadError> {
         if let Some(head) = checkpoint.layered_head()
             && network.is_resnet
             && !self.other_classes
@@ -134,8 +198,8 @@ impl Load {
             true => network.other_in_channels(&entries),
             false => None,
         };
-        let mut report = self.compare(&network, entries.clone(), adapted.as_deref());
-        if let (Some(expected), Some(found)) = (model.saved_config(), checkpoint.config()) {
+        let mut report = self.compare(network, entries.clone(), adapted.as_deref());
+        if let (Some(expected), Some(found)) = (config, checkpoint.config()) {
             let differing = self.differing_options(expected, found);
             report.mismatched.extend(differing);
         }
@@ -143,50 +207,67 @@ impl Load {
         let left_out = checkpoint.left_out().iter();
         let left_out = left_out.filter(|key| !entries.contains_key(*key));
         report.left_out = left_out.cloned().collect();
-        let rejected = |report| LoadError::Rejected {
-            file: checkpoint.name().to_string(),
-            report: Box::new(report),
+        let matched = Matched {
+            checkpoint,
+            entries,
+            report,
         };
-        if !report.fits() {
-            return Err(rejected(report));
+        match matched.report.fits() {
+            true => Ok(matched),
+            false => Err(matched.rejected()),
         }
-        let device = first_device(&model);
-        let model = model.load_state(|key, shape| {
-            if report.fresh.iter().any(|fresh| fresh == key) {
-                return Ok::<_, ReadError>(None);
-            }
-            if report.filled.iter().any(|filled| filled == key) {
-                let value = if key.ends_with("weight") {
-                    1.0_f32
-                } else {
-                    0.0
-                };
-                let count = shape.iter().product();
-                return Ok(Some(TensorData::new(vec![value; count], shape.to_vec())));
-            }
-            let data = match entries.get(key) {
-                Some(entry) => checkpoint.read_entry(entry)?,
-                None => checkpoint.read(key)?,
+    }
+}
+
+/// A checkpoint that fits a network.
+struct Matched<'a> {
+    checkpoint: &'a Checkpoint,
+    /// The tensors by the keys of the network.
+    entries: BTreeMap<String, &'a Entry>,
+    report: Report,
+}
+
+impl Matched<'_> {
+    /// Reads a tensor and notes its values in the report. Returns `None` if it keeps its initial
+    /// values.
+    fn read(&mut self, key: &str, shape: &[usize]) -> Result<Option<TensorData>, ReadError> {
+        let report = &mut self.report;
+        if report.fresh.iter().any(|fresh| fresh == key) {
+            return Ok(None);
+        }
+        if report.filled.iter().any(|filled| filled == key) {
+            let value = if key.ends_with("weight") {
+                1.0_f32
+            } else {
+                0.0
             };
-            let negative = key.ends_with("running_var") && data.iter::<f32>().any(|var| var < 0.0);
-            if negative || !is_finite(&data) {
-                report.non_finite.push(key.to_string());
-            }
-            report.loaded += 1;
-            Ok(Some(
-                match report.adapted.iter().any(|adapted| adapted == key) {
-                    true => {
-                        let weight =
-                            Tensor::<B, 4>::from_data(data.convert::<B::FloatElem>(), &device);
-                        adapt_in_channels(weight, shape[1]).into_data()
-                    }
-                    false => data,
-                },
-            ))
-        })?;
-        match report.fits() {
-            true => Ok((model, report)),
-            false => Err(rejected(report)),
+            let count = shape.iter().product();
+            return Ok(Some(TensorData::new(vec![value; count], shape.to_vec())));
+        }
+        let data = match self.entries.get(key) {
+            Some(entry) => self.checkpoint.read_entry(entry)?,
+            None => self.checkpoint.read(key)?,
+        };
+        let negative = key.ends_with("running_var") && data.iter::<f32>().any(|var| var < 0.0);
+        if negative || !is_finite(&data) {
+            report.non_finite.push(key.to_string());
+        }
+        report.loaded += 1;
+        Ok(Some(data))
+    }
+
+    /// Returns the report, or an error if a tensor that was read does not fit.
+    fn finish(self) -> Result<Report, LoadError> {
+        match self.report.fits() {
+            true => Ok(self.report),
+            false => Err(self.rejected()),
+        }
+    }
+
+    fn rejected(self) -> LoadError {
+        LoadError::Rejected {
+            file: self.checkpoint.name().to_string(),
+            report: Box::new(self.report),
         }
     }
 }

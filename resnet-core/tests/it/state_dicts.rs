@@ -75,6 +75,7 @@ fn the_cost_counts_the_parameters_of_the_network() {
         let parameters = config.cost([224, 224]).parameters;
         let model: ResNet<Cpu> = config.init(&Default::default());
         assert_eq!(model.num_parameters() as u64, parameters, "{config}");
+        assert_eq!(model.state_shapes(), config.state_shapes(), "{config}");
         // Burn's count initializes all weights first, which takes minutes for all networks.
         if parameters < 2_000_000 {
             let buffers = model.state_shapes().into_iter();

@@ -1,9 +1,12 @@
 //! A builder that overrides the labels and the preprocessing of a model source.
 
 use burn::tensor::backend::Backend;
+use resnet_core::Network as _;
+use resnet_engine::{CompileOptions, MemoryMode};
 use resnet_image::Preprocessing;
-use resnet_weights::{Classes, Fetch, Labels, ModelSource};
+use resnet_weights::{Classes, Fetch, FloatType, Labels, ModelSource, Report, Resolved};
 
+use super::network::{Compiled, Network, OnBackend};
 use super::{BuildError, Classifier};
 
 /// A builder that loads a [`Classifier`] from a [`ModelSource`]. Its options override the source.
@@ -13,17 +16,17 @@ use super::{BuildError, Classifier};
 /// | architecture, one of several state dicts in a file | [`ModelSource::with_arch`], [`ModelSource::with_state`] |
 /// | progress and cancellation of a download, cache, offline mode | [`with_fetch`](Self::with_fetch) |
 /// | labels, preprocessing | [`with_labels`](Self::with_labels), [`with_preprocessing`](Self::with_preprocessing) |
-/// | float type, batch size, memory limit, activation, top-k | `with_` methods of the loaded [`Classifier`] |
+/// | float type, batch size, memory mode | [`with_dtype`](Self::with_dtype), [`with_batch_size`](Self::with_batch_size), [`with_memory_mode`](Self::with_memory_mode) |
+/// | memory limit, activation, top-k | `with_` methods of the loaded [`Classifier`] |
 ///
 /// ```no_run
-/// use resnet_cpu::Cpu;
-/// use resnet_infer::{Classifier, ClassifierBuilder, Labels, ModelSource};
+/// use resnet_infer::{ClassifierBuilder, Labels, ModelSource};
 ///
 /// let source = ModelSource::file("mine.pth").with_arch("cifar_resnet20");
-/// let classifier: Classifier<Cpu> = ClassifierBuilder::new(source)
+/// let classifier = ClassifierBuilder::new(source)
 ///     .with_labels(Labels::named("cifar10").unwrap())
-///     .load(&Default::default())?
 ///     .with_batch_size(32)
+///     .load()?
 ///     .with_top_k(3);
 /// # Ok::<(), resnet_infer::BuildError>(())
 /// ```
@@ -33,8 +36,7 @@ use super::{BuildError, Classifier};
 ///
 /// ```no_run
 /// use std::sync::Arc;
-/// use resnet_cpu::Cpu;
-/// use resnet_infer::{Classifier, ClassifierBuilder, Fetch, ModelSource, Progress, ProgressHandle};
+/// use resnet_infer::{ClassifierBuilder, Fetch, ModelSource, Progress, ProgressHandle};
 ///
 /// struct Percent;
 ///
@@ -53,9 +55,9 @@ use super::{BuildError, Classifier};
 /// }
 ///
 /// let fetch = Fetch::from_env()?.with_progress(Arc::new(Percent));
-/// let classifier: Classifier<Cpu> = ClassifierBuilder::new(ModelSource::named("resnet50"))
+/// let classifier = ClassifierBuilder::new(ModelSource::named("resnet50"))
 ///     .with_fetch(fetch)
-///     .load(&Default::default())?;
+///     .load()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -63,6 +65,9 @@ pub struct ClassifierBuilder {
     source: ModelSource,
     preprocessing: Option<Preprocessing>,
     labels: Option<Labels>,
+    dtype: FloatType,
+    batch_size: Option<usize>,
+    memory: MemoryMode,
 }
 
 impl ClassifierBuilder {
@@ -72,6 +77,9 @@ impl ClassifierBuilder {
             source,
             preprocessing: None,
             labels: None,
+            dtype: FloatType::F32,
+            batch_size: None,
+            memory: MemoryMode::Fast,
         }
     }
 
@@ -104,22 +112,92 @@ impl ClassifierBuilder {
         }
     }
 
-    /// Finds and reads the weights, and builds the classifier.
+    /// Sets the float type of the weights. The default is `f32`.
+    ///
+    /// With a 16-bit type, a compiled network rounds its weights and computes in `f32`. Burn
+    /// backends compute in this type, which is faster and smaller on devices that support it.
+    pub fn with_dtype(self, dtype: FloatType) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// Sets the number of images per batch, at least 1. The default is 16.
+    ///
+    /// A compiled network chooses its algorithms for this number, by default for a single image.
+    pub fn with_batch_size(self, batch_size: usize) -> Self {
+        Self {
+            batch_size: Some(batch_size.max(1)),
+            ..self
+        }
+    }
+
+    /// Sets the trade between memory and time of a compiled network. The default is
+    /// [`MemoryMode::Fast`].
+    pub fn with_memory_mode(self, memory: MemoryMode) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Finds and reads the weights, compiles the network for the processor, and builds the
+    /// classifier.
     ///
     /// # Errors
     ///
     /// Returns an error if the source cannot be loaded, the network has no classifier, or the
     /// labels or the preprocessing do not fit it.
-    pub fn load<B: Backend>(self, device: &B::Device) -> Result<Classifier<B>, BuildError> {
-        let resolved = self.source.resolve()?;
-        let (model, report) = resolved.load(device)?;
+    pub fn load(self) -> Result<Classifier, BuildError> {
+        let resolved = self.source.clone().resolve()?;
+        let preprocessing = self
+            .preprocessing
+            .as_ref()
+            .unwrap_or(&resolved.preprocessing);
+        let default = CompileOptions::default();
+        let options = CompileOptions {
+            precision: self.dtype.into(),
+            size: preprocessing
+                .crop
+                .map_or(default.size, |side| [side as usize; 2]),
+            batch: self.batch_size.unwrap_or(default.batch),
+            memory: self.memory,
+        };
+        let (engine, report) = resolved.compile(options)?;
+        self.build(Compiled::new(engine), resolved, &report)
+    }
+
+    /// Finds and reads the weights, and builds the classifier on a Burn backend.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`load`](Self::load), and an error if the device does not support the
+    /// float type.
+    ///
+    /// ```
+    /// use burn::backend::Flex;
+    /// use resnet_infer::{ClassifierBuilder, ModelSource};
+    ///
+    /// let builder = ClassifierBuilder::new(ModelSource::named("cifar_resnet20"));
+    /// let classifier = builder.load_on::<Flex>(&Default::default())?;
+    /// # Ok::<(), resnet_infer::BuildError>(())
+    /// ```
+    pub fn load_on<B: Backend>(self, device: &B::Device) -> Result<Classifier, BuildError> {
+        let resolved = self.source.clone().resolve()?;
+        let (model, report) = resolved.load::<B>(device)?;
+        let network = OnBackend::new(model.fuse().cast(self.dtype.into())?, device);
+        self.build(network, resolved, &report)
+    }
+
+    fn build(
+        self,
+        network: impl Network + 'static,
+        resolved: Resolved,
+        report: &Report,
+    ) -> Result<Classifier, BuildError> {
         let mut notes = resolved.notes;
         notes.extend(report.note());
         let preprocessing = self.preprocessing.unwrap_or(resolved.preprocessing);
         let labels = self.labels.unwrap_or(resolved.labels);
-        let classifier = Classifier::new(model, preprocessing, labels, device)?;
+        let classifier = Classifier::of_network(network, preprocessing, labels)?;
         Ok(Classifier {
             activation: resolved.activation,
+            batch_size: self.batch_size.unwrap_or(classifier.batch_size),
             notes,
             ..classifier
         })

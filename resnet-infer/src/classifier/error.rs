@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use resnet_core::{ByteSize, ConfigError};
+use resnet_core::{ByteSize, ConfigError, UnsupportedFloat};
+use resnet_engine::RunError;
 use resnet_image::{
     BatchError, ChannelMismatch, Channels, DecodeError, OpenError, PreprocessingError,
     TransformError,
@@ -16,6 +17,9 @@ pub enum BuildError {
     /// The model source cannot be loaded.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The device does not support the float type.
+    #[error(transparent)]
+    Float(#[from] UnsupportedFloat),
     /// The network has no classifier.
     #[error(
         "the network has no classifier: expected 1 class or more, found 0; use a checkpoint with `fc.weight`"
@@ -120,6 +124,9 @@ pub enum ImageFailure {
     /// The preprocessing has another number of channels than the network.
     #[error(transparent)]
     Mismatch(#[from] ChannelMismatch),
+    /// The network cannot process the batch.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The output of the network contains infinities or NaN.
     #[error(
         "the network's output holds infinities or NaN: its weights are damaged or of another network"

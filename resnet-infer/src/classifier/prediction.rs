@@ -1,6 +1,5 @@
 //! Conversion of logits to named classes.
 
-use burn::tensor::backend::Backend;
 use serde::Serialize;
 
 use super::Classifier;
@@ -25,7 +24,7 @@ pub struct ClassScore {
     pub probability: f32,
 }
 
-impl<B: Backend> Classifier<B> {
+impl Classifier {
     /// Converts the finite logits of one image to a prediction.
     pub(super) fn prediction(&self, logits: &[f32]) -> Prediction {
         let probabilities = self.activation.probabilities(logits);

@@ -2,18 +2,14 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::{Tensor, backend::Backend};
 use rayon::prelude::*;
-use resnet_core::ResNet;
-use resnet_image::{Pixels, to_tensor};
+use resnet_image::{Pixels, normalized};
 
+use super::network::Pass;
 use super::{Classifier, ClassifyError, ImageFailure, Prediction, PrepareError};
 use crate::ImageInput;
 
-/// The forward pass over a batch, with one output row per image.
-type Pass<B> = fn(&ResNet<B>, Tensor<B, 4>) -> Tensor<B, 2>;
-
-impl<B: Backend> Classifier<B> {
+impl Classifier {
     /// Classifies images: one prediction per image, in their order.
     ///
     /// [`ImageInput`] lists the accepted types. Files, encoded bytes and `DynamicImage`s are
@@ -25,11 +21,10 @@ impl<B: Backend> Classifier<B> {
     /// Returns the first error of [`classify_iter`](Self::classify_iter).
     ///
     /// ```
-    /// use resnet_cpu::Cpu;
     /// use resnet_infer::Classifier;
     ///
     /// # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
-    /// let classifier: Classifier<Cpu> = Classifier::pretrained("cifar_resnet20", &Default::default())?;
+    /// let classifier = Classifier::pretrained("cifar_resnet20")?;
     /// let from_files = classifier.classify([photo])?;
     /// let from_bytes = classifier.classify([std::fs::read(photo)?])?;
     /// let from_pixels = classifier.classify(&[resnet_image::open(photo)?])?;
@@ -50,7 +45,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// Returns the errors of [`classify`](Self::classify).
     pub fn classify_one(&self, image: impl Into<ImageInput>) -> Result<Prediction, ClassifyError> {
-        let mut logits = self.outputs(vec![image.into()], 0, ResNet::forward);
+        let mut logits = self.outputs(vec![image.into()], 0, Pass::Logits);
         Ok(self.prediction(&logits.remove(0)?))
     }
 
@@ -67,11 +62,10 @@ impl<B: Backend> Classifier<B> {
     /// finite.
     ///
     /// ```
-    /// use resnet_cpu::Cpu;
     /// use resnet_infer::Classifier;
     ///
     /// # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
-    /// let classifier: Classifier<Cpu> = Classifier::pretrained("cifar_resnet20", &Default::default())?;
+    /// let classifier = Classifier::pretrained("cifar_resnet20")?;
     /// let mut results = classifier.classify_iter(["no such file.png", photo]);
     /// let error = results.next().unwrap().unwrap_err();
     /// assert_eq!(error.to_string(), "image 0 (`no such file.png`)");
@@ -82,7 +76,7 @@ impl<B: Backend> Classifier<B> {
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
     ) -> impl Iterator<Item = Result<Prediction, ClassifyError>> {
-        self.each_output(images, ResNet::forward)
+        self.each_output(images, Pass::Logits)
             .map(move |logits| Ok(self.prediction(&logits?)))
     }
 
@@ -96,26 +90,26 @@ impl<B: Backend> Classifier<B> {
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
     ) -> Result<Vec<Vec<f32>>, ClassifyError> {
-        self.each_output(images, ResNet::forward).collect()
+        self.each_output(images, Pass::Logits).collect()
     }
 
     /// Computes embeddings: one vector of [`num_features`](resnet_core::ResNetConfig::num_features)
     /// values per image. They are the pooled features, the input of the classifier layer. Similar
     /// images have a large cosine similarity.
     ///
-    /// For tensors or feature maps, or for a network without a classifier, see
-    /// [`ResNet::forward_embedding`] and [`ResNet::forward_pyramid`].
+    /// For feature maps, or for a network without a classifier, see
+    /// [`Session::run`](resnet_engine::Session::run) and
+    /// [`ResNet::forward_pyramid`](resnet_core::ResNet::forward_pyramid).
     ///
     /// # Errors
     ///
     /// Returns the errors of [`classify`](Self::classify).
     ///
     /// ```
-    /// use resnet_cpu::Cpu;
     /// use resnet_infer::Classifier;
     ///
     /// # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/chelsea.png");
-    /// let classifier: Classifier<Cpu> = Classifier::pretrained("cifar_resnet20", &Default::default())?;
+    /// let classifier = Classifier::pretrained("cifar_resnet20")?;
     /// assert_eq!(classifier.embed([photo])?[0].len(), 64);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -123,8 +117,7 @@ impl<B: Backend> Classifier<B> {
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
     ) -> Result<Vec<Vec<f32>>, ClassifyError> {
-        self.each_output(images, ResNet::forward_embedding)
-            .collect()
+        self.each_output(images, Pass::Embedding).collect()
     }
 
     /// Decodes, resizes and crops an image for the network.
@@ -158,7 +151,7 @@ impl<B: Backend> Classifier<B> {
     ///
     /// The result of an image is an error if the output of the network is not finite.
     pub fn classify_prepared(&self, images: &[Pixels]) -> Vec<Result<Prediction, ImageFailure>> {
-        let outputs = self.run(images, ResNet::forward);
+        let outputs = self.run(images, Pass::Logits);
         let predict = |logits: Result<Vec<f32>, _>| Ok(self.prediction(&logits?));
         outputs.into_iter().map(predict).collect()
     }
@@ -167,7 +160,7 @@ impl<B: Backend> Classifier<B> {
     fn each_output(
         &self,
         images: impl IntoIterator<Item: Into<ImageInput>>,
-        pass: Pass<B>,
+        pass: Pass,
     ) -> impl Iterator<Item = Result<Vec<f32>, ClassifyError>> {
         let mut images = images.into_iter();
         let mut index = 0;
@@ -189,7 +182,7 @@ impl<B: Backend> Classifier<B> {
         &self,
         batch: Vec<ImageInput>,
         first: usize,
-        pass: Pass<B>,
+        pass: Pass,
     ) -> Vec<Result<Vec<f32>, ClassifyError>> {
         let prepare = |image: ImageInput| {
             let path = image.path().map(PathBuf::from);
@@ -218,7 +211,7 @@ impl<B: Backend> Classifier<B> {
 
     /// Runs the network on prepared images, in batches within the memory limit. Returns one output
     /// per image.
-    fn run(&self, images: &[Pixels], pass: Pass<B>) -> Vec<Result<Vec<f32>, ImageFailure>> {
+    fn run(&self, images: &[Pixels], pass: Pass) -> Vec<Result<Vec<f32>, ImageFailure>> {
         let mut outputs = Vec::with_capacity(images.len());
         // All images of a batch have the same size; without a crop, sizes may differ between
         // images.
@@ -234,14 +227,16 @@ impl<B: Backend> Classifier<B> {
     }
 
     /// Runs the network on one batch. Returns one output per image.
-    fn run_batch(&self, batch: &[Pixels], pass: Pass<B>) -> Vec<Result<Vec<f32>, ImageFailure>> {
+    fn run_batch(&self, batch: &[Pixels], pass: Pass) -> Vec<Result<Vec<f32>, ImageFailure>> {
         let (mean, std) = (self.preprocessing.mean, self.preprocessing.std);
-        let x = match to_tensor::<B>(batch, mean, std, &self.device) {
+        let x = match normalized(batch, mean, std) {
             Ok(x) => x,
             Err(error) => return batch.iter().map(|_| Err(error.clone().into())).collect(),
         };
-        let outputs = pass(&self.model, x.cast(self.dtype));
-        let values: Vec<f32> = outputs.into_data().iter().collect();
+        let values = match self.network.run(x, pass) {
+            Ok(values) => values,
+            Err(error) => return batch.iter().map(|_| Err(error.clone().into())).collect(),
+        };
         let finite = |row: &[f32]| match row.iter().all(|value| value.is_finite()) {
             true => Ok(row.to_vec()),
             false => Err(ImageFailure::NonFinite),

@@ -22,12 +22,12 @@ fn photo() -> String {
     path.to_str().unwrap().into()
 }
 
-fn classifier() -> Classifier<Cpu> {
-    Classifier::pretrained("cifar_resnet20.resnet_zoo_c10", &Default::default()).unwrap()
+fn classifier() -> Classifier {
+    Classifier::pretrained("cifar_resnet20.resnet_zoo_c10").unwrap()
 }
 
 /// Creates an untrained classifier for the given channels, without resize and crop.
-fn untrained(channels: Channels) -> Classifier<Cpu> {
+fn untrained(channels: Channels) -> Classifier {
     let config = resnet_core::Arch::CifarResNet20.config();
     let model: ResNet<Cpu> = config
         .with_in_channels(channels.count())
@@ -145,14 +145,11 @@ fn logits_and_embeddings_are_the_networks() {
     let photo = photo();
     let image = classifier.prepare(&photo).unwrap();
     let preprocessing = classifier.preprocessing();
-    let x = to_tensor::<Cpu>(
-        &[image],
-        preprocessing.mean,
-        preprocessing.std,
-        classifier.device(),
-    )
-    .unwrap();
-    let expected = classifier.model().forward_all(x);
+    let device = Default::default();
+    let x = to_tensor::<Cpu>(&[image], preprocessing.mean, preprocessing.std, &device).unwrap();
+    let source = ModelSource::named("cifar_resnet20.resnet_zoo_c10");
+    let (model, _) = source.resolve().unwrap().load::<Cpu>(&device).unwrap();
+    let expected = model.forward_all(x);
     let values = |tensor: Tensor<Cpu, 2>| tensor.into_data().to_vec::<f32>().unwrap();
     let [logits, embedding] = [values(expected.logits), values(expected.embedding)];
 
@@ -253,7 +250,7 @@ fn a_non_finite_output_is_an_error_of_each_image() {
 
 #[test]
 fn a_builder_overrides_labels_and_preprocessing() {
-    let load = |builder: ClassifierBuilder| builder.load::<Cpu>(&Default::default());
+    let load = ClassifierBuilder::load;
     let source = || ModelSource::file(checkpoint("good/zip.pth"));
     let names = || (0..10).map(|n| format!("class {n}")).collect::<Labels>();
     let builder = ClassifierBuilder::new(source()).with_labels(names());
@@ -273,15 +270,14 @@ fn a_builder_overrides_labels_and_preprocessing() {
 fn a_checkpoint_in_memory_equals_the_file() {
     let file = fixture("weights/embedded/cifar_resnet20.resnet_zoo_c10.safetensors");
     let bytes = std::fs::read(&file).unwrap();
-    let device = Default::default();
-    let from_bytes: Classifier<Cpu> = Classifier::from_bytes("mine", bytes, &device).unwrap();
-    let from_file: Classifier<Cpu> = Classifier::open(file, &device).unwrap();
+    let from_bytes = Classifier::from_bytes("mine", bytes).unwrap();
+    let from_file = Classifier::open(file).unwrap();
     assert_eq!(from_bytes.labels(), from_file.labels());
     let photo = photo();
     assert_eq!(
         from_bytes.logits([&photo]).unwrap(),
         from_file.logits([&photo]).unwrap()
     );
-    let refused = Classifier::<Cpu>::from_bytes("mine", vec![1, 2, 3], &device).unwrap_err();
+    let refused = Classifier::from_bytes("mine", vec![1, 2, 3]).unwrap_err();
     assert!(refused.to_string().contains("mine"), "{refused}");
 }

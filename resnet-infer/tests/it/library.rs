@@ -10,8 +10,7 @@ use crate::{checkpoint, image};
 
 #[test]
 fn a_checkpoint_alone_makes_a_classifier() {
-    let classifier: Classifier<Cpu> =
-        Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
+    let classifier = Classifier::open(checkpoint("good/zip.pth")).unwrap();
     assert_eq!(classifier.preprocessing(), &Preprocessing::cifar());
     let images = ["tiny_33x20.png", "cat_451x300.png", "tiny_33x20.png"];
     let images = images.map(|name| resnet_image::open(image(name)).unwrap());
@@ -30,8 +29,7 @@ fn a_checkpoint_alone_makes_a_classifier() {
 
 #[test]
 fn batches_do_not_change_predictions() {
-    let classifier: Classifier<Cpu> =
-        Classifier::open(checkpoint("good/zip.pth"), &Default::default()).unwrap();
+    let classifier = Classifier::open(checkpoint("good/zip.pth")).unwrap();
     let images: Vec<_> = (0..7)
         .map(|i| RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * i, y as u8 * 8, 9 * i])))
         .collect();

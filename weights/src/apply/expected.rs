@@ -54,6 +54,17 @@ impl<'a> Expected<'a> {
         }
     }
 
+    /// Returns the keys and shapes of a ResNet.
+    pub(super) fn of_config(shapes: &'a [(String, Vec<usize>)]) -> Self {
+        let keys = shapes.iter().map(|(key, _)| key.as_str());
+        Self {
+            shapes,
+            heads: keys.filter(|key| first_part(key) == "fc").collect(),
+            head_parts: BTreeSet::from(["fc"]),
+            is_resnet: true,
+        }
+    }
+
     pub(super) fn is_head(&self, key: &str) -> bool {
         self.heads.contains(key) || self.head_parts.contains(first_part(key))
     }
@@ -88,11 +99,6 @@ pub(super) fn entries<'a, B: Backend>(
     model: &impl Network<B>,
     network: &Expected<'_>,
 ) -> Result<BTreeMap<String, &'a Entry>, LoadError> {
-    let by_key = || {
-        checkpoint
-            .by_key()
-            .map(|(key, entry)| (key.to_string(), entry))
-    };
     let as_they_are = || {
         checkpoint
             .all()
@@ -102,15 +108,26 @@ pub(super) fn entries<'a, B: Backend>(
         let keys = network.shapes.iter().map(|(key, _)| key);
         keys.filter(|key| entries.contains_key(*key)).count()
     };
-    let translated: BTreeMap<String, &Entry> = by_key().collect();
     if !network.is_resnet {
         let own: BTreeMap<String, &Entry> = as_they_are().collect();
-        if fitting(&own) > fitting(&translated) {
+        if fitting(&own) > fitting(&translated(checkpoint)) {
             return Ok(own);
         }
     }
+    by_key(checkpoint)
+}
+
+/// Returns the file's tensors by the keys of torchvision and timm.
+pub(super) fn by_key(checkpoint: &Checkpoint) -> Result<BTreeMap<String, &Entry>, LoadError> {
     match checkpoint.is_ambiguous().then(|| checkpoint.infer()) {
         Some(Err(error)) => Err(LoadError::Several(error)),
-        _ => Ok(translated),
+        _ => Ok(translated(checkpoint)),
     }
+}
+
+fn translated(checkpoint: &Checkpoint) -> BTreeMap<String, &Entry> {
+    let entries = checkpoint.by_key();
+    entries
+        .map(|(key, entry)| (key.to_string(), entry))
+        .collect()
 }

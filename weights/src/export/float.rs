@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::{DType, FloatDType, TensorData};
+use resnet_engine::Precision;
 
 /// The float type of saved tensors, or of a network's computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,6 +54,16 @@ impl FloatType {
         match overflown {
             Some((value, _)) => Err(value),
             None => Ok(cast),
+        }
+    }
+}
+
+impl From<FloatType> for Precision {
+    fn from(float: FloatType) -> Self {
+        match float {
+            FloatType::F32 => Self::F32,
+            FloatType::F16 => Self::F16,
+            FloatType::Bf16 => Self::BF16,
         }
     }
 }

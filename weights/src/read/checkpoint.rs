@@ -235,10 +235,15 @@ impl Checkpoint {
     pub fn read(&self, key: &str) -> Result<TensorData, ReadError> {
         match self.get(key) {
             Some(entry) => self.read_entry(entry),
-            None => Err(ReadError::MissingKey {
-                file: self.file.clone(),
-                key: key.to_string(),
-            }),
+            None => Err(self.missing(key)),
+        }
+    }
+
+    /// Returns the error for a key that the file lacks.
+    pub(crate) fn missing(&self, key: &str) -> ReadError {
+        ReadError::MissingKey {
+            file: self.file.clone(),
+            key: key.to_string(),
         }
     }
 

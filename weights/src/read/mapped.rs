@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use memmap2::Mmap;
 
@@ -25,6 +25,19 @@ impl Content {
         file.rewind()?;
         file.take(MAX_READ_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(Content::Owned(bytes))
+    }
+
+    /// Tells the operating system that a part of a mapped file has been read, so that its pages no
+    /// longer count as memory of this process.
+    #[expect(unsafe_code, reason = "the call is unsafe for writable maps")]
+    pub(crate) fn release(&self, _part: Range<usize>) {
+        #[cfg(unix)]
+        if let Content::Mapped(map) = self {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is read-only. The next access reads the pages from the file again.
+            // An error means that the pages stay.
+            let _ = unsafe { map.unchecked_advise_range(advice, _part.start, _part.len()) };
+        }
     }
 
     /// Maps `file` for reading.

@@ -111,12 +111,13 @@ fn header<'a>(file: &str, content: &'a [u8]) -> Result<(&'a [u8], usize), ReadEr
 impl Tensors {
     pub(super) fn read(&self, file: &str, entry: &Entry) -> Result<TensorData, ReadError> {
         let range = self.ranges.get(entry.place).cloned();
-        let bytes = range
-            .and_then(|range| self.content.get(range))
-            .ok_or_else(|| {
-                ReadError::damaged_tensor(file, &entry.key, "it lies outside the file")
-            })?;
-        Ok(entry.dtype.decode(bytes, &entry.shape))
+        let part = range.and_then(|range| Some((self.content.get(range.clone())?, range)));
+        let (bytes, range) = part.ok_or_else(|| {
+            ReadError::damaged_tensor(file, &entry.key, "it lies outside the file")
+        })?;
+        let data = entry.dtype.decode(bytes, &entry.shape);
+        self.content.release(range);
+        Ok(data)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
 use resnet_core::{ResNet, ResNetConfig};
+use resnet_engine::{CompileOptions, Engine};
 use resnet_image::Preprocessing;
 
 use super::SourceError;
@@ -67,6 +68,21 @@ impl Resolved {
         self.config.validate()?;
         let model = self.config.init(device);
         Ok(self.strictness().apply(model, &self.checkpoint)?)
+    }
+
+    /// Compiles the network for inference on CPUs, with packed weights. [`Report::note`] describes
+    /// missing values that are filled in.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the config is invalid, or the weights do not fit the network or memory.
+    pub fn compile(
+        &self,
+        options: impl Into<CompileOptions>,
+    ) -> Result<(Engine, Report), SourceError> {
+        self.config.validate()?;
+        let load = self.strictness();
+        Ok(load.compile(&self.config, &self.checkpoint, options.into())?)
     }
 
     /// Explains why the network has no classifier.

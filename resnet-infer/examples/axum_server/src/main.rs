@@ -9,7 +9,6 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use resnet_cpu::Cpu;
 use resnet_infer::{Classifier, Prediction};
 
 /// Maximum upload size in bytes. axum rejects larger uploads with status 413.
@@ -19,7 +18,7 @@ const MAX_UPLOAD: usize = 8 << 20;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1);
     let name = name.unwrap_or_else(|| "cifar_resnet20.resnet_zoo_c10".into());
-    let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
+    let classifier = Classifier::pretrained(name)?;
     let app = Router::new()
         .route("/classify", post(classify))
         .layer(DefaultBodyLimit::max(MAX_UPLOAD))
@@ -31,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn classify(
-    State(classifier): State<Arc<Classifier<Cpu>>>,
+    State(classifier): State<Arc<Classifier>>,
     image: Bytes,
 ) -> Result<Json<Prediction>, (StatusCode, String)> {
     // Inference takes milliseconds. On a thread of the async runtime, it would block other

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Arg, Args, Parser, Subcommand};
-use resnet_cli::{Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive};
+use resnet_cli::{
+    CompileFlags, Evaluate, ModelFlags, NetworkFlags, PreprocessingFlags, RuntimeFlags, positive,
+};
 use resnet_weights::{FloatType, OutputActivation};
 
 /// Classify images with residual networks (ResNets), and inspect, convert and benchmark them.
@@ -142,6 +144,8 @@ pub(crate) struct Classify {
     /// for a single logit].
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub(crate) activation: Option<OutputActivation>,
+    #[command(flatten)]
+    pub(crate) compile: CompileFlags,
     /// Images per batch.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive, help_heading = "Runtime")]
     pub(crate) batch_size: usize,
@@ -253,7 +257,8 @@ pub(crate) struct Forward {
     /// Stages beyond it use dilated convolutions [default: from the network].
     #[arg(long, value_name = "N", help_heading = "Model")]
     pub(crate) output_stride: Option<usize>,
-    /// Fuse the network first: fold batch normalization into the convolutions.
+    /// Fuse the network first, as `classify` does: fold batch normalization into the convolutions.
+    /// The backend `cpu` then runs the compiled network.
     #[arg(long, help_heading = "Model")]
     pub(crate) fuse: bool,
 }
@@ -318,8 +323,11 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N|HxW", help_heading = "Input")]
     pub(crate) size: Option<ImageSize>,
     /// Fuse the network first, as `classify` does: fold batch normalization into the convolutions.
+    /// The backend `cpu` then runs the compiled network.
     #[arg(long, help_heading = "Model")]
     pub(crate) fuse: bool,
+    #[command(flatten)]
+    pub(crate) compile: CompileFlags,
     /// Number of timed runs.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive, help_heading = "Runtime")]
     pub(crate) runs: usize,

@@ -2,13 +2,12 @@
 
 use std::slice;
 
-use resnet_cpu::Cpu;
 use resnet_infer::Classifier;
 
 /// Computes the logits of an encoded image with the embedded network.
 fn logits(image: &[u8]) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     let name = "cifar_resnet20.resnet_zoo_c10";
-    let classifier: Classifier<Cpu> = Classifier::pretrained(name, &Default::default())?;
+    let classifier = Classifier::pretrained(name)?;
     Ok(classifier.logits([image])?.concat())
 }
 

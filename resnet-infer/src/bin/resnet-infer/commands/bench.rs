@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use resnet_backend::Selection;
-use resnet_cli::Outcome;
+use resnet_cli::{Outcome, compiles};
 use resnet_core::ResNetConfig;
 use resnet_dense::{DenseArch, DenseConfig};
 use resnet_weights::{Checkpoint, FloatType, ModelSource};
@@ -124,7 +124,12 @@ pub(crate) fn run(args: Bench) -> Result<Outcome> {
                         case,
                         batch_size,
                     };
-                    resnet_backend::with_backend(selection, job)??
+                    match &case.subject {
+                        Subject::Classifier(config) if args.fuse && compiles(selection) => {
+                            job.compiled(config)?
+                        }
+                        _ => resnet_backend::with_backend(selection, job)??,
+                    }
                 }
                 false => run_in_child(&args, selection, &case.name, batch_size)?,
             };
@@ -146,6 +151,7 @@ fn run_in_child(args: &Bench, selection: Selection, name: &str, batch_size: usiz
     command.args(["--runs", &args.runs.to_string()]);
     command.args(["--warmup", &args.warmup.to_string()]);
     command.args(args.fuse.then_some("--fuse"));
+    command.args(args.compile.arguments());
     command.args(args.options.arguments());
     command.args(["--memory-limit", &args.runtime.memory.limit().to_string()]);
     match &args.weights {

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use resnet_backend::Work;
-use resnet_cli::{Outcome, check_classifier, note};
+use resnet_cli::{Outcome, check_classifier, compiles, note};
+use resnet_core::Network as _;
 use resnet_image::{Pixels, Preprocessing};
 use resnet_infer::{Classifier, Labels, OutputActivation, Prediction};
 use resnet_weights::{Classes, Resolved};
@@ -39,17 +40,18 @@ pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
         note(&text);
     }
     let runtime = args.network.runtime;
-    resnet_backend::with_backend(
-        runtime.selection(),
-        Job {
-            args,
-            sources,
-            network,
-            preprocessing,
-            labels,
-            activation,
-        },
-    )?
+    let job = Job {
+        args,
+        sources,
+        network,
+        preprocessing,
+        labels,
+        activation,
+    };
+    match compiles(runtime.selection()) {
+        true => job.compiled(),
+        false => resnet_backend::with_backend(runtime.selection(), job)?,
+    }
 }
 
 /// Returns notes about the printed class names and probabilities.
@@ -94,8 +96,31 @@ impl Work for Job {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Outcome> {
         let model = resnet_cli::load::<B>(&self.network, &device)?;
-        let classifier = Classifier::new(model, self.preprocessing, self.labels, &device)?
-            .with_dtype(self.args.network.runtime.dtype)?
+        let model = model.fuse().cast(self.args.network.runtime.dtype.into())?;
+        let (preprocessing, labels) = (self.preprocessing, self.labels.clone());
+        let classifier = Classifier::new(model, preprocessing, labels, &device)?;
+        self.classify(classifier)
+    }
+}
+
+impl Job {
+    fn compiled(self) -> Result<Outcome> {
+        let Classify {
+            network,
+            compile,
+            batch_size,
+            ..
+        } = &self.args;
+        let batch = self.sources.len().clamp(1, *batch_size);
+        let options = compile.for_images(network.runtime.dtype, batch, &self.preprocessing);
+        let engine = resnet_cli::compile(&self.network, options)?;
+        let (preprocessing, labels) = (self.preprocessing, self.labels.clone());
+        let classifier = Classifier::from_engine(engine, preprocessing, labels)?;
+        self.classify(classifier)
+    }
+
+    fn classify(self, classifier: Classifier) -> Result<Outcome> {
+        let classifier = classifier
             .with_activation(self.activation)
             .with_memory_limit(self.args.network.runtime.memory.limit())
             .with_batch_size(self.args.batch_size);
@@ -129,7 +154,7 @@ impl Work for Job {
 
 /// Classifies a batch of sources and returns one result per source. Unreadable images do not affect
 /// the others.
-fn classify<B: Backend>(classifier: &Classifier<B>, sources: &[Source]) -> Vec<Result<Prediction>> {
+fn classify(classifier: &Classifier, sources: &[Source]) -> Vec<Result<Prediction>> {
     let prepare = |source: &Source| -> Result<Pixels> {
         classifier
             .prepare(source.open(classifier.preprocessing().channels())?)

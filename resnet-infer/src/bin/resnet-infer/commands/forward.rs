@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use resnet_backend::Work;
-use resnet_cli::{Outcome, write};
-use resnet_core::{Network, Outputs, ResNetConfig};
+use resnet_cli::{CompileFlags, Outcome, compiles, write};
+use resnet_core::{Network, Outputs as BurnOutputs, ResNetConfig};
+use resnet_engine::Outputs;
 use resnet_weights::{Checkpoint, Classes, Resolved};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -39,14 +40,16 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
             "in --input",
         )?;
     }
-    resnet_backend::with_backend(
-        args.network.runtime.selection(),
-        Job {
-            args,
-            network,
-            input,
-        },
-    )?
+    let selection = args.network.runtime.selection();
+    let job = Job {
+        args,
+        network,
+        input,
+    };
+    match job.args.fuse && compiles(selection) {
+        true => job.compiled(),
+        false => resnet_backend::with_backend(selection, job)?,
+    }
 }
 
 fn read_input(path: &Path, config: &ResNetConfig) -> Result<TensorData> {
@@ -123,7 +126,7 @@ impl Work for Job {
         let dtype = FloatDType::from(self.args.network.runtime.dtype);
         let model = model.cast(dtype)?;
         let input = Tensor::from_data(self.input, (&device, dtype.into()));
-        let Outputs {
+        let BurnOutputs {
             pyramid,
             embedding,
             logits,
@@ -134,6 +137,48 @@ impl Work for Job {
         }
         let maps = pyramid.into_maps().into_iter().enumerate();
         tensors.extend(maps.map(|(i, map)| (format!("c{}", i + 1), map.into_data())));
+        save(&self.args.output, tensors)?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl Job {
+    /// Runs the compiled network.
+    fn compiled(self) -> Result<Outcome> {
+        let input = self.input.convert::<f32>();
+        let [batch, _, height, width] = input.shape.dims();
+        let dtype = self.args.network.runtime.dtype;
+        let options = CompileFlags::default().options(dtype, batch, [height, width]);
+        let engine = resnet_cli::compile(&self.network, options)?;
+        let maps = engine.config().features().len();
+        let outputs = Outputs {
+            logits: engine.config().num_classes > 0,
+            embedding: true,
+            c1: true,
+            c2: true,
+            c3: maps > 2,
+            c4: maps > 3,
+            c5: maps > 4,
+        };
+        let mut session = engine.session();
+        let results = session.run(resnet_cli::batch(&input), outputs)?;
+        let mut tensors = Vec::new();
+        let vectors = [
+            ("embedding", results.embedding()),
+            ("logits", results.logits()),
+        ];
+        for (name, values) in vectors {
+            if let Some(values) = values {
+                let shape = [batch, values.len() / batch];
+                tensors.push((name.to_string(), TensorData::new(values.to_vec(), shape)));
+            }
+        }
+        for number in 1..=maps {
+            if let Some(map) = results.map(number) {
+                let data = TensorData::new(map.to_channels_first(), map.dims());
+                tensors.push((format!("c{number}"), data));
+            }
+        }
         save(&self.args.output, tensors)?;
         Ok(Outcome::Done)
     }

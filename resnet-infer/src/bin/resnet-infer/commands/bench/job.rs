@@ -1,5 +1,6 @@
 //! The measurement of one network.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -9,6 +10,7 @@ use resnet_core::{Network, ResNetConfig};
 use resnet_dense::{
     DenseConfig, Detection, DetectorConfig, DetectorNetwork, ImageTensor, SegmentationConfig,
 };
+use resnet_engine::{Batch, Engine, Outputs};
 use resnet_weights::Load;
 
 use super::{Case, Row, Subject, source};
@@ -41,6 +43,12 @@ impl Work for Job<'_> {
                 self.segmentation::<B>(config, &device)
             }
         }?;
+        Ok(self.row(times, B::name(&device)))
+    }
+}
+
+impl Job<'_> {
+    fn row(&self, times: Times, device: String) -> Row {
         let quantile = |share: f64| {
             let last = (times.runs.len() - 1) as f64;
             times.runs[(share * last).round() as usize]
@@ -51,10 +59,10 @@ impl Work for Job<'_> {
             Subject::Classifier(config) => Some(2.0 * config.cost(self.size()).macs as f64 / 1e9),
             Subject::Dense(_) => None,
         };
-        Ok(Row {
+        Row {
             model: self.case.name.clone(),
             backend: self.selection.to_string(),
-            device: B::name(&device),
+            device,
             dtype: self.args.runtime.dtype.to_string(),
             fused: self.args.fuse,
             batch_size: self.batch_size,
@@ -69,11 +77,43 @@ impl Work for Job<'_> {
             images_per_second: per_second,
             gflop_per_second: gflop.map(|gflop| gflop * per_second),
             peak_mb: peak_mb(),
-        })
+        }
     }
-}
 
-impl Job<'_> {
+    /// Measures a compiled network.
+    pub(super) fn compiled(&self, config: &ResNetConfig) -> Result<Row> {
+        let size = self.size();
+        let options = self
+            .args
+            .compile
+            .options(self.args.runtime.dtype, self.batch_size, size);
+        let opened = match &self.args.weights {
+            Some(file) => Some(source(self.args, file, self.args.models.first())?.resolve()?),
+            None => None,
+        };
+        let start = Instant::now();
+        let engine = match &opened {
+            Some(resolved) => resnet_cli::compile(resolved, options)?,
+            None => {
+                let mut uniform = uniform();
+                let values = |key: &str, shape: &[usize]| {
+                    Ok::<_, Infallible>(synthetic(key, shape, &mut uniform))
+                };
+                Engine::compile(config, values, options)?
+            }
+        };
+        let load = 1e3 * start.elapsed().as_secs_f64();
+        let dims = [self.batch_size, config.in_channels, size[0], size[1]];
+        let mut uniform = uniform();
+        let x: Vec<f32> = (0..dims.iter().product()).map(|_| uniform()).collect();
+        let mut session = engine.session();
+        let times = self.time(load, || {
+            let results = session.run(Batch::channels_first(&x, dims), Outputs::LOGITS)?;
+            self.check_finite(results.logits().into_iter().flatten().copied())
+        })?;
+        Ok(self.row(times, "cpu".into()))
+    }
+
     fn size(&self) -> [usize; 2] {
         let size = self.args.size.map(|size| size.0);
         size.unwrap_or(self.case.default_size())
@@ -88,9 +128,12 @@ impl Job<'_> {
 
     /// Reading the logits waits for all queued work of the device, as in a real program.
     fn read<B: Backend>(&self, logits: Tensor<B, 4>) -> Result<()> {
-        let finite = logits.into_data().iter::<f32>().all(f32::is_finite);
+        self.check_finite(logits.into_data().iter::<f32>())
+    }
+
+    fn check_finite(&self, mut logits: impl Iterator<Item = f32>) -> Result<()> {
         ensure!(
-            finite,
+            logits.all(f32::is_finite),
             "`{}`: the network's output holds infinities or NaN",
             self.case.name
         );
@@ -147,9 +190,14 @@ impl Job<'_> {
     ) -> Result<Times> {
         let (network, load) = self.load(network, device)?;
         B::sync(device)?;
-        let pass = || {
+        self.time(load, || run(&network))
+    }
+
+    /// Times the runs of a loaded network.
+    fn time(&self, load: f64, mut run: impl FnMut() -> Result<()>) -> Result<Times> {
+        let mut pass = || {
             let start = Instant::now();
-            run(&network)?;
+            run()?;
             anyhow::Ok(1e3 * start.elapsed().as_secs_f64())
         };
         let first = pass()?;
@@ -219,22 +267,26 @@ fn uniform() -> impl FnMut() -> f32 {
 fn synthetic_state<B: Backend>(network: &impl Network<B>) -> Vec<TensorData> {
     let mut uniform = uniform();
     let mut tensor = |(key, shape): (String, Vec<usize>)| {
-        let fan_in = shape[1..].iter().product::<usize>() as f32;
-        let (offset, scale) = match shape.len() {
-            _ if key.ends_with("running_var") => (1.0, 0.5),
-            _ if key.ends_with("running_mean") || key.ends_with("bias") => (0.0, 0.1),
-            1 => (0.5, 0.2),
-            _ => (0.0, (6.0 / fan_in).sqrt()),
-        };
-        let count = shape.iter().product();
-        let values: Vec<f32> = (0..count).map(|_| offset + scale * uniform()).collect();
-        TensorData::new(values, shape)
+        TensorData::new(synthetic(&key, &shape, &mut uniform), shape)
     };
     network
         .state_shapes()
         .into_iter()
         .map(&mut tensor)
         .collect()
+}
+
+/// Returns synthetic values of one tensor.
+fn synthetic(key: &str, shape: &[usize], uniform: &mut impl FnMut() -> f32) -> Vec<f32> {
+    let fan_in = shape[1..].iter().product::<usize>() as f32;
+    let (offset, scale) = match shape.len() {
+        _ if key.ends_with("running_var") => (1.0, 0.5),
+        _ if key.ends_with("running_mean") || key.ends_with("bias") => (0.0, 0.1),
+        1 => (0.5, 0.2),
+        _ => (0.0, (6.0 / fan_in).sqrt()),
+    };
+    let count = shape.iter().product();
+    (0..count).map(|_| offset + scale * uniform()).collect()
 }
 
 fn peak_mb() -> Option<f64> {
