@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of resnet-cpu under AddressSanitizer, because its kernels and parallel writes are
+# Runs the tests of resnet-kernels and resnet-cpu under AddressSanitizer, because its kernels and parallel writes are
 # unsafe code. Integer arithmetic wraps on overflow, as in release builds.
 #
 #   scripts/asan.sh [TEST FILTER OR OPTIONS]
@@ -31,4 +31,4 @@ export RUSTFLAGS="-Zsanitizer=address --cfg asan"
 # The cache of packed weights lives until the process ends. A failed allocation must return null to
 # the program.
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1"
-cargo test -p resnet-cpu --target "$host" --lib --test it -- "$@"
+cargo test -p resnet-kernels -p resnet-cpu --target "$host" --lib --test it -- "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the kernels of resnet-cpu on small inputs under Miri, which finds undefined behavior and data
+# Runs the kernels of resnet-kernels on small inputs under Miri, which finds undefined behavior and data
 # races: first with portable vectors of eight values, then without SIMD.
 #
 #   rustup toolchain install nightly --component miri,rust-src

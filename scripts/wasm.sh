@@ -17,6 +17,9 @@ rustup target add "$target" 2> /dev/null || skipped "$target: rustup cannot inst
 folder=resnet-infer/tests/wasm
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 cargo build --release --manifest-path "$folder/Cargo.toml" --lib --target "$target"
+# The engine alone, without Burn, with vectors and without the standard library.
+RUSTFLAGS="-C target-feature=+simd128" CARGO_TARGET_DIR="$CARGO_TARGET_DIR/simd128" \
+  cargo build --release -p resnet-engine --no-default-features --target "$target"
 command -v node > /dev/null || skipped "the network in WebAssembly: no Node.js"
 photo=resnet-infer/sample/chelsea.png
 native=$(cargo run --release -p resnet-infer -- classify "$photo" --model cifar_resnet20 --top-k 10 --json)

@@ -22,3 +22,5 @@ pub use options::{CompileOptions, MemoryMode, Precision};
 pub use outputs::{FeatureMap, Outputs, Results};
 pub use resnet_kernels::simd;
 pub use session::Session;
+#[cfg(feature = "std")]
+pub use session::StepTime;

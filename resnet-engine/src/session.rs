@@ -1,6 +1,11 @@
 //! The runs of a network.
 
+#[cfg(feature = "std")]
+mod profile;
 mod step;
+
+#[cfg(feature = "std")]
+pub use profile::StepTime;
 
 use aligned_vec::AVec;
 use resnet_kernels::sizes::Dims;
@@ -54,6 +59,23 @@ impl Session {
     /// Returns an error if the network does not accept the images, has no such output, or the
     /// feature maps do not fit into memory.
     pub fn run(&mut self, batch: Batch<'_>, outputs: Outputs) -> Result<Results<'_>, RunError> {
+        self.run_steps(batch, outputs, || {})?;
+        let plan = self.planned.as_ref().map(|planned| &planned.plan);
+        Ok(results(
+            &self.engine,
+            plan.expect("`run_steps` keeps its plan"),
+            outputs,
+            &self.arena,
+        ))
+    }
+
+    /// Computes the outputs and calls `done` after each step.
+    fn run_steps(
+        &mut self,
+        batch: Batch<'_>,
+        outputs: Outputs,
+        done: impl FnMut() + Send,
+    ) -> Result<(), RunError> {
         let config = self.engine.config();
         batch.check(config.in_channels)?;
         let dims = batch.dims;
@@ -70,14 +92,13 @@ impl Session {
             self.arena.resize(plan.length, 0.0);
         }
         let (engine, arena) = (&self.engine, &mut self.arena[..]);
-        parallel::in_pool(|| step::run(engine, &plan, batch, arena));
-        let planned = Planned {
+        parallel::in_pool(|| step::run(engine, &plan, batch, arena, done));
+        self.planned = Some(Planned {
             dims,
             outputs,
             plan,
-        };
-        let plan = &self.planned.insert(planned).plan;
-        Ok(results(&self.engine, plan, outputs, &self.arena))
+        });
+        Ok(())
     }
 
     fn plan(&self, dims: Dims, outputs: Outputs) -> Result<Plan, RunError> {

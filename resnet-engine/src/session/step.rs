@@ -14,8 +14,14 @@ use crate::layers::{ConvLayer, Layer};
 use crate::plan::{Plan, Step};
 use crate::{Batch, Engine};
 
-/// Runs all steps. The values of the batch are the input.
-pub(super) fn run(engine: &Engine, plan: &Plan, batch: Batch<'_>, arena: &mut [f32]) {
+/// Runs all steps. The values of the batch are the input. Calls `done` after each step.
+pub(super) fn run(
+    engine: &Engine,
+    plan: &Plan,
+    batch: Batch<'_>,
+    arena: &mut [f32],
+    mut done: impl FnMut(),
+) {
     for step in &plan.steps {
         let node = &engine.graph().nodes[step.node];
         let layers = engine.layers();
@@ -66,6 +72,7 @@ pub(super) fn run(engine: &Engine, plan: &Plan, batch: Batch<'_>, arena: &mut [f
             Op::ZeroPad { stride } => run.zero_pad(*stride, arena),
             Op::GlobalPool(kind) => run.global_pool(*kind, arena),
         }
+        done();
     }
 }
 

@@ -241,9 +241,19 @@ fn resnet_files_depends_only_on_tempfile() {
     assert_eq!(found, names(["tempfile"]));
 }
 
-/// The lints of the workspace deny unsafe code. Every crate but resnet-cpu inherits them.
 #[test]
-fn only_resnet_cpu_has_its_own_lints() {
+fn the_engine_does_not_depend_on_burn() {
+    for krate in ["resnet-engine", "resnet-kernels"] {
+        let tree = tree(krate, &["--edges", "normal,build"]);
+        let burn: Vec<_> = tree.iter().filter(|name| name.contains("burn")).collect();
+        assert_eq!(burn, Vec::<&String>::new(), "{krate}");
+    }
+    assert!(tree("resnet-engine", &[]).contains("resnet-kernels"));
+}
+
+/// The lints of the workspace deny unsafe code. Every crate but resnet-kernels inherits them.
+#[test]
+fn only_resnet_kernels_has_its_own_lints() {
     let manifest = fs::read_to_string(workspace("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""));
     let mut own = Names::new();
@@ -254,5 +264,5 @@ fn only_resnet_cpu_has_its_own_lints() {
             own.insert(name(&package).into());
         }
     }
-    assert_eq!(own, names(["resnet-cpu"]));
+    assert_eq!(own, names(["resnet-kernels"]));
 }
