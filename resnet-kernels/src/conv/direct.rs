@@ -162,27 +162,51 @@ impl WithSimd for PartOfJob<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Part { pixels, panels } = self.part;
         let weights = self.job.weights;
-        for index in panels.clone() {
-            let panel = &weights.panels.panels[index];
-            let tiles = Tiles {
-                simd,
-                job: self.job,
-                firsts: self.firsts,
-                pixel: pixels.start,
-                panel,
-                weights: &weights.values[index],
-                place: self.place,
-            };
-            match (panel.inputs.len(), panel.grouped()) {
-                (1, _) => tiles.run::<1, false>(),
-                (2, false) => tiles.run::<2, false>(),
-                (3, false) => tiles.run::<3, false>(),
-                (_, false) => tiles.run::<4, false>(),
-                (2, true) => tiles.run::<2, true>(),
-                (3, true) => tiles.run::<3, true>(),
-                (_, true) => tiles.run::<4, true>(),
+        let block = self.block();
+        for (number, firsts) in self.firsts.chunks(block).enumerate() {
+            for index in panels.clone() {
+                let panel = &weights.panels.panels[index];
+                let tiles = Tiles {
+                    simd,
+                    job: self.job,
+                    firsts,
+                    pixel: pixels.start + number * block,
+                    panel,
+                    weights: &weights.values[index],
+                    place: self.place,
+                };
+                match (panel.inputs.len(), panel.grouped()) {
+                    (1, _) => tiles.run::<1, false>(),
+                    (2, false) => tiles.run::<2, false>(),
+                    (3, false) => tiles.run::<3, false>(),
+                    (_, false) => tiles.run::<4, false>(),
+                    (2, true) => tiles.run::<2, true>(),
+                    (3, true) => tiles.run::<3, true>(),
+                    (_, true) => tiles.run::<4, true>(),
+                }
             }
         }
+    }
+}
+
+impl PartOfJob<'_> {
+    /// Returns the number of pixels that pass all panels before the next pixels do.
+    ///
+    /// If the weights of the part fit into a core's L2 cache, their inputs should fit as well.
+    /// Otherwise each block would read all weights from memory again.
+    fn block(&self) -> usize {
+        /// Number of weights, and of inputs, that fit into an L2 cache together.
+        const NEAR: usize = 64 * 1024;
+        /// The least number of pixels, a multiple of the tiles.
+        const PIXELS: usize = 48;
+        let Part { pixels, panels } = self.part;
+        let weights = &self.job.weights.values[panels.clone()];
+        let weights: usize = weights.iter().map(|values| values.len()).sum();
+        if weights > NEAR {
+            return pixels.len();
+        }
+        let inputs = self.job.x.len().div_ceil(self.job.geometry.pixels());
+        (NEAR / 2 / inputs / PIXELS).max(1) * PIXELS
     }
 }
 
