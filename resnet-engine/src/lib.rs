@@ -5,6 +5,7 @@ extern crate alloc;
 
 mod arena;
 mod batch;
+mod borders;
 mod engine;
 mod error;
 mod graph;

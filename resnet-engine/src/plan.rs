@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use resnet_core::GlobalPool;
-use resnet_kernels::conv::Conv;
+use resnet_kernels::conv::{Border, Conv};
 use resnet_kernels::sizes::{Dims, count};
 
 use crate::arena::Arena;
+use crate::borders::borders;
 use crate::graph::{Graph, INPUT, Node, Op, Pool, Value};
 use crate::layers::Layer;
 use crate::{Outputs, RunError};
@@ -34,6 +35,8 @@ pub(crate) struct Step {
     pub(crate) scratch: Range<usize>,
     /// Whether the output overwrites the residual or the input.
     pub(crate) in_place: bool,
+    /// Whether the border of the output must be set to zero.
+    pub(crate) clears_border: bool,
 }
 
 impl Plan {
@@ -51,14 +54,10 @@ impl Plan {
             width: input[3],
         };
         let dims = dims_of_values(graph, input);
-        let length = |value: Value| count(&dims[value]).ok_or_else(memory);
         let nodes = needed(graph, &requested);
-        let last_uses = last_uses(graph, &nodes);
-        let mut arena = Arena::default();
-        let mut places = vec![0..0; graph.channels.len()];
-        let mut steps = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
-            let Node { op, input, output } = &graph.nodes[*node];
+        let mut convs = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            let Node { op, input, .. } = &graph.nodes[*node];
             let conv = match op {
                 Op::Conv { layer, .. } => match &layers[*layer] {
                     Layer::Conv(conv) => Some(conv.conv(dims[*input]).ok_or_else(memory)?),
@@ -66,6 +65,21 @@ impl Plan {
                 },
                 _ => None,
             };
+            convs.push(conv);
+        }
+        let borders = borders(graph, &nodes, &convs, &requested);
+        let length = |value: Value| {
+            let [rows, columns] = borders[value].map(|[before, after]| before + after);
+            let [n, c, h, w] = dims[value];
+            let framed = [n, c, h.saturating_add(rows), w.saturating_add(columns)];
+            count(&framed).ok_or_else(memory)
+        };
+        let last_uses = last_uses(graph, &nodes);
+        let mut arena = Arena::default();
+        let mut places = vec![0..0; graph.channels.len()];
+        let mut steps = Vec::with_capacity(nodes.len());
+        for (index, (node, conv)) in nodes.iter().zip(convs).enumerate() {
+            let Node { op, input, output } = &graph.nodes[*node];
             let dies = |value: Value| {
                 value != INPUT && last_uses[value] == index && !requested.contains(&value)
             };
@@ -80,15 +94,27 @@ impl Plan {
                 Some(value) => places[value].clone(),
                 None => arena.take(length(*output)?),
             };
+            let [inner, outer] = [*input, *output].map(|value| borders[value]);
             let scratch = match (op, &conv) {
                 // A channels-first input is always copied.
                 (_, Some(conv)) if *input == INPUT => conv.padded_len(),
-                (_, Some(conv)) => conv.padding_len(),
+                (_, Some(conv)) if inner == Border::default() => conv.padding_len(),
                 (Op::GlobalPool(GlobalPool::AvgMax), _) => length(*output)?,
                 _ => 0,
             };
             let scratch = arena.take(scratch);
             arena.give(&scratch);
+            let conv = match conv {
+                // A copy of the input has just the padding.
+                Some(conv) => {
+                    let inner = match scratch.is_empty() {
+                        true => inner,
+                        false => conv.padding(),
+                    };
+                    Some(conv.with_borders(inner, outer).ok_or_else(memory)?)
+                }
+                None => None,
+            };
             for value in op.inputs(*input).filter(|value| dies(*value)) {
                 if Some(value) != overwritten {
                     arena.give(&places[value]);
@@ -99,6 +125,7 @@ impl Plan {
                 conv,
                 scratch,
                 in_place: overwritten.is_some(),
+                clears_border: outer != Border::default() && overwritten.is_none(),
             });
         }
         Ok(Self {

@@ -40,7 +40,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 pub use epilogue::{Epilogue, Residual};
-pub use geometry::{Geometry, Sizes};
+pub use geometry::{Border, Geometry, Sizes};
 pub use grad_input::gradient as input_gradient;
 pub use grad_weight::gradient as weight_gradient;
 pub use phases::Phases;
@@ -184,6 +184,60 @@ impl Conv {
         self.algorithm
     }
 
+    /// Returns the padding of the input, which the algorithm may extend to whole tiles.
+    pub fn padding(&self) -> Border {
+        self.input().padding
+    }
+
+    /// Returns the convolution for an input with a border of zeros, which replaces its padding, and
+    /// for an output with a border, which [`clear_border`](Self::clear_border) sets to zero.
+    ///
+    /// Returns `None` if the border of the input is less than the [`padding`](Self::padding), or a
+    /// map is too large.
+    pub fn with_borders(&self, input: Border, output: Border) -> Option<Self> {
+        let whole = match &self.whole {
+            Some(whole) => Some(whole.with_borders(input, Border::default())?),
+            None => None,
+        };
+        let of_input = match whole {
+            Some(_) => self.geometry.padding,
+            None => input,
+        };
+        let geometry = self.geometry.with_borders(of_input, output)?;
+        Some(Self {
+            runs: geometry.runs(self.panels.channels),
+            geometry,
+            whole,
+            ..self.clone()
+        })
+    }
+
+    /// Sets the border of an output to zero.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of values is wrong.
+    pub fn clear_border(&self, out: &mut [f32]) {
+        let geometry = &self.geometry;
+        assert_eq!(out.len(), geometry.outputs(), "values of the output");
+        let [[above, below], [left, right]] = geometry.border();
+        let [channels, height, _] = geometry.out;
+        let [framed, width] = geometry.framed();
+        let row = width * channels;
+        for image in out.chunks_exact_mut(framed * row) {
+            let (top, rest) = image.split_at_mut(above * row);
+            let (rows, bottom) = rest.split_at_mut(height * row);
+            debug_assert_eq!(bottom.len(), below * row);
+            top.fill(0.0);
+            bottom.fill(0.0);
+            for row in rows.chunks_exact_mut(row) {
+                let end = row.len() - right * channels;
+                row[..left * channels].fill(0.0);
+                row[end..].fill(0.0);
+            }
+        }
+    }
+
     /// Packs weights, `[out, in / groups, height, width]`.
     ///
     /// Returns `None` if the algorithm is Winograd's and a weight is NaN or exceeds
@@ -252,7 +306,8 @@ impl Conv {
     ///
     /// # Panics
     ///
-    /// Panics if the weights were packed for another convolution, or a size is wrong.
+    /// Panics if the weights were packed for another convolution, the output has a border, or a size
+    /// is wrong.
     pub fn run(
         &self,
         x: &[f32],
@@ -260,6 +315,8 @@ impl Conv {
         epilogue: &Epilogue,
         residual: Option<&[f32]>,
     ) -> Vec<f32> {
+        // The kernels do not write the border.
+        assert_eq!(self.geometry.border(), Border::default(), "border");
         let length = self.geometry.outputs();
         let mut out = Vec::with_capacity(length);
         let residual = residual.map_or(Residual::None, Residual::Of);

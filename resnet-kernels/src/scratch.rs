@@ -6,14 +6,14 @@ use aligned_vec::AVec;
 
 /// The buffers of a thread.
 struct Scratch {
-    indices: Vec<usize>,
+    indices: [Vec<usize>; 2],
     values: [AVec<f32>; 2],
 }
 
 impl Scratch {
     fn new() -> Self {
         Self {
-            indices: Vec::new(),
+            indices: [Vec::new(), Vec::new()],
             values: [AVec::new(0), AVec::new(0)],
         }
     }
@@ -35,11 +35,11 @@ fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
     work(&mut Scratch::new())
 }
 
-/// Calls `work` with an empty list. `work` must not start parallel loops.
-pub(crate) fn with_indices<R>(work: impl FnOnce(&mut Vec<usize>) -> R) -> R {
+/// Calls `work` with two empty lists. `work` must not start parallel loops.
+pub(crate) fn with_indices<R>(work: impl FnOnce([&mut Vec<usize>; 2]) -> R) -> R {
     with(|scratch| {
-        scratch.indices.clear();
-        work(&mut scratch.indices)
+        scratch.indices.iter_mut().for_each(Vec::clear);
+        work(scratch.indices.each_mut())
     })
 }
 

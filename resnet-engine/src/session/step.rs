@@ -136,6 +136,9 @@ impl Run<'_> {
             Some(_) if self.step.in_place => Residual::Output,
             Some(_) => Residual::Of(added),
         };
+        if self.step.clears_border {
+            conv.clear_border(out);
+        }
         let (weights, epilogue) = (&layer.weights, &layer.epilogue);
         match scratch.is_empty() {
             true => conv.run_into(x.values(), weights, epilogue, residual, out),

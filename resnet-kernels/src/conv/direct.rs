@@ -50,12 +50,14 @@ unsafe impl Job for Direct<'_> {
         self.check();
         let split = self.split();
         parallel::each(split.count(), |index| {
-            scratch::with_indices(|firsts| {
+            scratch::with_indices(|[firsts, outputs]| {
                 let part = self.part(&split, index);
-                self.geometry.first_inputs(part.pixels.clone(), firsts);
+                let pixels = part.pixels.clone();
+                self.geometry.indices(pixels, firsts, outputs);
                 arch().dispatch(PartOfJob {
                     job: self,
                     firsts,
+                    outputs,
                     part: &part,
                     place,
                 });
@@ -151,6 +153,8 @@ struct PartOfJob<'a> {
     job: &'a Direct<'a>,
     /// Index of the first input of each pixel.
     firsts: &'a [usize],
+    /// Index of the first output of each pixel.
+    outputs: &'a [usize],
     part: &'a Part,
     place: Place,
 }
@@ -160,17 +164,17 @@ impl WithSimd for PartOfJob<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part { pixels, panels } = self.part;
+        let panels = &self.part.panels;
         let weights = self.job.weights;
         let block = self.block();
-        for (number, firsts) in self.firsts.chunks(block).enumerate() {
+        for (firsts, outputs) in self.firsts.chunks(block).zip(self.outputs.chunks(block)) {
             for index in panels.clone() {
                 let panel = &weights.panels.panels[index];
                 let tiles = Tiles {
                     simd,
                     job: self.job,
                     firsts,
-                    pixel: pixels.start + number * block,
+                    outputs,
                     panel,
                     weights: &weights.values[index],
                     place: self.place,
@@ -215,7 +219,7 @@ struct Tiles<'a, S> {
     simd: S,
     job: &'a Direct<'a>,
     firsts: &'a [usize],
-    pixel: usize,
+    outputs: &'a [usize],
     panel: &'a Panel,
     weights: &'a [f32],
     place: Place,
@@ -298,11 +302,10 @@ impl<S: Simd> Tiles<'_, S> {
     #[inline(always)]
     unsafe fn finish(&self, start: usize, pixels: usize, vectors: usize, sums: *const S::f32s) {
         let (simd, job, panel) = (self.simd, self.job, self.panel);
-        let channels = job.geometry.out[0];
         for pixel in 0..pixels {
             for vector in 0..vectors {
                 let first = panel.first + vector * S::F32_LANES;
-                let at = (self.pixel + start + pixel) * channels + first;
+                let at = self.outputs[start + pixel] + first;
                 let left = panel.first + panel.channels - first;
                 // SAFETY: `at` and the following channels are inside the output and belong to this
                 // part. No other thread accesses them. Scale and bias are padded to whole vectors.

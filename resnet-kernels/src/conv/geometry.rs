@@ -38,7 +38,16 @@ pub struct Sizes {
 /// - The padded input, the output and the weights have at most [`MOST`] values each, so no index
 ///   overflows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Geometry(Sizes);
+pub struct Geometry {
+    sizes: Sizes,
+    /// Zeros around the padded input: above and below, left and right.
+    surplus: Border,
+    /// Zeros around the output.
+    border: Border,
+}
+
+/// The width of the zeros around a feature map: above and below, then left and right.
+pub type Border = [[usize; 2]; 2];
 
 /// Limit of the number of values. It exceeds any memory, and its product with the size of a vector
 /// or tile does not overflow.
@@ -56,7 +65,7 @@ impl Deref for Geometry {
     type Target = Sizes;
 
     fn deref(&self) -> &Sizes {
-        &self.0
+        &self.sizes
     }
 }
 
@@ -134,7 +143,42 @@ impl Geometry {
             [out[0], input[0] / groups, kernel[0], kernel[1]],
         ]
         .map(|sizes| sizes::count(&sizes).filter(|count| *count <= MOST));
-        Self(sizes).within_memory(padded?, inputs?, outputs?, weights?)
+        let geometry = Self {
+            sizes,
+            surplus: Border::default(),
+            border: Border::default(),
+        };
+        geometry.within_memory(padded?, inputs?, outputs?, weights?)
+    }
+
+    /// Returns the geometry for an input and an output that are surrounded by zeros.
+    ///
+    /// Returns `None` if the border of the input is less than the padding, or a map is too large.
+    pub(super) fn with_borders(&self, input: Border, output: Border) -> Option<Self> {
+        let mut surplus = input;
+        for (surplus, padding) in surplus
+            .iter_mut()
+            .flatten()
+            .zip(self.padding.iter().flatten())
+        {
+            *surplus = surplus.checked_sub(*padding)?;
+        }
+        let around = |[channels, height, width]: [usize; 3], border: Border| {
+            let sides = [height, width];
+            let mut sizes = [self.batch, channels, 0, 0];
+            for axis in 0..2 {
+                let [before, after] = border[axis];
+                sizes[2 + axis] = sides[axis].checked_add(before)?.checked_add(after)?;
+            }
+            sizes::count(&sizes).filter(|count| *count <= MOST)
+        };
+        around(self.input, input)?;
+        around(self.out, output)?;
+        Some(Self {
+            sizes: self.sizes.clone(),
+            surplus,
+            border: output,
+        })
     }
 
     fn within_memory(
@@ -161,9 +205,36 @@ impl Geometry {
         [self.batch, c, h, w]
     }
 
-    /// Returns the number of values of the output.
+    /// Returns the number of values of the output, with its border.
     pub fn outputs(&self) -> usize {
-        self.output().iter().product()
+        let [height, width] = self.framed();
+        self.batch * height * width * self.out[0]
+    }
+
+    /// Returns the height and width of the output with its border.
+    pub(super) fn framed(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.out[1 + axis] + self.border[axis].iter().sum::<usize>())
+    }
+
+    /// Returns the border of the output.
+    pub(super) fn border(&self) -> Border {
+        self.border
+    }
+
+    /// Returns the index of the output of a pixel, in values.
+    #[inline(always)]
+    pub(super) fn output_index(&self, image: usize, y: usize, x: usize) -> usize {
+        let [height, width] = self.framed();
+        let [[above, _], [left, _]] = self.border;
+        ((image * height + above + y) * width + left + x) * self.out[0]
+    }
+
+    /// Returns the index of the input with these coordinates in the padded input.
+    #[inline(always)]
+    pub(super) fn input_index(&self, image: usize, y: usize, x: usize) -> usize {
+        let [height, width] = self.padded();
+        let [[above, _], [left, _]] = self.surplus;
+        ((image * height + above + y) * width + left + x) * self.input[0]
     }
 
     /// Returns the number of output pixels of all images.
@@ -196,25 +267,41 @@ impl Geometry {
         self.padding != [[0, 0], [0, 0]]
     }
 
-    /// Returns the height and width of the padded input.
+    /// Returns the height and width of the padded input with its surplus.
     pub(super) fn padded(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.input[1 + axis] + self.padding[axis].iter().sum::<usize>())
+        [0, 1].map(|axis| {
+            let around = self.padding[axis].iter().chain(&self.surplus[axis]);
+            self.input[1 + axis] + around.sum::<usize>()
+        })
     }
 
-    /// Appends the index of each pixel's first input in the padded input to `firsts`.
-    pub(super) fn first_inputs(&self, pixels: Range<usize>, firsts: &mut Vec<usize>) {
-        let [channels, ..] = self.input;
+    /// Returns the height and width of the padded input without its surplus.
+    pub(super) fn window(&self) -> [usize; 2] {
+        let padded = self.padded();
+        [0, 1].map(|axis| padded[axis] - self.surplus[axis].iter().sum::<usize>())
+    }
+
+    /// Appends the index of each pixel's first input in the padded input to `inputs`, and the index of
+    /// its first output to `outputs`.
+    pub(super) fn indices(
+        &self,
+        pixels: Range<usize>,
+        inputs: &mut Vec<usize>,
+        outputs: &mut Vec<usize>,
+    ) {
         let [_, out_height, out_width] = self.out;
-        let [height, width] = self.padded();
         let [down, right] = self.stride;
         let (mut row, mut x) = (pixels.start / out_width, pixels.start % out_width);
-        let end = firsts.len() + pixels.len();
-        firsts.reserve(pixels.len());
-        while firsts.len() < end {
+        let end = inputs.len() + pixels.len();
+        inputs.reserve(pixels.len());
+        outputs.reserve(pixels.len());
+        while inputs.len() < end {
             let (image, y) = (row / out_height, row % out_height);
-            let start = (image * height + y * down) * width;
-            let here = (out_width - x).min(end - firsts.len());
-            firsts.extend((x..x + here).map(|x| (start + x * right) * channels));
+            let here = (out_width - x).min(end - inputs.len());
+            let input = self.input_index(image, y * down, x * right);
+            inputs.extend((0..here).map(|x| input + x * right * self.input[0]));
+            let output = self.output_index(image, y, x);
+            outputs.extend((0..here).map(|x| output + x * self.out[0]));
             (row, x) = (row + 1, 0);
         }
     }

@@ -28,7 +28,7 @@ pub fn gradient(geometry: &Geometry, x: Map<'_>, grad: &[f32]) -> Vec<f32> {
     assert_eq!(grad.len(), geometry.outputs(), "gradients");
     let panels = Panels::new(geometry, vectors());
     let mut firsts = Vec::new();
-    geometry.first_inputs(0..geometry.pixels(), &mut firsts);
+    geometry.indices(0..geometry.pixels(), &mut firsts, &mut Vec::new());
     let job = GradWeight {
         x: &padded::padded(x, geometry),
         grads: outputs(grad, geometry, &panels),

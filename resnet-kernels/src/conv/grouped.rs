@@ -249,14 +249,13 @@ mod permute {
         unsafe fn sum<const PIXELS: usize, const INPUTS: usize, const ADJACENT: bool>(&self) {
             let Rows { simd, job, place } = *self.rows;
             let geometry = job.geometry;
-            let [channels, height, width] = geometry.out;
-            let [padded_height, padded_width] = geometry.padded();
+            let [channels, height, _] = geometry.out;
+            let [_, padded_width] = geometry.padded();
             let (image, y) = (self.row / height, self.row % height);
-            let step = geometry.stride[1] * channels;
-            let first = ((image * padded_height + y * geometry.stride[0]) * padded_width
-                + self.column * geometry.stride[1])
-                * channels
-                + self.vector * S::F32_LANES;
+            let [down, right] = geometry.stride;
+            let step = right * channels;
+            let channel = self.vector * S::F32_LANES;
+            let first = geometry.input_index(image, y * down, self.column * right) + channel;
             let mut sums = [simd.splat_f32s(0.0); PIXELS];
             // SAFETY: guaranteed by the caller.
             unsafe {
@@ -296,9 +295,9 @@ mod permute {
                         }
                     }
                 }
+                let first = geometry.output_index(image, y, self.column) + channel;
                 for pixel in 0..PIXELS {
-                    let channel = self.vector * S::F32_LANES;
-                    let at = (self.row * width + self.column + pixel) * channels + channel;
+                    let at = first + pixel * channels;
                     place.store(simd, job.epilogue, sums[pixel], at, channel, S::F32_LANES);
                 }
             }

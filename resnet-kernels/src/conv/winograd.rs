@@ -182,8 +182,8 @@ impl Winograd<'_> {
     fn check(&self) {
         let (geometry, side, lanes) = (self.geometry, self.side(), vectors().lanes);
         let [inputs, outputs] = [geometry.input, geometry.out].map(|[channels, ..]| channels);
-        let [height, width] = self.whole.padded();
-        assert_eq!(self.x.len(), geometry.batch * height * width * inputs);
+        assert_eq!(self.x.len(), self.whole.inputs());
+        let [height, width] = self.whole.window();
         let tiles = side.tiles(geometry).map(|tiles| tiles * side.outputs() + 2);
         assert_eq!(tiles, [height, width]);
         assert_eq!([inputs % lanes, outputs % lanes], [0, 0]);

@@ -90,11 +90,11 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
     #[allow(clippy::needless_range_loop, reason = "unrolled")]
     unsafe fn transform<S: Simd>(&self, simd: S) {
         let job = self.job;
-        let [height, width] = job.whole.padded();
+        let [_, width] = job.whole.padded();
         let (channels, stride) = (self.channels(), self.stride());
         for (index, tile) in self.tiles.clone().enumerate() {
             let [image, y, x] = self.at(tile);
-            let first = ((image * height + y * OUT) * width + x * OUT) * channels;
+            let first = job.whole.input_index(image, y * OUT, x * OUT);
             for channel in (0..channels).step_by(S::F32_LANES) {
                 // SAFETY: the last tiles end at the end of the padded input, and the channels fill
                 // whole vectors.
@@ -169,12 +169,13 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
     #[allow(clippy::needless_range_loop, reason = "unrolled")]
     unsafe fn finish<S: Simd>(&self, simd: S, panel: &Panel) {
         let [channels, height, width] = self.job.geometry.out;
+        let [_, stride] = self.job.geometry.framed();
         let vectors = panel.inputs.len();
         for (index, tile) in self.tiles.clone().enumerate() {
             let [image, y, x] = self.at(tile);
             let rows = OUT.min(height - y * OUT);
             let columns = OUT.min(width - x * OUT);
-            let first = ((image * height + y * OUT) * width + x * OUT) * channels;
+            let first = self.job.geometry.output_index(image, y * OUT, x * OUT);
             for vector in 0..vectors {
                 let channel = panel.first + vector * S::F32_LANES;
                 // SAFETY: the caller guarantees the sums. The indices are inside the output and
@@ -198,7 +199,7 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
                     for column in 0..columns {
                         let values = T::outputs(simd, halves[column]);
                         for row in 0..rows {
-                            let at = first + (row * width + column) * channels + channel;
+                            let at = first + (row * stride + column) * channels + channel;
                             let (epilogue, lanes) = (self.job.epilogue, S::F32_LANES);
                             let value = values[row];
                             self.place.store(simd, epilogue, value, at, channel, lanes);
