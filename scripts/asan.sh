@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of resnet-kernels and resnet-cpu under AddressSanitizer, because its kernels and parallel writes are
+# Runs the tests of resnet-kernels, resnet-cpu and resnet-engine under AddressSanitizer, because its kernels and parallel writes are
 # unsafe code. Integer arithmetic wraps on overflow, as in release builds.
 #
 #   scripts/asan.sh [TEST FILTER OR OPTIONS]
@@ -32,3 +32,5 @@ export RUSTFLAGS="-Zsanitizer=address --cfg asan"
 # the program.
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1"
 cargo test -p resnet-kernels -p resnet-cpu --target "$host" --lib --test it -- "$@"
+# Every option on small images.
+cargo test -p resnet-engine --target "$host" --test it -- every "$@"

@@ -19,5 +19,6 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/miri"
 export MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-tree-borrows"
 export RAYON_NUM_THREADS=2
 for vectors in wide none; do
+  RESNET_CPU_SIMD=$vectors cargo +nightly miri test -p resnet-kernels --test it
   RESNET_CPU_SIMD=$vectors cargo +nightly miri test -p resnet-cpu --test it small
 done

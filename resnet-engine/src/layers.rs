@@ -99,7 +99,7 @@ impl Layer {
         match self {
             Self::Conv(conv) => conv.weights.bytes() + conv.plan.channels[1] * size_of::<f32>(),
             Self::Linear { weight, bias } => size_of_val(&weight[..]) + size_of_val(&bias[..]),
-            Self::Affine(_) => 0,
+            Self::Affine(affine) => affine.bytes(),
             Self::Group(norm) | Self::BatchStats(norm) => 2 * norm.weight.len() * size_of::<f32>(),
             Self::ChannelConv(kernel) => size_of_val(&kernel[..]),
         }

@@ -7,6 +7,8 @@ mod step;
 #[cfg(feature = "std")]
 pub use profile::StepTime;
 
+use core::fmt;
+
 use aligned_vec::AVec;
 use resnet_kernels::sizes::Dims;
 use resnet_kernels::{fits_in_memory, parallel};
@@ -16,9 +18,8 @@ use crate::{Batch, Engine, FeatureMap, Outputs, Results, RunError};
 
 /// The memory of one run at a time.
 ///
-/// The first run of an input size plans the places of all feature maps in one buffer. Later runs of
-/// the same size allocate nothing.
-#[derive(Debug)]
+/// The first run plans the places of all feature maps in one buffer. As long as the size of the
+/// batch and the outputs stay the same, later runs allocate nothing.
 pub struct Session {
     engine: Engine,
     planned: Option<Planned>,
@@ -89,6 +90,8 @@ impl Session {
             }
         };
         if self.arena.len() < plan.length {
+            // No more memory than the plan needs, and not beside the old buffer.
+            self.arena = AVec::new(0);
             self.arena.resize(plan.length, 0.0);
         }
         let (engine, arena) = (&self.engine, &mut self.arena[..]);
@@ -112,6 +115,15 @@ impl Session {
                 width: dims[3],
             }),
         }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("engine", &self.engine)
+            .field("arena_bytes", &self.arena_bytes())
+            .finish_non_exhaustive()
     }
 }
 

@@ -97,7 +97,13 @@ pub const LARGEST_FOR_WINOGRAD: f32 = 1e15;
 
 /// Weights in the order in which a kernel reads them.
 #[derive(Debug)]
-pub struct PackedWeights(Kind);
+pub struct PackedWeights {
+    shape: Shape,
+    kind: Kind,
+}
+
+/// Output channels, input channels of a group, height, width and groups of weights.
+type Shape = [usize; 5];
 
 #[derive(Debug)]
 enum Kind {
@@ -109,7 +115,7 @@ enum Kind {
 impl PackedWeights {
     /// Returns the size in bytes.
     pub fn bytes(&self) -> usize {
-        let values: usize = match &self.0 {
+        let values: usize = match &self.kind {
             Kind::Direct(packed) => packed.len(),
             Kind::Grouped(weights) => weights.len(),
             Kind::Winograd(transformed) => transformed.weights.iter().map(Packed::len).sum(),
@@ -250,7 +256,7 @@ impl Conv {
         let geometry = &self.geometry;
         let expected = geometry.out[0] * geometry.inputs_of_group() * geometry.taps();
         assert_eq!(weights.len(), expected, "weights");
-        Some(PackedWeights(match Side::of(self.algorithm) {
+        let kind = match Side::of(self.algorithm) {
             Some(side) => Kind::Winograd(Transformed::new(side, weights, geometry)?),
             None => match Grouped::supports(geometry) {
                 true => Kind::Grouped(GroupedWeights::new(weights, geometry)),
@@ -259,7 +265,11 @@ impl Conv {
                     Kind::Direct(Packed::new(&weights, geometry, self.panels.clone()))
                 }
             },
-        }))
+        };
+        Some(PackedWeights {
+            shape: geometry.shape(),
+            kind,
+        })
     }
 
     /// Returns the number of values of the padded input.
@@ -362,7 +372,8 @@ impl Conv {
         run: impl FnOnce(&dyn Job),
     ) {
         let geometry = &self.geometry;
-        match (&weights.0, &self.whole) {
+        assert_eq!(weights.shape, geometry.shape(), "shape of the weights");
+        match (&weights.kind, &self.whole) {
             (Kind::Direct(weights), None) => run(&Direct {
                 x,
                 weights,

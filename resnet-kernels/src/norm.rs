@@ -70,6 +70,11 @@ impl Affine {
         }
     }
 
+    /// Returns the size in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.factor[..]) + size_of_val(&self.sum[..])
+    }
+
     /// Writes `x * factor + sum + residual` to `out`, or its ReLU if `relu` is true.
     ///
     /// # Panics

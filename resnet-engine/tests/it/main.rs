@@ -4,6 +4,7 @@ mod allocations;
 mod errors;
 mod options;
 mod parity;
+mod threads;
 
 use std::convert::Infallible;
 

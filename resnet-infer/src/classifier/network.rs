@@ -27,6 +27,9 @@ pub(super) trait Network: fmt::Debug + Send + Sync {
     fn run(&self, x: TensorData, pass: Pass) -> Result<Vec<f32>, RunError>;
 }
 
+/// Number of sessions without a run that keep their memory. More threads at the same time are rare.
+const MOST_IDLE: usize = 4;
+
 /// A compiled network. Threads that run it at the same time have a session each.
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -66,7 +69,10 @@ impl Network for Compiled {
         let results = session.run(batch, outputs)?;
         let values = results.logits().or(results.embedding());
         let values = values.unwrap_or_default().to_vec();
-        idle().push(session);
+        let mut idle = idle();
+        if idle.len() < MOST_IDLE {
+            idle.push(session);
+        }
         Ok(values)
     }
 }

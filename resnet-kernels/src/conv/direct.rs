@@ -207,7 +207,8 @@ impl PartOfJob<'_> {
         let weights = &self.job.weights.values[panels.clone()];
         let weights: usize = weights.iter().map(|values| values.len()).sum();
         if weights > NEAR {
-            return pixels.len();
+            // A core may get no pixels.
+            return pixels.len().max(1);
         }
         let inputs = self.job.x.len().div_ceil(self.job.geometry.pixels());
         (NEAR / 2 / inputs / PIXELS).max(1) * PIXELS

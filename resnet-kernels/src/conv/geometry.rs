@@ -242,6 +242,13 @@ impl Geometry {
         self.batch * self.out[1] * self.out[2]
     }
 
+    /// Returns output channels, input channels of a group, height, width and groups of the weights.
+    pub(super) fn shape(&self) -> [usize; 5] {
+        let [height, width] = self.kernel;
+        let inputs = self.inputs_of_group();
+        [self.out[0], inputs, height, width, self.groups]
+    }
+
     pub(super) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
@@ -264,15 +271,18 @@ impl Geometry {
 
     /// Returns whether the padded input differs from the input.
     pub(super) fn is_padded(&self) -> bool {
-        self.padding != [[0, 0], [0, 0]]
+        self.around() != Border::default()
+    }
+
+    /// Returns the padding with the surplus.
+    pub(super) fn around(&self) -> Border {
+        [0, 1].map(|axis| [0, 1].map(|side| self.padding[axis][side] + self.surplus[axis][side]))
     }
 
     /// Returns the height and width of the padded input with its surplus.
     pub(super) fn padded(&self) -> [usize; 2] {
-        [0, 1].map(|axis| {
-            let around = self.padding[axis].iter().chain(&self.surplus[axis]);
-            self.input[1 + axis] + around.sum::<usize>()
-        })
+        let around = self.around();
+        [0, 1].map(|axis| self.input[1 + axis] + around[axis].iter().sum::<usize>())
     }
 
     /// Returns the height and width of the padded input without its surplus.

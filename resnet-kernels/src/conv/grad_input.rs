@@ -153,7 +153,10 @@ fn of_phase(
     };
     let conv = Conv::direct(geometry);
     let weights = Packed::new(&turned, &conv.geometry, conv.panels.clone());
-    let weights = PackedWeights(Kind::Direct(weights));
+    let weights = PackedWeights {
+        shape: conv.geometry.shape(),
+        kind: Kind::Direct(weights),
+    };
     let nothing = Epilogue::new(None, None, false, conv.geometry.out[0]);
     Some(conv.run(&conv.padded(grad), &weights, &nothing, None))
 }

@@ -77,7 +77,7 @@ pub(super) fn pad_into(
     see: impl Fn(&[f32]) + Sync,
 ) {
     let [channels, height, width] = geometry.input;
-    let [[down, _], [right, _]] = geometry.padding;
+    let [[down, _], [right, _]] = geometry.around();
     let [padded_height, padded_width] = geometry.padded();
     let count = geometry.batch * channels * height * width;
     assert_eq!(x.values().len(), count, "values of the input");

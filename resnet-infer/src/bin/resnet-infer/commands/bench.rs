@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use resnet_backend::Selection;
-use resnet_cli::{Outcome, compiles};
+use resnet_cli::{CompileFlags, Outcome, compiles};
 use resnet_core::ResNetConfig;
 use resnet_dense::{DenseArch, DenseConfig};
 use resnet_weights::{Checkpoint, FloatType, ModelSource};
@@ -112,6 +112,10 @@ impl Case {
 pub(crate) fn run(args: Bench) -> Result<Outcome> {
     let cases = cases(&args)?;
     let selection = args.runtime.selection();
+    ensure!(
+        args.compile == CompileFlags::default() || args.fuse && compiles(selection),
+        "--memory: expected --fuse and --backend cpu, whose networks are compiled"
+    );
     let mut writer = Writer::new(args.json, args.markdown)?;
     let alone = cases.len() == 1 && args.batch_size.len() == 1;
     for case in &cases {

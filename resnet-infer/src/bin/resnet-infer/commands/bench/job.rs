@@ -107,9 +107,14 @@ impl Job<'_> {
         let mut uniform = uniform();
         let x: Vec<f32> = (0..dims.iter().product()).map(|_| uniform()).collect();
         let mut session = engine.session();
+        let outputs = match config.num_classes {
+            0 => Outputs::EMBEDDING,
+            _ => Outputs::LOGITS,
+        };
         let times = self.time(load, || {
-            let results = session.run(Batch::channels_first(&x, dims), Outputs::LOGITS)?;
-            self.check_finite(results.logits().into_iter().flatten().copied())
+            let results = session.run(Batch::channels_first(&x, dims), outputs)?;
+            let values = results.logits().or(results.embedding());
+            self.check_finite(values.into_iter().flatten().copied())
         })?;
         Ok(self.row(times, "cpu".into()))
     }
