@@ -124,6 +124,8 @@ fn a_network_for_gray_images_needs_one_mean() {
             "shapes",
             "--model",
             "cifar_resnet20",
+            "--backend",
+            "flex",
             "--dtype",
             "f16",
         ],
