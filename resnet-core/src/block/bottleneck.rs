@@ -16,8 +16,9 @@ use crate::{Activation, AntiAlias, ResNetConfig};
 /// `F = se ∘ bn3 ∘ conv3 ∘ aa ∘ act ∘ bn2 ∘ conv2 ∘ act ∘ bn1 ∘ conv1`.
 ///
 /// `conv1` and `conv3` are 1x1. `conv2` is 3x3, grouped in ResNeXt (Xie et al. 2016, figure 3c).
-/// The stride is in the 3x3 convolution ("v1.5"). [`StridePlacement::Conv1x1`] moves it to `conv1`,
-/// as in the paper.
+/// The stride is in the 3x3 convolution ("v1.5").
+/// [`StridePlacement::Conv1x1`](crate::StridePlacement::Conv1x1) moves it to `conv1`, as in the
+/// paper.
 #[derive(Module, Debug)]
 pub struct Bottleneck<B: Backend> {
     conv1: Conv2d<B>,

@@ -35,7 +35,7 @@ pub struct Sizes {
 ///
 /// - No size except the padding is zero, and the groups divide the channels.
 /// - Every tap of every output is inside the padded input.
-/// - The padded input, the output and the weights have at most [`MOST`] values each, so no index
+/// - The padded input, the output and the weights have at most `MOST` values each, so no index
 ///   overflows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
