@@ -1,7 +1,6 @@
 //! Compiled networks, which replace Burn's on the backend `cpu`.
 
-use std::error::Error;
-
+use anyhow::{Result, ensure};
 use burn::tensor::TensorData;
 use clap::Args;
 use resnet_backend::{BackendName, Selection};
@@ -24,7 +23,7 @@ pub struct CompileFlags {
     mode: MemoryMode,
 }
 
-fn memory_mode(text: &str) -> Result<MemoryMode, String> {
+fn memory_mode(text: &str) -> std::result::Result<MemoryMode, String> {
     match text {
         "fast" => Ok(MemoryMode::Fast),
         "low" => Ok(MemoryMode::Low),
@@ -33,8 +32,26 @@ fn memory_mode(text: &str) -> Result<MemoryMode, String> {
 }
 
 impl CompileFlags {
+    /// Checks that the backend compiles networks if the flag is set.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for another backend.
+    pub fn check(self, selection: Selection) -> Result<()> {
+        ensure!(
+            self == Self::default() || compiles(selection),
+            "--memory: expected the backend `cpu`, whose networks are compiled, found `{selection}`"
+        );
+        Ok(())
+    }
+
     /// Returns the options for batches of images of this size.
-    pub fn options(self, dtype: FloatType, batch: usize, size: [usize; 2]) -> CompileOptions {
+    pub fn options(
+        self,
+        dtype: FloatType,
+        batch: usize,
+        size: Option<[usize; 2]>,
+    ) -> CompileOptions {
         CompileOptions {
             precision: dtype.into(),
             size,
@@ -50,9 +67,8 @@ impl CompileFlags {
         batch: usize,
         preprocessing: &Preprocessing,
     ) -> CompileOptions {
-        let CompileOptions { size, .. } = CompileOptions::default();
-        let crop = preprocessing.crop.map(|side| [side as usize; 2]);
-        self.options(dtype, batch, crop.unwrap_or(size))
+        let size = preprocessing.crop.map(|side| [side as usize; 2]);
+        self.options(dtype, batch, size)
     }
 
     /// Returns the flags as command-line arguments.
@@ -75,7 +91,10 @@ pub fn compiles(selection: Selection) -> bool {
 /// # Errors
 ///
 /// Returns an error if the network does not accept the images.
-pub fn run_compiled(session: &mut Session, images: &TensorData) -> Result<Vec<f32>, RunError> {
+pub fn run_compiled(
+    session: &mut Session,
+    images: &TensorData,
+) -> std::result::Result<Vec<f32>, RunError> {
     let results = session.run(batch(images), Outputs::LOGITS)?;
     Ok(results.logits().unwrap_or_default().to_vec())
 }
@@ -89,9 +108,4 @@ pub fn batch(images: &TensorData) -> Batch<'_> {
     let dims = images.shape.dims();
     let values = images.as_slice::<f32>().expect("images are f32");
     Batch::channels_first(values, dims)
-}
-
-/// Converts an error for `resnet_data::evaluate_with`.
-pub(crate) fn boxed(error: RunError) -> Box<dyn Error + Send + Sync> {
-    Box::new(error)
 }

@@ -16,7 +16,6 @@ use resnet_image::Preprocessing;
 use resnet_weights::{Classes, FloatType, Labels, OutputActivation, Resolved};
 use serde::Serialize;
 
-use crate::compile::boxed;
 use crate::{
     CompileFlags, DataFlags, NetworkFlags, Outcome, PreprocessingFlags, check_classifier, compiles,
     json, positive, printable, run_compiled, tell, tell_left_out,
@@ -116,6 +115,7 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         memory.check(file, &network.config, args.batch_size, size, "--crop")?;
     }
     let runtime = args.network.runtime;
+    args.compile.check(runtime.selection())?;
     ensure!(
         runtime.dtype == FloatType::F32 || compiles(runtime.selection()),
         "--dtype: expected f32, found {}; on this backend, evaluation runs in f32 only",
@@ -211,7 +211,7 @@ impl Job {
         let options = compile.for_images(runtime.dtype, *batch_size, &self.preprocessing);
         let engine = crate::compile(&self.network, options)?;
         let mut session = engine.session();
-        let forward = |images| run_compiled(&mut session, &images).map_err(boxed);
+        let forward = |images| run_compiled(&mut session, &images).map_err(Into::into);
         let limit = runtime.memory.limit();
         self.evaluate(|loader, bad| {
             resnet_data::evaluate_with(engine.config(), loader, limit, forward, |_, _| {}, bad)

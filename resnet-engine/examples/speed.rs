@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let options = CompileOptions {
         batch,
-        size: [size; 2],
+        size: Some([size; 2]),
         ..CompileOptions::default()
     };
     let engine = Engine::compile(&config, values, options)?;

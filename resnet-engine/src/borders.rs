@@ -56,7 +56,7 @@ pub(crate) fn borders(
     (0..graph.channels.len()).map(border).collect()
 }
 
-/// Sets of values with the same border.
+/// Sets of values with the same border, as a union-find forest: the parent of each value.
 struct Classes(Vec<Value>);
 
 impl Classes {
@@ -64,7 +64,7 @@ impl Classes {
         Self((0..values).collect())
     }
 
-    /// Returns the value that stands for the set.
+    /// Returns the representative of the value's set.
     fn of(&self, value: Value) -> Value {
         match self.0[value] {
             parent if parent == value => value,

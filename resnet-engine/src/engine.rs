@@ -1,11 +1,12 @@
 //! Compiled networks.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use resnet_core::ResNetConfig;
-use resnet_kernels::conv::{Algorithm, Conv};
+use resnet_core::{ResNetConfig, StemKind};
+use resnet_kernels::conv::Conv;
 
 use crate::graph::{Graph, LayerSpec, Op};
 use crate::layers::{ConvLayer, Layer, Reader, StateDict};
@@ -59,15 +60,15 @@ impl Engine {
         config.validate()?;
         let options = options.into();
         let graph = Graph::new(config);
-        let expected = Expected::new(config, &graph, &options);
+        let convs = expected_convs(config, &graph, &options);
         let mut reader = Reader {
             state: &mut state,
             epsilon: config.norm_eps,
             precision: options.precision,
         };
         let mut layers = Vec::with_capacity(graph.layers.len());
-        for (index, spec) in graph.layers.iter().enumerate() {
-            layers.push(reader.layer(spec, |_| expected.conv(index))?);
+        for (spec, conv) in graph.layers.iter().zip(convs) {
+            layers.push(reader.layer(spec, conv)?);
         }
         Ok(Self(Arc::new(Inner {
             config: config.clone(),
@@ -109,46 +110,41 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Chooses the algorithms for the expected images.
-struct Expected {
-    /// The convolution of each layer that is one.
-    convs: Vec<Option<Conv>>,
-}
-
-impl Expected {
-    fn new(config: &ResNetConfig, graph: &Graph, options: &CompileOptions) -> Self {
-        let mut convs = Vec::new();
-        convs.resize_with(graph.layers.len(), || None);
-        let [height, width] = options.size;
-        let fits = options.batch > 0 && config.check_input(options.size).is_ok();
-        let input = [options.batch, config.in_channels, height, width];
-        let dims = fits.then(|| dims_of_values(graph, input));
-        for node in &graph.nodes {
-            let Op::Conv { layer, .. } = node.op else {
-                continue;
-            };
-            let LayerSpec::Conv { conv: plan, .. } = graph.layers[layer] else {
-                continue;
-            };
-            let expected = dims.as_ref().and_then(|dims| {
-                let geometry = ConvLayer::geometry(plan, dims[node.input])?;
-                Some(match options.memory {
-                    MemoryMode::Fast => Conv::fastest(geometry),
-                    MemoryMode::Low => Conv::direct(geometry),
-                })
-            });
-            // Without a size, any input serves to pack the weights.
-            let any = || {
-                let side = plan.dilation * (plan.kernel - 1) + 1;
-                let geometry = ConvLayer::geometry(plan, [1, plan.channels[0], side, side])?;
-                Some(Conv::with_algorithm(geometry, Algorithm::Direct))
-            };
-            convs[layer] = expected.or_else(any);
-        }
-        Self { convs }
+/// Returns the convolution of each layer that is one, with the algorithm for the expected images.
+fn expected_convs(
+    config: &ResNetConfig,
+    graph: &Graph,
+    options: &CompileOptions,
+) -> Vec<Option<Conv>> {
+    let size = options.size.unwrap_or(match config.stem {
+        StemKind::Conv3x3 { .. } => [32, 32],
+        _ => [224, 224],
+    });
+    let fits = options.batch > 0 && config.check_input(size).is_ok();
+    let input = [options.batch, config.in_channels, size[0], size[1]];
+    let dims = fits.then(|| dims_of_values(graph, input));
+    let mut convs = vec![None; graph.layers.len()];
+    for node in &graph.nodes {
+        let Op::Conv { layer, .. } = node.op else {
+            continue;
+        };
+        let LayerSpec::Conv { conv: plan, .. } = graph.layers[layer] else {
+            continue;
+        };
+        let expected = dims.as_ref().and_then(|dims| {
+            let geometry = ConvLayer::geometry(plan, dims[node.input])?;
+            Some(match options.memory {
+                MemoryMode::Fast => Conv::fastest(geometry),
+                MemoryMode::Low => Conv::direct(geometry),
+            })
+        });
+        // If the expected images do not fit, the smallest input serves to pack the weights.
+        let smallest = || {
+            let side = plan.dilation * (plan.kernel - 1) + 1;
+            let geometry = ConvLayer::geometry(plan, [1, plan.channels[0], side, side])?;
+            Some(Conv::direct(geometry))
+        };
+        convs[layer] = expected.or_else(smallest);
     }
-
-    fn conv(&self, layer: usize) -> Option<Conv> {
-        self.convs[layer].clone()
-    }
+    convs
 }

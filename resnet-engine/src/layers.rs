@@ -114,15 +114,14 @@ pub(crate) struct Reader<'a, S> {
 }
 
 impl<S: StateDict> Reader<'_, S> {
-    /// Reads a layer. `choose` returns the convolution whose algorithm the weights are packed for.
+    /// Reads a layer. `chosen` is the convolution whose algorithm the weights are packed for.
     pub(crate) fn layer(
         &mut self,
         spec: &LayerSpec,
-        choose: impl FnOnce(ConvPlan) -> Option<Conv>,
+        chosen: Option<Conv>,
     ) -> Result<Layer, CompileError<S::Error>> {
         match spec {
             LayerSpec::Conv { key, conv, .. } => {
-                let chosen = choose(*conv);
                 let memory = || CompileError::Memory { key: key.clone() };
                 self.conv(spec, *conv, chosen.ok_or_else(memory)?)
             }

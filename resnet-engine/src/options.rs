@@ -30,15 +30,15 @@ pub enum MemoryMode {
 /// use resnet_engine::{CompileOptions, MemoryMode, Precision};
 ///
 /// let options = CompileOptions { batch: 8, ..CompileOptions::from(Precision::BF16) };
-/// assert_eq!((options.size, options.memory), ([224, 224], MemoryMode::Fast));
+/// assert_eq!((options.size, options.memory), (None, MemoryMode::Fast));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileOptions {
     /// The type of the weights.
     pub precision: Precision,
     /// Height and width of the images, for which the algorithms are chosen. The engine accepts other
-    /// sizes as well. Default: 224 by 224.
-    pub size: [usize; 2],
+    /// sizes as well. Default: 224 by 224, or 32 by 32 for networks with the stem of CIFAR.
+    pub size: Option<[usize; 2]>,
     /// Images per batch, for which the algorithms are chosen. The engine accepts other batches as
     /// well. Default: 1.
     pub batch: usize,
@@ -50,7 +50,7 @@ impl Default for CompileOptions {
     fn default() -> Self {
         Self {
             precision: Precision::F32,
-            size: [224, 224],
+            size: None,
             batch: 1,
             memory: MemoryMode::Fast,
         }

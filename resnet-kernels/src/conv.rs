@@ -150,8 +150,8 @@ impl Conv {
 
     /// Creates a convolution with the fastest algorithm for its sizes.
     ///
-    /// Winograd's rounding errors are about 1e-6 of the largest output, ten times those of the
-    /// direct algorithm.
+    /// Winograd's algorithm has rounding errors of about 1e-6 of the largest output, ten times as
+    /// large as the direct algorithm.
     pub fn fastest(geometry: Geometry) -> Self {
         match Side::fastest(&geometry) {
             Some(side) => Self::winograd(geometry, side),

@@ -26,7 +26,7 @@ fn check(what: &str, config: &ResNetConfig) {
         ([1, config.in_channels, 64, 96], MemoryMode::Low),
     ] {
         let options = CompileOptions {
-            size: [64, 64],
+            size: Some([64, 64]),
             memory,
             ..CompileOptions::default()
         };
@@ -160,7 +160,7 @@ fn every_named_network() {
         }
         let dims = [1, config.in_channels, 64, 64];
         let options = CompileOptions {
-            size: [64, 64],
+            size: Some([64, 64]),
             ..CompileOptions::default()
         };
         let x = images(6, dims);

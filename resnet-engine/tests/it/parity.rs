@@ -13,7 +13,7 @@ fn case(name: &str) {
     let seed = case["seed"].as_u64().unwrap();
     let dims: [usize; 4] = serde_json::from_value(case["input"].clone()).unwrap();
     let options = CompileOptions {
-        size: [dims[2], dims[3]],
+        size: Some([dims[2], dims[3]]),
         batch: dims[0],
         ..CompileOptions::default()
     };

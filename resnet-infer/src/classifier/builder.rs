@@ -152,9 +152,7 @@ impl ClassifierBuilder {
         let default = CompileOptions::default();
         let options = CompileOptions {
             precision: self.dtype.into(),
-            size: preprocessing
-                .crop
-                .map_or(default.size, |side| [side as usize; 2]),
+            size: preprocessing.crop.map(|side| [side as usize; 2]),
             batch: self.batch_size.unwrap_or(default.batch),
             memory: self.memory,
         };

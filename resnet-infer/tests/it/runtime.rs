@@ -152,6 +152,30 @@ fn an_unknown_float_type_is_an_error() {
 }
 
 #[test]
+fn the_memory_mode_is_refused_on_backends_that_compile_nothing() {
+    let (weights, image) = (checkpoint("good/legacy.pth"), image("tiny_33x20.png"));
+    let low = ["--weights", &weights, "--memory", "low", "--backend"];
+    for command in [["classify", &image], ["evaluate", "shapes"]] {
+        let message = stderr(&run([&command[..], &low, &["flex"]].concat()).code(2));
+        let expected =
+            "--memory: expected the backend `cpu`, whose networks are compiled, found `flex`";
+        assert!(message.contains(expected), "{message}");
+    }
+    run([&["classify", &image][..], &low, &["cpu"]].concat()).success();
+}
+
+/// A network without a classifier has an embedding.
+#[test]
+fn bench_measures_a_network_without_a_classifier() {
+    let set = ["--set", "num_classes=0", "--runs", "1", "--warmup", "0"];
+    let bench = ["bench", "cifar_resnet20", "--size", "32", "--fuse"];
+    for backend in ["cpu", "flex"] {
+        let args = [&bench[..], &set, &["--backend", backend]].concat();
+        run(args).success();
+    }
+}
+
+#[test]
 fn bench_measures_every_network_at_every_batch_size() {
     let args = "bench cifar_resnet20 test_resnet --backend cpu --size 32 --batch-size 1,3 --runs 3 --warmup 0 --fuse --json";
     let lines = stdout(&run(args.split(' ')).success());
@@ -285,7 +309,15 @@ fn bench_measures_detectors_and_segmentation_networks() {
 #[test]
 fn bench_rejects_invalid_arguments() {
     let weights = checkpoint("good/legacy.pth");
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
+        (
+            &["resnet18", "--memory", "low"],
+            "--memory: expected --fuse as well",
+        ),
+        (
+            &["resnet18", "--memory", "tiny"],
+            "expected `fast` or `low`",
+        ),
         (&["resnet51"], "unknown architecture `resnet51`; nearest: "),
         (&["resnet18", "--size", "800x"], "such as 224 or 800x1066"),
         (

@@ -112,9 +112,10 @@ impl Case {
 pub(crate) fn run(args: Bench) -> Result<Outcome> {
     let cases = cases(&args)?;
     let selection = args.runtime.selection();
+    args.compile.check(selection)?;
     ensure!(
-        args.compile == CompileFlags::default() || args.fuse && compiles(selection),
-        "--memory: expected --fuse and --backend cpu, whose networks are compiled"
+        args.compile == CompileFlags::default() || args.fuse,
+        "--memory: expected --fuse as well, because only fused networks are compiled"
     );
     let mut writer = Writer::new(args.json, args.markdown)?;
     let alone = cases.len() == 1 && args.batch_size.len() == 1;

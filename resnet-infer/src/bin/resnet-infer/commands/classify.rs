@@ -15,6 +15,7 @@ use crate::images::{self, Source};
 use crate::output::{self, Writer};
 
 pub(crate) fn run(args: Classify, offline: bool) -> Result<Outcome> {
+    args.compile.check(args.network.runtime.selection())?;
     let sources = images::find(&args.paths)?;
     let labels = args.labels.as_ref().map(Labels::open).transpose()?;
     // `--labels` implies custom classes: the checkpoint gives their number.

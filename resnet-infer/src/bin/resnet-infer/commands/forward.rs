@@ -148,7 +148,7 @@ impl Job {
         let input = self.input.convert::<f32>();
         let [batch, _, height, width] = input.shape.dims();
         let dtype = self.args.network.runtime.dtype;
-        let options = CompileFlags::default().options(dtype, batch, [height, width]);
+        let options = CompileFlags::default().options(dtype, batch, Some([height, width]));
         let engine = resnet_cli::compile(&self.network, options)?;
         let maps = engine.config().features().len();
         let outputs = Outputs {

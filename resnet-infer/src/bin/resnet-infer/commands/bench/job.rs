@@ -83,10 +83,10 @@ impl Job<'_> {
     /// Measures a compiled network.
     pub(super) fn compiled(&self, config: &ResNetConfig) -> Result<Row> {
         let size = self.size();
-        let options = self
-            .args
-            .compile
-            .options(self.args.runtime.dtype, self.batch_size, size);
+        let options =
+            self.args
+                .compile
+                .options(self.args.runtime.dtype, self.batch_size, Some(size));
         let opened = match &self.args.weights {
             Some(file) => Some(source(self.args, file, self.args.models.first())?.resolve()?),
             None => None,
