@@ -3,7 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use resnet_kernels::conv::{Border, Conv};
+use resnet_kernels::conv::Conv;
+use resnet_kernels::layout::Border;
 
 use crate::graph::{Graph, INPUT, Op, Value};
 

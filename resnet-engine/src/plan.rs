@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use resnet_core::GlobalPool;
-use resnet_kernels::conv::{Border, Conv};
+use resnet_kernels::conv::Conv;
+use resnet_kernels::layout::Border;
 use resnet_kernels::sizes::{Dims, count};
 
 use crate::arena::Arena;

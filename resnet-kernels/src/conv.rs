@@ -25,7 +25,7 @@
 
 mod direct;
 mod epilogue;
-mod geometry;
+pub(crate) mod geometry;
 mod grad_input;
 mod grad_weight;
 mod grouped;
@@ -34,18 +34,19 @@ mod packed;
 mod padded;
 mod phases;
 mod products;
+pub(crate) mod split;
 mod winograd;
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 pub use epilogue::{Epilogue, Residual};
-pub use geometry::{Border, Geometry, Sizes};
+pub use geometry::{Geometry, Sizes};
 pub use grad_input::gradient as input_gradient;
 pub use grad_weight::gradient as weight_gradient;
 pub use phases::Phases;
 
-use crate::layout::Map;
+use crate::layout::{Border, Map};
 use direct::Direct;
 use geometry::Run;
 use grouped::{Grouped, GroupedWeights};
@@ -224,24 +225,7 @@ impl Conv {
     ///
     /// Panics if the number of values is wrong.
     pub fn clear_border(&self, out: &mut [f32]) {
-        let geometry = &self.geometry;
-        assert_eq!(out.len(), geometry.outputs(), "values of the output");
-        let [[above, below], [left, right]] = geometry.border();
-        let [channels, height, _] = geometry.out;
-        let [framed, width] = geometry.framed();
-        let row = width * channels;
-        for image in out.chunks_exact_mut(framed * row) {
-            let (top, rest) = image.split_at_mut(above * row);
-            let (rows, bottom) = rest.split_at_mut(height * row);
-            debug_assert_eq!(bottom.len(), below * row);
-            top.fill(0.0);
-            bottom.fill(0.0);
-            for row in rows.chunks_exact_mut(row) {
-                let end = row.len() - right * channels;
-                row[..left * channels].fill(0.0);
-                row[end..].fill(0.0);
-            }
-        }
+        self.geometry.fill_border(0.0, out);
     }
 
     /// Packs weights, `[out, in / groups, height, width]`.

@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod conv;
 pub mod elementwise;
+pub mod int8;
 pub mod layout;
 mod linear;
 mod memory;

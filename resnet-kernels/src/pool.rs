@@ -6,6 +6,7 @@ mod forward;
 
 pub use backward::{average_backward, max_backward};
 pub use blur::blur;
+pub(crate) use forward::pool;
 pub use forward::{Divisor, average, global, max, max_with_indices};
 
 use crate::sizes::{Dims, places};

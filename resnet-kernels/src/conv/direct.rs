@@ -1,7 +1,6 @@
 //! Direct convolution.
 
 use core::array;
-use core::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
@@ -10,7 +9,8 @@ use super::geometry::{Geometry, Run};
 use super::job::{Job, Place};
 use super::packed::{Packed, Panel, Panels};
 use super::products::products;
-use crate::parallel::{self, range, ranges};
+use super::split::{Part, Split};
+use crate::parallel::{self, ranges};
 use crate::scratch;
 use crate::simd::{arch, vectors};
 
@@ -25,21 +25,6 @@ pub(super) struct Direct<'a> {
     pub(super) epilogue: &'a Epilogue,
 }
 
-/// The pixels and panels that one core computes at a time.
-struct Part {
-    pixels: Range<usize>,
-    panels: Range<usize>,
-}
-
-/// The split of a convolution into parts.
-enum Split {
-    Whole,
-    /// Number of parts of the panels.
-    Panels(usize),
-    /// Number of parts of the pixels.
-    Pixels(usize),
-}
-
 // SAFETY: the parts cover all pixels and channels without overlap, and one thread runs each part.
 unsafe impl Job for Direct<'_> {
     fn geometry(&self) -> &Geometry {
@@ -48,10 +33,11 @@ unsafe impl Job for Direct<'_> {
 
     fn write(&self, place: Place) {
         self.check();
-        let split = self.split();
+        let Panels { panels, depth, .. } = &self.weights.panels;
+        let split = Split::new(self.geometry, panels.len(), *depth, self.x.len());
         parallel::each(split.count(), |index| {
             scratch::with_indices(|[firsts, outputs]| {
-                let part = self.part(&split, index);
+                let part = split.part(self.geometry.pixels(), panels.len(), index);
                 let pixels = part.pixels.clone();
                 self.geometry.indices(pixels, firsts, outputs);
                 arch().dispatch(PartOfJob {
@@ -93,59 +79,6 @@ impl Direct<'_> {
             assert_eq!(panel.inputs.len() * lanes * depth, values.len());
         }
         self.epilogue.check(geometry.out[0]);
-    }
-
-    /// Splits the work by pixels or by channels, to minimize the memory that the cores read.
-    fn split(&self) -> Split {
-        /// Number of multiply-adds up to which a second core gives no speedup.
-        const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
-        /// Number of input values that fit into a core's L2 cache with the weights.
-        const NEAR: usize = 128 * 1024;
-        let geometry = self.geometry;
-        let (pixels, panels) = (geometry.pixels(), self.weights.panels.panels.len());
-        let cores = parallel::cores();
-        let outputs = pixels * geometry.out[0];
-        let work = outputs.saturating_mul(self.weights.panels.depth);
-        if cores == 1 && self.x.len() <= NEAR || work <= SMALL {
-            return Split::Whole;
-        }
-        let by_channels = panels >= cores
-            && (panels % cores == 0 || panels >= 4 * cores)
-            && self.weights.panels.depth * geometry.out[0] > self.x.len();
-        if by_channels {
-            return Split::Panels(panels.min(4 * cores));
-        }
-        let count = (self.x.len() / NEAR)
-            .max(4 * cores)
-            .min(pixels.div_ceil(24));
-        Split::Pixels(count.next_multiple_of(cores))
-    }
-
-    fn part(&self, split: &Split, index: usize) -> Part {
-        let (pixels, panels) = (self.geometry.pixels(), self.weights.panels.panels.len());
-        match *split {
-            Split::Whole => Part {
-                pixels: 0..pixels,
-                panels: 0..panels,
-            },
-            Split::Panels(count) => Part {
-                pixels: 0..pixels,
-                panels: range(panels, count, index),
-            },
-            Split::Pixels(count) => Part {
-                pixels: range(pixels, count, index),
-                panels: 0..panels,
-            },
-        }
-    }
-}
-
-impl Split {
-    fn count(&self) -> usize {
-        match *self {
-            Self::Whole => 1,
-            Self::Panels(count) | Self::Pixels(count) => count,
-        }
     }
 }
 

@@ -17,11 +17,11 @@ pub struct Epilogue {
 
 /// The residual of a convolution, in the layout of its output.
 #[derive(Clone, Copy, Debug)]
-pub enum Residual<'a> {
+pub enum Residual<'a, T = f32> {
     /// No residual.
     None,
     /// Values to add.
-    Of(&'a [f32]),
+    Of(&'a [T]),
     /// The values of the output before the convolution, which it overwrites.
     Output,
 }

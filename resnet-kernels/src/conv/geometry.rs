@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::ConvOptions;
 use crate::fits_in_memory;
+use crate::layout::{Border, Frame};
 use crate::sizes::{self, Dims};
 
 /// The sizes of a convolution.
@@ -46,19 +47,16 @@ pub struct Geometry {
     border: Border,
 }
 
-/// The width of the zeros around a feature map: above and below, then left and right.
-pub type Border = [[usize; 2]; 2];
-
 /// Limit of the number of values. It exceeds any memory, and its product with the size of a vector
 /// or tile does not overflow.
 const MOST: usize = isize::MAX as usize / 1024;
 
 /// Contiguous input values that are multiplied by contiguous weights.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// Offset from the first input of a pixel.
-    pub(super) offset: usize,
-    pub(super) length: usize,
+    pub(crate) offset: usize,
+    pub(crate) length: usize,
 }
 
 impl Deref for Geometry {
@@ -154,7 +152,7 @@ impl Geometry {
     /// Returns the geometry for an input and an output that are surrounded by zeros.
     ///
     /// Returns `None` if the border of the input is less than the padding, or a map is too large.
-    pub(super) fn with_borders(&self, input: Border, output: Border) -> Option<Self> {
+    pub(crate) fn with_borders(&self, input: Border, output: Border) -> Option<Self> {
         let mut surplus = input;
         for (surplus, padding) in surplus
             .iter_mut()
@@ -212,18 +210,43 @@ impl Geometry {
     }
 
     /// Returns the height and width of the output with its border.
-    pub(super) fn framed(&self) -> [usize; 2] {
+    pub(crate) fn framed(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.out[1 + axis] + self.border[axis].iter().sum::<usize>())
     }
 
     /// Returns the border of the output.
-    pub(super) fn border(&self) -> Border {
+    pub(crate) fn border(&self) -> Border {
         self.border
+    }
+
+    /// Sets the border of an output to a value.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of values is wrong.
+    pub(crate) fn fill_border<T: Copy>(&self, value: T, out: &mut [T]) {
+        assert_eq!(out.len(), self.outputs(), "values of the output");
+        let [[above, below], [left, right]] = self.border();
+        let [channels, height, _] = self.out;
+        let [framed, width] = self.framed();
+        let row = width * channels;
+        for image in out.chunks_exact_mut(framed * row) {
+            let (top, rest) = image.split_at_mut(above * row);
+            let (rows, bottom) = rest.split_at_mut(height * row);
+            debug_assert_eq!(bottom.len(), below * row);
+            top.fill(value);
+            bottom.fill(value);
+            for row in rows.chunks_exact_mut(row) {
+                let end = row.len() - right * channels;
+                row[..left * channels].fill(value);
+                row[end..].fill(value);
+            }
+        }
     }
 
     /// Returns the index of the output of a pixel, in values.
     #[inline(always)]
-    pub(super) fn output_index(&self, image: usize, y: usize, x: usize) -> usize {
+    pub(crate) fn output_index(&self, image: usize, y: usize, x: usize) -> usize {
         let [height, width] = self.framed();
         let [[above, _], [left, _]] = self.border;
         ((image * height + above + y) * width + left + x) * self.out[0]
@@ -231,35 +254,35 @@ impl Geometry {
 
     /// Returns the index of the input with these coordinates in the padded input.
     #[inline(always)]
-    pub(super) fn input_index(&self, image: usize, y: usize, x: usize) -> usize {
+    pub(crate) fn input_index(&self, image: usize, y: usize, x: usize) -> usize {
         let [height, width] = self.padded();
         let [[above, _], [left, _]] = self.surplus;
         ((image * height + above + y) * width + left + x) * self.input[0]
     }
 
     /// Returns the number of output pixels of all images.
-    pub(super) fn pixels(&self) -> usize {
+    pub(crate) fn pixels(&self) -> usize {
         self.batch * self.out[1] * self.out[2]
     }
 
     /// Returns output channels, input channels of a group, height, width and groups of the weights.
-    pub(super) fn shape(&self) -> [usize; 5] {
+    pub(crate) fn shape(&self) -> [usize; 5] {
         let [height, width] = self.kernel;
         let inputs = self.inputs_of_group();
         [self.out[0], inputs, height, width, self.groups]
     }
 
-    pub(super) fn taps(&self) -> usize {
+    pub(crate) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
 
     /// Returns the number of input channels of a group.
-    pub(super) fn inputs_of_group(&self) -> usize {
+    pub(crate) fn inputs_of_group(&self) -> usize {
         self.input[0] / self.groups
     }
 
     /// Returns the number of output channels of a group.
-    pub(super) fn outputs_of_group(&self) -> usize {
+    pub(crate) fn outputs_of_group(&self) -> usize {
         self.out[0] / self.groups
     }
 
@@ -269,31 +292,40 @@ impl Geometry {
         self.batch * height * width * self.input[0]
     }
 
+    /// Returns the input inside its padding.
+    pub(crate) fn frame(&self) -> Frame {
+        let [channels, height, width] = self.input;
+        Frame {
+            dims: [self.batch, channels, height, width],
+            border: self.around(),
+        }
+    }
+
     /// Returns whether the padded input differs from the input.
-    pub(super) fn is_padded(&self) -> bool {
+    pub(crate) fn is_padded(&self) -> bool {
         self.around() != Border::default()
     }
 
     /// Returns the padding with the surplus.
-    pub(super) fn around(&self) -> Border {
+    pub(crate) fn around(&self) -> Border {
         [0, 1].map(|axis| [0, 1].map(|side| self.padding[axis][side] + self.surplus[axis][side]))
     }
 
     /// Returns the height and width of the padded input with its surplus.
-    pub(super) fn padded(&self) -> [usize; 2] {
+    pub(crate) fn padded(&self) -> [usize; 2] {
         let around = self.around();
         [0, 1].map(|axis| self.input[1 + axis] + around[axis].iter().sum::<usize>())
     }
 
     /// Returns the height and width of the padded input without its surplus.
-    pub(super) fn window(&self) -> [usize; 2] {
+    pub(crate) fn window(&self) -> [usize; 2] {
         let padded = self.padded();
         [0, 1].map(|axis| padded[axis] - self.surplus[axis].iter().sum::<usize>())
     }
 
     /// Appends the index of each pixel's first input in the padded input to `inputs`, and the index of
     /// its first output to `outputs`.
-    pub(super) fn indices(
+    pub(crate) fn indices(
         &self,
         pixels: Range<usize>,
         inputs: &mut Vec<usize>,
@@ -317,7 +349,7 @@ impl Geometry {
     }
 
     /// Returns the contiguous runs of a pixel's inputs for `channels` input channels.
-    pub(super) fn runs(&self, channels: usize) -> Vec<Run> {
+    pub(crate) fn runs(&self, channels: usize) -> Vec<Run> {
         let [height, width] = self.kernel;
         let [down, right] = self.dilation;
         let all = self.input[0];

@@ -76,37 +76,11 @@ pub(super) fn pad_into(
     out: &mut [f32],
     see: impl Fn(&[f32]) + Sync,
 ) {
-    let [channels, height, width] = geometry.input;
-    let [[down, _], [right, _]] = geometry.around();
-    let [padded_height, padded_width] = geometry.padded();
-    let count = geometry.batch * channels * height * width;
+    let frame = geometry.frame();
+    let count = frame.dims.iter().product::<usize>();
     assert_eq!(x.values().len(), count, "values of the input");
-    assert_eq!(out.len(), geometry.inputs(), "values of the padded input");
-    let row = padded_width * channels;
-    parallel::chunks(out, padded_height * row, row, |image, start, out| {
-        let y = (start / row).wrapping_sub(down);
-        if y >= height {
-            return out.fill(0.0);
-        }
-        let (left, rest) = out.split_at_mut(right * channels);
-        let (inside, right) = rest.split_at_mut(width * channels);
-        left.fill(0.0);
-        right.fill(0.0);
-        match x {
-            Map::ChannelsLast(values) => {
-                inside.copy_from_slice(
-                    &values[(image * height + y) * width * channels..][..inside.len()],
-                );
-            }
-            Map::ChannelsFirst(values) => {
-                for channel in 0..channels {
-                    let from =
-                        &values[((image * channels + channel) * height + y) * width..][..width];
-                    let to = inside.iter_mut().skip(channel).step_by(channels);
-                    to.zip(from).for_each(|(to, from)| *to = *from);
-                }
-            }
-        }
-        see(inside);
+    frame.write(0.0, out, |place, row| {
+        x.copy_row(frame.dims, place, row, |value| value);
+        see(row);
     });
 }

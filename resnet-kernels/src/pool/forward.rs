@@ -26,7 +26,7 @@ pub enum Divisor {
 /// Panics if the number of values is wrong.
 pub fn max(x: &[f32], dims: Dims, window: Window, size: [usize; 2], out: &mut [f32]) {
     let better = |value: f32, best: f32| if value > best { value } else { best };
-    pool(x, dims, window, size, out, better, |_| 1.0);
+    pool(x, dims, window, size, out, better, |_, _| {});
 }
 
 /// Computes an average pool like [`max`].
@@ -47,17 +47,23 @@ pub fn average(
         Divisor::Taps => 1.0 / taps as f32,
         Divisor::Inside => 1.0 / inside as f32,
     };
-    pool(x, dims, window, size, out, |value, sum| sum + value, share);
+    let finish = |out: &mut [f32], inside: usize| {
+        let share = share(inside);
+        out.iter_mut().for_each(|out| *out *= share);
+    };
+    pool(x, dims, window, size, out, |value, sum| sum + value, finish);
 }
 
-fn pool(
-    x: &[f32],
+/// Joins the values of each window with `join`, and calls `finish` with the outputs of a pixel and the
+/// number of its values inside the map.
+pub(crate) fn pool<T: Copy + Send + Sync>(
+    x: &[T],
     dims: Dims,
     window: Window,
     [height, width]: [usize; 2],
-    out: &mut [f32],
-    join: impl Fn(f32, f32) -> f32 + Copy + Sync,
-    share: impl Fn(usize) -> f32 + Sync,
+    out: &mut [T],
+    join: impl Fn(T, T) -> T + Copy + Sync,
+    finish: impl Fn(&mut [T], usize) + Sync,
 ) {
     let [n, c, h, w] = dims;
     assert_eq!(x.len(), n * h * w * c, "values of the input");
@@ -80,8 +86,7 @@ fn pool(
                         }
                         inside += 1;
                     }
-                    let share = share(inside);
-                    out.iter_mut().for_each(|out| *out *= share);
+                    finish(out, inside);
                 }
             },
         );
@@ -193,12 +198,12 @@ const BLOCK: usize = 64;
 
 /// Returns the pixels of the window at `[y, x]`, each with its index in the map.
 #[inline(always)]
-fn taps(
-    image: &[f32],
+fn taps<T>(
+    image: &[T],
     [_, channels, height, width]: Dims,
     window: Window,
     [y, x]: [usize; 2],
-) -> impl Iterator<Item = (&[f32], usize)> {
+) -> impl Iterator<Item = (&[T], usize)> {
     let rows = (0..window.kernel[0]).filter_map(move |tap| window.tap(0, y, tap, height));
     rows.flat_map(move |y| {
         let columns = (0..window.kernel[1]).filter_map(move |tap| window.tap(1, x, tap, width));

@@ -1,9 +1,11 @@
 //! Tests on few values, also for Miri. `resnet-cpu` compares the kernels with Burn's.
 
+mod int8;
+
 use resnet_kernels::conv::{
-    Algorithm, Border, Conv, ConvOptions, Epilogue, Geometry, PackedWeights, Residual,
+    Algorithm, Conv, ConvOptions, Epilogue, Geometry, PackedWeights, Residual,
 };
-use resnet_kernels::layout::Map;
+use resnet_kernels::layout::{Border, Map};
 use resnet_kernels::norm::GroupNorm;
 use resnet_kernels::{linear, pool};
 

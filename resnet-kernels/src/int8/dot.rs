@@ -1,0 +1,107 @@
+//! Products of four activations and the weights of a vector of outputs, summed in 32 bits.
+//!
+//! All implementations are exact. AVX2's `vpmaddubsw` is not: it saturates at 16 bits.
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub(super) mod x86;
+
+/// For each lane of a vector, which four of the loaded activations it reads.
+pub(super) type Fours = [i32; 16];
+
+/// The instructions of a processor for sums of products.
+pub(super) trait Dot: Copy {
+    /// Number of outputs in a vector.
+    const LANES: usize;
+    /// Number of vectors whose sums stay in registers, per pixel.
+    const VECTORS: usize;
+    /// Size of a packed weight in bytes.
+    const BYTES: usize;
+
+    type Sums: Copy;
+    type Inputs: Copy;
+
+    fn zero(self) -> Self::Sums;
+
+    /// Loads four activations for all lanes.
+    ///
+    /// # Safety
+    ///
+    /// Four bytes are readable at `at`.
+    unsafe fn inputs(self, at: *const u8) -> Self::Inputs;
+
+    /// Loads the four activations of each lane.
+    ///
+    /// # Safety
+    ///
+    /// `LANES` bytes are readable at `at`, and the indices are less than `LANES / 4`.
+    unsafe fn spread(self, at: *const u8, fours: &Fours) -> Self::Inputs;
+
+    /// Adds the products of four inputs and the weights at `weights`.
+    ///
+    /// # Safety
+    ///
+    /// `4 * LANES * BYTES` bytes are readable at `weights`.
+    unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums;
+
+    /// Stores the sums.
+    ///
+    /// # Safety
+    ///
+    /// There is room for `LANES` integers at `to`.
+    unsafe fn store(self, sums: Self::Sums, to: *mut i32);
+
+    /// Returns the place of a weight among the `4 * LANES` weights of a vector.
+    fn place(lane: usize, input: usize) -> usize {
+        4 * lane + input
+    }
+}
+
+/// Any processor.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+impl Dot for Portable {
+    const LANES: usize = 8;
+    const VECTORS: usize = 1;
+    const BYTES: usize = 1;
+
+    type Sums = [i32; 8];
+    /// The activations of each lane.
+    type Inputs = [[u8; 4]; 8];
+
+    #[inline(always)]
+    fn zero(self) -> Self::Sums {
+        [0; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn inputs(self, at: *const u8) -> Self::Inputs {
+        // SAFETY: guaranteed by the caller.
+        [unsafe { at.cast::<[u8; 4]>().read_unaligned() }; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn spread(self, at: *const u8, fours: &Fours) -> Self::Inputs {
+        // SAFETY: guaranteed by the caller.
+        let all = unsafe { at.cast::<[[u8; 4]; 2]>().read_unaligned() };
+        core::array::from_fn(|lane| all[fours[lane] as usize])
+    }
+
+    #[inline(always)]
+    unsafe fn dot(self, mut sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums {
+        // SAFETY: guaranteed by the caller.
+        let weights = unsafe { weights.cast::<[[i8; 4]; 8]>().read_unaligned() };
+        for (sum, (inputs, weights)) in sums.iter_mut().zip(x.iter().zip(weights)) {
+            for (input, weight) in inputs.iter().zip(weights) {
+                *sum += i32::from(*input) * i32::from(weight);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { to.cast::<Self::Sums>().write_unaligned(sums) };
+    }
+}

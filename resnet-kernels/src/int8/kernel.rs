@@ -1,0 +1,388 @@
+//! The loops of a quantized convolution.
+
+use core::array;
+use core::ops::Range;
+
+use super::conv::{Int8Conv, Int8Weights, Panel};
+use super::dot::{Dot, Fours};
+use super::requantize::MOST;
+use super::{Dequantize, Requantize};
+use crate::conv::Residual;
+use crate::conv::split::Part as Share;
+use crate::parallel::ranges;
+use crate::scratch;
+
+/// Most pixels whose sums stay in registers.
+const PIXELS: usize = 6;
+
+/// The output of a quantized convolution, `[batch, height, width, channels]`.
+#[derive(Debug)]
+pub enum Int8Output<'a> {
+    /// Integers. The residual has the same sizes and is a map of integers as well.
+    Bytes {
+        /// The conversion of the sums.
+        requantize: &'a Requantize,
+        /// The residual.
+        residual: Residual<'a, u8>,
+        /// The output.
+        out: &'a mut [u8],
+    },
+    /// Numbers. The residual has the same sizes.
+    Floats {
+        /// The conversion of the sums.
+        dequantize: &'a Dequantize,
+        /// The residual.
+        residual: Residual<'a>,
+        /// The output.
+        out: &'a mut [f32],
+    },
+}
+
+/// An output that several threads write.
+pub(super) enum Target<'a> {
+    Bytes(&'a Requantize, Place<u8>),
+    Floats(&'a Dequantize, Place<f32>),
+}
+
+// SAFETY: the threads write different pixels or channels, and `Job::new` has checked the sizes.
+unsafe impl Sync for Target<'_> {}
+
+impl<'a> Target<'a> {
+    /// # Panics
+    ///
+    /// Panics if a number of channels or values is wrong.
+    pub(super) fn new(output: Int8Output<'a>, values: usize, channels: usize) -> Self {
+        match output {
+            Int8Output::Bytes {
+                requantize,
+                residual,
+                out,
+            } => {
+                assert_eq!(requantize.channels(), channels, "channels");
+                let found = requantize.residual.is_some();
+                let expected = !matches!(residual, Residual::None);
+                assert_eq!(found, expected, "scale of the residual");
+                Self::Bytes(requantize, Place::new(out, residual, values))
+            }
+            Int8Output::Floats {
+                dequantize,
+                residual,
+                out,
+            } => {
+                assert_eq!(dequantize.channels(), channels, "channels");
+                Self::Floats(dequantize, Place::new(out, residual, values))
+            }
+        }
+    }
+}
+
+/// Where the outputs are.
+pub(super) struct Place<T> {
+    out: *mut T,
+    residual: Option<*const T>,
+}
+
+impl<T: Copy + Default> Place<T> {
+    fn new(out: &mut [T], residual: Residual<'_, T>, values: usize) -> Self {
+        assert_eq!(out.len(), values, "values of the output");
+        let out = out.as_mut_ptr();
+        let residual = match residual {
+            Residual::None => None,
+            Residual::Output => Some(out.cast_const()),
+            Residual::Of(map) => {
+                assert_eq!(map.len(), values, "values of the residual");
+                Some(map.as_ptr())
+            }
+        };
+        Self { out, residual }
+    }
+
+    /// Returns up to [`MOST`] values of the residual.
+    ///
+    /// # Safety
+    ///
+    /// The values are inside the map, and no thread writes them.
+    #[inline(always)]
+    unsafe fn residual(&self, at: usize, channels: usize) -> Option<[T; MOST]> {
+        let residual = self.residual?;
+        let mut values = [T::default(); MOST];
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            values
+                .as_mut_ptr()
+                .copy_from_nonoverlapping(residual.add(at), channels)
+        };
+        Some(values)
+    }
+
+    /// Writes up to [`MOST`] values.
+    ///
+    /// # Safety
+    ///
+    /// The values are inside the map, and no other thread accesses them.
+    #[inline(always)]
+    unsafe fn store(&self, at: usize, values: &[T; MOST], channels: usize) {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            self.out
+                .add(at)
+                .copy_from_nonoverlapping(values.as_ptr(), channels)
+        };
+    }
+}
+
+/// The pixels and channels that one core computes at a time.
+pub(super) struct Part<'a> {
+    pub(super) conv: &'a Int8Conv,
+    pub(super) x: &'a [u8],
+    pub(super) weights: &'a Int8Weights,
+    pub(super) target: &'a Target<'a>,
+    pub(super) share: Share,
+}
+
+impl Part<'_> {
+    #[inline(always)]
+    pub(super) fn run<D: Dot>(&self, dot: D) {
+        let Share { pixels, panels } = &self.share;
+        let block = self.block();
+        scratch::with_indices(|[firsts, outputs]| {
+            let geometry = self.conv.geometry();
+            geometry.indices(pixels.clone(), firsts, outputs);
+            for (firsts, outputs) in firsts.chunks(block).zip(outputs.chunks(block)) {
+                for index in panels.clone() {
+                    let panel = &self.conv.panels[index];
+                    let weights = &self.weights.panels[index];
+                    for tile in ranges(firsts.len(), firsts.len().div_ceil(PIXELS)) {
+                        let tile = Tile {
+                            part: self,
+                            panel,
+                            weights,
+                            firsts: &firsts[tile.clone()],
+                            outputs: &outputs[tile],
+                        };
+                        match panel.outputs.len().div_ceil(D::LANES) {
+                            1 => tile.run::<D, 1>(dot),
+                            2 => tile.run::<D, 2>(dot),
+                            3 => tile.run::<D, 3>(dot),
+                            _ => tile.run::<D, 4>(dot),
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Returns the number of pixels that pass all panels before the next pixels do, so that their
+    /// inputs stay in a core's L2 cache.
+    fn block(&self) -> usize {
+        /// Bytes of weights, and of inputs, that fit into an L2 cache together.
+        const NEAR: usize = 256 * 1024;
+        /// The least number of pixels, a multiple of the tiles.
+        const LEAST: usize = 48;
+        let Share { pixels, panels } = &self.share;
+        let weights = &self.weights.panels[panels.clone()];
+        let weights: usize = weights.iter().map(|panel| panel.len()).sum();
+        if weights > NEAR {
+            // A core may get no pixels.
+            return pixels.len().max(1);
+        }
+        let inputs = self.x.len().div_ceil(self.conv.geometry().pixels());
+        (NEAR / 2 / inputs.max(1) / LEAST).max(1) * LEAST
+    }
+}
+
+/// Pixels whose sums for a panel stay in registers.
+struct Tile<'a> {
+    part: &'a Part<'a>,
+    panel: &'a Panel,
+    weights: &'a [u8],
+    firsts: &'a [usize],
+    outputs: &'a [usize],
+}
+
+impl Tile<'_> {
+    #[inline(always)]
+    fn run<D: Dot, const VECTORS: usize>(&self, dot: D) {
+        match self.firsts.len() {
+            1 => self.sum::<D, VECTORS, 1>(dot),
+            2 => self.sum::<D, VECTORS, 2>(dot),
+            3 => self.sum::<D, VECTORS, 3>(dot),
+            4 => self.sum::<D, VECTORS, 4>(dot),
+            5 => self.sum::<D, VECTORS, 5>(dot),
+            _ => self.sum::<D, VECTORS, 6>(dot),
+        }
+    }
+
+    #[inline(always)]
+    fn sum<D: Dot, const VECTORS: usize, const PIXELS: usize>(&self, dot: D) {
+        let x = self.part.x.as_ptr();
+        // SAFETY: `Geometry` puts every tap of every pixel inside the padded input. `Int8Conv` has
+        // checked the length of the input, which includes the inputs that a last four reads in
+        // excess, and the length of the weights.
+        let sums = unsafe {
+            let x = array::from_fn(|pixel| x.add(self.firsts[pixel] + self.panel.input));
+            match &self.part.conv.spread {
+                Some(spread) => self.spread::<D, VECTORS, PIXELS>(dot, x, spread),
+                None => self.same::<D, VECTORS, PIXELS>(dot, x),
+            }
+        };
+        for pixel in 0..PIXELS {
+            self.finish(dot, &sums[pixel], self.outputs[pixel]);
+        }
+    }
+
+    /// Sums the products of outputs that read the same inputs.
+    ///
+    /// # Safety
+    ///
+    /// All inputs and weights of the tile are readable.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn same<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        x: [*const u8; PIXELS],
+    ) -> [[D::Sums; VECTORS]; PIXELS] {
+        let mut sums = [[dot.zero(); VECTORS]; PIXELS];
+        let mut weights = self.weights.as_ptr();
+        let size = 4 * D::LANES * D::BYTES;
+        for run in &self.part.conv.runs {
+            for input in (run.offset..run.offset + run.length).step_by(4) {
+                for pixel in 0..PIXELS {
+                    // SAFETY: guaranteed by the caller.
+                    unsafe {
+                        let inputs = dot.inputs(x[pixel].add(input));
+                        for vector in 0..VECTORS {
+                            let weights = weights.add(vector * size);
+                            sums[pixel][vector] = dot.dot(sums[pixel][vector], inputs, weights);
+                        }
+                    }
+                }
+                // SAFETY: see above.
+                weights = unsafe { weights.add(VECTORS * size) };
+            }
+        }
+        sums
+    }
+
+    /// Sums the products of one vector of outputs that belong to several groups.
+    ///
+    /// # Safety
+    ///
+    /// All inputs and weights of the tile are readable.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn spread<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        x: [*const u8; PIXELS],
+        spread: &[Fours],
+    ) -> [[D::Sums; VECTORS]; PIXELS] {
+        let mut sums = [[dot.zero(); VECTORS]; PIXELS];
+        let mut weights = self.weights.as_ptr();
+        for run in &self.part.conv.runs {
+            for tap in (run.offset..run.offset + run.length).step_by(D::LANES) {
+                for fours in spread {
+                    for pixel in 0..PIXELS {
+                        // SAFETY: guaranteed by the caller.
+                        unsafe {
+                            let inputs = dot.spread(x[pixel].add(tap), fours);
+                            sums[pixel][0] = dot.dot(sums[pixel][0], inputs, weights);
+                        }
+                    }
+                    // SAFETY: see above.
+                    weights = unsafe { weights.add(4 * D::LANES * D::BYTES) };
+                }
+            }
+        }
+        sums
+    }
+
+    /// Converts the sums of a pixel and writes them.
+    #[inline(always)]
+    fn finish<D: Dot, const VECTORS: usize>(&self, dot: D, sums: &[D::Sums; VECTORS], at: usize) {
+        let Range { start, end } = self.panel.outputs;
+        let (at, channels, width) = (at + start, end - start, VECTORS * D::LANES);
+        let mut integers = [0; MOST];
+        for (vector, sums) in sums.iter().enumerate() {
+            // SAFETY: the list has room for four vectors of 16 lanes.
+            unsafe { dot.store(*sums, integers.as_mut_ptr().add(vector * D::LANES)) };
+        }
+        let excess = &self.part.weights.excess[start..start + MOST];
+        for lane in 0..width {
+            integers[lane] -= excess[lane];
+        }
+        // SAFETY: `Target::new` has checked the sizes. The channels of the pixel belong to this part,
+        // and no other thread accesses them.
+        unsafe {
+            match self.part.target {
+                Target::Bytes(requantize, place) => {
+                    let residual = place.residual(at, channels);
+                    let out = bytes(requantize, start, width, &integers, residual.as_ref());
+                    place.store(at, &out, channels);
+                }
+                Target::Floats(dequantize, place) => {
+                    let residual = place.residual(at, channels);
+                    let out = floats(dequantize, start, width, &integers, residual.as_ref());
+                    place.store(at, &out, channels);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn bytes(
+    requantize: &Requantize,
+    start: usize,
+    width: usize,
+    sums: &[i32; MOST],
+    residual: Option<&[u8; MOST]>,
+) -> [u8; MOST] {
+    let bias = &requantize.bias[start..start + MOST];
+    let multiplier = &requantize.multiplier[start..start + MOST];
+    let round = requantize.round;
+    let mut out = [0; MOST];
+    match (residual, requantize.residual) {
+        (Some(residual), Some((zero, ratio))) => {
+            for lane in 0..width {
+                let added = (i32::from(residual[lane]) - zero) as f32 * ratio;
+                let number = (sums[lane] as f32 + bias[lane]) * multiplier[lane] + added;
+                out[lane] = round.byte(number);
+            }
+        }
+        _ => {
+            for lane in 0..width {
+                out[lane] = round.byte((sums[lane] as f32 + bias[lane]) * multiplier[lane]);
+            }
+        }
+    }
+    out
+}
+
+#[inline(always)]
+fn floats(
+    dequantize: &Dequantize,
+    start: usize,
+    width: usize,
+    sums: &[i32; MOST],
+    residual: Option<&[f32; MOST]>,
+) -> [f32; MOST] {
+    let bias = &dequantize.bias[start..start + MOST];
+    let multiplier = &dequantize.multiplier[start..start + MOST];
+    let mut out = [0.0; MOST];
+    for lane in 0..width {
+        out[lane] = (sums[lane] as f32 + bias[lane]) * multiplier[lane];
+    }
+    if let Some(residual) = residual {
+        for lane in 0..width {
+            out[lane] += residual[lane];
+        }
+    }
+    if dequantize.relu {
+        for out in &mut out {
+            *out = if *out < 0.0 { 0.0 } else { *out };
+        }
+    }
+    out
+}
