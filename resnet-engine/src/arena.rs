@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Number of values that every place is a multiple of: two cache lines.
-const ALIGN: usize = 32;
+/// Number of bytes that every place starts at a multiple of: two cache lines.
+pub(crate) const ALIGN: usize = 128;
 
 /// Assigns places to values, so that values that exist at the same time do not overlap.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Returns the first free place with room for `length` values.
+    /// Returns the first free place with room for `length` bytes.
     pub(crate) fn take(&mut self, length: usize) -> Range<usize> {
         if length == 0 {
             return 0..0;
@@ -54,14 +54,14 @@ mod tests {
     #[test]
     fn free_places_are_used_again() {
         let mut arena = Arena::default();
-        let first = arena.take(40);
-        let second = arena.take(10);
-        assert_eq!((first.clone(), second.clone()), (0..40, 64..74));
+        let first = arena.take(160);
+        let second = arena.take(40);
+        assert_eq!((first.clone(), second.clone()), (0..160, 256..296));
         arena.give(&first);
-        assert_eq!(arena.take(20), 0..20);
-        assert_eq!(arena.take(40), 96..136);
-        assert_eq!(arena.take(32), 32..64);
+        assert_eq!(arena.take(80), 0..80);
+        assert_eq!(arena.take(160), 384..544);
+        assert_eq!(arena.take(128), 128..256);
         assert_eq!(arena.take(0), 0..0);
-        assert_eq!(arena.length(), 136);
+        assert_eq!(arena.length(), 544);
     }
 }

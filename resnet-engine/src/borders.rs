@@ -3,19 +3,19 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use resnet_kernels::conv::Conv;
 use resnet_kernels::layout::Border;
 
 use crate::graph::{Graph, INPUT, Op, Value};
+use crate::plan::StepConv;
 
 /// Returns the border of each value. `convs` has the convolution of each of the `nodes`.
 ///
-/// A value has a border if a convolution computes it, and only convolutions read it, of which one
-/// pads. A residual has the border of the sum, which may overwrite it.
+/// A value has a border if a convolution or a conversion to integers computes it, and only
+/// convolutions read it, of which one pads. A residual has the border of the sum, which may overwrite it.
 pub(crate) fn borders(
     graph: &Graph,
     nodes: &[usize],
-    convs: &[Option<Conv>],
+    convs: &[Option<StepConv>],
     requested: &[Value],
 ) -> Vec<Border> {
     let mut classes = Classes::new(graph.channels.len());
@@ -45,7 +45,11 @@ pub(crate) fn borders(
                 pairs.for_each(|(wanted, padding)| *wanted = (*wanted).max(padding));
             }
             None => {
-                let values = node.op.inputs(node.input).chain([node.output]);
+                let output = match node.op {
+                    Op::Quantize => None,
+                    _ => Some(node.output),
+                };
+                let values = node.op.inputs(node.input).chain(output);
                 values.for_each(|value| refused[classes.of(value)] = true);
             }
         }

@@ -8,10 +8,10 @@ use core::fmt;
 use resnet_core::{ResNetConfig, StemKind};
 use resnet_kernels::conv::Conv;
 
-use crate::graph::{Graph, LayerSpec, Op};
-use crate::layers::{ConvLayer, Layer, Reader, StateDict};
+use crate::graph::{Graph, LayerSpec, Node, Op, ValueType};
+use crate::layers::{ConvLayer, Int8Layer, Layer, Reader, StateDict, Types};
 use crate::plan::dims_of_values;
-use crate::{CompileError, CompileOptions, MemoryMode, Session};
+use crate::{CompileError, CompileOptions, MemoryMode, MissingTensor, QuantizedNetwork, Session};
 
 /// A compiled network: the steps of a [`ResNetConfig`] and its packed weights.
 ///
@@ -77,6 +77,68 @@ impl Engine {
         })))
     }
 
+    /// Compiles a quantized network. Frees each layer once it is packed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the config is invalid, a tensor or scale is missing or has a wrong size,
+    /// or the network does not fit into memory.
+    pub fn compile_quantized(
+        network: QuantizedNetwork,
+        options: impl Into<CompileOptions>,
+    ) -> Result<Self, CompileError<MissingTensor>> {
+        let QuantizedNetwork {
+            config,
+            sums,
+            mut layers,
+            activations,
+            mut tensors,
+        } = network;
+        config.validate()?;
+        let of_layers = layers
+            .iter()
+            .flat_map(|(key, layer)| layer.scale.iter().map(move |scale| (key, *scale)));
+        let mut scales = of_layers.chain(activations.iter().map(|(name, q)| (name, q.scale)));
+        if let Some((name, found)) = scales.find(|(_, scale)| !(scale.is_normal() && *scale > 0.0))
+        {
+            let name = name.clone();
+            return Err(CompileError::Scale { name, found });
+        }
+        let graph = Graph::new(&config)
+            .quantized(|key| layers.contains_key(key), &activations, sums)
+            .map_err(|name| CompileError::NoScale { name })?;
+        let options = options.into();
+        let convs = expected_convs(&config, &graph, &options);
+        let mut state = |key: &str, _: &[usize]| tensors.remove(key).ok_or(MissingTensor);
+        let mut reader = Reader {
+            state: &mut state,
+            epsilon: config.norm_eps,
+            precision: options.precision,
+        };
+        let mut compiled = Vec::with_capacity(graph.layers.len());
+        for (index, (spec, conv)) in graph.layers.iter().zip(convs).enumerate() {
+            compiled.push(match (layers.remove(spec.key()), spec) {
+                (
+                    Some(layer),
+                    LayerSpec::Conv {
+                        key, conv, relu, ..
+                    },
+                ) => {
+                    let types = graph
+                        .types_of(index)
+                        .ok_or_else(|| CompileError::NoScale { name: key.clone() })?;
+                    Layer::Int8(Int8Layer::new(key, *conv, &layer, &types, *relu)?)
+                }
+                _ => reader.layer(spec, conv)?,
+            });
+        }
+        Ok(Self(Arc::new(Inner {
+            config,
+            graph,
+            layers: compiled,
+        })))
+    }
+
     /// Creates a session, which has the memory of one run.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
@@ -98,6 +160,30 @@ impl Engine {
 
     pub(crate) fn layers(&self) -> &[Layer] {
         &self.0.layers
+    }
+}
+
+impl Graph {
+    /// Returns the types of the values of a layer with integers.
+    fn types_of(&self, layer: usize) -> Option<Types> {
+        self.nodes
+            .iter()
+            .find_map(|Node { op, input, output }| match op {
+                Op::Conv {
+                    layer: of_node,
+                    residual,
+                } if *of_node == layer => {
+                    let ValueType::U8(input) = self.types[*input] else {
+                        return None;
+                    };
+                    Some(Types {
+                        input,
+                        residual: residual.map(|value| self.types[value]),
+                        output: self.types[*output],
+                    })
+                }
+                _ => None,
+            })
     }
 }
 
@@ -139,12 +225,7 @@ fn expected_convs(
             })
         });
         // If the expected images do not fit, the smallest input serves to pack the weights.
-        let smallest = || {
-            let side = plan.dilation * (plan.kernel - 1) + 1;
-            let geometry = ConvLayer::geometry(plan, [1, plan.channels[0], side, side])?;
-            Some(Conv::direct(geometry))
-        };
-        convs[layer] = expected.or_else(smallest);
+        convs[layer] = expected.or_else(|| ConvLayer::smallest(plan).map(Conv::direct));
     }
     convs
 }

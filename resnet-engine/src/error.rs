@@ -29,6 +29,20 @@ pub enum CompileError<E> {
         /// The number of values of the state dict.
         found: usize,
     },
+    /// A quantized network lacks the scale of an activation.
+    #[error("expected the scale and the zero point of `{name}`, found none")]
+    NoScale {
+        /// The name of the activation.
+        name: String,
+    },
+    /// A scale is not a positive number.
+    #[error("`{name}`: expected positive, finite scales, found {found}")]
+    Scale {
+        /// The name of the activation or layer.
+        name: String,
+        /// The scale.
+        found: f32,
+    },
     /// The weights do not fit into memory.
     #[error("expected a network that fits into memory, found a layer `{key}` that does not")]
     Memory {
@@ -87,3 +101,9 @@ pub enum RunError {
         requested: usize,
     },
 }
+
+/// The error for a tensor that a quantized network lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a tensor, found none")]
+#[non_exhaustive]
+pub struct MissingTensor;

@@ -2,13 +2,17 @@
 
 mod block;
 mod builder;
+mod names;
+mod quantized;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use resnet_core::{ConvPlan, GlobalPool, NormKind, ResNetConfig};
+use resnet_kernels::int8::Quantization;
 
 use builder::Builder;
+pub use quantized::Sums;
 
 /// A feature map or vector of the network: an index into [`Graph::channels`].
 pub(crate) type Value = usize;
@@ -23,10 +27,31 @@ pub(crate) struct Graph {
     pub(crate) layers: Vec<LayerSpec>,
     /// Channels of each value.
     pub(crate) channels: Vec<usize>,
+    /// Type of each value.
+    pub(crate) types: Vec<ValueType>,
+    /// Name of each value. Copies of a value in another type have no name.
+    pub(crate) names: Vec<String>,
     /// The feature maps from `c1` on.
     pub(crate) maps: Vec<Value>,
     pub(crate) embedding: Value,
     pub(crate) logits: Option<Value>,
+}
+
+/// The type of a value's elements.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ValueType {
+    F32,
+    U8(Quantization),
+}
+
+impl ValueType {
+    /// Returns the size of an element in bytes.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+            Self::U8(_) => 1,
+        }
+    }
 }
 
 /// A step: `output = op(input)`.
@@ -45,6 +70,12 @@ pub(crate) enum Op {
         layer: usize,
         residual: Option<Value>,
     },
+    /// The 8-bit integers of numbers.
+    Quantize,
+    /// The numbers of 8-bit integers.
+    Dequantize,
+    /// `relu(x + other)` of 8-bit integers.
+    AddRelu { other: Value },
     /// `relu(weight * x + bias)`
     Linear { layer: usize, relu: bool },
     /// `relu(norm(x) + residual)`
@@ -114,6 +145,15 @@ pub(crate) enum LayerSpec {
 }
 
 impl LayerSpec {
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Conv { key, .. }
+            | Self::Linear { key, .. }
+            | Self::Norm { key, .. }
+            | Self::ChannelConv { key, .. } => key,
+        }
+    }
+
     /// Returns the stride of a convolution.
     pub(crate) fn stride(&self) -> Option<usize> {
         match self {

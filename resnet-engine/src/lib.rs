@@ -9,6 +9,7 @@ mod borders;
 mod engine;
 mod error;
 mod graph;
+mod int8;
 mod layers;
 mod options;
 mod outputs;
@@ -17,10 +18,12 @@ mod session;
 
 pub use batch::Batch;
 pub use engine::Engine;
-pub use error::{CompileError, RunError};
+pub use error::{CompileError, MissingTensor, RunError};
+pub use int8::{QuantizedLayer, QuantizedNetwork, Sums};
 pub use layers::StateDict;
 pub use options::{CompileOptions, MemoryMode, Precision};
 pub use outputs::{FeatureMap, Outputs, Results};
+pub use resnet_kernels::int8::Quantization;
 pub use resnet_kernels::simd;
 pub use session::Session;
 #[cfg(feature = "std")]

@@ -6,12 +6,13 @@ use core::ops::Range;
 
 use resnet_core::GlobalPool;
 use resnet_kernels::conv::Conv;
+use resnet_kernels::int8::Int8Conv;
 use resnet_kernels::layout::Border;
 use resnet_kernels::sizes::{Dims, count};
 
 use crate::arena::Arena;
 use crate::borders::borders;
-use crate::graph::{Graph, INPUT, Node, Op, Pool, Value};
+use crate::graph::{Graph, INPUT, Node, Op, Pool, Value, ValueType};
 use crate::layers::Layer;
 use crate::{Outputs, RunError};
 
@@ -20,9 +21,11 @@ use crate::{Outputs, RunError};
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) dims: Vec<Dims>,
-    /// Place of each value in the arena.
+    /// Bytes of each value in the arena.
     pub(crate) places: Vec<Range<usize>>,
-    /// Number of values of the arena.
+    /// Border of each value.
+    pub(crate) borders: Vec<Border>,
+    /// Number of bytes of the arena.
     pub(crate) length: usize,
 }
 
@@ -31,13 +34,55 @@ pub(crate) struct Plan {
 pub(crate) struct Step {
     /// Index of the node.
     pub(crate) node: usize,
-    pub(crate) conv: Option<Conv>,
-    /// Place of temporary values.
+    pub(crate) conv: Option<StepConv>,
+    /// Bytes of temporary values.
     pub(crate) scratch: Range<usize>,
     /// Whether the output overwrites the residual or the input.
     pub(crate) in_place: bool,
     /// Whether the border of the output must be set to zero.
     pub(crate) clears_border: bool,
+}
+
+/// The convolution of a step.
+#[derive(Clone, Debug)]
+pub(crate) enum StepConv {
+    F32(Conv),
+    Int8(Int8Conv),
+}
+
+impl StepConv {
+    /// Returns the padding of the input.
+    pub(crate) fn padding(&self) -> Border {
+        match self {
+            Self::F32(conv) => conv.padding(),
+            Self::Int8(conv) => conv.padding(),
+        }
+    }
+
+    /// Returns the convolution for an input and an output with borders.
+    fn with_borders(&self, input: Border, output: Border) -> Option<Self> {
+        Some(match self {
+            Self::F32(conv) => Self::F32(conv.with_borders(input, output)?),
+            Self::Int8(conv) => Self::Int8(conv.with_borders(input, output)?),
+        })
+    }
+
+    /// Returns the number of bytes of the padded input.
+    fn padded_bytes(&self) -> usize {
+        match self {
+            Self::F32(conv) => conv.padded_len() * size_of::<f32>(),
+            Self::Int8(conv) => conv.input_len(),
+        }
+    }
+}
+
+/// The values that a run keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The requested outputs.
+    Outputs,
+    /// Every value until the step after it, without borders.
+    Steps,
 }
 
 impl Plan {
@@ -47,6 +92,7 @@ impl Plan {
         layers: &[Layer],
         input: Dims,
         outputs: Outputs,
+        keep: Keep,
     ) -> Result<Self, RunError> {
         let requested = requested(graph, outputs)?;
         let memory = || RunError::Memory {
@@ -61,19 +107,33 @@ impl Plan {
             let Node { op, input, .. } = &graph.nodes[*node];
             let conv = match op {
                 Op::Conv { layer, .. } => match &layers[*layer] {
-                    Layer::Conv(conv) => Some(conv.conv(dims[*input]).ok_or_else(memory)?),
+                    Layer::Conv(conv) => {
+                        Some(StepConv::F32(conv.conv(dims[*input]).ok_or_else(memory)?))
+                    }
+                    Layer::Int8(conv) => {
+                        Some(StepConv::Int8(conv.conv(dims[*input]).ok_or_else(memory)?))
+                    }
                     _ => None,
                 },
                 _ => None,
             };
             convs.push(conv);
         }
-        let borders = borders(graph, &nodes, &convs, &requested);
-        let length = |value: Value| {
+        let borders = match keep {
+            Keep::Outputs => borders(graph, &nodes, &convs, &requested),
+            Keep::Steps => vec![Border::default(); graph.channels.len()],
+        };
+        let bytes = |value: Value| {
             let [rows, columns] = borders[value].map(|[before, after]| before + after);
             let [n, c, h, w] = dims[value];
             let framed = [n, c, h.saturating_add(rows), w.saturating_add(columns)];
-            count(&framed).ok_or_else(memory)
+            let count = count(&framed).ok_or_else(memory)?;
+            match graph.types[value] {
+                // Kernels read up to three integers in excess.
+                ValueType::U8(_) => count.checked_add(4),
+                kind => count.checked_mul(kind.bytes()),
+            }
+            .ok_or_else(memory)
         };
         let last_uses = last_uses(graph, &nodes);
         let mut arena = Arena::default();
@@ -93,14 +153,16 @@ impl Plan {
             let overwritten = overwritten.filter(|value| dies(*value));
             places[*output] = match overwritten {
                 Some(value) => places[value].clone(),
-                None => arena.take(length(*output)?),
+                None => arena.take(bytes(*output)?),
             };
             let [inner, outer] = [*input, *output].map(|value| borders[value]);
             let scratch = match (op, &conv) {
                 // A channels-first input is always copied.
-                (_, Some(conv)) if *input == INPUT => conv.padded_len(),
-                (_, Some(conv)) if inner == Border::default() => conv.padding_len(),
-                (Op::GlobalPool(GlobalPool::AvgMax), _) => length(*output)?,
+                (_, Some(conv)) if *input == INPUT => conv.padded_bytes(),
+                (_, Some(conv)) if inner == Border::default() && conv.padding() != inner => {
+                    conv.padded_bytes()
+                }
+                (Op::GlobalPool(GlobalPool::AvgMax), _) => bytes(*output)?,
                 _ => 0,
             };
             let scratch = arena.take(scratch);
@@ -133,6 +195,7 @@ impl Plan {
             steps,
             dims,
             places,
+            borders,
             length: arena.length(),
         })
     }
@@ -191,6 +254,7 @@ impl Op {
         let others = match self {
             Self::Conv { residual, .. } | Self::Norm { residual, .. } => [*residual, None],
             Self::Gate { gate, residual, .. } => [Some(*gate), *residual],
+            Self::AddRelu { other } => [Some(*other), None],
             _ => [None, None],
         };
         [input].into_iter().chain(others.into_iter().flatten())
@@ -211,7 +275,13 @@ impl Op {
             )
             | Self::ZeroPad { stride } => up(*stride),
             Self::GlobalPool(_) | Self::ChannelConv { .. } | Self::Linear { .. } => [1, 1],
-            Self::Norm { .. } | Self::Silu | Self::Gate { .. } | Self::Pool(Pool::Same) => sides,
+            Self::Norm { .. }
+            | Self::Silu
+            | Self::Gate { .. }
+            | Self::Quantize
+            | Self::Dequantize
+            | Self::AddRelu { .. }
+            | Self::Pool(Pool::Same) => sides,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The runs of a network.
 
+mod int8_step;
 #[cfg(feature = "std")]
 mod profile;
 mod step;
@@ -7,13 +8,19 @@ mod step;
 #[cfg(feature = "std")]
 pub use profile::StepTime;
 
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::fmt;
 
 use aligned_vec::AVec;
+use resnet_kernels::int8::dequantize;
+use resnet_kernels::layout::{Map, transpose};
 use resnet_kernels::sizes::Dims;
 use resnet_kernels::{fits_in_memory, parallel};
 
-use crate::plan::Plan;
+use crate::arena::ALIGN;
+use crate::graph::{INPUT, ValueType};
+use crate::plan::{Keep, Plan, Step};
 use crate::{Batch, Engine, FeatureMap, Outputs, Results, RunError};
 
 /// The memory of one run at a time.
@@ -23,7 +30,8 @@ use crate::{Batch, Engine, FeatureMap, Outputs, Results, RunError};
 pub struct Session {
     engine: Engine,
     planned: Option<Planned>,
-    arena: AVec<f32>,
+    arena: AVec<u8>,
+    keep: Keep,
 }
 
 /// A plan with its input size and outputs.
@@ -39,7 +47,16 @@ impl Session {
         Self {
             engine,
             planned: None,
-            arena: AVec::new(0),
+            arena: AVec::new(ALIGN),
+            keep: Keep::Outputs,
+        }
+    }
+
+    /// Creates a session that can [`observe`](Self::observe) all values.
+    pub(crate) fn observer(engine: Engine) -> Self {
+        Self {
+            keep: Keep::Steps,
+            ..Self::new(engine)
         }
     }
 
@@ -50,7 +67,7 @@ impl Session {
 
     /// Returns the size of the buffer of feature maps in bytes.
     pub fn arena_bytes(&self) -> usize {
-        self.arena.capacity() * size_of::<f32>()
+        self.arena.capacity()
     }
 
     /// Computes the outputs of a batch of normalized images.
@@ -60,7 +77,7 @@ impl Session {
     /// Returns an error if the network does not accept the images, has no such output, or the
     /// feature maps do not fit into memory.
     pub fn run(&mut self, batch: Batch<'_>, outputs: Outputs) -> Result<Results<'_>, RunError> {
-        self.run_steps(batch, outputs, || {})?;
+        self.run_steps(batch, outputs, |_, _, _| {})?;
         let plan = self.planned.as_ref().map(|planned| &planned.plan);
         Ok(results(
             &self.engine,
@@ -70,12 +87,50 @@ impl Session {
         ))
     }
 
+    /// Runs a batch and calls `see` with the name, the sizes and the numbers of each value,
+    /// `[batch, height, width, channels]`.
+    pub(crate) fn observe(
+        &mut self,
+        batch: Batch<'_>,
+        outputs: Outputs,
+        mut see: impl FnMut(&str, Dims, &[f32]) + Send,
+    ) -> Result<(), RunError> {
+        debug_assert_eq!(self.keep, Keep::Steps);
+        let engine = self.engine.clone();
+        let graph = engine.graph();
+        let input = match batch.values {
+            Map::ChannelsLast(values) => Cow::Borrowed(values),
+            Map::ChannelsFirst(values) => {
+                let [n, c, h, w] = batch.dims;
+                Cow::Owned(transpose(values, n, c, h * w))
+            }
+        };
+        see(&graph.names[INPUT], batch.dims, &input);
+        let mut numbers = Vec::new();
+        self.run_steps(batch, outputs, |plan, step, arena| {
+            let output = graph.nodes[step.node].output;
+            let (name, dims) = (&graph.names[output], plan.dims[output]);
+            if name.is_empty() {
+                return;
+            }
+            let place = &arena[plan.places[output].clone()];
+            match graph.types[output] {
+                ValueType::F32 => see(name, dims, bytemuck::cast_slice(place)),
+                ValueType::U8(quantization) => {
+                    numbers.resize(dims.iter().product(), 0.0);
+                    dequantize(&place[..numbers.len()], quantization, &mut numbers);
+                    see(name, dims, &numbers);
+                }
+            }
+        })
+    }
+
     /// Computes the outputs and calls `done` after each step.
     fn run_steps(
         &mut self,
         batch: Batch<'_>,
         outputs: Outputs,
-        done: impl FnMut() + Send,
+        done: impl FnMut(&Plan, &Step, &[u8]) + Send,
     ) -> Result<(), RunError> {
         let config = self.engine.config();
         batch.check(config.in_channels)?;
@@ -91,8 +146,8 @@ impl Session {
         };
         if self.arena.len() < plan.length {
             // No more memory than the plan needs, and not beside the old buffer.
-            self.arena = AVec::new(0);
-            self.arena.resize(plan.length, 0.0);
+            self.arena = AVec::new(ALIGN);
+            self.arena.resize(plan.length, 0);
         }
         let (engine, arena) = (&self.engine, &mut self.arena[..]);
         parallel::in_pool(|| step::run(engine, &plan, batch, arena, done));
@@ -105,9 +160,14 @@ impl Session {
     }
 
     fn plan(&self, dims: Dims, outputs: Outputs) -> Result<Plan, RunError> {
-        let plan = Plan::new(self.engine.graph(), self.engine.layers(), dims, outputs)?;
-        let bytes = plan.length.saturating_mul(size_of::<f32>());
-        match fits_in_memory(bytes) {
+        let plan = Plan::new(
+            self.engine.graph(),
+            self.engine.layers(),
+            dims,
+            outputs,
+            self.keep,
+        )?;
+        match fits_in_memory(plan.length) {
             true => Ok(plan),
             false => Err(RunError::Memory {
                 batch: dims[0],
@@ -127,9 +187,9 @@ impl fmt::Debug for Session {
     }
 }
 
-fn results<'a>(engine: &Engine, plan: &Plan, outputs: Outputs, arena: &'a [f32]) -> Results<'a> {
+fn results<'a>(engine: &Engine, plan: &Plan, outputs: Outputs, arena: &'a [u8]) -> Results<'a> {
     let graph = engine.graph();
-    let values = |value: usize| &arena[plan.places[value].clone()];
+    let values = |value: usize| bytemuck::cast_slice(&arena[plan.places[value].clone()]);
     let mut maps = [None; 5];
     let requested = outputs.maps().into_iter().zip(&graph.maps);
     for (map, (requested, value)) in maps.iter_mut().zip(requested) {

@@ -98,8 +98,8 @@ pub fn channel_conv(x: &[f32], channels: usize, kernel: &[f32], out: &mut [f32])
     }
 }
 
-/// Copies every `stride`-th pixel, and adds channels of zeros on both sides: `before` before the
-/// channels of `x`, the rest after them.
+/// Copies every `stride`-th pixel, and adds channels of the value `zero` on both sides: `before` before
+/// the channels of `x`, the rest after them.
 ///
 /// # Shapes
 /// - `x`: `[batch, height, width, channels]` for `dims`, `[batch, channels, height, width]`
@@ -108,12 +108,13 @@ pub fn channel_conv(x: &[f32], channels: usize, kernel: &[f32], out: &mut [f32])
 /// # Panics
 ///
 /// Panics if the number of values is wrong.
-pub fn subsample(
-    x: &[f32],
+pub fn subsample<T: Copy + Send + Sync>(
+    x: &[T],
     dims: Dims,
     stride: usize,
     [before, channels]: [usize; 2],
-    out: &mut [f32],
+    zero: T,
+    out: &mut [T],
 ) {
     let [n, c, h, w] = dims;
     let [height, width] = [h, w].map(|side| (side - 1) / stride + 1);
@@ -127,7 +128,7 @@ pub fn subsample(
     parallel::chunks(out, height * row, row, |image, start, out| {
         let from = (image * h + start / row * stride) * w;
         for (column, out) in out.chunks_exact_mut(channels).enumerate() {
-            out.fill(0.0);
+            out.fill(zero);
             let pixel = &x[(from + column * stride) * c..][..c];
             out[before..][..c].copy_from_slice(pixel);
         }

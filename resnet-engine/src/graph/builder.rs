@@ -2,11 +2,13 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use resnet_core::{Activation, AntiAlias, ConvPlan, NamedConv, NormKind, ResNetConfig, StemPool};
 
-use super::{Graph, LayerSpec, Node, Op, Pool, Value};
+use super::names::names;
+use super::{Graph, LayerSpec, Node, Op, Pool, Value, ValueType};
 
 /// A graph under construction.
 pub(super) struct Builder<'a> {
@@ -37,6 +39,8 @@ impl<'a> Builder<'a> {
 
     pub(super) fn finish(self, maps: Vec<Value>, embedding: Value, logits: Option<Value>) -> Graph {
         Graph {
+            names: names(&self.nodes, &self.layers),
+            types: vec![ValueType::F32; self.channels.len()],
             nodes: self.nodes,
             layers: self.layers,
             channels: self.channels,

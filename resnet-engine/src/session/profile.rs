@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Session;
-use crate::graph::{LayerSpec, Node, Op, Value};
+use crate::graph::{Node, Op, Value};
 use crate::layers::Layer;
 use crate::{Batch, Outputs, RunError};
 
@@ -13,7 +13,7 @@ use crate::{Batch, Outputs, RunError};
 pub struct StepTime {
     /// Key of the layer, such as `layer1.0.conv1`, or the name of an operation without parameters.
     pub name: String,
-    /// The algorithm of a convolution, such as `Winograd4`.
+    /// The algorithm of a convolution, such as `Winograd4` or `Int8`.
     pub algorithm: Option<String>,
     /// Batch, channels, height and width of the output.
     pub output: [usize; 4],
@@ -37,10 +37,10 @@ impl Session {
         outputs: Outputs,
     ) -> Result<Vec<StepTime>, RunError> {
         // The first run plans the memory.
-        self.run_steps(batch, outputs, || {})?;
+        self.run_steps(batch, outputs, |_, _, _| {})?;
         let mut times = Vec::new();
         let mut start = Instant::now();
-        self.run_steps(batch, outputs, || {
+        self.run_steps(batch, outputs, |_, _, _| {
             times.push(start.elapsed());
             start = Instant::now();
         })?;
@@ -57,12 +57,12 @@ impl Session {
         let elements = |value: Value| dims[value].iter().product::<usize>();
         let (name, parameters, macs, algorithm) = match op {
             Op::Conv { layer: index, .. } => {
-                let Layer::Conv(conv) = layer(*index) else {
-                    unreachable!("the layer is a convolution");
+                let (plan, algorithm) = match layer(*index) {
+                    Layer::Conv(conv) => (conv.plan, format!("{:?}", conv.algorithm)),
+                    Layer::Int8(conv) => (conv.plan, String::from("Int8")),
+                    _ => unreachable!("the layer is a convolution"),
                 };
-                let [inputs, _] = conv.plan.channels;
-                let taps = conv.plan.kernel * conv.plan.kernel * inputs / conv.plan.groups;
-                let algorithm = format!("{:?}", conv.algorithm);
+                let taps = plan.kernel * plan.kernel * plan.channels[0] / plan.groups;
                 let macs = elements(*output) * taps;
                 (spec(*index), layer(*index).bytes(), macs, Some(algorithm))
             }
@@ -73,14 +73,18 @@ impl Session {
             Op::Norm { layer: index, .. } | Op::ChannelConv { layer: index } => {
                 (spec(*index), layer(*index).bytes(), 0, None)
             }
+            Op::Quantize => ("quantize".into(), 0, 0, None),
+            Op::Dequantize => ("dequantize".into(), 0, 0, None),
+            Op::AddRelu { .. } => ("add relu".into(), 0, 0, None),
             Op::Silu => ("silu".into(), 0, 0, None),
             Op::Gate { .. } => ("gate".into(), 0, 0, None),
             Op::Pool(pool) => (format!("{pool:?}"), 0, 0, None),
             Op::ZeroPad { .. } => ("zero pad".into(), 0, 0, None),
             Op::GlobalPool(pool) => (format!("global {pool:?}"), 0, 0, None),
         };
-        let values: usize = op.inputs(*input).map(elements).sum();
-        let bytes = (values + elements(*output)) * size_of::<f32>() + parameters;
+        let bytes = |value: Value| elements(value) * self.engine.graph().types[value].bytes();
+        let values: usize = op.inputs(*input).map(bytes).sum();
+        let bytes = values + bytes(*output) + parameters;
         StepTime {
             name,
             algorithm,
@@ -88,17 +92,6 @@ impl Session {
             macs: macs as u64,
             bytes: bytes as u64,
             time,
-        }
-    }
-}
-
-impl LayerSpec {
-    fn key(&self) -> &str {
-        match self {
-            Self::Conv { key, .. }
-            | Self::Linear { key, .. }
-            | Self::Norm { key, .. }
-            | Self::ChannelConv { key, .. } => key,
         }
     }
 }

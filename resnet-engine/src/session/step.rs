@@ -9,9 +9,9 @@ use resnet_kernels::pool::{self, Divisor, Window};
 use resnet_kernels::sizes::Dims;
 use resnet_kernels::{elementwise, linear};
 
-use crate::graph::{INPUT, Op, Pool, Value};
+use crate::graph::{INPUT, Op, Pool, Value, ValueType};
 use crate::layers::{ConvLayer, Layer};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, StepConv};
 use crate::{Batch, Engine};
 
 /// Runs all steps. The values of the batch are the input. Calls `done` after each step.
@@ -19,8 +19,8 @@ pub(super) fn run(
     engine: &Engine,
     plan: &Plan,
     batch: Batch<'_>,
-    arena: &mut [f32],
-    mut done: impl FnMut(),
+    arena: &mut [u8],
+    mut done: impl FnMut(&Plan, &Step, &[u8]),
 ) {
     for step in &plan.steps {
         let node = &engine.graph().nodes[step.node];
@@ -28,16 +28,23 @@ pub(super) fn run(
         let run = Run {
             plan,
             step,
+            types: &engine.graph().types,
             input: node.input,
             output: node.output,
         };
         match &node.op {
-            Op::Conv { layer, residual } => {
-                let (Layer::Conv(layer), Some(conv)) = (&layers[*layer], &step.conv) else {
-                    unreachable!("the plan has a convolution for this layer");
-                };
-                run.conv(layer, conv, *residual, batch, arena);
-            }
+            Op::Conv { layer, residual } => match (&layers[*layer], &step.conv) {
+                (Layer::Conv(layer), Some(StepConv::F32(conv))) => {
+                    run.conv(layer, conv, *residual, batch, arena);
+                }
+                (Layer::Int8(layer), Some(StepConv::Int8(conv))) => {
+                    run.int8_conv(layer, conv, *residual, arena);
+                }
+                _ => unreachable!("the plan has a convolution for this layer"),
+            },
+            Op::Quantize => run.quantize(batch, arena),
+            Op::Dequantize => run.dequantize(arena),
+            Op::AddRelu { other } => run.add_relu(*other, arena),
             Op::Linear { layer, relu } => {
                 let Layer::Linear { weight, bias } = &layers[*layer] else {
                     unreachable!("the layer is linear");
@@ -72,34 +79,35 @@ pub(super) fn run(
             Op::ZeroPad { stride } => run.zero_pad(*stride, arena),
             Op::GlobalPool(kind) => run.global_pool(*kind, arena),
         }
-        done();
+        done(plan, step, arena);
     }
 }
 
 /// One step with its values.
-struct Run<'a> {
-    plan: &'a Plan,
-    step: &'a Step,
-    input: Value,
-    output: Value,
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) step: &'a Step,
+    pub(super) types: &'a [ValueType],
+    pub(super) input: Value,
+    pub(super) output: Value,
 }
 
 impl Run<'_> {
-    fn place(&self, value: Value) -> Range<usize> {
+    pub(super) fn place(&self, value: Value) -> Range<usize> {
         self.plan.places[value].clone()
     }
 
-    fn dims(&self) -> Dims {
+    pub(super) fn dims(&self) -> Dims {
         self.plan.dims[self.input]
     }
 
-    fn size(&self) -> [usize; 2] {
+    pub(super) fn size(&self) -> [usize; 2] {
         let [_, _, height, width] = self.plan.dims[self.output];
         [height, width]
     }
 
     /// Returns the input and the output.
-    fn split<'m>(&self, arena: &'m mut [f32]) -> [&'m mut [f32]; 2] {
+    pub(super) fn split<'m>(&self, arena: &'m mut [u8]) -> [&'m mut [f32]; 2] {
         disjoint(arena, [self.place(self.input), self.place(self.output)])
     }
 
@@ -109,7 +117,7 @@ impl Run<'_> {
         conv: &Conv,
         residual: Option<Value>,
         batch: Batch<'_>,
-        arena: &mut [f32],
+        arena: &mut [u8],
     ) {
         let added = match residual {
             Some(value) if !self.step.in_place => self.place(value),
@@ -149,7 +157,7 @@ impl Run<'_> {
         }
     }
 
-    fn norm(&self, layer: &Layer, residual: Option<Value>, relu: bool, arena: &mut [f32]) {
+    fn norm(&self, layer: &Layer, residual: Option<Value>, relu: bool, arena: &mut [u8]) {
         let added = residual.map_or(0..0, |value| self.place(value));
         let [x, out, added] = disjoint(
             arena,
@@ -166,15 +174,17 @@ impl Run<'_> {
         }
     }
 
-    fn silu(&self, arena: &mut [f32]) {
+    fn silu(&self, arena: &mut [u8]) {
         if !self.step.in_place {
             let [x, out] = self.split(arena);
             out.copy_from_slice(x);
         }
-        elementwise::silu(&mut arena[self.place(self.output)]);
+        elementwise::silu(bytemuck::cast_slice_mut(
+            &mut arena[self.place(self.output)],
+        ));
     }
 
-    fn gate(&self, gate: Value, residual: Option<Value>, relu: bool, arena: &mut [f32]) {
+    fn gate(&self, gate: Value, residual: Option<Value>, relu: bool, arena: &mut [u8]) {
         let added = residual.map_or(0..0, |value| self.place(value));
         let places = [
             self.place(self.input),
@@ -187,17 +197,14 @@ impl Run<'_> {
         elementwise::gate(x, self.dims(), gate, residual, relu, out);
     }
 
-    fn pool(&self, kind: Pool, arena: &mut [f32]) {
+    fn pool(&self, kind: Pool, arena: &mut [u8]) {
         let (dims, size) = (self.dims(), self.size());
+        if let (Pool::Max { stride }, ValueType::U8(_)) = (kind, self.types[self.input]) {
+            return self.int8_max_pool(max_window(stride), arena);
+        }
         let [x, out] = self.split(arena);
         match kind {
-            Pool::Max { stride } => {
-                let window = Window {
-                    padding: [1, 1],
-                    ..Window::square(3, stride)
-                };
-                pool::max(x, dims, window, size, out);
-            }
+            Pool::Max { stride } => pool::max(x, dims, max_window(stride), size, out),
             Pool::Average { stride } => {
                 let window = Window::square(stride, stride);
                 pool::average(x, dims, window, Divisor::Taps, size, out);
@@ -214,14 +221,26 @@ impl Run<'_> {
         }
     }
 
-    fn zero_pad(&self, stride: usize, arena: &mut [f32]) {
+    fn zero_pad(&self, stride: usize, arena: &mut [u8]) {
         let (dims, [_, channels, ..]) = (self.dims(), self.plan.dims[self.output]);
-        let before = (channels - dims[1]) / 2;
-        let [x, out] = self.split(arena);
-        elementwise::subsample(x, dims, stride, [before, channels], out);
+        let channels = [(channels - dims[1]) / 2, channels];
+        match self.types[self.input] {
+            ValueType::U8(quantization) => {
+                let [x, out] = self.int8_split(arena);
+                let zero = quantization.zero_point;
+                elementwise::subsample(x, dims, stride, channels, zero, out);
+            }
+            ValueType::F32 => {
+                let [x, out] = self.split(arena);
+                elementwise::subsample(x, dims, stride, channels, 0.0, out);
+            }
+        }
     }
 
-    fn global_pool(&self, kind: GlobalPool, arena: &mut [f32]) {
+    fn global_pool(&self, kind: GlobalPool, arena: &mut [u8]) {
+        if let ValueType::U8(quantization) = self.types[self.input] {
+            return self.int8_global_pool(quantization, arena);
+        }
         let dims = self.dims();
         let [_, c, h, w] = dims;
         let places = [
@@ -253,8 +272,24 @@ impl Run<'_> {
     }
 }
 
+/// Returns the window of the stem's max pool.
+fn max_window(stride: usize) -> Window {
+    Window {
+        padding: [1, 1],
+        ..Window::square(3, stride)
+    }
+}
+
+/// Returns slices of the arena that do not overlap, as numbers.
+fn disjoint<const N: usize>(arena: &mut [u8], places: [Range<usize>; N]) -> [&mut [f32]; N] {
+    disjoint_bytes(arena, places).map(bytemuck::cast_slice_mut)
+}
+
 /// Returns slices of the arena that do not overlap.
-fn disjoint<const N: usize>(arena: &mut [f32], places: [Range<usize>; N]) -> [&mut [f32]; N] {
+pub(super) fn disjoint_bytes<const N: usize>(
+    arena: &mut [u8],
+    places: [Range<usize>; N],
+) -> [&mut [u8]; N] {
     arena
         .get_disjoint_mut(places)
         .expect("the plan separates the values of a step")

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod errors;
+mod int8;
 mod options;
 mod parity;
 mod threads;

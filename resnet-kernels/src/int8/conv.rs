@@ -13,9 +13,9 @@ use super::requantize::MOST;
 use super::{Instructions, Int8Output};
 use crate::conv::Geometry;
 use crate::conv::geometry::Run;
-use crate::conv::split::Split;
+use crate::conv::split::{Part as Share, Split};
 use crate::layout::Border;
-use crate::parallel;
+use crate::{parallel, scratch};
 
 /// A quantized convolution of known sizes.
 ///
@@ -250,15 +250,21 @@ impl Int8Conv {
         let (panels, depth) = (self.panels.len(), 4 * fours);
         let split = Split::new(geometry, panels, depth, x.len() / 2);
         parallel::each(split.count(), |index| {
-            let part = Part {
-                conv: self,
-                x,
-                weights,
-                target: &target,
-                share: split.part(geometry.pixels(), panels, index),
-            };
-            // SAFETY: `with_instructions` has found the instructions.
-            unsafe { self.instructions.run(&part) };
+            let Share { pixels, panels } = split.part(geometry.pixels(), panels, index);
+            scratch::with_indices(|[firsts, outputs]| {
+                geometry.indices(pixels, firsts, outputs);
+                let part = Part {
+                    conv: self,
+                    x,
+                    weights,
+                    target: &target,
+                    panels,
+                    firsts,
+                    outputs,
+                };
+                // SAFETY: `with_instructions` has found the instructions.
+                unsafe { self.instructions.run(&part) };
+            });
         });
     }
 

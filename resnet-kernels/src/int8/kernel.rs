@@ -8,9 +8,7 @@ use super::dot::{Dot, Fours};
 use super::requantize::MOST;
 use super::{Dequantize, Requantize};
 use crate::conv::Residual;
-use crate::conv::split::Part as Share;
 use crate::parallel::ranges;
-use crate::scratch;
 
 /// Most pixels whose sums stay in registers.
 const PIXELS: usize = 6;
@@ -137,39 +135,38 @@ pub(super) struct Part<'a> {
     pub(super) x: &'a [u8],
     pub(super) weights: &'a Int8Weights,
     pub(super) target: &'a Target<'a>,
-    pub(super) share: Share,
+    pub(super) panels: Range<usize>,
+    /// Index of the first input of each pixel.
+    pub(super) firsts: &'a [usize],
+    /// Index of the first output of each pixel.
+    pub(super) outputs: &'a [usize],
 }
 
 impl Part<'_> {
     #[inline(always)]
     pub(super) fn run<D: Dot>(&self, dot: D) {
-        let Share { pixels, panels } = &self.share;
         let block = self.block();
-        scratch::with_indices(|[firsts, outputs]| {
-            let geometry = self.conv.geometry();
-            geometry.indices(pixels.clone(), firsts, outputs);
-            for (firsts, outputs) in firsts.chunks(block).zip(outputs.chunks(block)) {
-                for index in panels.clone() {
-                    let panel = &self.conv.panels[index];
-                    let weights = &self.weights.panels[index];
-                    for tile in ranges(firsts.len(), firsts.len().div_ceil(PIXELS)) {
-                        let tile = Tile {
-                            part: self,
-                            panel,
-                            weights,
-                            firsts: &firsts[tile.clone()],
-                            outputs: &outputs[tile],
-                        };
-                        match panel.outputs.len().div_ceil(D::LANES) {
-                            1 => tile.run::<D, 1>(dot),
-                            2 => tile.run::<D, 2>(dot),
-                            3 => tile.run::<D, 3>(dot),
-                            _ => tile.run::<D, 4>(dot),
-                        }
+        for (firsts, outputs) in self.firsts.chunks(block).zip(self.outputs.chunks(block)) {
+            for index in self.panels.clone() {
+                let panel = &self.conv.panels[index];
+                let weights = &self.weights.panels[index];
+                for tile in ranges(firsts.len(), firsts.len().div_ceil(PIXELS)) {
+                    let tile = Tile {
+                        part: self,
+                        panel,
+                        weights,
+                        firsts: &firsts[tile.clone()],
+                        outputs: &outputs[tile],
+                    };
+                    match panel.outputs.len().div_ceil(D::LANES) {
+                        1 => tile.run::<D, 1>(dot),
+                        2 => tile.run::<D, 2>(dot),
+                        3 => tile.run::<D, 3>(dot),
+                        _ => tile.run::<D, 4>(dot),
                     }
                 }
             }
-        });
+        }
     }
 
     /// Returns the number of pixels that pass all panels before the next pixels do, so that their
@@ -179,12 +176,11 @@ impl Part<'_> {
         const NEAR: usize = 256 * 1024;
         /// The least number of pixels, a multiple of the tiles.
         const LEAST: usize = 48;
-        let Share { pixels, panels } = &self.share;
-        let weights = &self.weights.panels[panels.clone()];
+        let weights = &self.weights.panels[self.panels.clone()];
         let weights: usize = weights.iter().map(|panel| panel.len()).sum();
         if weights > NEAR {
             // A core may get no pixels.
-            return pixels.len().max(1);
+            return self.firsts.len().max(1);
         }
         let inputs = self.x.len().div_ceil(self.conv.geometry().pixels());
         (NEAR / 2 / inputs.max(1) / LEAST).max(1) * LEAST

@@ -1,0 +1,39 @@
+//! Quantized networks.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use resnet_core::ResNetConfig;
+use resnet_kernels::int8::Quantization;
+
+pub use crate::graph::Sums;
+
+/// A network with 8-bit weights and activations.
+///
+/// Convolutions and linear layers have integers or numbers; all other layers have numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedNetwork {
+    /// The config.
+    pub config: ResNetConfig,
+    /// How residuals are added.
+    pub sums: Sums,
+    /// The layers with integers by their keys, such as `layer1.0.conv1` and `fc`.
+    pub layers: BTreeMap<String, QuantizedLayer>,
+    /// Scale and zero point of activations. The output of a layer, with its ReLU and its fused
+    /// residual, has the layer's key; `quant` is the input of the network.
+    pub activations: BTreeMap<String, Quantization>,
+    /// The tensors of all other layers by PyTorch's keys.
+    pub tensors: BTreeMap<String, Vec<f32>>,
+}
+
+/// A convolution or linear layer with integers. The batch norm that follows is folded into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedLayer {
+    /// Weights, `[out, in / groups, height, width]`.
+    pub weight: Vec<i8>,
+    /// Scale of the weights of each output channel.
+    pub scale: Vec<f32>,
+    /// Bias of each output channel.
+    pub bias: Vec<f32>,
+}
