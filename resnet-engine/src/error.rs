@@ -89,6 +89,12 @@ pub enum RunError {
         /// Width in pixels.
         width: usize,
     },
+    /// An activation is not finite.
+    #[error("expected finite activations, found an infinity or a NaN in `{name}`")]
+    NotFinite {
+        /// The name of the activation.
+        name: String,
+    },
     /// The network has no classifier, but logits are requested.
     #[error("expected a network with a classifier, found one of 0 classes; request the embedding")]
     NoClassifier,

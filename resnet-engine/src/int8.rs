@@ -1,5 +1,10 @@
 //! Quantized networks.
 
+mod calibration;
+mod histogram;
+mod noise;
+mod quantize;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,6 +13,8 @@ use resnet_core::ResNetConfig;
 use resnet_kernels::int8::Quantization;
 
 pub use crate::graph::Sums;
+pub use calibration::{Calibration, CalibrationMethod, Calibrator};
+pub use noise::{LayerNoise, NoiseMeter};
 
 /// A network with 8-bit weights and activations.
 ///

@@ -19,7 +19,10 @@ mod session;
 pub use batch::Batch;
 pub use engine::Engine;
 pub use error::{CompileError, MissingTensor, RunError};
-pub use int8::{QuantizedLayer, QuantizedNetwork, Sums};
+pub use int8::{
+    Calibration, CalibrationMethod, Calibrator, LayerNoise, NoiseMeter, QuantizedLayer,
+    QuantizedNetwork, Sums,
+};
 pub use layers::StateDict;
 pub use options::{CompileOptions, MemoryMode, Precision};
 pub use outputs::{FeatureMap, Outputs, Results};

@@ -81,7 +81,7 @@ impl StepConv {
 pub(crate) enum Keep {
     /// The requested outputs.
     Outputs,
-    /// Every value until the step after it, without borders.
+    /// Every value that a step reads or writes, without borders, until the step is done.
     Steps,
 }
 
@@ -150,7 +150,7 @@ impl Plan {
                 Op::Silu => Some(*input),
                 _ => None,
             };
-            let overwritten = overwritten.filter(|value| dies(*value));
+            let overwritten = overwritten.filter(|value| keep == Keep::Outputs && dies(*value));
             places[*output] = match overwritten {
                 Some(value) => places[value].clone(),
                 None => arena.take(bytes(*output)?),

@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Computes the outputs and calls `done` after each step.
-    fn run_steps(
+    pub(crate) fn run_steps(
         &mut self,
         batch: Batch<'_>,
         outputs: Outputs,

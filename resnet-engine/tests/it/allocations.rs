@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use resnet_core::{Arch, NormKind, ResNetConfig};
-use resnet_engine::{Batch, Outputs};
+use resnet_engine::{Batch, Engine, Outputs, Precision};
 
+use crate::int8::quantize;
 use crate::{all, compile, images};
 
 /// Counts the allocations of all threads.
@@ -61,12 +62,19 @@ fn count() {
         Arch::CifarPreActResNet164.config(),
         grouped(Arch::ResNet18),
     ];
-    for config in configs {
-        let engine = compile(&config, 1, resnet_engine::Precision::F32);
+    let float = |config: &ResNetConfig| (compile(config, 1, Precision::F32), "f32");
+    let int8 = |config: &ResNetConfig| {
+        let dims = [1, config.in_channels, 64, 64];
+        let network = quantize(config, 1, &images(1, dims), dims, |_| true);
+        let engine = Engine::compile_quantized(network, Precision::F32).unwrap();
+        (engine, "int8")
+    };
+    for (engine, kind) in configs.iter().map(float).chain(configs.iter().map(int8)) {
+        let config = engine.config();
         let dims = [2, config.in_channels, 64, 64];
         let x = images(1, dims);
         let mut session = engine.session();
-        let outputs = all(&config);
+        let outputs = all(config);
         let run = |session: &mut resnet_engine::Session, outputs: Outputs| {
             let batch = Batch::channels_first(&x, dims);
             session.run(batch, outputs).unwrap();
@@ -77,6 +85,9 @@ fn count() {
         (0..10).for_each(|_| run(&mut session, outputs));
         let allocations = COUNT.load(Ordering::Relaxed) - before;
         // rayon's queue for jobs from other threads grows by a block every 63 jobs.
-        assert!(allocations <= 1, "{config}: {allocations} allocations");
+        assert!(
+            allocations <= 1,
+            "{config} {kind}: {allocations} allocations"
+        );
     }
 }

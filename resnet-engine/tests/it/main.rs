@@ -39,10 +39,13 @@ fn all(config: &ResNetConfig) -> Outputs {
 
 /// Compiles a network with weights generated from `seed`.
 fn compile(config: &ResNetConfig, seed: u64, options: impl Into<CompileOptions>) -> Engine {
-    let values = |key: &str, shape: &[usize]| {
-        Ok::<_, Infallible>(keyed::parameter(seed, key, shape).to_vec::<f32>().unwrap())
-    };
+    let values = |key: &str, shape: &[usize]| values(seed, key, shape);
     Engine::compile(config, values, options).unwrap()
+}
+
+/// Returns the values of a tensor of a network with weights generated from `seed`.
+fn values(seed: u64, key: &str, shape: &[usize]) -> Result<Vec<f32>, Infallible> {
+    Ok(keyed::parameter(seed, key, shape).to_vec().unwrap())
 }
 
 fn images(seed: u64, dims: [usize; 4]) -> Vec<f32> {

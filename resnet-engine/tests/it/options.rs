@@ -6,6 +6,7 @@ use resnet_core::{
 };
 use resnet_engine::{CompileOptions, MemoryMode};
 
+use crate::int8::check_quantized;
 use crate::{assert_alike, compile, images, run, run_burn, tolerance};
 
 fn small(block: BlockKind) -> ResNetConfig {
@@ -40,6 +41,7 @@ fn check(what: &str, config: &ResNetConfig) {
             tolerance(config),
         );
     }
+    check_quantized(what, config, 5);
 }
 
 #[test]
