@@ -1,7 +1,7 @@
 //! `evaluate`: accuracy of a network on labeled images.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use burn::tensor::backend::Backend;
@@ -122,13 +122,14 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         runtime.dtype
     );
     let activation = args.activation.unwrap_or(network.activation);
-    let data = match activation {
-        // With a single logit, the sigmoid distinguishes two exclusive classes, not several labels.
-        OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
-        _ => data,
-    };
-    let matched = network_classes(&labels, classes, data.is_multi_label());
-    let data = data.matched(&matched.with_order(args.class_order), &args.data)?;
+    let data = for_network(
+        data,
+        &args.data,
+        &labels,
+        classes,
+        activation,
+        args.class_order,
+    )?;
     tell(&[&data]);
     let job = Job {
         args,
@@ -140,6 +141,28 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
         true => job.compiled(),
         false => resnet_backend::with_backend(runtime.selection(), job)?,
     }
+}
+
+/// Matches the classes of labeled images, which come from `path`, with those of a network.
+///
+/// # Errors
+///
+/// Returns an error if the classes do not fit the network.
+pub fn for_network(
+    data: Dataset,
+    path: &Path,
+    labels: &Labels,
+    classes: usize,
+    activation: OutputActivation,
+    order: Option<ClassOrder>,
+) -> Result<Dataset> {
+    let data = match activation {
+        // With a single logit, the sigmoid distinguishes two exclusive classes, not several labels.
+        OutputActivation::Sigmoid if classes > 1 => data.with_several_labels(),
+        _ => data,
+    };
+    let matched = network_classes(labels, classes, data.is_multi_label());
+    Ok(data.matched(&matched.with_order(order), path)?)
 }
 
 /// Returns the classes of the network, with their names unless the labels are only numbers.

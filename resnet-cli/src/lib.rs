@@ -16,7 +16,7 @@ mod threads;
 pub use compile::{CompileFlags, batch, compiles, run_compiled};
 pub use data::{DataFlags, tell, tell_left_out, tell_skipped};
 pub use download::fetch;
-pub use evaluate::{Evaluate, evaluate};
+pub use evaluate::{Evaluate, evaluate, for_network};
 pub use files::write;
 pub use flags::{
     DeviceFlags, ModelFlags, NetworkFlags, NormalizationFlags, PreprocessingFlags, RuntimeFlags,

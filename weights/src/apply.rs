@@ -67,6 +67,14 @@ pub enum LoadError {
         /// The first component of the head's keys.
         head: String,
     },
+    /// The file has integers, which only a compiled network runs.
+    #[error(
+        "`{file}`: expected weights in floats, found a quantized network, which runs on the backend `cpu` only"
+    )]
+    Quantized {
+        /// The file.
+        file: String,
+    },
     /// The network cannot be compiled.
     #[error("`{file}`: {cause}")]
     Compile {
@@ -155,25 +163,43 @@ impl Load {
         checkpoint: &Checkpoint,
         options: CompileOptions,
     ) -> Result<(Engine, Report), LoadError> {
+        if let Some(info) = checkpoint.quantization() {
+            return checkpoint.compile_quantized(config, info, options);
+        }
+        self.with_values(config, checkpoint, |read| {
+            Engine::compile(config, read, options)
+        })
+    }
+
+    /// Passes a function that reads tensors by key and shape to `work`. Every key must have a
+    /// tensor.
+    pub(crate) fn with_values<T>(
+        self,
+        config: &ResNetConfig,
+        checkpoint: &Checkpoint,
+        work: impl FnOnce(
+            &mut dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, ReadError>,
+        ) -> Result<T, CompileError<ReadError>>,
+    ) -> Result<(T, Report), LoadError> {
         let shapes = config.state_shapes();
         let network = Expected::of_config(&shapes);
         let entries = by_key(checkpoint)?;
         let mut matched = self.matched(checkpoint, &network, Some(config), entries)?;
-        let read = |key: &str, shape: &[usize]| {
+        let mut read = |key: &str, shape: &[usize]| {
             let data = matched.read(key, shape)?;
             let values = data.map(|data| data.convert::<f32>().into_vec::<f32>());
             values
                 .and_then(Result::ok)
                 .ok_or_else(|| checkpoint.missing(key))
         };
-        let engine = Engine::compile(config, read, options).map_err(|error| match error {
+        let result = work(&mut read).map_err(|error| match error {
             CompileError::StateDict { source, .. } => LoadError::Read(source),
             error => LoadError::Compile {
                 file: checkpoint.name().to_string(),
                 cause: error.to_string(),
             },
         })?;
-        Ok((engine, matched.finish()?))
+        Ok((result, matched.finish()?))
     }
 
     /// Compares a checkpoint with the network, before any tensor is read.
@@ -184,6 +210,10 @@ impl Load {
         config: Option<&ResNetConfig>,
         entries: BTreeMap<String, &'a Entry>,
     ) -> Result<Matched<'a>, LoadError> {
+        if checkpoint.quantization().is_some() {
+            let file = checkpoint.name().to_string();
+            return Err(LoadError::Quantized { file });
+        }
         if let Some(head) = checkpoint.layered_head()
             && network.is_resnet
             && !self.other_classes

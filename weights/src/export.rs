@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData, backend::Backend};
 use burn_store::BurnpackError;
-use resnet_core::{LayerGroup, Network};
+use resnet_core::{LayerGroup, Network, ResNetConfig};
 use resnet_dense::DenseConfig;
+use resnet_engine::QuantizedNetwork;
 use resnet_files::write_atomically;
 use resnet_image::Preprocessing;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
 use crate::metadata::Metadata;
-use crate::{CategoryIds, KeypointNames, Labels, OutputActivation};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, QuantizationInfo, quantized};
 
 pub use float::{FloatType, UnknownFloatType};
 
@@ -197,14 +198,44 @@ impl Save {
         write(path, views, self.metadata(model, path)?)
     }
 
+    pub(crate) fn write_quantized(
+        &self,
+        network: &QuantizedNetwork,
+        info: &QuantizationInfo,
+        path: &Path,
+    ) -> Result<(), SaveError> {
+        let tensors = quantized::tensors(network);
+        let views = tensors
+            .iter()
+            .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
+        let views = views.collect::<Result<Vec<_>, SaveError>>()?;
+        let metadata = Metadata {
+            quantization: Some(info.clone()),
+            ..self.of_config(Some(network.config.clone()))
+        };
+        let header = metadata.to_header().map_err(|source| SaveError::Config {
+            path: path.into(),
+            source,
+        })?;
+        write(path, views, header)
+    }
+
     /// Returns the metadata of the file.
     fn metadata<B: Backend>(
         &self,
         model: &impl Network<B>,
         path: &Path,
     ) -> Result<BTreeMap<&'static str, String>, SaveError> {
-        let metadata = Metadata {
-            config: model.saved_config().cloned(),
+        let metadata = self.of_config(model.saved_config().cloned());
+        metadata.to_header().map_err(|source| SaveError::Config {
+            path: path.into(),
+            source,
+        })
+    }
+
+    fn of_config(&self, config: Option<ResNetConfig>) -> Metadata {
+        Metadata {
+            config,
             labels: self.labels.clone(),
             preprocessing: self.preprocessing,
             activation: self.activation,
@@ -212,11 +243,7 @@ impl Save {
             category_ids: self.category_ids.clone(),
             keypoints: self.keypoints.clone(),
             ..Metadata::default()
-        };
-        metadata.to_header().map_err(|source| SaveError::Config {
-            path: path.into(),
-            source,
-        })
+        }
     }
 
     /// Passes every tensor of the network to a function, in the requested float type.
@@ -254,6 +281,7 @@ fn view<'a>(path: &Path, key: &str, data: &'a TensorData) -> Result<TensorView<'
         DType::F16 => Dtype::F16,
         DType::BF16 => Dtype::BF16,
         DType::I64 => Dtype::I64,
+        DType::I8 => Dtype::I8,
         dtype => {
             return Err(SaveError::Dtype {
                 path: path.into(),

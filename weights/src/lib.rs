@@ -15,6 +15,7 @@ mod metadata;
 mod onnx;
 mod options;
 mod pretrained;
+mod quantized;
 mod read;
 mod source;
 
@@ -37,5 +38,6 @@ pub use infer::{Assumption, InferError, Inferred};
 pub use labels::{Labels, LabelsError};
 pub use options::{OptionError, Overrides};
 pub use pretrained::{Pretrained, PretrainedBuilder, pretrained};
+pub use quantized::QuantizationInfo;
 pub use read::{Checkpoint, Container, Dtype, Entry, ReadError};
 pub use source::{Classes, Described, ModelSource, Resolved, SourceError, default_preprocessing};

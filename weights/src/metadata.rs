@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::options::config_from_json;
-use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, Overrides};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, Overrides, QuantizationInfo};
 
 /// The keys in the header. Each value is JSON.
 const CONFIG: &str = "resnet_config";
@@ -19,7 +19,8 @@ const RECIPE: &str = "resnet_recipe";
 const ACTIVATION: &str = "resnet_output_activation";
 const CATEGORY_IDS: &str = "resnet_category_ids";
 const KEYPOINTS: &str = "resnet_keypoints";
-const KNOWN: [&str; 7] = [
+const QUANTIZATION: &str = "resnet_quantization";
+const KNOWN: [&str; 8] = [
     CONFIG,
     DENSE_CONFIG,
     LABELS,
@@ -27,6 +28,7 @@ const KNOWN: [&str; 7] = [
     ACTIVATION,
     CATEGORY_IDS,
     KEYPOINTS,
+    QUANTIZATION,
 ];
 /// The prefix of the keys in training states, which are also files of weights.
 const TRAINING: &str = "resnet_train_";
@@ -42,6 +44,7 @@ pub(crate) struct Metadata {
     pub(crate) activation: Option<OutputActivation>,
     pub(crate) category_ids: Option<CategoryIds>,
     pub(crate) keypoints: Option<KeypointNames>,
+    pub(crate) quantization: Option<QuantizationInfo>,
     /// Options that override the inferred ones.
     pub(crate) options: Overrides,
     /// Notes for the user on the sources of these values.
@@ -59,6 +62,7 @@ impl Metadata {
         put(&mut header, ACTIVATION, self.activation.as_ref())?;
         put(&mut header, CATEGORY_IDS, self.category_ids.as_ref())?;
         put(&mut header, KEYPOINTS, self.keypoints.as_ref())?;
+        put(&mut header, QUANTIZATION, self.quantization.as_ref())?;
         Ok(header)
     }
 
@@ -84,6 +88,7 @@ impl Metadata {
             activation: get(header, ACTIVATION)?,
             category_ids: get(header, CATEGORY_IDS)?,
             keypoints: get(header, KEYPOINTS)?,
+            quantization: get(header, QUANTIZATION)?,
             ..Self::default()
         };
         let wrong = |key: &str, cause: String| format!("the `{key}` in its header: {cause}");
@@ -102,6 +107,10 @@ impl Metadata {
         if let Some(keypoints) = &metadata.keypoints {
             let valid = keypoints.validate();
             valid.map_err(|cause| wrong(KEYPOINTS, cause))?;
+        }
+        if let Some(quantization) = &metadata.quantization {
+            let valid = quantization.validate();
+            valid.map_err(|cause| wrong(QUANTIZATION, cause))?;
         }
         metadata.check_category_ids()?;
         Ok(metadata)

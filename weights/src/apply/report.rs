@@ -30,7 +30,7 @@ pub struct Report {
     /// Keys whose tensors contain infinities, NaN, or negative variances, which would give NaN.
     pub non_finite: Vec<String>,
     /// Whether the network has no head.
-    pub(super) headless: bool,
+    pub(crate) headless: bool,
 }
 
 /// A tensor that does not fit.

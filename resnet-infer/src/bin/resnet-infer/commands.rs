@@ -10,6 +10,7 @@ pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod preprocess;
+pub(crate) mod quantize;
 pub(crate) mod segment;
 pub(crate) mod weights;
 

@@ -13,8 +13,8 @@ use resnet_cli::Outcome;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    backends, bench, classify, detect, evaluate, forward, inspect, models, preprocess, segment,
-    weights,
+    backends, bench, classify, detect, evaluate, forward, inspect, models, preprocess, quantize,
+    segment, weights,
 };
 
 fn main() -> ExitCode {
@@ -34,6 +34,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         Command::Inspect(args) => inspect::run(args),
         Command::Backends(args) => backends::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Quantize(args) => quantize::run(args, cli.offline),
         Command::Weights(command) => weights::run(command, cli.offline),
     }
 }

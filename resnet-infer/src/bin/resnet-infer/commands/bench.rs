@@ -30,7 +30,7 @@ const MODELS: [&str; 5] = [
 
 /// The measurement of one network at one batch size; `--json` prints one per line.
 #[derive(Deserialize, Serialize)]
-struct Row {
+pub(crate) struct Row {
     model: String,
     backend: String,
     device: String,
@@ -44,7 +44,7 @@ struct Row {
     /// Time of the first run, which includes kernel compilation and autotuning.
     first_ms: f64,
     runs: usize,
-    median_ms: f64,
+    pub(crate) median_ms: f64,
     min_ms: f64,
     max_ms: f64,
     /// Half the interquartile range.
@@ -53,7 +53,7 @@ struct Row {
     /// A multiply-accumulate counts as 2 FLOP. Only for classifiers.
     gflop_per_second: Option<f64>,
     /// Peak resident memory of the process, without GPU memory; on Linux only.
-    peak_mb: Option<f64>,
+    pub(crate) peak_mb: Option<f64>,
 }
 
 /// A network to measure.
