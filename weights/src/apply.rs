@@ -163,8 +163,8 @@ impl Load {
         checkpoint: &Checkpoint,
         options: CompileOptions,
     ) -> Result<(Engine, Report), LoadError> {
-        if let Some(info) = checkpoint.quantization() {
-            return checkpoint.compile_quantized(config, info, options);
+        if checkpoint.is_quantized() {
+            return checkpoint.compile_quantized(config, options);
         }
         self.with_values(config, checkpoint, |read| {
             Engine::compile(config, read, options)
@@ -210,7 +210,7 @@ impl Load {
         config: Option<&ResNetConfig>,
         entries: BTreeMap<String, &'a Entry>,
     ) -> Result<Matched<'a>, LoadError> {
-        if checkpoint.quantization().is_some() {
+        if checkpoint.is_quantized() {
             let file = checkpoint.name().to_string();
             return Err(LoadError::Quantized { file });
         }

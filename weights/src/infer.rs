@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use resnet_core::{Arch, ConfigError, ResNetConfig, StemPool};
+use resnet_core::{Arch, ConfigError, NormKind, ResNetConfig, StemPool};
 
 use crate::layout::Head;
 use crate::{Checkpoint, OptionError, Overrides};
@@ -168,6 +168,8 @@ impl Checkpoint {
         }
         let norm = match overrides.norm()? {
             Some(norm) => norm,
+            // Batch norms were folded into the convolutions.
+            None if self.is_quantized() => NormKind::Batch,
             None => {
                 assume::norm(&shapes, &config).map_err(|(cause, advice)| InferError::Ambiguous {
                     file: self.name().to_string(),

@@ -132,6 +132,11 @@ impl State {
         let rest = |entry: &Entry| entry.key[self.root.len()..].to_string();
         let mut network = BTreeMap::new();
         let mut beside = Vec::new();
+        let is_quantized = entries
+            .iter()
+            .any(|entry| entry.key.ends_with(WEIGHT_SCALE));
+        let is_scale = |entry: &&Entry| is_quantized && is_scale(&entry.key);
+        let (scales, below): (Vec<&Entry>, Vec<&Entry>) = below.into_iter().partition(is_scale);
         for entry in below {
             let rest = rest(entry);
             match self.scheme.translate(&wrappers::without(&rest)) {
@@ -152,7 +157,10 @@ impl State {
         let below = network
             .into_iter()
             .map(|(key, (name, entry))| (key, name, entry));
-        let rows: Vec<(String, String, &Entry)> = below.chain(found.rows).collect();
+        let scales = scales
+            .into_iter()
+            .map(|entry| (rest(entry), rest(entry), entry));
+        let rows: Vec<(String, String, &Entry)> = below.chain(found.rows).chain(scales).collect();
         let used: BTreeSet<&str> = rows.iter().map(|(_, _, entry)| entry.key()).collect();
         let unused = entries.iter().map(Entry::key);
         view.left_out = unused
@@ -190,6 +198,15 @@ impl View {
             .collect();
         view
     }
+}
+
+/// The end of the key of the scales of a quantized weight.
+pub(crate) const WEIGHT_SCALE: &str = ".weight_scale";
+
+/// Returns whether the key of a quantized network is one of scales or zero points.
+fn is_scale(key: &str) -> bool {
+    let ends = [".scale", ".zero_point", WEIGHT_SCALE, ".weight_zero_point"];
+    ends.iter().any(|end| key.ends_with(end))
 }
 
 /// Returns whether the key is the counter that `torch.optim.swa_utils.AveragedModel` adds.

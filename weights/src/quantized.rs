@@ -12,7 +12,8 @@ use resnet_engine::{
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{LoadError, Report};
-use crate::{Checkpoint, ReadError, Resolved, SourceError, Weights};
+use crate::layout::WEIGHT_SCALE;
+use crate::{Checkpoint, Dtype, ReadError, Resolved, SourceError, Weights};
 
 /// The version of the layout that this crate writes and reads.
 const VERSION: u32 = 1;
@@ -125,19 +126,26 @@ impl Resolved {
 }
 
 impl Checkpoint {
-    /// Returns how the network was quantized, or `None` if it was not.
+    /// Returns how this crate quantized the network, or `None` if it did not.
     pub fn quantization(&self) -> Option<&QuantizationInfo> {
         self.metadata().quantization.as_ref()
+    }
+
+    /// Returns whether the weights are integers: of this crate, or of PyTorch's quantized networks.
+    pub fn is_quantized(&self) -> bool {
+        self.quantization().is_some()
+            || self
+                .entries()
+                .any(|entry| entry.key().ends_with(WEIGHT_SCALE))
     }
 
     /// Compiles a quantized network.
     pub(crate) fn compile_quantized(
         &self,
         config: &ResNetConfig,
-        info: &QuantizationInfo,
         options: CompileOptions,
     ) -> Result<(Engine, Report), LoadError> {
-        let network = self.quantized(config, info)?;
+        let network = self.quantized(config)?;
         let report = Report {
             loaded: self.all().count(),
             ..Report::default()
@@ -155,68 +163,108 @@ impl Checkpoint {
         Ok((engine, report))
     }
 
-    fn quantized(
-        &self,
-        config: &ResNetConfig,
-        info: &QuantizationInfo,
-    ) -> Result<QuantizedNetwork, LoadError> {
-        let entries: BTreeMap<&str, _> = self.all().map(|entry| (entry.key(), entry)).collect();
-        let shape_error = |key: &str, expected: &[usize], found: &[usize]| LoadError::Compile {
+    fn quantized(&self, config: &ResNetConfig) -> Result<QuantizedNetwork, LoadError> {
+        let wrong = |cause: String| LoadError::Compile {
             file: self.name().to_string(),
-            cause: format!("`{key}`: expected shape {expected:?}, found {found:?}"),
+            cause,
         };
         let (mut layers, mut tensors) = (BTreeMap::new(), BTreeMap::new());
         for (key, shape) in config.state_shapes() {
             // The norms of quantized layers are folded.
-            let Some(entry) = entries.get(key.as_str()) else {
+            let Some(entry) = self.get(&key) else {
                 continue;
             };
             if entry.shape() != shape {
-                return Err(shape_error(&key, &shape, entry.shape()));
+                let found = entry.shape();
+                return Err(wrong(format!(
+                    "`{key}`: expected shape {shape:?}, found {found:?}"
+                )));
             }
             let layer = key.strip_suffix(".weight");
-            let layer = layer.filter(|_| entry.dtype() == crate::Dtype::I8);
-            let Some(layer) = layer else {
-                let is_bias = key
-                    .strip_suffix(".bias")
-                    .is_some_and(|layer| layers.contains_key(layer));
-                if !is_bias {
-                    tensors.insert(key.clone(), self.values(&key)?);
+            if let Some(layer) = layer.filter(|_| entry.dtype() == Dtype::I8) {
+                let zero_points = format!("{key}_zero_point");
+                if self.get(&zero_points).is_some()
+                    && self.values(&zero_points)?.iter().any(|zero| *zero != 0.0)
+                {
+                    return Err(wrong(format!(
+                        "`{zero_points}`: expected symmetric weights, found others"
+                    )));
                 }
+                let scale = self.values(&format!("{key}_scale"))?;
+                let quantized = QuantizedLayer {
+                    weight: self.elements(&key, self.read(&key)?)?,
+                    // One scale may be for all channels.
+                    scale: match scale[..] {
+                        [one] => vec![one; shape[0]],
+                        _ => scale,
+                    },
+                    bias: match self.get(&format!("{layer}.bias")) {
+                        Some(_) => self.values(&format!("{layer}.bias"))?,
+                        None => vec![0.0; shape[0]],
+                    },
+                };
+                layers.insert(layer.to_string(), quantized);
                 continue;
-            };
-            let weight = self.read_entry(entry)?;
-            let quantized = QuantizedLayer {
-                weight: self.integers(&key, weight)?,
-                scale: self.values(&format!("{layer}.weight_scale"))?,
-                bias: self.values(&format!("{layer}.bias"))?,
-            };
-            layers.insert(layer.to_string(), quantized);
+            }
+            let layer = key.strip_suffix(".bias");
+            if !layer.is_some_and(|layer| layers.contains_key(layer)) {
+                tensors.insert(key.clone(), self.values(&key)?);
+            }
         }
-        let activations = info.activations.iter();
-        let activations = activations.map(|(name, (scale, zero_point))| {
-            let (scale, zero_point) = (*scale, *zero_point);
-            (name.clone(), Quantization { scale, zero_point })
-        });
         Ok(QuantizedNetwork {
             config: config.clone(),
-            sums: Sums::Fused,
+            sums: match self.quantization() {
+                Some(_) => Sums::Fused,
+                None => Sums::Separate,
+            },
             layers,
-            activations: activations.collect(),
+            activations: self.activations()?,
             tensors,
         })
     }
 
-    fn integers<T: Element>(&self, key: &str, data: TensorData) -> Result<Vec<T>, ReadError> {
+    /// Returns the scales of the activations: in the metadata, or in tensors for PyTorch's networks.
+    fn activations(&self) -> Result<BTreeMap<String, Quantization>, LoadError> {
+        if let Some(info) = self.quantization() {
+            let activations = info.activations.iter();
+            let activations = activations.map(|(name, (scale, zero_point))| {
+                let (scale, zero_point) = (*scale, *zero_point);
+                (name.clone(), Quantization { scale, zero_point })
+            });
+            return Ok(activations.collect());
+        }
+        let mut activations = BTreeMap::new();
+        for entry in self.entries() {
+            let Some(name) = entry.key().strip_suffix(".scale") else {
+                continue;
+            };
+            let key = format!("{name}.zero_point");
+            let [scale, zero] = [self.values(entry.key())?, self.values(&key)?];
+            let ([scale], [zero]) = (&scale[..], &zero[..]) else {
+                let damaged = ReadError::damaged_tensor(self.name(), &key, "expected one value");
+                return Err(damaged.into());
+            };
+            if !(0.0..=255.0).contains(zero) {
+                let cause = format!("expected a value from 0 to 255, found {zero}");
+                return Err(ReadError::damaged_tensor(self.name(), &key, cause).into());
+            }
+            let quantization = Quantization {
+                scale: *scale,
+                zero_point: *zero as u8,
+            };
+            activations.insert(name.to_string(), quantization);
+        }
+        Ok(activations)
+    }
+
+    fn elements<T: Element>(&self, key: &str, data: TensorData) -> Result<Vec<T>, ReadError> {
         data.into_vec()
             .map_err(|error| ReadError::damaged_tensor(self.name(), key, format!("{error:?}")))
     }
 
     fn values(&self, key: &str) -> Result<Vec<f32>, ReadError> {
-        let entry = self.all().find(|entry| entry.key() == key);
-        let entry = entry.ok_or_else(|| self.missing(key))?;
-        let data = self.read_entry(entry)?.convert::<f32>();
-        self.integers(key, data)
+        let data = self.read(key)?.convert::<f32>();
+        self.elements(key, data)
     }
 }
 

@@ -11,6 +11,7 @@ mod guard;
 mod mapped;
 mod pickle;
 mod pytorch;
+mod quantized;
 mod safetensors;
 mod tar;
 

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::container::{Container, foreign};
-use super::pickle::{ScanError, Scanner};
+use super::pickle::{Recorded, ScanError, Scanner};
 use super::{ReadError, archive, tar};
 
 /// The entries of a zip archive may unpack to this factor times the file size, plus 1 MiB.
@@ -22,20 +22,32 @@ const MAX_PICKLE_BYTES: u64 = 16 << 20;
 const LEGACY_PICKLES: usize = 5;
 
 /// Returns an error for a file that is unsafe or truncated, or that claims more content than it can
-/// have.
-pub(super) fn check(path: &Path, file: &str, container: Container) -> Result<(), ReadError> {
+/// have. Returns the tensors of a file with quantized ones.
+pub(super) fn check(
+    path: &Path,
+    file: &str,
+    container: Container,
+) -> Result<Option<Quantized>, ReadError> {
     let handle = File::open(path).map_err(|error| ReadError::io(file, error))?;
     let input = BufReader::new(handle);
     match container {
-        Container::Zip => check_zip(input, file),
-        Container::Legacy => check_stream(input, file, LEGACY_PICKLES),
-        Container::Tar => check_tar(input, file),
-        Container::Pickle => check_stream(input, file, 1),
-        Container::Safetensors | Container::Onnx => Ok(()),
+        Container::Zip => return check_zip(input, file),
+        Container::Legacy => check_stream(input, file, LEGACY_PICKLES)?,
+        Container::Tar => check_tar(input, file)?,
+        Container::Pickle => check_stream(input, file, 1)?,
+        Container::Safetensors | Container::Onnx => {}
     }
+    Ok(None)
 }
 
-fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
+/// The tensors of a pickle with quantized ones.
+pub(super) struct Quantized {
+    /// Name of the pickle in the archive.
+    pub(super) pickle: String,
+    pub(super) tensors: Vec<(String, Recorded)>,
+}
+
+fn check_zip(mut input: BufReader<File>, file: &str) -> Result<Option<Quantized>, ReadError> {
     let io_error = |error| ReadError::io(file, error);
     let file_size = input.seek(SeekFrom::End(0)).map_err(io_error)?;
     let mut archive = archive::open(input).map_err(|error| {
@@ -68,6 +80,8 @@ fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
         .saturating_add(SLACK_BYTES);
     let mut total = 0_u64;
     let mut scanner = Scanner::default();
+    scanner.accept_quantized();
+    let mut quantized = None;
     for (index, name) in names.iter().enumerate() {
         let mut entry = archive.by_index(index).map_err(|error| {
             ReadError::damaged(file, format!("archive entry `{name}`: {error}"))
@@ -93,8 +107,12 @@ fn check_zip(mut input: BufReader<File>, file: &str) -> Result<(), ReadError> {
             let early = |file: &str| ReadError::damaged(file, format!("`{name}` ends too early"));
             refuse(file, error, early)
         })?;
+        if let Some(tensors) = scanner.quantized() {
+            let pickle = name.clone();
+            quantized = Some(Quantized { pickle, tensors });
+        }
     }
-    Ok(())
+    Ok(quantized)
 }
 
 fn is_pickle(name: &str) -> bool {

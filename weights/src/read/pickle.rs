@@ -7,6 +7,7 @@
 
 mod calls;
 mod input;
+mod quantized;
 mod step;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::io::{self, BufRead};
 
 use calls::Refusal;
 use input::{array, length, skip};
+pub(super) use quantized::{Recorded, Scales};
 
 /// The limit of operations in all pickles of a file. `torch.save` writes about 35 per tensor.
 const MAX_OPERATIONS: u64 = 1_000_000;
@@ -55,6 +57,12 @@ enum Value {
     Tuple(usize),
     /// Index into the dictionaries.
     Dict(usize),
+    Int(i64),
+    Float(f64),
+    /// Index into the storages.
+    Storage(usize),
+    /// Index into the tensors.
+    Tensor(usize),
     Other,
 }
 
@@ -62,6 +70,7 @@ enum Value {
 #[derive(Default)]
 pub(super) struct Scanner {
     operations: u64,
+    accepts_quantized: bool,
     machine: Machine,
 }
 
@@ -73,14 +82,39 @@ struct Machine {
     texts: Vec<String>,
     tuples: Vec<Vec<Value>>,
     dicts: Vec<Vec<[Value; 2]>>,
+    storages: Vec<Storage>,
+    tensors: Vec<Recorded>,
+    /// Whether quantized tensors are accepted.
+    accepts_quantized: bool,
+}
+
+/// A storage of a pickle.
+#[derive(Clone, Debug)]
+struct Storage {
+    /// Class of PyTorch, such as `QInt8Storage`.
+    class: String,
+    key: String,
 }
 
 impl Scanner {
+    /// Accepts quantized tensors of 8-bit integers, for [`quantized`](Self::quantized).
+    pub(super) fn accept_quantized(&mut self) {
+        self.accepts_quantized = true;
+    }
+
+    /// Returns the tensors of the last pickle by key if some are quantized.
+    pub(super) fn quantized(&self) -> Option<Vec<(String, Recorded)>> {
+        self.machine.quantized()
+    }
+
     pub(super) const MAX_OPERATIONS: u64 = MAX_OPERATIONS;
 
     /// Scans one pickle and leaves `input` at its end.
     pub(super) fn scan(&mut self, input: &mut impl BufRead) -> Result<(), ScanError> {
-        self.machine = Machine::default();
+        self.machine = Machine {
+            accepts_quantized: self.accepts_quantized,
+            ..Machine::default()
+        };
         loop {
             self.operations += 1;
             if self.operations > MAX_OPERATIONS {

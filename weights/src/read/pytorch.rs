@@ -7,10 +7,16 @@ use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
 use tempfile::TempPath;
 
 use super::container::Container;
-use super::{Dtype, Entry, ReadError, archive, guard};
+use super::{Dtype, Entry, ReadError, archive, guard, quantized};
 
 /// The values of an open PyTorch file.
-pub(super) struct Tensors {
+pub(super) enum Tensors {
+    Plain(Plain),
+    Quantized(quantized::Tensors),
+}
+
+/// The values of a file without quantized tensors.
+pub(super) struct Plain {
     tensors: Vec<Tensor>,
     file_size: u64,
 }
@@ -25,7 +31,14 @@ pub(super) struct Opened {
 
 /// Reads the index of the file at `path`. Messages call it `file`.
 pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Opened, ReadError> {
-    guard::check(path, file, container)?;
+    if let Some(found) = guard::check(path, file, container)? {
+        let (entries, tensors) = quantized::open(path, file, found)?;
+        return Ok(Opened {
+            entries,
+            tensors: Tensors::Quantized(tensors),
+            copy: None,
+        });
+    }
     let copy = match container {
         Container::Zip => {
             archive::readable_copy(path).map_err(|error| ReadError::io(file, error))?
@@ -54,13 +67,22 @@ pub(super) fn open(path: &Path, file: &str, container: Container) -> Result<Open
     }
     Ok(Opened {
         entries,
-        tensors: Tensors { tensors, file_size },
+        tensors: Tensors::Plain(Plain { tensors, file_size }),
         copy,
     })
 }
 
 impl Tensors {
     pub(super) fn read(&self, file: &str, entry: &Entry) -> Result<TensorData, ReadError> {
+        match self {
+            Self::Plain(tensors) => tensors.read(file, entry),
+            Self::Quantized(tensors) => tensors.read(file, entry),
+        }
+    }
+}
+
+impl Plain {
+    fn read(&self, file: &str, entry: &Entry) -> Result<TensorData, ReadError> {
         let damaged = |cause: String| ReadError::damaged_tensor(file, &entry.key, cause);
         let tensor = self
             .tensors

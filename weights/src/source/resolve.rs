@@ -117,6 +117,12 @@ impl ModelSource {
             _ => Labels::of_network(named.as_deref(), config.num_classes),
         };
         notes.splice(..0, checkpoint.notes());
+        // The license of weights stays with the integers.
+        let of_info = checkpoint
+            .quantization()
+            .and_then(|info| info.weights.as_ref());
+        let restriction = of_info.and_then(|id| Weights::named(id).ok()?.restriction());
+        notes.extend(restriction);
         Ok(Resolved {
             name,
             preprocessing: checkpoint

@@ -18,6 +18,7 @@ mod no_onnx;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod pretrained;
+mod quantized;
 mod read;
 mod source;
 

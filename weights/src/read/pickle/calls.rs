@@ -1,6 +1,7 @@
 //! Checks the calls and imports of a pickle.
 
-use super::{Machine, ScanError, Value};
+use super::quantized::QUANTIZED;
+use super::{Machine, ScanError, Storage, Value};
 
 /// Modules whose functions start programs, access files or load code.
 const UNSAFE_MODULES: [&str; 20] = [
@@ -109,7 +110,7 @@ const REFUSED: [(&str, &str, &str); 13] = [
 ];
 
 const TO_DENSE: &str = "save `tensor.to_dense()` for each of them";
-const DEQUANTIZE: &str = "save the `state_dict()` of the float model, before it is quantized, or `tensor.dequantize()` \
+pub(super) const DEQUANTIZE: &str = "save the `state_dict()` of the float model, before it is quantized, or `tensor.dequantize()` \
      for each of them";
 const MOVE_TO_CPU: &str = "save `model.cpu().state_dict()`";
 const UNWRAP: &str =
@@ -147,7 +148,7 @@ pub(super) fn check_import(module: &str, name: &str) -> Result<(), ScanError> {
     Ok(())
 }
 
-fn refuse(cause: impl Into<String>, advice: &'static str) -> ScanError {
+pub(super) fn refuse(cause: impl Into<String>, advice: &'static str) -> ScanError {
     ScanError::Refused(Refusal {
         cause: cause.into(),
         advice,
@@ -159,7 +160,14 @@ impl Machine {
     pub(super) fn call(&mut self, callable: Value, arguments: Value) -> Result<(), ScanError> {
         if let Value::Global(name) = callable {
             let name = self.texts[name].clone();
-            self.check_call(&name, arguments)?;
+            if !(self.accepts_quantized && name == QUANTIZED) {
+                self.check_call(&name, arguments)?;
+            }
+            if let Some(tensor) = self.record(&name, arguments)? {
+                self.tensors.push(tensor);
+                self.push(Value::Tensor(self.tensors.len() - 1));
+                return Ok(());
+            }
         }
         // An `OrderedDict` is filled like any dictionary.
         match self.name(callable) {
@@ -270,7 +278,8 @@ impl Machine {
                 let class = items.get(1).and_then(|class| self.name(*class));
                 let class = class.unwrap_or_default();
                 let kind = class.rsplit('.').next().unwrap_or_default();
-                if kind.starts_with("QInt") || kind.starts_with("QUInt") {
+                let is_quantized = kind.starts_with("QInt") || kind.starts_with("QUInt");
+                if is_quantized && !(self.accepts_quantized && kind == "QInt8Storage") {
                     return Err(refuse(
                         format!("holds quantized tensors (`{class}`)"),
                         DEQUANTIZE,
@@ -282,6 +291,13 @@ impl Machine {
                         cause,
                         "save `torch.view_as_real(tensor)` for each of them",
                     ));
+                }
+                let key = items.get(2).and_then(|key| self.name(*key));
+                if let (true, Some(key)) = (self.accepts_quantized, key) {
+                    let (class, key) = (kind.to_string(), key.to_string());
+                    self.storages.push(Storage { class, key });
+                    self.push(Value::Storage(self.storages.len() - 1));
+                    return Ok(());
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::input::{length, line, number, skip, skip_counted};
+use super::input::{array, length, line, number, skip, skip_counted};
 use super::{Machine, ScanError, Value};
 
 impl Machine {
@@ -28,10 +28,24 @@ impl Machine {
                 self.push(value);
             }
             b'L' | b'F' => self.other(line(input).map(drop))?,
-            b'K' => self.other(skip(input, 1))?,
-            b'M' | 0x83 => self.other(skip(input, 2))?,
-            b'J' | 0x84 => self.other(skip(input, 4))?,
-            b'G' => self.other(skip(input, 8))?,
+            b'K' => {
+                let [byte] = array(input)?;
+                self.push(Value::Int(byte.into()));
+            }
+            b'M' => {
+                let value = u16::from_le_bytes(array(input)?);
+                self.push(Value::Int(value.into()));
+            }
+            b'J' => {
+                let value = i32::from_le_bytes(array(input)?);
+                self.push(Value::Int(value.into()));
+            }
+            b'G' => {
+                let value = f64::from_be_bytes(array(input)?);
+                self.push(Value::Float(value));
+            }
+            0x83 => self.other(skip(input, 2))?,
+            0x84 => self.other(skip(input, 4))?,
             0x82 => self.other(skip(input, 1))?,
             0x80 => skip(input, 1)?,
             0x95 => skip(input, 8)?,

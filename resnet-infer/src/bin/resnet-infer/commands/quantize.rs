@@ -34,7 +34,7 @@ pub(crate) fn run(args: Quantize, offline: bool) -> Result<Outcome> {
     let network = args.network.resolve(Classes::FromFile, offline)?;
     check_distinct(&args.output, network.checkpoint.name().as_ref())?;
     ensure!(
-        network.checkpoint.quantization().is_none(),
+        !network.checkpoint.is_quantized(),
         "`{}`: expected weights in floats, found a quantized network",
         network.checkpoint.name()
     );
