@@ -17,6 +17,7 @@ mod help;
 mod inputs;
 mod library;
 mod look;
+mod quantize;
 mod runtime;
 mod scratch;
 mod weights;

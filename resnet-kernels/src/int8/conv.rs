@@ -46,8 +46,8 @@ pub struct Int8Weights {
     shape: [usize; 5],
     /// Weights of each panel, `[four inputs, vector, weight of the vector]`.
     pub(super) panels: Vec<AVec<u8>>,
-    /// Zero point of the input times the sum of the weights, for each output channel and [`MOST`]
-    /// more.
+    /// The part of each sum that comes from zero points: the sum of the weights times the zero point
+    /// of the input. For each output channel and [`MOST`] more.
     pub(super) excess: Vec<i32>,
 }
 
@@ -165,9 +165,10 @@ impl Int8Conv {
         let geometry = &self.geometry;
         let depth = geometry.inputs_of_group() * geometry.taps();
         assert_eq!(weights.len(), geometry.out[0] * depth, "weights");
+        let offset = self.instructions.layout().offset;
         let excess = |weights: &[i8]| {
             let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
-            sum * i32::from(zero_point)
+            sum * (i32::from(zero_point) - offset)
         };
         let more = core::iter::repeat_n(0, MOST);
         Int8Weights {

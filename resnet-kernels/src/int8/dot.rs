@@ -2,6 +2,10 @@
 //!
 //! All implementations are exact. AVX2's `vpmaddubsw` is not: it saturates at 16 bits.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+pub(super) mod neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) mod wasm;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(super) mod x86;
 
@@ -16,6 +20,8 @@ pub(super) trait Dot: Copy {
     const VECTORS: usize;
     /// Size of a packed weight in bytes.
     const BYTES: usize;
+    /// The number that is subtracted from activations before they are multiplied.
+    const OFFSET: i32 = 0;
 
     type Sums: Copy;
     type Inputs: Copy;

@@ -1,5 +1,9 @@
 //! The choice of instructions for sums of products.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+use super::dot::neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::dot::wasm;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::dot::x86;
 use super::dot::{Dot, Portable};
@@ -17,6 +21,12 @@ pub enum Instructions {
     AvxVnni,
     /// AVX-512 VNNI, which multiplies bytes in vectors of 512 bits.
     Avx512Vnni,
+    /// NEON, which multiplies 16-bit integers.
+    Neon,
+    /// The dot products of ARMv8.2, which multiply bytes.
+    Sdot,
+    /// WebAssembly's `simd128`, which multiplies 16-bit integers.
+    Simd128,
 }
 
 /// The sizes that determine the order of packed weights.
@@ -27,6 +37,8 @@ pub(super) struct Layout {
     pub(super) vectors: usize,
     /// Size of a weight in bytes.
     pub(super) bytes: usize,
+    /// [`Dot::OFFSET`].
+    pub(super) offset: i32,
     /// [`Dot::place`].
     pub(super) place: fn(usize, usize) -> usize,
 }
@@ -37,54 +49,57 @@ impl Layout {
             lanes: D::LANES,
             vectors: D::VECTORS,
             bytes: D::BYTES,
+            offset: D::OFFSET,
             place: D::place,
         }
     }
 }
 
 impl Instructions {
-    const ALL: [Self; 4] = [Self::Avx512Vnni, Self::AvxVnni, Self::Avx2, Self::Portable];
+    /// The fastest first.
+    const ALL: [Self; 7] = [
+        Self::Avx512Vnni,
+        Self::AvxVnni,
+        Self::Avx2,
+        Self::Sdot,
+        Self::Neon,
+        Self::Simd128,
+        Self::Portable,
+    ];
 
     /// Returns the fastest instructions that the processor has and `RESNET_CPU_SIMD` allows.
     pub fn fastest() -> Self {
         let allowed = |instructions: &Self| match crate::simd() {
-            "avx512" => true,
+            "none" => *instructions == Self::Portable,
             "avx2" => *instructions != Self::Avx512Vnni,
-            _ => *instructions == Self::Portable,
+            _ => true,
         };
         Self::available().find(allowed).unwrap_or(Self::Portable)
     }
 
     /// Returns all instructions that the processor has, the fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        Self::ALL
-            .into_iter()
-            .filter(|instructions| instructions.exist())
+        Self::ALL.into_iter().filter(|each| each.exist())
     }
 
     /// Returns whether the processor has the instructions.
     fn exist(self) -> bool {
-        #[cfg(all(target_arch = "x86_64", feature = "std", not(miri)))]
-        {
-            use std::arch::is_x86_feature_detected;
-            match self {
-                Self::Portable => true,
-                Self::Avx2 => is_x86_feature_detected!("avx2"),
-                Self::AvxVnni => {
-                    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni")
-                }
-                Self::Avx512Vnni => {
-                    is_x86_feature_detected!("avx2")
-                        && is_x86_feature_detected!("avx512f")
-                        && is_x86_feature_detected!("avx512bw")
-                        && is_x86_feature_detected!("avx512vl")
-                        && is_x86_feature_detected!("avx512vnni")
-                }
-            }
-        }
-        #[cfg(not(all(target_arch = "x86_64", feature = "std", not(miri))))]
-        {
-            self == Self::Portable
+        match self {
+            Self::Portable => true,
+            #[cfg(all(target_arch = "x86_64", feature = "std", not(miri)))]
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => features::exist(self),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+            Self::Neon => true,
+            #[cfg(all(
+                target_arch = "aarch64",
+                target_endian = "little",
+                feature = "std",
+                not(miri)
+            ))]
+            Self::Sdot => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => true,
+            _ => false,
         }
     }
 
@@ -96,6 +111,12 @@ impl Instructions {
             Self::AvxVnni => Layout::of::<x86::Vnni256>(),
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             Self::Avx512Vnni => Layout::of::<x86::Vnni512>(),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+            Self::Neon => Layout::of::<neon::Neon>(),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+            Self::Sdot => Layout::of::<neon::Sdot>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => Layout::of::<wasm::Simd128>(),
             _ => Layout::of::<Portable>(),
         }
     }
@@ -116,6 +137,13 @@ impl Instructions {
             // SAFETY: see above.
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             Self::Avx512Vnni => unsafe { features::avx512_vnni(part) },
+            // NEON and `simd128` are features of the target.
+            #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+            Self::Neon => part.run(neon::Neon),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+            Self::Sdot => part.run(neon::Sdot),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => part.run(wasm::Simd128),
             _ => crate::vectorize(
                 #[inline(always)]
                 || part.run(Portable),
@@ -127,7 +155,27 @@ impl Instructions {
 /// [`Part::run`] compiled for the features of a processor.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod features {
+    #[cfg(feature = "std")]
+    use super::Instructions;
     use super::{Part, x86};
+
+    /// Returns whether the processor has the instructions.
+    #[cfg(feature = "std")]
+    pub(super) fn exist(instructions: Instructions) -> bool {
+        use std::arch::is_x86_feature_detected;
+        is_x86_feature_detected!("avx2")
+            && match instructions {
+                Instructions::Avx2 => true,
+                Instructions::AvxVnni => is_x86_feature_detected!("avxvnni"),
+                Instructions::Avx512Vnni => {
+                    is_x86_feature_detected!("avx512f")
+                        && is_x86_feature_detected!("avx512bw")
+                        && is_x86_feature_detected!("avx512vl")
+                        && is_x86_feature_detected!("avx512vnni")
+                }
+                _ => false,
+            }
+    }
 
     #[target_feature(enable = "avx2")]
     pub(super) fn avx2(part: &Part<'_>) {

@@ -95,15 +95,25 @@ impl<T: Copy + Default> Place<T> {
         Self { out, residual }
     }
 
-    /// Returns up to [`MOST`] values of the residual.
+    /// Returns up to [`MOST`] values of the residual. `whole` is the usual number of channels, which
+    /// the compiler knows.
     ///
     /// # Safety
     ///
     /// The values are inside the map, and no thread writes them.
     #[inline(always)]
-    unsafe fn residual(&self, at: usize, channels: usize) -> Option<[T; MOST]> {
+    unsafe fn residual(&self, at: usize, channels: usize, whole: usize) -> Option<[T; MOST]> {
         let residual = self.residual?;
         let mut values = [T::default(); MOST];
+        if channels == whole {
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                values
+                    .as_mut_ptr()
+                    .copy_from_nonoverlapping(residual.add(at), whole);
+            };
+            return Some(values);
+        }
         // SAFETY: guaranteed by the caller.
         unsafe {
             values
@@ -113,15 +123,22 @@ impl<T: Copy + Default> Place<T> {
         Some(values)
     }
 
-    /// Writes up to [`MOST`] values.
+    /// Writes up to [`MOST`] values. `whole` is the usual number of channels, which the compiler
+    /// knows.
     ///
     /// # Safety
     ///
     /// The values are inside the map, and no other thread accesses them.
     #[inline(always)]
-    unsafe fn store(&self, at: usize, values: &[T; MOST], channels: usize) {
+    unsafe fn store(&self, at: usize, values: &[T; MOST], channels: usize, whole: usize) {
         // SAFETY: guaranteed by the caller.
         unsafe {
+            if channels == whole {
+                self.out
+                    .add(at)
+                    .copy_from_nonoverlapping(values.as_ptr(), whole);
+                return;
+            }
             self.out
                 .add(at)
                 .copy_from_nonoverlapping(values.as_ptr(), channels)
@@ -313,14 +330,14 @@ impl Tile<'_> {
         unsafe {
             match self.part.target {
                 Target::Bytes(requantize, place) => {
-                    let residual = place.residual(at, channels);
+                    let residual = place.residual(at, channels, width);
                     let out = bytes(requantize, start, width, &integers, residual.as_ref());
-                    place.store(at, &out, channels);
+                    place.store(at, &out, channels, width);
                 }
                 Target::Floats(dequantize, place) => {
-                    let residual = place.residual(at, channels);
+                    let residual = place.residual(at, channels, width);
                     let out = floats(dequantize, start, width, &integers, residual.as_ref());
-                    place.store(at, &out, channels);
+                    place.store(at, &out, channels, width);
                 }
             }
         }

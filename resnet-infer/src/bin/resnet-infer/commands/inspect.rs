@@ -29,6 +29,8 @@ struct Summary {
     names_classes: bool,
     /// Whether the file contains the preprocessing.
     tells_preprocessing: bool,
+    /// How the network was quantized, if it was.
+    quantized: Option<String>,
     /// Numbers of tensors and elements by data type.
     dtypes: BTreeMap<String, Dtype>,
     /// What the network does.
@@ -139,11 +141,28 @@ impl Summary {
             task: "classification",
             names_classes: checkpoint.labels().is_some(),
             tells_preprocessing: checkpoint.preprocessing().is_some(),
+            quantized: quantized(checkpoint),
             dtypes,
             tensors,
             ..Self::default()
         }
     }
+}
+
+/// Describes the quantization of a file.
+fn quantized(checkpoint: &Checkpoint) -> Option<String> {
+    let Some(info) = checkpoint.quantization() else {
+        let by_pytorch = "weights and activations of 8 bits, by PyTorch".to_string();
+        return checkpoint.is_quantized().then_some(by_pytorch);
+    };
+    let source = match (&info.weights, &info.license) {
+        (Some(id), Some(license)) => format!(", from {id} ({license})"),
+        _ => String::new(),
+    };
+    Some(format!(
+        "weights and activations of 8 bits, calibration {} on {} images{source}",
+        info.calibration, info.images
+    ))
 }
 
 pub(crate) fn run(args: Inspect) -> Result<Outcome> {
@@ -165,6 +184,9 @@ pub(crate) fn run(args: Inspect) -> Result<Outcome> {
     }
     for note in &summary.notes {
         writeln!(out, "note          {}", printable(&flags(note)))?;
+    }
+    if let Some(text) = &summary.quantized {
+        writeln!(out, "quantized     {}", printable(text))?;
     }
     for (dtype, Dtype { tensors, elements }) in &summary.dtypes {
         writeln!(out, "{dtype:13} {tensors} tensors, {elements} elements")?;

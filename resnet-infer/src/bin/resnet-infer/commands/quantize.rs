@@ -90,7 +90,7 @@ pub(crate) fn run(args: Quantize, offline: bool) -> Result<Outcome> {
     drop(engine);
 
     job.save(&network, examples.len())?;
-    let report = Report::new(&job, [of_float, of_int8], noise, examples.len())?;
+    let report = Report::new(&job, [of_float, of_int8], noise, &examples)?;
     report.print(job.args.json)?;
     Ok(Outcome::Done)
 }

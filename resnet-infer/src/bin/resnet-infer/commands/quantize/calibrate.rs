@@ -54,6 +54,12 @@ impl Examples {
         self.0.len()
     }
 
+    /// Returns the height and width of the first image.
+    pub(super) fn size(&self) -> [usize; 2] {
+        let [_, _, height, width] = self.0[0].shape.dims();
+        [height, width]
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &TensorData> {
         self.0.iter()
     }

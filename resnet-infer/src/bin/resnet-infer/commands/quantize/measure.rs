@@ -86,7 +86,7 @@ fn largest(values: &[f32]) -> usize {
 
 /// Runs the command `bench` in processes of their own, because memory does not return to the
 /// operating system at once.
-pub(super) fn bench(job: &Job, file: Option<&Path>) -> Result<Vec<Row>> {
+pub(super) fn bench(job: &Job, file: Option<&Path>, size: [usize; 2]) -> Result<Vec<Row>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args([
         "bench",
@@ -97,12 +97,23 @@ pub(super) fn bench(job: &Job, file: Option<&Path>) -> Result<Vec<Row>> {
         "--runs",
         "15",
     ]);
-    if let Some(side) = job.preprocessing.crop {
-        command.args(["--size", &side.to_string()]);
-    }
-    match file {
-        Some(file) => command.arg("--weights").arg(file),
-        None => return Ok(Vec::new()),
+    let [height, width] = size;
+    command.args(["--size", &format!("{height}x{width}")]);
+    command.args([
+        "--memory-limit",
+        &job.args.network.runtime.memory.limit().to_string(),
+    ]);
+    match (file, &job.network.weights) {
+        (Some(file), _) if *file == job.args.output => command.arg("--weights").arg(file),
+        (Some(file), weights) => {
+            let arch = weights.as_ref().map(|weights| weights.arch.name());
+            let arch = arch.or(job.args.network.arch.as_deref());
+            command.arg("--weights").arg(file).args(arch);
+            command.args(job.args.network.options.arguments())
+        }
+        // The network is in this program. Its values do not change the time.
+        (None, Some(weights)) => command.arg(weights.arch.name()),
+        (None, None) => return Ok(Vec::new()),
     };
     let output = command.stderr(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -8,6 +8,7 @@ use resnet_cli::{json, printable};
 use resnet_engine::LayerNoise;
 use serde::Serialize;
 
+use super::calibrate::Examples;
 use super::measure::{Scores, bench};
 use super::{Job, QuantizedNetwork};
 
@@ -54,8 +55,9 @@ impl Report {
         job: &Job,
         [float, int8]: [Scores; 2],
         noise: Vec<LayerNoise>,
-        calibration_images: usize,
+        examples: &Examples,
     ) -> Result<Self> {
+        let size = examples.size();
         let all = QuantizedNetwork::layers_of(&job.network.config);
         let float_layers: Vec<_> = all
             .into_iter()
@@ -72,12 +74,12 @@ impl Report {
             model: job.network.name.clone(),
             file: job.args.output.display().to_string(),
             calibration: job.args.method.name.clone(),
-            calibration_images,
+            calibration_images: examples.len(),
             images: int8.images(),
             same_images: job.args.evaluate.is_none(),
             agreement: int8.agreement(&float),
-            float: Side::new(job, job.network.file.as_deref(), &float)?,
-            int8: Side::new(job, Some(&job.args.output), &int8)?,
+            float: Side::new(job, job.network.file.as_deref(), size, &float)?,
+            int8: Side::new(job, Some(&job.args.output), size, &int8)?,
             int8_layers: job.int8.len(),
             float_layers,
             worst: worst.collect(),
@@ -138,8 +140,8 @@ impl Report {
 }
 
 impl Side {
-    fn new(job: &Job, file: Option<&Path>, scores: &Scores) -> Result<Self> {
-        let rows = bench(job, file)?;
+    fn new(job: &Job, file: Option<&Path>, size: [usize; 2], scores: &Scores) -> Result<Self> {
+        let rows = bench(job, file, size)?;
         let time = |batch: usize| rows.get(batch).map(|row| row.median_ms);
         Ok(Self {
             file_bytes: file.and_then(|file| Some(file.metadata().ok()?.len())),
