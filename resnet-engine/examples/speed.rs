@@ -37,27 +37,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         session.run(Batch::channels_first(&x, dims), Outputs::LOGITS)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    if std::env::var_os("STEPS").is_some() {
-        let mut best = session.profile(Batch::channels_first(&x, dims), Outputs::LOGITS)?;
-        for _ in 0..30 {
-            let again = session.profile(Batch::channels_first(&x, dims), Outputs::LOGITS)?;
-            for (best, again) in best.iter_mut().zip(again) {
-                best.time = best.time.min(again.time);
-            }
-        }
-        for step in best {
-            let seconds = step.time.as_secs_f64();
-            println!(
-                "{:24} {:?} {:?} {:7.3} ms {:6.1} GFLOP/s {:6.1} GB/s",
-                step.name,
-                step.output,
-                step.algorithm.unwrap_or_default(),
-                1e3 * seconds,
-                2e-9 * step.macs as f64 / seconds,
-                1e-9 * step.bytes as f64 / seconds,
-            );
-        }
-    }
     times.sort_by(f64::total_cmp);
     println!(
         "{name}, batch {batch}: {:.2} ms (fastest {:.2}), weights {:.1} MB, feature maps {:.1} MB",

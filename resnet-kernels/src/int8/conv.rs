@@ -46,16 +46,16 @@ pub struct Int8Weights {
     shape: [usize; 5],
     /// Weights of each panel, `[four inputs, vector, weight of the vector]`.
     pub(super) panels: Vec<AVec<u8>>,
-    /// The part of each sum that comes from zero points: the sum of the weights times the zero point
-    /// of the input. For each output channel and [`MOST`] more.
-    pub(super) excess: Vec<i32>,
+    /// What each sum starts from, which makes up for the zero point of the input: minus the sum of the
+    /// weights times the zero point. For each output channel and [`MOST`] more.
+    pub(super) start: Vec<i32>,
 }
 
 impl Int8Weights {
     /// Returns the size in bytes.
     pub fn bytes(&self) -> usize {
         let values: usize = self.panels.iter().map(|panel| panel.len()).sum();
-        values + size_of_val(&self.excess[..])
+        values + size_of_val(&self.start[..])
     }
 }
 
@@ -166,20 +166,16 @@ impl Int8Conv {
         let depth = geometry.inputs_of_group() * geometry.taps();
         assert_eq!(weights.len(), geometry.out[0] * depth, "weights");
         let offset = self.instructions.layout().offset;
-        let excess = |weights: &[i8]| {
+        let start = |weights: &[i8]| {
             let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
-            sum * (i32::from(zero_point) - offset)
+            sum * (offset - i32::from(zero_point))
         };
         let more = core::iter::repeat_n(0, MOST);
         Int8Weights {
             instructions: self.instructions,
             shape: geometry.shape(),
             panels: parallel::map(self.panels.iter(), |panel| self.pack_panel(panel, weights)),
-            excess: weights
-                .chunks_exact(depth)
-                .map(excess)
-                .chain(more)
-                .collect(),
+            start: weights.chunks_exact(depth).map(start).chain(more).collect(),
         }
     }
 

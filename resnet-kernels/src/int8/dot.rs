@@ -9,6 +9,10 @@ pub(super) mod wasm;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(super) mod x86;
 
+use core::array;
+
+use super::requantize::Round;
+
 /// For each lane of a vector, which four of the loaded activations it reads.
 pub(super) type Fours = [i32; 16];
 
@@ -25,8 +29,14 @@ pub(super) trait Dot: Copy {
 
     type Sums: Copy;
     type Inputs: Copy;
+    type Numbers: Copy;
 
-    fn zero(self) -> Self::Sums;
+    /// Loads sums.
+    ///
+    /// # Safety
+    ///
+    /// `LANES` integers are readable at `at`.
+    unsafe fn load(self, at: *const i32) -> Self::Sums;
 
     /// Loads four activations for all lanes.
     ///
@@ -49,12 +59,50 @@ pub(super) trait Dot: Copy {
     /// `4 * LANES * BYTES` bytes are readable at `weights`.
     unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums;
 
-    /// Stores the sums.
+    /// Loads numbers.
     ///
     /// # Safety
     ///
-    /// There is room for `LANES` integers at `to`.
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32);
+    /// `LANES` numbers are readable at `at`.
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers;
+
+    /// Returns `(sum + bias) * multiplier`.
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers;
+
+    /// Adds `(byte - zero) * ratio`.
+    ///
+    /// # Safety
+    ///
+    /// `LANES` bytes are readable at `bytes`.
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers;
+
+    /// Adds numbers.
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers;
+
+    /// Stores the numbers, or at least `least`. NaN becomes `least`.
+    ///
+    /// # Safety
+    ///
+    /// There is room for `LANES` numbers at `to`.
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32);
+
+    /// Stores the rounded numbers like [`Round::byte`].
+    ///
+    /// # Safety
+    ///
+    /// There is room for `LANES` bytes at `to`.
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8);
 
     /// Returns the place of a weight among the `4 * LANES` weights of a vector.
     fn place(lane: usize, input: usize) -> usize {
@@ -74,10 +122,12 @@ impl Dot for Portable {
     type Sums = [i32; 8];
     /// The activations of each lane.
     type Inputs = [[u8; 4]; 8];
+    type Numbers = [f32; 8];
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        [0; 8]
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller.
+        unsafe { at.cast::<Self::Sums>().read_unaligned() }
     }
 
     #[inline(always)]
@@ -90,7 +140,7 @@ impl Dot for Portable {
     unsafe fn spread(self, at: *const u8, fours: &Fours) -> Self::Inputs {
         // SAFETY: guaranteed by the caller.
         let all = unsafe { at.cast::<[[u8; 4]; 2]>().read_unaligned() };
-        core::array::from_fn(|lane| all[fours[lane] as usize])
+        array::from_fn(|lane| all[fours[lane] as usize])
     }
 
     #[inline(always)]
@@ -106,8 +156,50 @@ impl Dot for Portable {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
         // SAFETY: guaranteed by the caller.
-        unsafe { to.cast::<Self::Sums>().write_unaligned(sums) };
+        unsafe { at.cast::<Self::Numbers>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        array::from_fn(|lane| (sums[lane] as f32 + bias[lane]) * multiplier[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller.
+        let bytes = unsafe { bytes.cast::<[u8; 8]>().read_unaligned() };
+        array::from_fn(|lane| numbers[lane] + (i32::from(bytes[lane]) - zero) as f32 * ratio)
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        array::from_fn(|lane| numbers[lane] + others[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        let numbers = numbers.map(|x| if x > least { x } else { least });
+        // SAFETY: guaranteed by the caller.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(numbers) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        let bytes = numbers.map(|x| round.byte(x));
+        // SAFETY: guaranteed by the caller.
+        unsafe { to.cast::<[u8; 8]>().write_unaligned(bytes) };
     }
 }

@@ -94,56 +94,6 @@ impl<T: Copy + Default> Place<T> {
         };
         Self { out, residual }
     }
-
-    /// Returns up to [`MOST`] values of the residual. `whole` is the usual number of channels, which
-    /// the compiler knows.
-    ///
-    /// # Safety
-    ///
-    /// The values are inside the map, and no thread writes them.
-    #[inline(always)]
-    unsafe fn residual(&self, at: usize, channels: usize, whole: usize) -> Option<[T; MOST]> {
-        let residual = self.residual?;
-        let mut values = [T::default(); MOST];
-        if channels == whole {
-            // SAFETY: guaranteed by the caller.
-            unsafe {
-                values
-                    .as_mut_ptr()
-                    .copy_from_nonoverlapping(residual.add(at), whole);
-            };
-            return Some(values);
-        }
-        // SAFETY: guaranteed by the caller.
-        unsafe {
-            values
-                .as_mut_ptr()
-                .copy_from_nonoverlapping(residual.add(at), channels)
-        };
-        Some(values)
-    }
-
-    /// Writes up to [`MOST`] values. `whole` is the usual number of channels, which the compiler
-    /// knows.
-    ///
-    /// # Safety
-    ///
-    /// The values are inside the map, and no other thread accesses them.
-    #[inline(always)]
-    unsafe fn store(&self, at: usize, values: &[T; MOST], channels: usize, whole: usize) {
-        // SAFETY: guaranteed by the caller.
-        unsafe {
-            if channels == whole {
-                self.out
-                    .add(at)
-                    .copy_from_nonoverlapping(values.as_ptr(), whole);
-                return;
-            }
-            self.out
-                .add(at)
-                .copy_from_nonoverlapping(values.as_ptr(), channels)
-        };
-    }
 }
 
 /// The pixels and channels that one core computes at a time.
@@ -239,9 +189,7 @@ impl Tile<'_> {
                 None => self.same::<D, VECTORS, PIXELS>(dot, x),
             }
         };
-        for pixel in 0..PIXELS {
-            self.finish(dot, &sums[pixel], self.outputs[pixel]);
-        }
+        self.finish(dot, &sums);
     }
 
     /// Sums the products of outputs that read the same inputs.
@@ -256,7 +204,7 @@ impl Tile<'_> {
         dot: D,
         x: [*const u8; PIXELS],
     ) -> [[D::Sums; VECTORS]; PIXELS] {
-        let mut sums = [[dot.zero(); VECTORS]; PIXELS];
+        let mut sums = [self.start::<D, VECTORS>(dot); PIXELS];
         let mut weights = self.weights.as_ptr();
         let size = 4 * D::LANES * D::BYTES;
         for run in &self.part.conv.runs {
@@ -291,7 +239,7 @@ impl Tile<'_> {
         x: [*const u8; PIXELS],
         spread: &[Fours],
     ) -> [[D::Sums; VECTORS]; PIXELS] {
-        let mut sums = [[dot.zero(); VECTORS]; PIXELS];
+        let mut sums = [self.start::<D, VECTORS>(dot); PIXELS];
         let mut weights = self.weights.as_ptr();
         for run in &self.part.conv.runs {
             for tap in (run.offset..run.offset + run.length).step_by(D::LANES) {
@@ -311,91 +259,107 @@ impl Tile<'_> {
         sums
     }
 
-    /// Converts the sums of a pixel and writes them.
+    /// Returns what the sums of a pixel start from.
     #[inline(always)]
-    fn finish<D: Dot, const VECTORS: usize>(&self, dot: D, sums: &[D::Sums; VECTORS], at: usize) {
-        let Range { start, end } = self.panel.outputs;
-        let (at, channels, width) = (at + start, end - start, VECTORS * D::LANES);
-        let mut integers = [0; MOST];
-        for (vector, sums) in sums.iter().enumerate() {
-            // SAFETY: the list has room for four vectors of 16 lanes.
-            unsafe { dot.store(*sums, integers.as_mut_ptr().add(vector * D::LANES)) };
-        }
-        let excess = &self.part.weights.excess[start..start + MOST];
-        for lane in 0..width {
-            integers[lane] -= excess[lane];
-        }
-        // SAFETY: `Target::new` has checked the sizes. The channels of the pixel belong to this part,
-        // and no other thread accesses them.
-        unsafe {
-            match self.part.target {
-                Target::Bytes(requantize, place) => {
-                    let residual = place.residual(at, channels, width);
-                    let out = bytes(requantize, start, width, &integers, residual.as_ref());
-                    place.store(at, &out, channels, width);
-                }
-                Target::Floats(dequantize, place) => {
-                    let residual = place.residual(at, channels, width);
-                    let out = floats(dequantize, start, width, &integers, residual.as_ref());
-                    place.store(at, &out, channels, width);
+    fn start<D: Dot, const VECTORS: usize>(&self, dot: D) -> [D::Sums; VECTORS] {
+        let start = &self.part.weights.start[self.panel.outputs.start..][..MOST];
+        // SAFETY: the list has four vectors of 16 lanes.
+        array::from_fn(|vector| unsafe { dot.load(start.as_ptr().add(vector * D::LANES)) })
+    }
+
+    /// Converts the sums and writes them.
+    #[inline(always)]
+    fn finish<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        sums: &[[D::Sums; VECTORS]; PIXELS],
+    ) {
+        for vector in 0..VECTORS {
+            let Range { start, end } = self.panel.outputs;
+            let first = start + vector * D::LANES;
+            // The last vector may be partly filled.
+            let count = (end - first).min(D::LANES);
+            // SAFETY: `Target::new` has checked the sizes of the output. Its channels belong to this
+            // part, and no other thread accesses them. Bias and multiplier have `MOST` more numbers.
+            unsafe {
+                match self.part.target {
+                    Target::Bytes(requantize, place) => {
+                        let [bias, multiplier] = [&requantize.bias, &requantize.multiplier]
+                            .map(|values| dot.load_numbers(values[first..][..MOST].as_ptr()));
+                        let round = requantize.round;
+                        let residual = place.residual.zip(requantize.residual);
+                        for pixel in 0..PIXELS {
+                            let at = self.outputs[pixel] + first;
+                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
+                            if let Some((residual, (zero, ratio))) = residual {
+                                numbers = read::<D, _, _>(residual.add(at), count, |bytes| {
+                                    dot.add_bytes(numbers, bytes, zero, ratio)
+                                });
+                            }
+                            write::<D, _>(place.out.add(at), count, |to| {
+                                dot.store_bytes(numbers, round, to);
+                            });
+                        }
+                    }
+                    Target::Floats(dequantize, place) => {
+                        let [bias, multiplier] = [&dequantize.bias, &dequantize.multiplier]
+                            .map(|values| dot.load_numbers(values[first..][..MOST].as_ptr()));
+                        let least = if dequantize.relu {
+                            0.0
+                        } else {
+                            f32::NEG_INFINITY
+                        };
+                        for pixel in 0..PIXELS {
+                            let at = self.outputs[pixel] + first;
+                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
+                            if let Some(residual) = place.residual {
+                                numbers = read::<D, _, _>(residual.add(at), count, |others| {
+                                    dot.add(numbers, dot.load_numbers(others))
+                                });
+                            }
+                            write::<D, _>(place.out.add(at), count, |to| {
+                                dot.store(numbers, least, to);
+                            });
+                        }
+                    }
                 }
             }
         }
     }
 }
 
+/// Calls `work` with a vector of which `count` values are at `from`, and the others are arbitrary.
+///
+/// # Safety
+///
+/// `count` values are readable, at most `LANES`.
 #[inline(always)]
-fn bytes(
-    requantize: &Requantize,
-    start: usize,
-    width: usize,
-    sums: &[i32; MOST],
-    residual: Option<&[u8; MOST]>,
-) -> [u8; MOST] {
-    let bias = &requantize.bias[start..start + MOST];
-    let multiplier = &requantize.multiplier[start..start + MOST];
-    let round = requantize.round;
-    let mut out = [0; MOST];
-    match (residual, requantize.residual) {
-        (Some(residual), Some((zero, ratio))) => {
-            for lane in 0..width {
-                let added = (i32::from(residual[lane]) - zero) as f32 * ratio;
-                let number = (sums[lane] as f32 + bias[lane]) * multiplier[lane] + added;
-                out[lane] = round.byte(number);
-            }
-        }
-        _ => {
-            for lane in 0..width {
-                out[lane] = round.byte((sums[lane] as f32 + bias[lane]) * multiplier[lane]);
-            }
-        }
+unsafe fn read<D: Dot, T: Copy + Default, R>(
+    from: *const T,
+    count: usize,
+    work: impl FnOnce(*const T) -> R,
+) -> R {
+    if count == D::LANES {
+        return work(from);
     }
-    out
+    let mut values = [T::default(); MOST];
+    // SAFETY: guaranteed by the caller.
+    unsafe { values.as_mut_ptr().copy_from_nonoverlapping(from, count) };
+    work(values.as_ptr())
 }
 
+/// Calls `work` with room for a vector, whose first `count` values then are at `to`.
+///
+/// # Safety
+///
+/// There is room for `count` values, at most `LANES`.
 #[inline(always)]
-fn floats(
-    dequantize: &Dequantize,
-    start: usize,
-    width: usize,
-    sums: &[i32; MOST],
-    residual: Option<&[f32; MOST]>,
-) -> [f32; MOST] {
-    let bias = &dequantize.bias[start..start + MOST];
-    let multiplier = &dequantize.multiplier[start..start + MOST];
-    let mut out = [0.0; MOST];
-    for lane in 0..width {
-        out[lane] = (sums[lane] as f32 + bias[lane]) * multiplier[lane];
+unsafe fn write<D: Dot, T: Copy + Default>(to: *mut T, count: usize, work: impl FnOnce(*mut T)) {
+    if count == D::LANES {
+        return work(to);
     }
-    if let Some(residual) = residual {
-        for lane in 0..width {
-            out[lane] += residual[lane];
-        }
-    }
-    if dequantize.relu {
-        for out in &mut out {
-            *out = if *out < 0.0 { 0.0 } else { *out };
-        }
-    }
-    out
+    let mut values = [T::default(); MOST];
+    work(values.as_mut_ptr());
+    // SAFETY: guaranteed by the caller.
+    unsafe { to.copy_from_nonoverlapping(values.as_ptr(), count) };
 }

@@ -22,12 +22,16 @@ impl Quantization {
 /// Limits and rounding of integers that stand for numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
-    zero: i32,
-    low: f32,
-    high: f32,
+    pub(super) zero: i32,
+    pub(super) low: f32,
+    pub(super) high: f32,
 }
 
 impl Round {
+    /// Adding it to a number below 2^22 rounds the number to an integer, which is then in the low
+    /// bits.
+    pub(super) const SHIFT: f32 = 12_582_912.0;
+
     /// Integers from `low` to 255.
     pub(super) fn new(zero_point: u8, low: u8) -> Self {
         let zero = f32::from(zero_point);
@@ -42,12 +46,9 @@ impl Round {
     /// integer.
     #[inline(always)]
     pub(super) fn byte(self, x: f32) -> u8 {
-        /// Adding it to a number below 2^22 rounds the number to an integer, which is then in the
-        /// low bits.
-        const ROUND: f32 = 12_582_912.0;
         let x = if x > self.low { x } else { self.low };
         let x = if x < self.high { x } else { self.high };
-        ((x + ROUND).to_bits() as i32).wrapping_add(self.zero) as u8
+        ((x + Self::SHIFT).to_bits() as i32).wrapping_add(self.zero) as u8
     }
 }
 

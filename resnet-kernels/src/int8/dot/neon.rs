@@ -4,6 +4,7 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::{Dot, Fours};
+use crate::int8::requantize::Round;
 
 /// NEON: products of 16-bit integers.
 ///
@@ -19,11 +20,12 @@ impl Dot for Neon {
 
     type Sums = int32x4_t;
     type Inputs = int16x4_t;
+    type Numbers = float32x4_t;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: the processor has NEON.
-        unsafe { vdupq_n_s32(0) }
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller, and the processor has NEON.
+        unsafe { vld1q_s32(at) }
     }
 
     #[inline(always)]
@@ -55,9 +57,50 @@ impl Dot for Neon {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller, and the processor has NEON.
+        unsafe { vld1q_f32(at) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        // SAFETY: the processor has NEON.
+        unsafe { vmulq_f32(vaddq_f32(vcvtq_f32_s32(sums), bias), multiplier) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        sum: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
         // SAFETY: see above.
-        unsafe { vst1q_s32(to, sums) };
+        unsafe { add_bytes(sum, bytes, zero, ratio) }
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        // SAFETY: the processor has NEON.
+        unsafe { vaddq_f32(numbers, others) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // SAFETY: see above.
+        unsafe { vst1q_f32(to, vmaxnmq_f32(numbers, vdupq_n_f32(least))) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe { store_bytes(numbers, round, to) };
     }
 
     fn place(lane: usize, input: usize) -> usize {
@@ -81,11 +124,12 @@ impl Dot for Sdot {
     type Sums = int32x4_t;
     /// The same four bytes for all lanes.
     type Inputs = int8x16_t;
+    type Numbers = float32x4_t;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: the processor has NEON.
-        unsafe { vdupq_n_s32(0) }
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller, and the processor has NEON.
+        unsafe { vld1q_s32(at) }
     }
 
     #[inline(always)]
@@ -122,8 +166,82 @@ impl Dot for Sdot {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller, and the processor has NEON.
+        unsafe { vld1q_f32(at) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        // SAFETY: the processor has NEON.
+        unsafe { vmulq_f32(vaddq_f32(vcvtq_f32_s32(sums), bias), multiplier) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        sum: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
         // SAFETY: see above.
-        unsafe { vst1q_s32(to, sums) };
+        unsafe { add_bytes(sum, bytes, zero, ratio) }
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        // SAFETY: the processor has NEON.
+        unsafe { vaddq_f32(numbers, others) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // SAFETY: see above.
+        unsafe { vst1q_f32(to, vmaxnmq_f32(numbers, vdupq_n_f32(least))) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe { store_bytes(numbers, round, to) };
+    }
+}
+
+/// # Safety
+///
+/// Four bytes are readable at `bytes`, and the processor has NEON.
+#[inline(always)]
+unsafe fn add_bytes(sum: float32x4_t, bytes: *const u8, zero: i32, ratio: f32) -> float32x4_t {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        let bytes = vmovl_u8(vcreate_u8(bytes.cast::<u32>().read_unaligned().into()));
+        let bytes = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(bytes)));
+        let numbers = vcvtq_f32_s32(vsubq_s32(bytes, vdupq_n_s32(zero)));
+        vaddq_f32(sum, vmulq_f32(numbers, vdupq_n_f32(ratio)))
+    }
+}
+
+/// # Safety
+///
+/// There is room for four bytes at `to`, and the processor has NEON.
+#[inline(always)]
+unsafe fn store_bytes(numbers: float32x4_t, round: Round, to: *mut u8) {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        let x = vmaxnmq_f32(numbers, vdupq_n_f32(round.low));
+        let x = vminnmq_f32(x, vdupq_n_f32(round.high));
+        let x = vreinterpretq_s32_f32(vaddq_f32(x, vdupq_n_f32(Round::SHIFT)));
+        let x = vreinterpretq_u32_s32(vaddq_s32(x, vdupq_n_s32(round.zero)));
+        // The low byte of each integer.
+        let x = vmovn_u32(x);
+        let x = vmovn_u16(vcombine_u16(x, x));
+        let four = vget_lane_u32::<0>(vreinterpret_u32_u8(x));
+        to.cast::<u32>().write_unaligned(four);
     }
 }

@@ -3,6 +3,7 @@
 use core::arch::wasm32::*;
 
 use super::{Dot, Fours};
+use crate::int8::requantize::Round;
 
 /// `simd128`: 16-bit products of pairs.
 #[derive(Clone, Copy)]
@@ -17,10 +18,12 @@ impl Dot for Simd128 {
     type Sums = v128;
     /// Inputs 0 and 1, and inputs 2 and 3, as 16-bit integers.
     type Inputs = [v128; 2];
+    type Numbers = v128;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        i32x4_splat(0)
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller.
+        unsafe { v128_load(at.cast()) }
     }
 
     #[inline(always)]
@@ -49,9 +52,61 @@ impl Dot for Simd128 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
         // SAFETY: guaranteed by the caller.
-        unsafe { v128_store(to.cast(), sums) };
+        unsafe { v128_load(at.cast()) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        f32x4_mul(f32x4_add(f32x4_convert_i32x4(sums), bias), multiplier)
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller.
+        let bytes = unsafe { v128_load32_zero(bytes.cast()) };
+        let bytes = u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(bytes));
+        let of_bytes = f32x4_convert_i32x4(i32x4_sub(bytes, i32x4_splat(zero)));
+        f32x4_add(numbers, f32x4_mul(of_bytes, f32x4_splat(ratio)))
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        f32x4_add(numbers, others)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // The pseudo-maximum with a NaN is the first number.
+        let numbers = f32x4_pmax(f32x4_splat(least), numbers);
+        // SAFETY: guaranteed by the caller.
+        unsafe { v128_store(to.cast(), numbers) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        let x = f32x4_pmax(f32x4_splat(round.low), numbers);
+        let x = f32x4_pmin(f32x4_splat(round.high), x);
+        let x = i32x4_add(
+            f32x4_add(x, f32x4_splat(Round::SHIFT)),
+            i32x4_splat(round.zero),
+        );
+        // The low byte of each integer.
+        let x = u8x16_shuffle::<0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12>(x, x);
+        // SAFETY: guaranteed by the caller.
+        unsafe { v128_store32_lane::<0>(x, to.cast()) };
     }
 
     fn place(lane: usize, input: usize) -> usize {

@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::{Dot, Fours};
+use crate::int8::requantize::Round;
 
 /// AVX2: 16-bit products of pairs.
 ///
@@ -30,11 +31,12 @@ impl Dot for Avx2 {
 
     type Sums = __m256i;
     type Inputs = [__m256i; 2];
+    type Numbers = __m256;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_setzero_si256() }
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller, and the processor has AVX2.
+        unsafe { _mm256_loadu_si256(at.cast()) }
     }
 
     #[inline(always)]
@@ -61,9 +63,51 @@ impl Dot for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller, and the processor has AVX2.
+        unsafe { _mm256_loadu_ps(at) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(sums), bias), multiplier) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
         // SAFETY: see above.
-        unsafe { _mm256_storeu_si256(to.cast(), sums) };
+        unsafe { add_bytes256(numbers, bytes, zero, ratio) }
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_add_ps(numbers, others) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // The maximum with a NaN is the second number.
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_ps(to, _mm256_max_ps(numbers, _mm256_set1_ps(least))) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe { store_bytes256(numbers, round, to) };
     }
 
     fn place(lane: usize, input: usize) -> usize {
@@ -98,11 +142,12 @@ impl Dot for Vnni512 {
 
     type Sums = __m512i;
     type Inputs = __m512i;
+    type Numbers = __m512;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: the processor has AVX-512.
-        unsafe { _mm512_setzero_si512() }
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller, and the processor has AVX-512.
+        unsafe { _mm512_loadu_si512(at.cast()) }
     }
 
     #[inline(always)]
@@ -127,9 +172,65 @@ impl Dot for Vnni512 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller, and the processor has AVX-512.
+        unsafe { _mm512_loadu_ps(at) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        // SAFETY: the processor has AVX-512.
+        unsafe { _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(sums), bias), multiplier) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
         // SAFETY: see above.
-        unsafe { _mm512_storeu_si512(to.cast(), sums) };
+        unsafe {
+            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast()));
+            let numbers_of_bytes =
+                _mm512_cvtepi32_ps(_mm512_sub_epi32(bytes, _mm512_set1_epi32(zero)));
+            _mm512_add_ps(
+                numbers,
+                _mm512_mul_ps(numbers_of_bytes, _mm512_set1_ps(ratio)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        // SAFETY: the processor has AVX-512.
+        unsafe { _mm512_add_ps(numbers, others) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // The maximum with a NaN is the second number.
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(to, _mm512_max_ps(numbers, _mm512_set1_ps(least))) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm512_max_ps(numbers, _mm512_set1_ps(round.low));
+            let x = _mm512_min_ps(x, _mm512_set1_ps(round.high));
+            let x = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(Round::SHIFT)));
+            let x = _mm512_add_epi32(x, _mm512_set1_epi32(round.zero));
+            _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x));
+        }
     }
 }
 
@@ -146,11 +247,12 @@ impl Dot for Vnni256 {
 
     type Sums = __m256i;
     type Inputs = __m256i;
+    type Numbers = __m256;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_setzero_si256() }
+    unsafe fn load(self, at: *const i32) -> Self::Sums {
+        // SAFETY: guaranteed by the caller, and the processor has AVX2.
+        unsafe { _mm256_loadu_si256(at.cast()) }
     }
 
     #[inline(always)]
@@ -172,8 +274,82 @@ impl Dot for Vnni256 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, sums: Self::Sums, to: *mut i32) {
+    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
+        // SAFETY: guaranteed by the caller, and the processor has AVX2.
+        unsafe { _mm256_loadu_ps(at) }
+    }
+
+    #[inline(always)]
+    fn numbers(
+        self,
+        sums: Self::Sums,
+        bias: Self::Numbers,
+        multiplier: Self::Numbers,
+    ) -> Self::Numbers {
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(sums), bias), multiplier) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(
+        self,
+        numbers: Self::Numbers,
+        bytes: *const u8,
+        zero: i32,
+        ratio: f32,
+    ) -> Self::Numbers {
         // SAFETY: see above.
-        unsafe { _mm256_storeu_si256(to.cast(), sums) };
+        unsafe { add_bytes256(numbers, bytes, zero, ratio) }
+    }
+
+    #[inline(always)]
+    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_add_ps(numbers, others) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
+        // The maximum with a NaN is the second number.
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_ps(to, _mm256_max_ps(numbers, _mm256_set1_ps(least))) };
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe { store_bytes256(numbers, round, to) };
+    }
+}
+
+/// # Safety
+///
+/// Eight bytes are readable at `bytes`, and the processor has AVX2.
+#[inline(always)]
+unsafe fn add_bytes256(numbers: __m256, bytes: *const u8, zero: i32, ratio: f32) -> __m256 {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        let bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
+        let of_bytes = _mm256_cvtepi32_ps(_mm256_sub_epi32(bytes, _mm256_set1_epi32(zero)));
+        _mm256_add_ps(numbers, _mm256_mul_ps(of_bytes, _mm256_set1_ps(ratio)))
+    }
+}
+
+/// # Safety
+///
+/// There is room for eight bytes at `to`, and the processor has AVX2.
+#[inline(always)]
+unsafe fn store_bytes256(numbers: __m256, round: Round, to: *mut u8) {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        let x = _mm256_max_ps(numbers, _mm256_set1_ps(round.low));
+        let x = _mm256_min_ps(x, _mm256_set1_ps(round.high));
+        let x = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(Round::SHIFT)));
+        let x = _mm256_add_epi32(x, _mm256_set1_epi32(round.zero));
+        // The low byte of each integer.
+        let low = _mm256_set1_epi32(0x0c08_0400);
+        let x = _mm256_shuffle_epi8(x, low);
+        let [first, second] = [_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)];
+        _mm_storel_epi64(to.cast(), _mm_unpacklo_epi32(first, second));
     }
 }
