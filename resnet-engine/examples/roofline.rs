@@ -53,7 +53,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             1e3 * seconds,
             work / seconds / 1e9,
             step.bytes as f64 / seconds / 1e9,
-            if by_work > by_bytes { "arithmetic" } else { "memory" },
+            if by_work > by_bytes {
+                "arithmetic"
+            } else {
+                "memory"
+            },
             100.0 * least / seconds,
         );
     }
@@ -85,7 +89,10 @@ fn steps(
     let images = Batch::channels_first(&x, dims);
     let mut best = session.profile(images, Outputs::LOGITS)?;
     for _ in 1..RUNS {
-        for (best, again) in best.iter_mut().zip(session.profile(images, Outputs::LOGITS)?) {
+        for (best, again) in best
+            .iter_mut()
+            .zip(session.profile(images, Outputs::LOGITS)?)
+        {
             best.time = best.time.min(again.time);
         }
     }
@@ -137,7 +144,10 @@ fn bandwidth() -> f64 {
             let part = &values[parallel::range(values.len(), cores, core)];
             let sum = vectorize(
                 #[inline(always)]
-                || part.iter().fold(0_u64, |sum, value| sum.wrapping_add(*value)),
+                || {
+                    part.iter()
+                        .fold(0_u64, |sum, value| sum.wrapping_add(*value))
+                },
             );
             black_box(sum);
         });

@@ -21,7 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let engine = Engine::compile(&config, values, Precision::F32)?;
     let loaded = resident();
-    println!("{name}: {:.1} MB of packed weights", engine.weight_bytes() as f64 / 1e6);
+    println!(
+        "{name}: {:.1} MB of packed weights",
+        engine.weight_bytes() as f64 / 1e6
+    );
     let dims = [1, config.in_channels, 224, 224];
     let x = vec![0.5; dims.iter().product()];
     let ready = Barrier::new(threads + 1);

@@ -55,7 +55,6 @@ pub(crate) fn check_quantized(what: &str, config: &ResNetConfig, seed: u64) {
     let engine = Engine::compile_quantized(network, CompileOptions::default()).unwrap();
     let found = run(&engine, &x, dims);
     let ratio = sqnr(&found.embedding, &expected.embedding);
-    println!("{what}: {ratio:.1} dB");
     assert!(ratio > 25.0, "{what}: {ratio} dB");
     let half = x.len() / 2;
     let alone = [1, config.in_channels, 64, 64];
@@ -99,7 +98,6 @@ fn layers_are_quantized_one_by_one() {
         let engine = Engine::compile_quantized(network, CompileOptions::default()).unwrap();
         let found = run(&engine, &x, dims);
         let ratio = sqnr(&found.logits, &expected.logits);
-        println!("{key}: {ratio:.1} dB");
         assert!(ratio > 15.0, "{key}: {ratio}");
     }
 }

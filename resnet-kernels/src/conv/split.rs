@@ -35,7 +35,7 @@ impl Split {
             return Self::Whole;
         }
         let by_channels = panels >= cores
-            && (panels % cores == 0 || panels >= 4 * cores)
+            && (panels.is_multiple_of(cores) || panels >= 4 * cores)
             && depth * geometry.out[0] > inputs;
         if by_channels {
             return Self::Panels(panels.min(4 * cores));

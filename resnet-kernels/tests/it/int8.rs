@@ -124,10 +124,10 @@ impl Case {
                 .iter()
                 .map(|m| (m.abs() + 0.1) / 80.0 / depth.sqrt())
                 .collect(),
-            output: [zero, if seed % 2 == 0 { zero } else { 0 }],
+            output: [zero, if seed.is_multiple_of(2) { zero } else { 0 }],
             residual: None,
         };
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             case.residual = Some((
                 bytes(1, seed + 5)[0],
                 0.37,

@@ -47,7 +47,7 @@ impl Scores {
             default_memory_limit(),
             forward,
             |_, logits| classes.push(largest(logits)),
-            |image| resnet_cli::tell_left_out(image),
+            resnet_cli::tell_left_out,
         )?;
         Ok(Self {
             top1: Some(scores.top1()),

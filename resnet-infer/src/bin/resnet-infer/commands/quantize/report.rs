@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use resnet_cli::{json, printable};
+use resnet_cli::{json, note, printable};
 use resnet_engine::LayerNoise;
 use serde::Serialize;
 
@@ -87,6 +87,13 @@ impl Report {
     }
 
     pub(super) fn print(&self, as_json: bool) -> Result<()> {
+        if let (Some(float), Some(int8)) = (self.float.batch1_ms, self.int8.batch1_ms)
+            && int8 > float
+        {
+            note(
+                "integers are slower than floats on this machine; --fastest keeps the slower layers in floats",
+            );
+        }
         let mut out = io::stdout().lock();
         match as_json {
             true => writeln!(out, "{}", json(self)?)?,
