@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-CASES = [("resnet18", 8, 64, 20), ("resnet18", 8, 224, 6), ("cifar_resnet20", 128, 32, 8)]
+CASES = [("resnet18", 8, 64, 20), ("resnet18", 8, 224, 6), ("resnext50_32x4d", 8, 96, 8), ("cifar_resnet20", 128, 32, 8)]
 DETECTORS = [("fasterrcnn_resnet50_fpn", 2, 400, 4)]
 
 

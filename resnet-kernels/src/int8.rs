@@ -25,10 +25,11 @@ mod dot;
 mod instructions;
 mod kernel;
 mod maps;
+mod output;
 mod requantize;
 
 pub use conv::{Int8Conv, Int8Weights};
 pub use instructions::Instructions;
-pub use kernel::Int8Output;
 pub use maps::{add_relu, dequantize, global_average, global_mean, max_pool, quantize};
+pub use output::Int8Output;
 pub use requantize::{Dequantize, Quantization, Requantize};

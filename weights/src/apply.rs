@@ -1,6 +1,7 @@
 //! Loads a checkpoint into a network, or returns an error that lists every mismatch.
 
 mod compare;
+mod compile;
 mod expected;
 mod report;
 
@@ -10,9 +11,8 @@ use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use resnet_core::layers::adapt_in_channels;
 use resnet_core::{Network, ResNetConfig};
-use resnet_engine::{CompileError, CompileOptions, Engine};
 
-use self::expected::{Expected, by_key, entries};
+use self::expected::{Expected, entries};
 use self::report::hint;
 pub use self::report::{LoadHint, Mismatch, Report};
 use crate::{Checkpoint, Entry, InferError, ReadError};
@@ -154,52 +154,6 @@ impl Load {
             Ok::<_, ReadError>(data.map(adapt))
         })?;
         Ok((model, matched.finish()?))
-    }
-
-    /// Compiles a network with the tensors of the checkpoint. Every key must have a tensor.
-    pub(crate) fn compile(
-        self,
-        config: &ResNetConfig,
-        checkpoint: &Checkpoint,
-        options: CompileOptions,
-    ) -> Result<(Engine, Report), LoadError> {
-        if checkpoint.is_quantized() {
-            return checkpoint.compile_quantized(config, options);
-        }
-        self.with_values(config, checkpoint, |read| {
-            Engine::compile(config, read, options)
-        })
-    }
-
-    /// Passes a function that reads tensors by key and shape to `work`. Every key must have a
-    /// tensor.
-    pub(crate) fn with_values<T>(
-        self,
-        config: &ResNetConfig,
-        checkpoint: &Checkpoint,
-        work: impl FnOnce(
-            &mut dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, ReadError>,
-        ) -> Result<T, CompileError<ReadError>>,
-    ) -> Result<(T, Report), LoadError> {
-        let shapes = config.state_shapes();
-        let network = Expected::of_config(&shapes);
-        let entries = by_key(checkpoint)?;
-        let mut matched = self.matched(checkpoint, &network, Some(config), entries)?;
-        let mut read = |key: &str, shape: &[usize]| {
-            let data = matched.read(key, shape)?;
-            let values = data.map(|data| data.convert::<f32>().into_vec::<f32>());
-            values
-                .and_then(Result::ok)
-                .ok_or_else(|| checkpoint.missing(key))
-        };
-        let result = work(&mut read).map_err(|error| match error {
-            CompileError::StateDict { source, .. } => LoadError::Read(source),
-            error => LoadError::Compile {
-                file: checkpoint.name().to_string(),
-                cause: error.to_string(),
-            },
-        })?;
-        Ok((result, matched.finish()?))
     }
 
     /// Compares a checkpoint with the network, before any tensor is read.

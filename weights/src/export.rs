@@ -3,6 +3,7 @@
 mod annotations;
 mod burnpack;
 mod float;
+mod quantized;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -12,13 +13,12 @@ use burn::tensor::{DType, TensorData, backend::Backend};
 use burn_store::BurnpackError;
 use resnet_core::{LayerGroup, Network, ResNetConfig};
 use resnet_dense::DenseConfig;
-use resnet_engine::QuantizedNetwork;
 use resnet_files::write_atomically;
 use resnet_image::Preprocessing;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
 use crate::metadata::Metadata;
-use crate::{CategoryIds, KeypointNames, Labels, OutputActivation, QuantizationInfo, quantized};
+use crate::{CategoryIds, KeypointNames, Labels, OutputActivation};
 
 pub use float::{FloatType, UnknownFloatType};
 
@@ -196,28 +196,6 @@ impl Save {
             .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
         let views = views.collect::<Result<Vec<_>, SaveError>>()?;
         write(path, views, self.metadata(model, path)?)
-    }
-
-    pub(crate) fn write_quantized(
-        &self,
-        network: &QuantizedNetwork,
-        info: &QuantizationInfo,
-        path: &Path,
-    ) -> Result<(), SaveError> {
-        let tensors = quantized::tensors(network);
-        let views = tensors
-            .iter()
-            .map(|(key, data)| Ok((key.as_str(), view(path, key, data)?)));
-        let views = views.collect::<Result<Vec<_>, SaveError>>()?;
-        let metadata = Metadata {
-            quantization: Some(info.clone()),
-            ..self.of_config(Some(network.config.clone()))
-        };
-        let header = metadata.to_header().map_err(|source| SaveError::Config {
-            path: path.into(),
-            source,
-        })?;
-        write(path, views, header)
     }
 
     /// Returns the metadata of the file.

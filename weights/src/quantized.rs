@@ -1,7 +1,6 @@
 //! Quantized networks in files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::tensor::{Element, TensorData};
 use resnet_core::ResNetConfig;
@@ -265,25 +264,5 @@ impl Checkpoint {
     fn values(&self, key: &str) -> Result<Vec<f32>, ReadError> {
         let data = self.read(key)?.convert::<f32>();
         self.elements(key, data)
-    }
-}
-
-impl crate::Save {
-    /// Writes a quantized network as safetensors.
-    ///
-    /// The tensors are `KEY.weight` (`i8`), `KEY.weight_scale` and `KEY.bias` of each quantized layer,
-    /// with its batch norm folded, and the tensors of all other layers with PyTorch's keys. The
-    /// metadata have the config, and the scales of the activations.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the file cannot be written.
-    pub fn quantized(
-        &self,
-        network: &QuantizedNetwork,
-        info: &QuantizationInfo,
-        path: impl AsRef<Path>,
-    ) -> Result<(), crate::SaveError> {
-        self.write_quantized(network, info, path.as_ref())
     }
 }

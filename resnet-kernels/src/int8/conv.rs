@@ -8,7 +8,8 @@ use aligned_vec::{AVec, avec};
 
 use super::dot::Fours;
 use super::instructions::Layout;
-use super::kernel::{Part, Target};
+use super::kernel::Part;
+use super::output::Target;
 use super::requantize::MOST;
 use super::{Instructions, Int8Output};
 use crate::conv::Geometry;
