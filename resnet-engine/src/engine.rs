@@ -87,6 +87,7 @@ impl Engine {
         network: QuantizedNetwork,
         options: impl Into<CompileOptions>,
     ) -> Result<Self, CompileError<MissingTensor>> {
+        network.check()?;
         let QuantizedNetwork {
             config,
             sums,
@@ -95,15 +96,6 @@ impl Engine {
             mut tensors,
         } = network;
         config.validate()?;
-        let of_layers = layers
-            .iter()
-            .flat_map(|(key, layer)| layer.scale.iter().map(move |scale| (key, *scale)));
-        let mut scales = of_layers.chain(activations.iter().map(|(name, q)| (name, q.scale)));
-        if let Some((name, found)) = scales.find(|(_, scale)| !(scale.is_normal() && *scale > 0.0))
-        {
-            let name = name.clone();
-            return Err(CompileError::Scale { name, found });
-        }
         let graph = Graph::new(&config)
             .quantized(|key| layers.contains_key(key), &activations, sums)
             .map_err(|name| CompileError::NoScale { name })?;

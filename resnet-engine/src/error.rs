@@ -43,6 +43,13 @@ pub enum CompileError<E> {
         /// The scale.
         found: f32,
     },
+    /// A tensor of a quantized network has infinities, NaN or negative variances, which rounding would
+    /// hide.
+    #[error("`{key}`: expected finite values and no negative variances, found others")]
+    NotFinite {
+        /// The key.
+        key: String,
+    },
     /// The weights do not fit into memory.
     #[error("expected a network that fits into memory, found a layer `{key}` that does not")]
     Memory {

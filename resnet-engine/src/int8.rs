@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 use resnet_core::ResNetConfig;
 use resnet_kernels::int8::Quantization;
 
+use crate::CompileError;
+
 pub use crate::graph::Sums;
 pub use calibration::{Calibration, CalibrationMethod, Calibrator};
 pub use noise::{LayerNoise, NoiseMeter};
@@ -43,4 +45,36 @@ pub struct QuantizedLayer {
     pub scale: Vec<f32>,
     /// Bias of each output channel.
     pub bias: Vec<f32>,
+}
+
+impl QuantizedNetwork {
+    /// Checks the numbers.
+    pub(crate) fn check<E>(&self) -> Result<(), CompileError<E>> {
+        let of_layers = self.layers.iter().flat_map(|(key, layer)| {
+            let scales = layer.scale.iter();
+            scales.map(move |scale| (key, *scale))
+        });
+        let of_activations = self.activations.iter().map(|(name, q)| (name, q.scale));
+        let mut scales = of_layers.chain(of_activations);
+        if let Some((name, found)) = scales.find(|(_, scale)| !(scale.is_normal() && *scale > 0.0))
+        {
+            let name = name.clone();
+            return Err(CompileError::Scale { name, found });
+        }
+        let infinite = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+        let mut layers = self.layers.iter();
+        if let Some((key, _)) = layers.find(|(_, layer)| infinite(&layer.bias)) {
+            let key = alloc::format!("{key}.bias");
+            return Err(CompileError::NotFinite { key });
+        }
+        let mut tensors = self.tensors.iter();
+        let wrong = tensors.find(|(key, values)| {
+            let negative = || values.iter().any(|value| *value < 0.0);
+            infinite(values) || key.ends_with("running_var") && negative()
+        });
+        match wrong {
+            Some((key, _)) => Err(CompileError::NotFinite { key: key.clone() }),
+            None => Ok(()),
+        }
+    }
 }

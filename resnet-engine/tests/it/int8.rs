@@ -258,7 +258,9 @@ fn the_bias_makes_up_for_rounded_weights() {
 fn a_quantized_network_that_does_not_fit_is_refused() {
     let config = Arch::TestResNet.config();
     let dims = [1, 3, 64, 64];
-    let network = quantize(&config, 1, &images(1, dims), dims, |key| key != "conv1.0");
+    let network = quantize(&config, 1, &images(1, dims), dims, |key| {
+        key != "conv1.0" && key != "conv1.6"
+    });
     let error = |change: &dyn Fn(&mut QuantizedNetwork)| {
         let mut network = network.clone();
         change(&mut network);
@@ -289,6 +291,11 @@ fn a_quantized_network_that_does_not_fit_is_refused() {
         found,
         "`layer1.0.conv1`: expected positive, finite scales, found NaN"
     );
+    let found = error(&|network| network.layers.get_mut(key).unwrap().bias[0] = f32::NAN);
+    let wrong = "expected finite values and no negative variances, found others";
+    assert_eq!(found, format!("`layer1.0.conv1.bias`: {wrong}"));
+    let found = error(&|network| network.tensors.get_mut("bn1.running_var").unwrap()[0] = -1.0);
+    assert_eq!(found, format!("`bn1.running_var`: {wrong}"));
     let found = error(&|network| drop(network.tensors.remove("conv1.0.weight")));
     assert_eq!(found, "`conv1.0.weight`: expected a tensor, found none");
     let found = error(&|network| drop(network.layers.remove("fc")));

@@ -236,16 +236,17 @@ impl<S: Simd> Tiles<'_, S> {
     #[inline(always)]
     unsafe fn finish(&self, start: usize, pixels: usize, vectors: usize, sums: *const S::f32s) {
         let (simd, job, panel) = (self.simd, self.job, self.panel);
-        for pixel in 0..pixels {
-            for vector in 0..vectors {
-                let first = panel.first + vector * S::F32_LANES;
-                let at = self.outputs[start + pixel] + first;
-                let left = panel.first + panel.channels - first;
-                // SAFETY: `at` and the following channels are inside the output and belong to this
-                // part. No other thread accesses them. Scale and bias are padded to whole vectors.
-                unsafe {
+        for vector in 0..vectors {
+            let first = panel.first + vector * S::F32_LANES;
+            let left = panel.first + panel.channels - first;
+            // SAFETY: the outputs and the following channels are inside the output and belong to
+            // this part. No other thread accesses them. Scale and bias are padded to whole vectors.
+            unsafe {
+                let channels = job.epilogue.channels::<S>(first);
+                for pixel in 0..pixels {
+                    let at = self.outputs[start + pixel] + first;
                     let sum = *sums.add(pixel * vectors + vector);
-                    self.place.store(simd, job.epilogue, sum, at, first, left);
+                    self.place.store(simd, channels, sum, at, left);
                 }
             }
         }

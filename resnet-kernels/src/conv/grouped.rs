@@ -298,7 +298,8 @@ mod permute {
                 let first = geometry.output_index(image, y, self.column) + channel;
                 for pixel in 0..PIXELS {
                     let at = first + pixel * channels;
-                    place.store(simd, job.epilogue, sums[pixel], at, channel, S::F32_LANES);
+                    let channels = job.epilogue.channels::<S>(channel);
+                    place.store(simd, channels, sums[pixel], at, S::F32_LANES);
                 }
             }
         }

@@ -57,33 +57,29 @@ impl Place {
 
     /// Applies the epilogue to a vector of sums and writes the outputs.
     ///
-    /// `at` is the index of the first output and `channel` its channel. If `count` is less than a
-    /// vector, only `count` outputs are written.
+    /// `at` is the index of the first output. If `count` is less than a vector, only `count` outputs
+    /// are written.
     ///
     /// # Safety
     ///
-    /// The outputs belong to the caller's part, and the epilogue has been
-    /// [checked](Epilogue::check).
+    /// The outputs belong to the caller's part.
     #[inline(always)]
     pub(super) unsafe fn store<S: Simd>(
         self,
         simd: S,
-        epilogue: &Epilogue,
+        channels: Channels<S>,
         sum: S::f32s,
         at: usize,
-        channel: usize,
         count: usize,
     ) {
-        let lowest = if epilogue.relu {
-            0.0
-        } else {
-            f32::NEG_INFINITY
-        };
+        let Channels {
+            scale,
+            bias,
+            lowest,
+        } = channels;
+        let mut sum = simd.mul_add_e_f32s(sum, scale, bias);
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let scale = epilogue.scale.as_ptr().add(channel).cast::<S::f32s>();
-            let bias = epilogue.bias.as_ptr().add(channel).cast::<S::f32s>();
-            let mut sum = simd.mul_add_e_f32s(sum, scale.read_unaligned(), bias.read_unaligned());
             let to = self.to.add(at);
             let residual = self.residual.map(|residual| residual.add(at));
             if count >= S::F32_LANES {
@@ -102,6 +98,41 @@ impl Place {
                 let sum = *sum.add(index) + added;
                 to.add(index).write(if sum < lowest { lowest } else { sum });
             }
+        }
+    }
+}
+
+/// The epilogue of a vector of channels.
+#[derive(Clone, Copy)]
+pub(super) struct Channels<S: Simd> {
+    scale: S::f32s,
+    bias: S::f32s,
+    lowest: f32,
+}
+
+impl Epilogue {
+    /// Returns the epilogue of the channels from `first` on.
+    ///
+    /// # Safety
+    ///
+    /// The epilogue has been [checked](Epilogue::check) for more than `first` channels.
+    #[inline(always)]
+    pub(super) unsafe fn channels<S: Simd>(&self, first: usize) -> Channels<S> {
+        // SAFETY: guaranteed by the caller; both have a vector more.
+        let [scale, bias] = [&self.scale, &self.bias].map(|values| unsafe {
+            values
+                .as_ptr()
+                .add(first)
+                .cast::<S::f32s>()
+                .read_unaligned()
+        });
+        Channels {
+            scale,
+            bias,
+            lowest: match self.relu {
+                true => 0.0,
+                false => f32::NEG_INFINITY,
+            },
         }
     }
 }

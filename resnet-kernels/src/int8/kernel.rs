@@ -185,6 +185,7 @@ impl Tile<'_> {
 
     /// Converts the sums and writes them.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
     fn finish<D: Dot, const VECTORS: usize, const PIXELS: usize>(
         &self,
         dot: D,
@@ -204,9 +205,9 @@ impl Tile<'_> {
                             .map(|values| dot.load_numbers(values[first..][..MOST].as_ptr()));
                         let round = requantize.round;
                         let residual = place.residual.zip(requantize.residual);
-                        for (sums, output) in sums.iter().zip(self.outputs) {
-                            let at = output + first;
-                            let mut numbers = dot.numbers(sums[vector], bias, multiplier);
+                        for pixel in 0..PIXELS {
+                            let at = self.outputs[pixel] + first;
+                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
                             if let Some((residual, (zero, ratio))) = residual {
                                 numbers = read::<D, _, _>(residual.add(at), count, |bytes| {
                                     dot.add_bytes(numbers, bytes, zero, ratio)
@@ -225,9 +226,9 @@ impl Tile<'_> {
                         } else {
                             f32::NEG_INFINITY
                         };
-                        for (sums, output) in sums.iter().zip(self.outputs) {
-                            let at = output + first;
-                            let mut numbers = dot.numbers(sums[vector], bias, multiplier);
+                        for pixel in 0..PIXELS {
+                            let at = self.outputs[pixel] + first;
+                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
                             if let Some(residual) = place.residual {
                                 numbers = read::<D, _, _>(residual.add(at), count, |others| {
                                     dot.add(numbers, dot.load_numbers(others))

@@ -54,6 +54,73 @@ pub fn average(
     pool(x, dims, window, size, out, |value, sum| sum + value, finish);
 }
 
+/// Most taps of a window whose values are joined in registers.
+const FEW: usize = 9;
+
+/// Joins the values of each channel, and returns their number. Several channels stay in registers.
+#[inline(always)]
+fn join_few<'a, T: Copy + 'a>(
+    taps: impl Iterator<Item = (&'a [T], usize)>,
+    out: &mut [T],
+    join: impl Fn(T, T) -> T,
+) -> usize {
+    const CHANNELS: usize = 32;
+    let mut values: [&[T]; FEW] = [&[]; FEW];
+    let mut inside = 0;
+    for (from, _) in taps {
+        values[inside] = from;
+        inside += 1;
+    }
+    let Some((first, rest)) = values[..inside].split_first() else {
+        return 0;
+    };
+    let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
+    let whole = blocks.len() * CHANNELS;
+    for (block, out) in blocks.iter_mut().enumerate() {
+        let part = |values: &[T]| {
+            values[block * CHANNELS..]
+                .first_chunk::<CHANNELS>()
+                .copied()
+        };
+        let Some(mut joined) = part(first) else {
+            continue;
+        };
+        for values in rest.iter().filter_map(|values| part(values)) {
+            for (joined, value) in joined.iter_mut().zip(values) {
+                *joined = join(value, *joined);
+            }
+        }
+        *out = joined;
+    }
+    for (channel, out) in tail.iter_mut().enumerate() {
+        let value = |values: &[T]| values[whole + channel];
+        *out = rest
+            .iter()
+            .fold(value(first), |joined, values| join(value(values), joined));
+    }
+    inside
+}
+
+/// Joins the values of each channel, and returns their number.
+#[inline(always)]
+fn join_all<'a, T: Copy + 'a>(
+    taps: impl Iterator<Item = (&'a [T], usize)>,
+    out: &mut [T],
+    join: impl Fn(T, T) -> T,
+) -> usize {
+    let mut inside = 0;
+    for (from, _) in taps {
+        for (out, value) in out.iter_mut().zip(from) {
+            *out = match inside {
+                0 => *value,
+                _ => join(*value, *out),
+            };
+        }
+        inside += 1;
+    }
+    inside
+}
+
 /// Joins the values of each window with `join`, and calls `finish` with the outputs of a pixel and the
 /// number of its values inside the map.
 pub(crate) fn pool<T: Copy + Send + Sync>(
@@ -75,17 +142,11 @@ pub(crate) fn pool<T: Copy + Send + Sync>(
             #[inline(always)]
             || {
                 for (x, out) in out.chunks_exact_mut(c).enumerate() {
-                    let mut inside = 0;
-                    for (from, _) in taps(image, dims, window, [start / row, x]) {
-                        for (out, value) in out.iter_mut().zip(from) {
-                            *out = if inside == 0 {
-                                *value
-                            } else {
-                                join(*value, *out)
-                            };
-                        }
-                        inside += 1;
-                    }
+                    let place = [start / row, x];
+                    let inside = match window.kernel[0] * window.kernel[1] <= FEW {
+                        true => join_few(taps(image, dims, window, place), out, join),
+                        false => join_all(taps(image, dims, window, place), out, join),
+                    };
                     finish(out, inside);
                 }
             },

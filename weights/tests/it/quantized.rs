@@ -226,3 +226,27 @@ fn a_file_that_does_not_fit_is_refused() {
     );
     assert(edit("\"images\":1", "\"images\":-1"), "resnet_quantization");
 }
+
+#[test]
+fn changed_and_cut_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, ours) = quantize(&folder, |_| true);
+    for (path, step) in [(fixture("quantized/tiny.pth"), 211), (ours, 499)] {
+        let bytes = std::fs::read(path).unwrap();
+        // The description of the tensors is at the start, in JSON or a pickle.
+        let places = (0..8000).step_by(13).chain((8000..bytes.len()).step_by(step));
+        let mut opened = 0;
+        for place in places {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x15;
+            for content in [changed, bytes[..place].to_vec()] {
+                if let Ok(resolved) = ModelSource::bytes("changed", content).resolve() {
+                    opened += 1;
+                    // An error, or a network of other numbers.
+                    drop(resolved.compile(CompileOptions::default()));
+                }
+            }
+        }
+        assert!(opened > 0);
+    }
+}

@@ -202,7 +202,8 @@ impl<'a, T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Block<'a, T, IN, O
                             let at = first + (row * stride + column) * channels + channel;
                             let (epilogue, lanes) = (self.job.epilogue, S::F32_LANES);
                             let value = values[row];
-                            self.place.store(simd, epilogue, value, at, channel, lanes);
+                            let channels = epilogue.channels::<S>(channel);
+                            self.place.store(simd, channels, value, at, lanes);
                         }
                     }
                 }

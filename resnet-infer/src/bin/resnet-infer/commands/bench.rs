@@ -52,6 +52,10 @@ pub(crate) struct Row {
     images_per_second: f64,
     /// A multiply-accumulate counts as 2 FLOP. Only for classifiers.
     gflop_per_second: Option<f64>,
+    /// Size of the packed weights of a compiled network.
+    packed_mb: Option<f64>,
+    /// Size of the buffer of feature maps of a compiled network.
+    maps_mb: Option<f64>,
     /// Peak resident memory of the process, without GPU memory; on Linux only.
     pub(crate) peak_mb: Option<f64>,
 }

@@ -76,6 +76,8 @@ impl Job<'_> {
             spread_ms: (quantile(0.75) - quantile(0.25)) / 2.0,
             images_per_second: per_second,
             gflop_per_second: gflop.map(|gflop| gflop * per_second),
+            packed_mb: None,
+            maps_mb: None,
             peak_mb: peak_mb(),
         }
     }
@@ -116,7 +118,11 @@ impl Job<'_> {
             let values = results.logits().or(results.embedding());
             self.check_finite(values.into_iter().flatten().copied())
         })?;
-        Ok(self.row(times, "cpu".into()))
+        Ok(Row {
+            packed_mb: Some(engine.weight_bytes() as f64 / 1e6),
+            maps_mb: Some(session.arena_bytes() as f64 / 1e6),
+            ..self.row(times, "cpu".into())
+        })
     }
 
     fn size(&self) -> [usize; 2] {
