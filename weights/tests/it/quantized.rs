@@ -234,7 +234,9 @@ fn changed_and_cut_files_never_panic() {
     for (path, step) in [(fixture("quantized/tiny.pth"), 211), (ours, 499)] {
         let bytes = std::fs::read(path).unwrap();
         // The description of the tensors is at the start, in JSON or a pickle.
-        let places = (0..8000).step_by(13).chain((8000..bytes.len()).step_by(step));
+        let places = (0..8000)
+            .step_by(13)
+            .chain((8000..bytes.len()).step_by(step));
         let mut opened = 0;
         for place in places {
             let mut changed = bytes.clone();

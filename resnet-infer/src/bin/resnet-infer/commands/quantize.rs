@@ -89,7 +89,7 @@ pub(crate) fn run(args: Quantize, offline: bool) -> Result<Outcome> {
     }
     drop(engine);
 
-    job.save(&network, examples.len())?;
+    job.write(&network, examples.len())?;
     let report = Report::new(&job, [of_float, of_int8], noise, &examples)?;
     report.print(job.args.json)?;
     Ok(Outcome::Done)
@@ -117,7 +117,7 @@ impl Job {
         Ok(Engine::compile_quantized(network.clone(), self.options)?)
     }
 
-    fn save(&self, network: &QuantizedNetwork, images: usize) -> Result<()> {
+    fn write(&self, network: &QuantizedNetwork, images: usize) -> Result<()> {
         let method = self.args.method.name.clone();
         let info = QuantizationInfo::new(network, method, images, self.network.weights.as_ref());
         let mut save = Save::default()
