@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Number of bytes that every place starts at a multiple of: two cache lines.
-pub(crate) const ALIGN: usize = 128;
+const ALIGN: usize = 128;
 
 /// Assigns places to values, so that values that exist at the same time do not overlap.
 #[derive(Debug, Default)]

@@ -39,7 +39,7 @@ pub(crate) struct Step {
     pub(crate) scratch: Range<usize>,
     /// Whether the output overwrites the residual or the input.
     pub(crate) in_place: bool,
-    /// Whether the border of the output must be set to zero.
+    /// Whether the border of the output must be set to its zero.
     pub(crate) clears_border: bool,
 }
 
@@ -188,7 +188,9 @@ impl Plan {
                 conv,
                 scratch,
                 in_place: overwritten.is_some(),
-                clears_border: outer != Border::default() && overwritten.is_none(),
+                // The border of a residual has its own zero point.
+                clears_border: outer != Border::default()
+                    && overwritten.is_none_or(|value| graph.zero(value) != graph.zero(*output)),
             });
         }
         Ok(Self {
@@ -198,6 +200,16 @@ impl Plan {
             borders,
             length: arena.length(),
         })
+    }
+}
+
+impl Graph {
+    /// Returns the zero point of a value, 0 for floats.
+    fn zero(&self, value: Value) -> u8 {
+        match self.types[value] {
+            ValueType::U8(quantization) => quantization.zero_point,
+            ValueType::F32 => 0,
+        }
     }
 }
 

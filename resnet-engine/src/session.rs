@@ -18,7 +18,6 @@ use resnet_kernels::layout::{Map, transpose};
 use resnet_kernels::sizes::Dims;
 use resnet_kernels::{fits_in_memory, parallel};
 
-use crate::arena::ALIGN;
 use crate::graph::{INPUT, ValueType};
 use crate::plan::{Keep, Plan, Step};
 use crate::{Batch, Engine, FeatureMap, Outputs, Results, RunError};
@@ -47,7 +46,7 @@ impl Session {
         Self {
             engine,
             planned: None,
-            arena: AVec::new(ALIGN),
+            arena: AVec::new(0),
             keep: Keep::Outputs,
         }
     }
@@ -146,7 +145,7 @@ impl Session {
         };
         if self.arena.len() < plan.length {
             // No more memory than the plan needs, and not beside the old buffer.
-            self.arena = AVec::new(ALIGN);
+            self.arena = AVec::new(0);
             self.arena.resize(plan.length, 0);
         }
         let (engine, arena) = (&self.engine, &mut self.arena[..]);

@@ -69,7 +69,8 @@ pub enum LoadError {
     },
     /// The file has integers, which only a compiled network runs.
     #[error(
-        "`{file}`: expected weights in floats, found a quantized network, which runs on the backend `cpu` only"
+        "`{file}`: expected weights in floats, found a quantized network, which runs on the backend `cpu` only; pass \
+         `--fuse` to `bench` and `forward`"
     )]
     Quantized {
         /// The file.

@@ -61,6 +61,18 @@ impl QuantizationInfo {
         }
     }
 
+    /// Returns a warning for the user if the license restricts the use of the weights.
+    pub(crate) fn restriction(&self) -> Option<String> {
+        let (id, license) = (self.weights.as_ref()?, self.license.as_ref()?);
+        match Weights::named(id) {
+            Ok(weights) => weights.restriction(),
+            // The catalog of another version.
+            Err(_) => Some(format!(
+                "`{id}`: these weights have the license `{license}`"
+            )),
+        }
+    }
+
     /// Checks a file's values.
     ///
     /// # Errors
@@ -209,6 +221,21 @@ impl Checkpoint {
             if !layer.is_some_and(|layer| layers.contains_key(layer)) {
                 tensors.insert(key.clone(), self.values(&key)?);
             }
+        }
+        // A file of a larger network has all tensors of this one.
+        let headless = config.num_classes == 0;
+        let is_unused = |key: &str| {
+            if headless && key == "fc.weight" {
+                return false;
+            }
+            let layer = key.strip_suffix(".weight");
+            layer.is_some_and(|layer| !layers.contains_key(layer) && !tensors.contains_key(key))
+        };
+        if let Some(entry) = self.entries().find(|entry| is_unused(entry.key())) {
+            let key = entry.key();
+            return Err(wrong(format!(
+                "unexpected `{key}`, as in a file of another network"
+            )));
         }
         Ok(QuantizedNetwork {
             config: config.clone(),

@@ -8,6 +8,9 @@ use resnet_kernels::int8::Quantization;
 /// Number of bins on each side of 0.
 const HALF: usize = 2048;
 
+/// The first range, whose inverse is finite.
+const LEAST_RANGE: f32 = 1.0 / (1_u128 << 100) as f32;
+
 /// A histogram whose range doubles when a value exceeds it.
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
@@ -24,7 +27,7 @@ impl Histogram {
     pub(super) fn new() -> Self {
         Self {
             bins: vec![0; 2 * HALF],
-            range: f32::MIN_POSITIVE,
+            range: LEAST_RANGE,
             least: f32::INFINITY,
             most: f32::NEG_INFINITY,
             count: 0,

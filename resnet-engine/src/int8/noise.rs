@@ -138,7 +138,11 @@ impl NoiseMeter {
             let Probe { signal, noise, .. } = probe.as_ref()?;
             Some(LayerNoise {
                 key: spec.key().to_string(),
-                sqnr: 10.0 * libm::log10(signal / noise),
+                // A layer without noise, such as one whose outputs are all 0, loses nothing.
+                sqnr: match *noise == 0.0 {
+                    true => f64::INFINITY,
+                    false => 10.0 * libm::log10(signal / noise),
+                },
             })
         });
         let mut all: Vec<_> = of_layers.collect();

@@ -144,6 +144,9 @@ impl Graph {
     }
 }
 
+/// The least scale of weights. The product with the scale of an input is a normal number.
+const LEAST_SCALE: f32 = 1e-20;
+
 /// Quantizes a weight. `mean` is the mean of each input channel.
 fn quantized(
     plan: ConvPlan,
@@ -163,8 +166,9 @@ fn quantized(
         let largest = weights
             .iter()
             .fold(0.0_f32, |most, weight| most.max(weight.abs()));
+        // A channel without weights that matter becomes one of zeros.
         let scale = match largest / 127.0 {
-            scale if scale.is_normal() => scale,
+            scale if scale > LEAST_SCALE => scale,
             _ => 1.0,
         };
         let first = output / (outputs / plan.groups) * inputs;

@@ -75,6 +75,12 @@ impl Int8Layer {
             .iter()
             .map(|scale| types.input.scale * scale)
             .collect();
+        if let Some(found) = scales.iter().find(|scale| !scale.is_normal()) {
+            return Err(CompileError::Scale {
+                name: key.to_string(),
+                found: *found,
+            });
+        }
         let bias: Vec<f32> = bias
             .iter()
             .zip(&scales)

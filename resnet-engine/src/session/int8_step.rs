@@ -86,10 +86,14 @@ impl Run<'_> {
                     Some(_) if self.step.in_place => Residual::Output,
                     Some(_) => Residual::Of(bytemuck::cast_slice(added)),
                 };
+                let out = bytemuck::cast_slice_mut(out);
+                if self.step.clears_border {
+                    conv.clear_border(0.0, out);
+                }
                 let output = Int8Output::Floats {
                     dequantize,
                     residual,
-                    out: bytemuck::cast_slice_mut(out),
+                    out,
                 };
                 conv.run_into(x, &layer.weights, output);
             }

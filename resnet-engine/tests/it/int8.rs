@@ -56,6 +56,29 @@ pub(crate) fn check_quantized(what: &str, config: &ResNetConfig, seed: u64) {
     let found = run(&engine, &x, dims);
     let ratio = sqnr(&found.embedding, &expected.embedding);
     assert!(ratio > 25.0, "{what}: {ratio} dB");
+    // Without the maps as outputs, more maps have borders.
+    let logits = |network: QuantizedNetwork| {
+        let engine = Engine::compile_quantized(network, CompileOptions::default()).unwrap();
+        let mut session = engine.session();
+        let batch = Batch::channels_first(&x, dims);
+        let results = session.run(batch, Outputs::EMBEDDING).unwrap();
+        results.embedding().unwrap().to_vec()
+    };
+    let whole = quantize(config, seed, &x, dims, |_| true);
+    assert!(logits(whole) == found.embedding, "{what}: other outputs");
+    for parity in 0..2 {
+        let keys = QuantizedNetwork::layers_of(config);
+        let is_int8 = |key: &str| {
+            keys.iter()
+                .position(|each| each == key)
+                .is_some_and(|place| place % 2 == parity)
+        };
+        let ratio = sqnr(
+            &logits(quantize(config, seed, &x, dims, is_int8)),
+            &expected.embedding,
+        );
+        assert!(ratio > 25.0, "{what}, every second layer: {ratio} dB");
+    }
     let half = x.len() / 2;
     let alone = [1, config.in_channels, 64, 64];
     // The statistics of a batch differ from those of an image.
@@ -74,6 +97,13 @@ pub(crate) fn check_quantized(what: &str, config: &ResNetConfig, seed: u64) {
         run(&engine, &x, dims) == expected,
         "{what} without integers"
     );
+}
+
+#[test]
+fn mixed_networks_are_close() {
+    for arch in [Arch::ResNet18, Arch::ResNet50d, Arch::ResNeXt50_32x4d] {
+        check_quantized(arch.name(), &arch.config(), 3);
+    }
 }
 
 #[test]

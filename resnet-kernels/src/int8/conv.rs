@@ -45,6 +45,8 @@ pub struct Int8Weights {
     instructions: Instructions,
     /// Output channels, input channels of a group, height, width and groups.
     shape: [usize; 5],
+    /// Number of runs, which a dilation increases.
+    runs: usize,
     /// Weights of each panel, `[four inputs, vector, weight of the vector]`.
     pub(super) panels: Vec<AVec<u8>>,
     /// What each sum starts from, which makes up for the zero point of the input: minus the sum of the
@@ -175,6 +177,7 @@ impl Int8Conv {
         Int8Weights {
             instructions: self.instructions,
             shape: geometry.shape(),
+            runs: self.runs.len(),
             panels: parallel::map(self.panels.iter(), |panel| self.pack_panel(panel, weights)),
             start: weights.chunks_exact(depth).map(start).chain(more).collect(),
         }
@@ -237,6 +240,7 @@ impl Int8Conv {
         assert_eq!(x.len(), self.input_len(), "padded input");
         assert_eq!(weights.shape, geometry.shape(), "shape of the weights");
         assert_eq!(weights.instructions, self.instructions, "weights");
+        assert_eq!(weights.runs, self.runs.len(), "runs of the weights");
         assert_eq!(weights.panels.len(), self.panels.len(), "weights");
         let Layout { lanes, bytes, .. } = self.instructions.layout();
         let fours = self.fours();
@@ -266,13 +270,13 @@ impl Int8Conv {
         });
     }
 
-    /// Sets the border of an output to its zero point.
+    /// Sets the border of an output to its zero point, or to 0.0.
     ///
     /// # Panics
     ///
     /// Panics if the number of values is wrong.
-    pub fn clear_border(&self, zero_point: u8, out: &mut [u8]) {
-        self.geometry.fill_border(zero_point, out);
+    pub fn clear_border<T: Copy>(&self, zero: T, out: &mut [T]) {
+        self.geometry.fill_border(zero, out);
     }
 
     /// Returns the padding of the input.

@@ -29,7 +29,10 @@ impl Content {
 
     /// Tells the operating system that a part of a mapped file has been read, so that its pages no
     /// longer count as memory of this process.
-    #[expect(unsafe_code, reason = "the call is unsafe for writable maps")]
+    #[cfg_attr(
+        unix,
+        expect(unsafe_code, reason = "the call is unsafe for writable maps")
+    )]
     pub(crate) fn release(&self, _part: Range<usize>) {
         #[cfg(unix)]
         if let Content::Mapped(map) = self {

@@ -15,6 +15,10 @@ use super::guard::Quantized;
 use super::pickle::{Recorded, Scales};
 use super::{Dtype, Entry, ReadError, archive};
 
+/// Largest storage of a tensor, relative to its size, and in addition.
+const SHARE: u64 = 4;
+const SLACK_BYTES: u64 = 4096;
+
 /// The values of an open file.
 pub(super) struct Tensors {
     archive: Mutex<ZipArchive<BufReader<File>>>,
@@ -142,8 +146,14 @@ impl Tensors {
         let mut storage = archive
             .by_name(&name)
             .map_err(|error| damaged(format!("archive entry `{name}`: {error}")))?;
-        // The guard has limited the unpacked size of all entries.
+        // The guard has limited the unpacked size of all entries. A part of a large storage would be
+        // read again and again.
         let size = storage.size();
+        let limit = (entry.size_bytes as u64).saturating_mul(SHARE) + SLACK_BYTES;
+        if size > limit || (entry.size_bytes as u64) > size {
+            let cause = format!("expected a storage of its own, found one of {size} bytes");
+            return Err(damaged(cause));
+        }
         let mut bytes = Vec::new();
         Read::take(&mut storage, size)
             .read_to_end(&mut bytes)

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use resnet_core::ResNetConfig;
 
 use super::{Classes, ModelSource, Origin, Resolved, SourceError, default_preprocessing};
-use crate::{Checkpoint, DenseWeights, EmbeddedDense, Fetch, Labels, ReadError, Weights};
+use crate::{
+    Checkpoint, DenseWeights, EmbeddedDense, Fetch, Labels, QuantizationInfo, ReadError, Weights,
+};
 
 impl ModelSource {
     /// Returns the row of the catalog, if the source is a published one.
@@ -118,11 +120,11 @@ impl ModelSource {
         };
         notes.splice(..0, checkpoint.notes());
         // The license of weights stays with the integers.
-        let of_info = checkpoint
-            .quantization()
-            .and_then(|info| info.weights.as_ref());
-        let restriction = of_info.and_then(|id| Weights::named(id).ok()?.restriction());
-        notes.extend(restriction);
+        notes.extend(
+            checkpoint
+                .quantization()
+                .and_then(QuantizationInfo::restriction),
+        );
         Ok(Resolved {
             name,
             preprocessing: checkpoint

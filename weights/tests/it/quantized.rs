@@ -8,7 +8,9 @@ use resnet_engine::{
     Batch, Calibration, CalibrationMethod, Calibrator, CompileOptions, Engine, Outputs,
     QuantizedNetwork,
 };
-use resnet_weights::{Checkpoint, Load, ModelSource, QuantizationInfo, Resolved, Save, Weights};
+use resnet_weights::{
+    Checkpoint, Load, ModelSource, Overrides, QuantizationInfo, Resolved, Save, Weights,
+};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 
@@ -139,6 +141,30 @@ fn a_restricted_license_stays_with_the_file() {
             .any(|note| note.contains("does not allow commercial use")),
         "{notes:?}"
     );
+}
+
+#[test]
+fn a_file_of_another_network_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, path) = quantize(&folder, |_| true);
+    let smaller = ModelSource::file(&path).with_arch("cifar_resnet8_b");
+    let error = smaller
+        .resolve()
+        .unwrap()
+        .compile(CompileOptions::default());
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("unexpected `layer1.1.conv1.weight`") || error.contains("expected"),
+        "{error}"
+    );
+    // Without the classifier.
+    let overrides = Overrides::default().set("num_classes=0").unwrap();
+    let headless = ModelSource::file(&path)
+        .with_overrides(overrides)
+        .resolve()
+        .unwrap();
+    let (engine, _) = headless.compile(CompileOptions::default()).unwrap();
+    assert_eq!(engine.config().num_classes, 0);
 }
 
 /// Changes the header and the tensors of a file.

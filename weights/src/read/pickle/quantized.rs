@@ -115,9 +115,14 @@ impl Machine {
     }
 
     fn numbers(&self, value: Value) -> Option<Vec<u64>> {
+        /// Most axes of a tensor. Each tensor has a copy of its shape.
+        const AXES: usize = 8;
         let Value::Tuple(tuple) = value else {
             return None;
         };
+        if self.tuples[tuple].len() > AXES {
+            return None;
+        }
         self.tuples[tuple]
             .iter()
             .map(|item| self.number(*item))
@@ -130,6 +135,8 @@ impl Machine {
         if !self.tensors.iter().any(is_quantized) {
             return None;
         }
+        /// Longest key with the keys of the dictionaries around it.
+        const LONGEST: usize = 512;
         let mut found = Vec::new();
         let mut waiting = vec![(String::new(), *self.stack.last()?)];
         // A dictionary may contain itself.
@@ -147,6 +154,9 @@ impl Machine {
                     "" => key.to_string(),
                     prefix => format!("{prefix}.{key}"),
                 };
+                if path.len() > LONGEST {
+                    continue;
+                }
                 match value {
                     Value::Tensor(tensor) => found.push((path, self.tensors[*tensor].clone())),
                     Value::Dict(_) => waiting.push((path, *value)),

@@ -61,8 +61,9 @@ pub(crate) fn run(args: Quantize, offline: bool) -> Result<Outcome> {
     let float = resnet_cli::compile(&job.network, job.options)?;
     let examples = Examples::read(&sources, &job)?;
     let calibration = examples.calibrate(&float, job.args.method.method)?;
-    let loader = data.map(|data| DataLoader::new(data, job.preprocessing).with_batch_size(32));
-    let scores = |engine: &Engine| Scores::of(engine, loader.as_ref(), &examples);
+    let loader = data.map(|data| DataLoader::new(data, job.preprocessing).with_batch_size(8));
+    let limit = job.args.network.runtime.memory.limit();
+    let scores = |engine: &Engine| Scores::of(limit, engine, loader.as_ref(), &examples);
     let of_float = scores(&float)?;
 
     let mut network = job.quantize(&calibration)?;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 use resnet_cli::{batch, note, printable};
+use resnet_core::ByteSize;
 use resnet_engine::{
     Calibration, CalibrationMethod, Calibrator, Engine, LayerNoise, NoiseMeter, QuantizedNetwork,
 };
@@ -43,6 +44,18 @@ impl Examples {
                 Err(error) => note(&printable(&format!("left out: {error:#}"))),
             }
         }
+        let bytes: u64 = images
+            .iter()
+            .map(|image| image.as_bytes().len() as u64)
+            .sum();
+        let limit = job.args.network.runtime.memory.limit();
+        ensure!(
+            bytes <= limit,
+            "--images: expected example images of at most {} in all, found {}; use fewer or smaller images, or raise \
+             --memory-limit",
+            ByteSize(limit),
+            ByteSize(bytes)
+        );
         ensure!(
             !images.is_empty(),
             "--calibrate: expected readable images, found none"

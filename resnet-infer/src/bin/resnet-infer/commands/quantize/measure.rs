@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
-use resnet_cli::{batch, run_compiled};
+use resnet_cli::{batch, note, run_compiled};
 use resnet_data::DataLoader;
 use resnet_engine::{Engine, Outputs};
-use resnet_image::default_memory_limit;
 
 use super::Job;
 use super::calibrate::Examples;
@@ -24,6 +23,7 @@ pub(super) struct Scores {
 impl Scores {
     /// Runs the labeled images, or else the example images.
     pub(super) fn of(
+        memory_limit: u64,
         engine: &Engine,
         loader: Option<&DataLoader>,
         examples: &Examples,
@@ -44,7 +44,7 @@ impl Scores {
         let scores = resnet_data::evaluate_with(
             engine.config(),
             loader,
-            default_memory_limit(),
+            memory_limit,
             forward,
             |_, logits| classes.push(largest(logits)),
             resnet_cli::tell_left_out,
@@ -77,8 +77,11 @@ impl Scores {
     }
 }
 
-/// Returns the index of the largest value.
+/// Returns the index of the largest value. A single logit distinguishes two classes.
 fn largest(values: &[f32]) -> usize {
+    if let [logit] = values {
+        return usize::from(*logit > 0.0);
+    }
     let places = values.iter().enumerate();
     let largest = places.max_by(|a, b| a.1.total_cmp(b.1));
     largest.map_or(0, |(index, _)| index)
@@ -115,7 +118,12 @@ pub(super) fn bench(job: &Job, file: Option<&Path>, size: [usize; 2]) -> Result<
         (None, Some(weights)) => command.arg(weights.arch.name()),
         (None, None) => return Ok(Vec::new()),
     };
+    let runtime = job.args.network.runtime;
+    command.args(["--backend", "cpu", "--dtype", &runtime.dtype.to_string()]);
     let output = command.stderr(Stdio::null()).output()?;
+    if !output.status.success() {
+        note("the time and the peak memory of a network could not be measured");
+    }
     let text = String::from_utf8_lossy(&output.stdout);
     let rows = text.lines().map(serde_json::from_str);
     Ok(rows.collect::<Result<_, _>>()?)

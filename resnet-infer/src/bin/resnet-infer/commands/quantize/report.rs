@@ -65,6 +65,7 @@ impl Report {
             .collect();
         let worst = noise
             .into_iter()
+            .filter(|noise| job.int8.contains(&noise.key) && noise.sqnr.is_finite())
             .take(WORST)
             .map(|LayerNoise { key, sqnr }| Noise {
                 layer: key,
