@@ -70,9 +70,9 @@ pub(crate) enum Op {
         layer: usize,
         residual: Option<Value>,
     },
-    /// The 8-bit integers of numbers.
+    /// Converts floats to 8-bit integers.
     Quantize,
-    /// The numbers of 8-bit integers.
+    /// Converts 8-bit integers to floats.
     Dequantize,
     /// `relu(x + other)` of 8-bit integers.
     AddRelu { other: Value },

@@ -20,7 +20,7 @@ pub use noise::{LayerNoise, NoiseMeter};
 
 /// A network with 8-bit weights and activations.
 ///
-/// Convolutions and linear layers have integers or numbers; all other layers have numbers.
+/// Convolutions and linear layers have integers or floats; all other layers have floats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedNetwork {
     /// The config.

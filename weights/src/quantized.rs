@@ -116,7 +116,7 @@ pub(crate) fn tensors(network: &QuantizedNetwork) -> Vec<(String, TensorData)> {
 }
 
 impl Resolved {
-    /// Quantizes the network. Layers for which `is_int8` is false keep their numbers.
+    /// Quantizes the network. Layers for which `is_int8` is false stay in floats.
     ///
     /// # Errors
     ///

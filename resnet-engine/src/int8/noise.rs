@@ -33,7 +33,7 @@ pub struct NoiseMeter {
     probes: Vec<Option<Probe>>,
 }
 
-/// A layer with integers whose input and output are numbers.
+/// A layer with integers whose input and output are floats.
 struct Probe {
     layer: Int8Layer,
     input: Quantization,

@@ -31,7 +31,7 @@ impl QuantizedNetwork {
     }
 
     /// Quantizes a network: the weights of each output channel have their own scale and symmetric
-    /// integers from -127 to 127. Layers for which `is_int8` is false keep their numbers.
+    /// integers from -127 to 127. Layers for which `is_int8` is false stay in floats.
     ///
     /// The bias makes up for the mean error of the rounded weights: `b' = b - sum (w' - w) * E[x]`
     /// with the mean of each input channel.
