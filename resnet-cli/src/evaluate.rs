@@ -143,7 +143,7 @@ pub fn evaluate(args: Evaluate, offline: bool) -> Result<Outcome> {
     }
 }
 
-/// Matches the classes of labeled images, which come from `path`, with those of a network.
+/// Maps the classes of a dataset to the classes of a network. Errors name `path`, the dataset.
 ///
 /// # Errors
 ///

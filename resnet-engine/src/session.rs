@@ -86,7 +86,7 @@ impl Session {
         ))
     }
 
-    /// Runs a batch and calls `see` with the name, the sizes and the numbers of each value,
+    /// Runs a batch and calls `see` with the name, the sizes and the floats of each value,
     /// `[batch, height, width, channels]`.
     pub(crate) fn observe(
         &mut self,
@@ -105,7 +105,7 @@ impl Session {
             }
         };
         see(&graph.names[INPUT], batch.dims, &input);
-        let mut numbers = Vec::new();
+        let mut floats = Vec::new();
         self.run_steps(batch, outputs, |plan, step, arena| {
             let output = graph.nodes[step.node].output;
             let (name, dims) = (&graph.names[output], plan.dims[output]);
@@ -116,9 +116,9 @@ impl Session {
             match graph.types[output] {
                 ValueType::F32 => see(name, dims, bytemuck::cast_slice(place)),
                 ValueType::U8(quantization) => {
-                    numbers.resize(dims.iter().product(), 0.0);
-                    dequantize(&place[..numbers.len()], quantization, &mut numbers);
-                    see(name, dims, &numbers);
+                    floats.resize(dims.iter().product(), 0.0);
+                    dequantize(&place[..floats.len()], quantization, &mut floats);
+                    see(name, dims, &floats);
                 }
             }
         })

@@ -1,7 +1,7 @@
 //! Quantized convolutions: unsigned 8-bit activations, signed 8-bit weights, exact 32-bit sums.
 //!
-//! An activation `q` stands for `(q - zero_point) * scale`, a weight `w` for `w * scale` of its
-//! output channel. Every kernel computes the same integers on every processor, for any batch size and
+//! The value of an activation `q` is `(q - zero_point) * scale`. The value of a weight `w` is
+//! `w * scale`, with the scale of its output channel. Every kernel computes the same integers on every processor, for any batch size and
 //! number of threads: the sums are exact, and [`Requantize`] multiplies and rounds them in `f32`,
 //! half to even.
 //!
@@ -24,6 +24,7 @@ mod conv;
 mod dot;
 mod instructions;
 mod kernel;
+mod lanes;
 mod maps;
 mod output;
 mod requantize;

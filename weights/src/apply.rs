@@ -69,8 +69,7 @@ pub enum LoadError {
     },
     /// The file has integers, which only a compiled network runs.
     #[error(
-        "`{file}`: expected weights in floats, found a quantized network, which runs on the backend `cpu` only; pass \
-         `--fuse` to `bench` and `forward`"
+        "`{file}`: expected weights in floats, found a quantized network, which runs on the backend `cpu` only"
     )]
     Quantized {
         /// The file.

@@ -45,10 +45,10 @@ impl Graph {
                 names: vec![self.names[super::INPUT].clone()],
                 ..self.clone()
             },
-            numbers: vec![None; self.channels.len()],
+            floats: vec![None; self.channels.len()],
             integers: vec![None; self.channels.len()],
         };
-        rewriter.numbers[super::INPUT] = Some(super::INPUT);
+        rewriter.floats[super::INPUT] = Some(super::INPUT);
         for node in &self.nodes {
             let int8 = match node.op {
                 Op::Conv { layer, .. } | Op::Linear { layer, .. } => {
@@ -59,11 +59,11 @@ impl Graph {
             rewriter.node(node, int8)?;
         }
         for (index, map) in self.maps.iter().enumerate() {
-            rewriter.graph.maps[index] = rewriter.number(*map)?;
+            rewriter.graph.maps[index] = rewriter.float(*map)?;
         }
-        rewriter.graph.embedding = rewriter.number(self.embedding)?;
+        rewriter.graph.embedding = rewriter.float(self.embedding)?;
         rewriter.graph.logits = match self.logits {
-            Some(logits) => Some(rewriter.number(logits)?),
+            Some(logits) => Some(rewriter.float(logits)?),
             None => None,
         };
         Ok(rewriter.graph)
@@ -115,8 +115,8 @@ struct Rewriter<'a> {
     activations: &'a BTreeMap<String, Quantization>,
     sums: Sums,
     graph: Graph,
-    /// The value of the new graph with the numbers of each value.
-    numbers: Vec<Option<Value>>,
+    /// The value of the new graph with the floats of each value.
+    floats: Vec<Option<Value>>,
     /// The value of the new graph with the integers of each value.
     integers: Vec<Option<Value>>,
 }
@@ -144,7 +144,7 @@ impl Rewriter<'_> {
                     match self.sums {
                         Sums::Fused => {
                             let y = self.push(op.clone(), x, ValueType::F32, *output);
-                            self.numbers[*output] = Some(y);
+                            self.floats[*output] = Some(y);
                         }
                         Sums::Separate => {
                             let y = self.push(op.clone(), x, self.graph.types[x], *output);
@@ -156,17 +156,17 @@ impl Rewriter<'_> {
             }
             _ => {}
         }
-        let x = self.number(*input)?;
+        let x = self.float(*input)?;
         let mut op = op.clone();
         match &mut op {
-            Op::Conv { residual, .. } | Op::Norm { residual, .. } => self.numbers_of(residual)?,
+            Op::Conv { residual, .. } | Op::Norm { residual, .. } => self.make_floats(residual)?,
             Op::Gate { gate, residual, .. } => {
-                *gate = self.number(*gate)?;
-                self.numbers_of(residual)?;
+                *gate = self.float(*gate)?;
+                self.make_floats(residual)?;
             }
             _ => {}
         }
-        self.numbers[*output] = Some(self.push(op, x, ValueType::F32, *output));
+        self.floats[*output] = Some(self.push(op, x, ValueType::F32, *output));
         Ok(())
     }
 
@@ -182,9 +182,9 @@ impl Rewriter<'_> {
         let quantization = self.activations.get(&self.source.names[output]).copied();
         let Some(quantization) = quantization else {
             let mut residual = residual;
-            self.numbers_of(&mut residual)?;
+            self.make_floats(&mut residual)?;
             let op = Op::Conv { layer, residual };
-            self.numbers[output] = Some(self.push(op, x, ValueType::F32, output));
+            self.floats[output] = Some(self.push(op, x, ValueType::F32, output));
             return Ok(());
         };
         let residual = match residual {
@@ -253,20 +253,20 @@ impl Rewriter<'_> {
         output
     }
 
-    /// Returns the numbers of a value.
-    fn number(&mut self, value: Value) -> Result<Value, String> {
-        if let Some(numbers) = self.numbers[value] {
-            return Ok(numbers);
+    /// Returns the floats of a value.
+    fn float(&mut self, value: Value) -> Result<Value, String> {
+        if let Some(floats) = self.floats[value] {
+            return Ok(floats);
         }
         let integers = self.integers[value].ok_or_else(|| self.source.names[value].clone())?;
-        let numbers = self.push(Op::Dequantize, integers, ValueType::F32, value);
-        self.numbers[value] = Some(numbers);
-        Ok(numbers)
+        let floats = self.push(Op::Dequantize, integers, ValueType::F32, value);
+        self.floats[value] = Some(floats);
+        Ok(floats)
     }
 
-    fn numbers_of(&mut self, value: &mut Option<Value>) -> Result<(), String> {
+    fn make_floats(&mut self, value: &mut Option<Value>) -> Result<(), String> {
         if let Some(value) = value {
-            *value = self.number(*value)?;
+            *value = self.float(*value)?;
         }
         Ok(())
     }
@@ -286,8 +286,8 @@ impl Rewriter<'_> {
             return Ok(None);
         };
         let kind = ValueType::U8(*quantization);
-        let numbers = self.number(value)?;
-        let integers = self.push(Op::Quantize, numbers, kind, value);
+        let floats = self.float(value)?;
+        let integers = self.push(Op::Quantize, floats, kind, value);
         self.integers[value] = Some(integers);
         Ok(Some(integers))
     }

@@ -81,7 +81,7 @@ pub(crate) fn check_quantized(what: &str, config: &ResNetConfig, seed: u64) {
     }
     let half = x.len() / 2;
     let alone = [1, config.in_channels, 64, 64];
-    // The statistics of a batch differ from those of an image.
+    // `BatchStats` depends on the whole batch.
     if config.norm != NormKind::BatchStats {
         let second = run(&engine, &x[half..], alone);
         let length = second.embedding.len();
@@ -179,7 +179,7 @@ fn of_case(case: &Value) -> QuantizedNetwork {
     }
 }
 
-/// Returns the integers that numbers stand for, in PyTorch's order.
+/// Quantizes a map, in PyTorch's order.
 fn integers(results: &Results<'_>, map: usize, quantization: Quantization) -> Vec<u8> {
     let numbers = results.map(map).unwrap().to_channels_first();
     let zero = f32::from(quantization.zero_point);

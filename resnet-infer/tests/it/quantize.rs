@@ -75,7 +75,6 @@ fn a_quantized_file_works_in_every_command() {
     assert_eq!((&found["top1"], &found["images"]), (&1.0.into(), &1.into()));
     let bench = [
         "bench",
-        "--fuse",
         "--backend",
         "cpu",
         "--weights",

@@ -11,15 +11,18 @@ pub(super) mod x86;
 
 use core::array;
 
-use super::requantize::Round;
+use super::lanes::{Eight, Lanes};
 
 /// For each lane of a vector, which four of the loaded activations it reads.
 pub(super) type Fours = [i32; 16];
 
+/// The sums of a vector.
+pub(super) type Sums<D> = <<D as Dot>::Lanes as Lanes>::Sums;
+
 /// The instructions of a processor for sums of products.
 pub(super) trait Dot: Copy {
     /// Number of outputs in a vector.
-    const LANES: usize;
+    const LANES: usize = <Self::Lanes as Lanes>::LANES;
     /// Number of vectors whose sums stay in registers, per pixel.
     const VECTORS: usize;
     /// Size of a packed weight in bytes.
@@ -27,16 +30,11 @@ pub(super) trait Dot: Copy {
     /// The number that is subtracted from activations before they are multiplied.
     const OFFSET: i32 = 0;
 
-    type Sums: Copy;
+    type Lanes: Lanes;
     type Inputs: Copy;
-    type Numbers: Copy;
 
-    /// Loads sums.
-    ///
-    /// # Safety
-    ///
-    /// `LANES` integers are readable at `at`.
-    unsafe fn load(self, at: *const i32) -> Self::Sums;
+    /// Returns the vectors of the processor.
+    fn lanes(self) -> Self::Lanes;
 
     /// Loads four activations for all lanes.
     ///
@@ -57,52 +55,7 @@ pub(super) trait Dot: Copy {
     /// # Safety
     ///
     /// `4 * LANES * BYTES` bytes are readable at `weights`.
-    unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums;
-
-    /// Loads numbers.
-    ///
-    /// # Safety
-    ///
-    /// `LANES` numbers are readable at `at`.
-    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers;
-
-    /// Returns `(sum + bias) * multiplier`.
-    fn numbers(
-        self,
-        sums: Self::Sums,
-        bias: Self::Numbers,
-        multiplier: Self::Numbers,
-    ) -> Self::Numbers;
-
-    /// Adds `(byte - zero) * ratio`.
-    ///
-    /// # Safety
-    ///
-    /// `LANES` bytes are readable at `bytes`.
-    unsafe fn add_bytes(
-        self,
-        numbers: Self::Numbers,
-        bytes: *const u8,
-        zero: i32,
-        ratio: f32,
-    ) -> Self::Numbers;
-
-    /// Adds numbers.
-    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers;
-
-    /// Stores the numbers, or at least `least`. NaN becomes `least`.
-    ///
-    /// # Safety
-    ///
-    /// There is room for `LANES` numbers at `to`.
-    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32);
-
-    /// Stores the rounded numbers like [`Round::byte`].
-    ///
-    /// # Safety
-    ///
-    /// There is room for `LANES` bytes at `to`.
-    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8);
+    unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self>;
 
     /// Returns the place of a weight among the `4 * LANES` weights of a vector.
     fn place(lane: usize, input: usize) -> usize {
@@ -115,19 +68,15 @@ pub(super) trait Dot: Copy {
 pub(super) struct Portable;
 
 impl Dot for Portable {
-    const LANES: usize = 8;
     const VECTORS: usize = 1;
     const BYTES: usize = 1;
 
-    type Sums = [i32; 8];
+    type Lanes = Eight;
     /// The activations of each lane.
     type Inputs = [[u8; 4]; 8];
-    type Numbers = [f32; 8];
 
-    #[inline(always)]
-    unsafe fn load(self, at: *const i32) -> Self::Sums {
-        // SAFETY: guaranteed by the caller.
-        unsafe { at.cast::<Self::Sums>().read_unaligned() }
+    fn lanes(self) -> Eight {
+        Eight
     }
 
     #[inline(always)]
@@ -144,7 +93,7 @@ impl Dot for Portable {
     }
 
     #[inline(always)]
-    unsafe fn dot(self, mut sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums {
+    unsafe fn dot(self, mut sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self> {
         // SAFETY: guaranteed by the caller.
         let weights = unsafe { weights.cast::<[[i8; 4]; 8]>().read_unaligned() };
         for (sum, (inputs, weights)) in sums.iter_mut().zip(x.iter().zip(weights)) {
@@ -153,53 +102,5 @@ impl Dot for Portable {
             }
         }
         sums
-    }
-
-    #[inline(always)]
-    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
-        // SAFETY: guaranteed by the caller.
-        unsafe { at.cast::<Self::Numbers>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    fn numbers(
-        self,
-        sums: Self::Sums,
-        bias: Self::Numbers,
-        multiplier: Self::Numbers,
-    ) -> Self::Numbers {
-        array::from_fn(|lane| (sums[lane] as f32 + bias[lane]) * multiplier[lane])
-    }
-
-    #[inline(always)]
-    unsafe fn add_bytes(
-        self,
-        numbers: Self::Numbers,
-        bytes: *const u8,
-        zero: i32,
-        ratio: f32,
-    ) -> Self::Numbers {
-        // SAFETY: guaranteed by the caller.
-        let bytes = unsafe { bytes.cast::<[u8; 8]>().read_unaligned() };
-        array::from_fn(|lane| numbers[lane] + (i32::from(bytes[lane]) - zero) as f32 * ratio)
-    }
-
-    #[inline(always)]
-    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
-        array::from_fn(|lane| numbers[lane] + others[lane])
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
-        let numbers = numbers.map(|x| if x > least { x } else { least });
-        // SAFETY: guaranteed by the caller.
-        unsafe { to.cast::<[f32; 8]>().write_unaligned(numbers) };
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
-        let bytes = numbers.map(|x| round.byte(x));
-        // SAFETY: guaranteed by the caller.
-        unsafe { to.cast::<[u8; 8]>().write_unaligned(bytes) };
     }
 }

@@ -4,7 +4,8 @@ use core::array;
 use core::ops::Range;
 
 use super::conv::{Int8Conv, Int8Weights, Panel};
-use super::dot::{Dot, Fours};
+use super::dot::{Dot, Fours, Sums};
+use super::lanes::Lanes;
 use super::output::{Target, read, write};
 use super::requantize::MOST;
 use crate::parallel::ranges;
@@ -119,7 +120,7 @@ impl Tile<'_> {
         &self,
         dot: D,
         x: [*const u8; PIXELS],
-    ) -> [[D::Sums; VECTORS]; PIXELS] {
+    ) -> [[Sums<D>; VECTORS]; PIXELS] {
         let mut sums = [self.start::<D, VECTORS>(dot); PIXELS];
         let mut weights = self.weights.as_ptr();
         let size = 4 * D::LANES * D::BYTES;
@@ -154,7 +155,7 @@ impl Tile<'_> {
         dot: D,
         x: [*const u8; PIXELS],
         spread: &[Fours],
-    ) -> [[D::Sums; VECTORS]; PIXELS] {
+    ) -> [[Sums<D>; VECTORS]; PIXELS] {
         let mut sums = [self.start::<D, VECTORS>(dot); PIXELS];
         let mut weights = self.weights.as_ptr();
         for run in &self.part.conv.runs {
@@ -177,10 +178,10 @@ impl Tile<'_> {
 
     /// Returns what the sums of a pixel start from.
     #[inline(always)]
-    fn start<D: Dot, const VECTORS: usize>(&self, dot: D) -> [D::Sums; VECTORS] {
+    fn start<D: Dot, const VECTORS: usize>(&self, dot: D) -> [Sums<D>; VECTORS] {
         let start = &self.part.weights.start[self.panel.outputs.start..][..MOST];
         // SAFETY: the list has four vectors of 16 lanes.
-        array::from_fn(|vector| unsafe { dot.load(start.as_ptr().add(vector * D::LANES)) })
+        array::from_fn(|vector| unsafe { dot.lanes().load(start.as_ptr().add(vector * D::LANES)) })
     }
 
     /// Converts the sums and writes them.
@@ -189,38 +190,39 @@ impl Tile<'_> {
     fn finish<D: Dot, const VECTORS: usize, const PIXELS: usize>(
         &self,
         dot: D,
-        sums: &[[D::Sums; VECTORS]; PIXELS],
+        sums: &[[Sums<D>; VECTORS]; PIXELS],
     ) {
+        let lanes = dot.lanes();
         for vector in 0..VECTORS {
             let Range { start, end } = self.panel.outputs;
             let first = start + vector * D::LANES;
             // The last vector may be partly filled.
             let count = (end - first).min(D::LANES);
             // SAFETY: `Target::new` has checked the sizes of the output. Its channels belong to this
-            // part, and no other thread accesses them. Bias and multiplier have `MOST` more numbers.
+            // part, and no other thread accesses them. Bias and multiplier have `MOST` more floats.
             unsafe {
                 match self.part.target {
                     Target::Bytes(requantize, place) => {
                         let [bias, multiplier] = [&requantize.bias, &requantize.multiplier]
-                            .map(|values| dot.load_numbers(values[first..][..MOST].as_ptr()));
+                            .map(|values| lanes.load_floats(values[first..][..MOST].as_ptr()));
                         let round = requantize.round;
                         let residual = place.residual.zip(requantize.residual);
                         for pixel in 0..PIXELS {
                             let at = self.outputs[pixel] + first;
-                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
+                            let mut floats = lanes.floats(sums[pixel][vector], bias, multiplier);
                             if let Some((residual, (zero, ratio))) = residual {
-                                numbers = read::<D, _, _>(residual.add(at), count, |bytes| {
-                                    dot.add_bytes(numbers, bytes, zero, ratio)
+                                floats = read::<D, _, _>(residual.add(at), count, |bytes| {
+                                    lanes.add_bytes(floats, bytes, zero, ratio)
                                 });
                             }
                             write::<D, _>(place.out.add(at), count, |to| {
-                                dot.store_bytes(numbers, round, to);
+                                lanes.store_bytes(floats, round, to);
                             });
                         }
                     }
                     Target::Floats(dequantize, place) => {
                         let [bias, multiplier] = [&dequantize.bias, &dequantize.multiplier]
-                            .map(|values| dot.load_numbers(values[first..][..MOST].as_ptr()));
+                            .map(|values| lanes.load_floats(values[first..][..MOST].as_ptr()));
                         let least = if dequantize.relu {
                             0.0
                         } else {
@@ -228,14 +230,14 @@ impl Tile<'_> {
                         };
                         for pixel in 0..PIXELS {
                             let at = self.outputs[pixel] + first;
-                            let mut numbers = dot.numbers(sums[pixel][vector], bias, multiplier);
+                            let mut floats = lanes.floats(sums[pixel][vector], bias, multiplier);
                             if let Some(residual) = place.residual {
-                                numbers = read::<D, _, _>(residual.add(at), count, |others| {
-                                    dot.add(numbers, dot.load_numbers(others))
+                                floats = read::<D, _, _>(residual.add(at), count, |others| {
+                                    lanes.add(floats, lanes.load_floats(others))
                                 });
                             }
                             write::<D, _>(place.out.add(at), count, |to| {
-                                dot.store(numbers, least, to);
+                                lanes.store(floats, least, to);
                             });
                         }
                     }

@@ -40,7 +40,7 @@ pub fn quantize(
     });
 }
 
-/// Writes the numbers that the integers of `x` stand for.
+/// Dequantizes `x`: writes `(q - zero_point) * scale` for each integer.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub fn dequantize(x: &[u8], quantization: Quantization, out: &mut [f32]) {
             #[inline(always)]
             || {
                 for (out, x) in out.iter_mut().zip(&x[start..]) {
-                    *out = quantization.number(*x);
+                    *out = quantization.dequantize(*x);
                 }
             },
         );
@@ -80,7 +80,7 @@ pub fn add_relu(
             || {
                 let pairs = a[start..].iter().zip(&b[start..]);
                 for (out, (a, b)) in out.iter_mut().zip(pairs) {
-                    let sum = of_a.number(*a) + of_b.number(*b);
+                    let sum = of_a.dequantize(*a) + of_b.dequantize(*b);
                     let sum = if sum > 0.0 { sum } else { 0.0 };
                     *out = round.byte(sum / of_output.scale);
                 }
@@ -98,7 +98,7 @@ pub fn max_pool(x: &[u8], dims: Dims, window: Window, size: [usize; 2], out: &mu
     pool(x, dims, window, size, out, |a: u8, b| a.max(b), |_, _| {});
 }
 
-/// Writes the mean of each channel, as a number.
+/// Writes the mean of each channel as a float.
 ///
 /// # Shapes
 /// - `x`: `[batch, height, width, channels]` for `dims`, `[batch, channels, height, width]`

@@ -17,7 +17,7 @@ pub enum Int8Output<'a> {
         /// The output.
         out: &'a mut [u8],
     },
-    /// Numbers. The residual has the same sizes.
+    /// Floats. The residual has the same sizes.
     Floats {
         /// The conversion of the sums.
         dequantize: &'a Dequantize,

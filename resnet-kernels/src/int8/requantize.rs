@@ -1,25 +1,25 @@
-//! The numbers that integers stand for.
+//! Scales, zero points and rounding.
 
 use alloc::vec::Vec;
 
-/// The numbers that 8-bit activations stand for: `(q - zero_point) * scale`.
+/// Scale and zero point of 8-bit activations. The value of `q` is `(q - zero_point) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantization {
-    /// Distance between two numbers.
+    /// Difference between the values of adjacent integers.
     pub scale: f32,
-    /// The integer that stands for 0.
+    /// The integer whose value is 0.
     pub zero_point: u8,
 }
 
 impl Quantization {
-    /// Returns the number that an integer stands for.
+    /// Returns the value of an integer.
     #[inline(always)]
-    pub fn number(self, q: u8) -> f32 {
+    pub fn dequantize(self, q: u8) -> f32 {
         (i32::from(q) - i32::from(self.zero_point)) as f32 * self.scale
     }
 }
 
-/// Limits and rounding of integers that stand for numbers.
+/// Rounds values to integers within limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
     pub(super) zero: i32,
@@ -69,7 +69,7 @@ impl Requantize {
     ///
     /// - `bias`: bias of each channel, in units of the sums
     /// - `multiplier`: scale of the sums of each channel, divided by the scale of the output
-    /// - `zero_point`: the integer that stands for 0
+    /// - `zero_point`: the integer whose value is 0
     /// - `low`: the least output: the zero point for a ReLU, else 0
     ///
     /// # Panics
@@ -101,7 +101,7 @@ impl Requantize {
     }
 }
 
-/// The conversion of a convolution's sums to numbers: `(sum + bias) * multiplier + residual`, then the
+/// The conversion of a convolution's sums to floats: `(sum + bias) * multiplier + residual`, then the
 /// ReLU if `relu` is true.
 #[derive(Clone, Debug)]
 pub struct Dequantize {

@@ -331,7 +331,7 @@ fn borders_replace_the_padding() {
 }
 
 #[test]
-fn numbers_are_the_scaled_sums() {
+fn floats_are_the_scaled_sums() {
     let case = Case::new([1, 8, 3, 3], [20, 8, 3, 3], options(1, 1, 1, 1), 1);
     let residual = values(9 * 20, 4);
     let expected: Vec<f32> = case
@@ -361,6 +361,15 @@ fn numbers_are_the_scaled_sums() {
             },
         );
         assert_eq!(out, expected);
+        // A NaN of the residual stays.
+        let nan = vec![f32::NAN; residual.len()];
+        let output = Int8Output::Floats {
+            dequantize,
+            residual: Residual::Of(&nan),
+            out: &mut out,
+        };
+        conv.run_into(&padded, &weights, output);
+        assert!(out.iter().all(|x| x.is_nan()), "{instructions:?}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use super::{Dot, Fours};
-use crate::int8::requantize::Round;
+use super::{Dot, Fours, Sums};
+use crate::int8::lanes::x86::{Ymm, Zmm};
 
 /// AVX2: 16-bit products of pairs.
 ///
@@ -24,19 +24,15 @@ impl Avx2 {
 }
 
 impl Dot for Avx2 {
-    const LANES: usize = 8;
     const VECTORS: usize = 2;
     /// The multiplication reads 16-bit integers.
     const BYTES: usize = 2;
 
-    type Sums = __m256i;
+    type Lanes = Ymm;
     type Inputs = [__m256i; 2];
-    type Numbers = __m256;
 
-    #[inline(always)]
-    unsafe fn load(self, at: *const i32) -> Self::Sums {
-        // SAFETY: guaranteed by the caller, and the processor has AVX2.
-        unsafe { _mm256_loadu_si256(at.cast()) }
+    fn lanes(self) -> Ymm {
+        Ymm
     }
 
     #[inline(always)]
@@ -52,7 +48,7 @@ impl Dot for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums {
+    unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self> {
         // SAFETY: see above.
         unsafe {
             let even = _mm256_loadu_si256(weights.cast());
@@ -60,54 +56,6 @@ impl Dot for Avx2 {
             let sums = _mm256_add_epi32(sums, _mm256_madd_epi16(x[0], even));
             _mm256_add_epi32(sums, _mm256_madd_epi16(x[1], odd))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
-        // SAFETY: guaranteed by the caller, and the processor has AVX2.
-        unsafe { _mm256_loadu_ps(at) }
-    }
-
-    #[inline(always)]
-    fn numbers(
-        self,
-        sums: Self::Sums,
-        bias: Self::Numbers,
-        multiplier: Self::Numbers,
-    ) -> Self::Numbers {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(sums), bias), multiplier) }
-    }
-
-    #[inline(always)]
-    unsafe fn add_bytes(
-        self,
-        numbers: Self::Numbers,
-        bytes: *const u8,
-        zero: i32,
-        ratio: f32,
-    ) -> Self::Numbers {
-        // SAFETY: see above.
-        unsafe { add_bytes256(numbers, bytes, zero, ratio) }
-    }
-
-    #[inline(always)]
-    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_add_ps(numbers, others) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
-        // The maximum with a NaN is the second number.
-        // SAFETY: see above.
-        unsafe { _mm256_storeu_ps(to, _mm256_max_ps(numbers, _mm256_set1_ps(least))) };
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
-        // SAFETY: see above.
-        unsafe { store_bytes256(numbers, round, to) };
     }
 
     fn place(lane: usize, input: usize) -> usize {
@@ -136,18 +84,14 @@ unsafe fn spread256(at: *const u8, fours: &Fours) -> __m256i {
 pub(in super::super) struct Vnni512;
 
 impl Dot for Vnni512 {
-    const LANES: usize = 16;
     const VECTORS: usize = 4;
     const BYTES: usize = 1;
 
-    type Sums = __m512i;
+    type Lanes = Zmm;
     type Inputs = __m512i;
-    type Numbers = __m512;
 
-    #[inline(always)]
-    unsafe fn load(self, at: *const i32) -> Self::Sums {
-        // SAFETY: guaranteed by the caller, and the processor has AVX-512.
-        unsafe { _mm512_loadu_si512(at.cast()) }
+    fn lanes(self) -> Zmm {
+        Zmm
     }
 
     #[inline(always)]
@@ -166,71 +110,9 @@ impl Dot for Vnni512 {
     }
 
     #[inline(always)]
-    unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums {
+    unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self> {
         // SAFETY: see above. The processor has VNNI.
         unsafe { _mm512_dpbusd_epi32(sums, x, _mm512_loadu_si512(weights.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
-        // SAFETY: guaranteed by the caller, and the processor has AVX-512.
-        unsafe { _mm512_loadu_ps(at) }
-    }
-
-    #[inline(always)]
-    fn numbers(
-        self,
-        sums: Self::Sums,
-        bias: Self::Numbers,
-        multiplier: Self::Numbers,
-    ) -> Self::Numbers {
-        // SAFETY: the processor has AVX-512.
-        unsafe { _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(sums), bias), multiplier) }
-    }
-
-    #[inline(always)]
-    unsafe fn add_bytes(
-        self,
-        numbers: Self::Numbers,
-        bytes: *const u8,
-        zero: i32,
-        ratio: f32,
-    ) -> Self::Numbers {
-        // SAFETY: see above.
-        unsafe {
-            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast()));
-            let numbers_of_bytes =
-                _mm512_cvtepi32_ps(_mm512_sub_epi32(bytes, _mm512_set1_epi32(zero)));
-            _mm512_add_ps(
-                numbers,
-                _mm512_mul_ps(numbers_of_bytes, _mm512_set1_ps(ratio)),
-            )
-        }
-    }
-
-    #[inline(always)]
-    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
-        // SAFETY: the processor has AVX-512.
-        unsafe { _mm512_add_ps(numbers, others) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
-        // The maximum with a NaN is the second number.
-        // SAFETY: see above.
-        unsafe { _mm512_storeu_ps(to, _mm512_max_ps(numbers, _mm512_set1_ps(least))) };
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
-        // SAFETY: see above.
-        unsafe {
-            let x = _mm512_max_ps(numbers, _mm512_set1_ps(round.low));
-            let x = _mm512_min_ps(x, _mm512_set1_ps(round.high));
-            let x = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(Round::SHIFT)));
-            let x = _mm512_add_epi32(x, _mm512_set1_epi32(round.zero));
-            _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x));
-        }
     }
 }
 
@@ -241,18 +123,14 @@ impl Dot for Vnni512 {
 pub(in super::super) struct Vnni256;
 
 impl Dot for Vnni256 {
-    const LANES: usize = 8;
     const VECTORS: usize = 2;
     const BYTES: usize = 1;
 
-    type Sums = __m256i;
+    type Lanes = Ymm;
     type Inputs = __m256i;
-    type Numbers = __m256;
 
-    #[inline(always)]
-    unsafe fn load(self, at: *const i32) -> Self::Sums {
-        // SAFETY: guaranteed by the caller, and the processor has AVX2.
-        unsafe { _mm256_loadu_si256(at.cast()) }
+    fn lanes(self) -> Ymm {
+        Ymm
     }
 
     #[inline(always)]
@@ -268,88 +146,8 @@ impl Dot for Vnni256 {
     }
 
     #[inline(always)]
-    unsafe fn dot(self, sums: Self::Sums, x: Self::Inputs, weights: *const u8) -> Self::Sums {
+    unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self> {
         // SAFETY: see above. The processor has AVX-VNNI.
         unsafe { _mm256_dpbusd_avx_epi32(sums, x, _mm256_loadu_si256(weights.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_numbers(self, at: *const f32) -> Self::Numbers {
-        // SAFETY: guaranteed by the caller, and the processor has AVX2.
-        unsafe { _mm256_loadu_ps(at) }
-    }
-
-    #[inline(always)]
-    fn numbers(
-        self,
-        sums: Self::Sums,
-        bias: Self::Numbers,
-        multiplier: Self::Numbers,
-    ) -> Self::Numbers {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(sums), bias), multiplier) }
-    }
-
-    #[inline(always)]
-    unsafe fn add_bytes(
-        self,
-        numbers: Self::Numbers,
-        bytes: *const u8,
-        zero: i32,
-        ratio: f32,
-    ) -> Self::Numbers {
-        // SAFETY: see above.
-        unsafe { add_bytes256(numbers, bytes, zero, ratio) }
-    }
-
-    #[inline(always)]
-    fn add(self, numbers: Self::Numbers, others: Self::Numbers) -> Self::Numbers {
-        // SAFETY: the processor has AVX2.
-        unsafe { _mm256_add_ps(numbers, others) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, numbers: Self::Numbers, least: f32, to: *mut f32) {
-        // The maximum with a NaN is the second number.
-        // SAFETY: see above.
-        unsafe { _mm256_storeu_ps(to, _mm256_max_ps(numbers, _mm256_set1_ps(least))) };
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(self, numbers: Self::Numbers, round: Round, to: *mut u8) {
-        // SAFETY: see above.
-        unsafe { store_bytes256(numbers, round, to) };
-    }
-}
-
-/// # Safety
-///
-/// Eight bytes are readable at `bytes`, and the processor has AVX2.
-#[inline(always)]
-unsafe fn add_bytes256(numbers: __m256, bytes: *const u8, zero: i32, ratio: f32) -> __m256 {
-    // SAFETY: guaranteed by the caller.
-    unsafe {
-        let bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
-        let of_bytes = _mm256_cvtepi32_ps(_mm256_sub_epi32(bytes, _mm256_set1_epi32(zero)));
-        _mm256_add_ps(numbers, _mm256_mul_ps(of_bytes, _mm256_set1_ps(ratio)))
-    }
-}
-
-/// # Safety
-///
-/// There is room for eight bytes at `to`, and the processor has AVX2.
-#[inline(always)]
-unsafe fn store_bytes256(numbers: __m256, round: Round, to: *mut u8) {
-    // SAFETY: guaranteed by the caller.
-    unsafe {
-        let x = _mm256_max_ps(numbers, _mm256_set1_ps(round.low));
-        let x = _mm256_min_ps(x, _mm256_set1_ps(round.high));
-        let x = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(Round::SHIFT)));
-        let x = _mm256_add_epi32(x, _mm256_set1_epi32(round.zero));
-        // The low byte of each integer.
-        let low = _mm256_set1_epi32(0x0c08_0400);
-        let x = _mm256_shuffle_epi8(x, low);
-        let [first, second] = [_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)];
-        _mm_storel_epi64(to.cast(), _mm_unpacklo_epi32(first, second));
     }
 }

@@ -53,7 +53,7 @@ impl Machine {
         };
         let tensor = self.tensor(arguments, quantized);
         match (tensor, quantized) {
-            // A tensor of another form is checked like those of files without quantized ones.
+            // `check_call` has checked the call.
             (tensor, false) => Ok(tensor),
             (Some(tensor), true) => Ok(Some(tensor)),
             (None, true) => Err(refuse(

@@ -10,8 +10,8 @@ use resnet_engine::CalibrationMethod;
 pub(crate) struct Quantize {
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
-    /// Example images, which need no labels: files or folders (searched recursively). 100 to 500
-    /// images like those of your application are enough.
+    /// Example images without labels: files or folders (searched recursively). Pass 100 to 500 typical
+    /// images of your application.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH", help_heading = "Input")]
     pub(crate) calibrate: Vec<PathBuf>,
     /// Number of example images to use, spread over those found.

@@ -113,8 +113,12 @@ impl Case {
     }
 }
 
-pub(crate) fn run(args: Bench) -> Result<Outcome> {
+pub(crate) fn run(mut args: Bench) -> Result<Outcome> {
     let cases = cases(&args)?;
+    if let Some(file) = &args.weights {
+        // Only compiled networks run integers.
+        args.fuse |= Checkpoint::open(file)?.is_quantized();
+    }
     let selection = args.runtime.selection();
     args.compile.check(selection)?;
     ensure!(

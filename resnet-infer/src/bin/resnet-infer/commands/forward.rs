@@ -46,7 +46,9 @@ pub(crate) fn run(args: Forward, offline: bool) -> Result<Outcome> {
         network,
         input,
     };
-    match job.args.fuse && compiles(selection) {
+    // Only compiled networks run integers.
+    let fuse = job.args.fuse || job.network.checkpoint.is_quantized();
+    match fuse && compiles(selection) {
         true => job.compiled(),
         false => resnet_backend::with_backend(selection, job)?,
     }

@@ -13,6 +13,9 @@ use resnet_image::normalized;
 use super::Job;
 use crate::images::Source;
 
+/// Number of images to read before their size is checked.
+const CHUNK: usize = 32;
+
 /// Normalized images, `[1, channels, height, width]` each.
 pub(super) struct Examples(Vec<TensorData>);
 
@@ -22,40 +25,39 @@ impl Examples {
         let count = sources.len().min(job.args.images);
         let chosen = (0..count).map(|index| &sources[index * sources.len() / count]);
         let preprocessing = &job.preprocessing;
+        let memory = job.args.network.runtime.memory;
         let prepare = |source: &Source| -> Result<TensorData> {
             let image = source.open(preprocessing.channels())?;
-            let image = preprocessing.apply_to(image)?;
+            let name = || format!("`{source}`");
+            let image = preprocessing.apply_to(image).with_context(name)?;
             let (width, height) = image.dimensions();
             let size = [height as usize, width as usize];
-            job.network.config.check_input(size)?;
-            let memory = job.args.network.runtime.memory;
+            job.network.config.check_input(size).with_context(name)?;
             memory.check(source, &job.network.config, 1, size, "--crop")?;
-            Ok(normalized(&[image], preprocessing.mean, preprocessing.std)?)
+            normalized(&[image], preprocessing.mean, preprocessing.std).with_context(name)
         };
         let chosen: Vec<_> = chosen.collect();
-        let read: Vec<_> = chosen
-            .into_par_iter()
-            .map(|source| prepare(source).with_context(|| format!("`{source}`")))
-            .collect();
-        let mut images = Vec::with_capacity(read.len());
-        for image in read {
-            match image {
-                Ok(image) => images.push(image),
-                Err(error) => note(&printable(&format!("left out: {error:#}"))),
+        let mut images = Vec::with_capacity(chosen.len());
+        let mut bytes = 0;
+        for chosen in chosen.chunks(CHUNK) {
+            let read: Vec<_> = chosen.par_iter().map(|source| prepare(source)).collect();
+            for image in read {
+                match image {
+                    Ok(image) => {
+                        bytes += image.as_bytes().len() as u64;
+                        images.push(image);
+                    }
+                    Err(error) => note(&printable(&format!("left out: {error:#}"))),
+                }
             }
+            ensure!(
+                bytes <= memory.limit(),
+                "--images: expected example images of at most {} in all, found more in the first {}; use fewer or \
+                 smaller images, or raise --memory-limit",
+                ByteSize(memory.limit()),
+                images.len()
+            );
         }
-        let bytes: u64 = images
-            .iter()
-            .map(|image| image.as_bytes().len() as u64)
-            .sum();
-        let limit = job.args.network.runtime.memory.limit();
-        ensure!(
-            bytes <= limit,
-            "--images: expected example images of at most {} in all, found {}; use fewer or smaller images, or raise \
-             --memory-limit",
-            ByteSize(limit),
-            ByteSize(bytes)
-        );
         ensure!(
             !images.is_empty(),
             "--calibrate: expected readable images, found none"

@@ -12,6 +12,9 @@ use super::calibrate::Examples;
 use super::measure::{Scores, bench};
 use super::{Job, QuantizedNetwork};
 
+/// Least ratio of times that a note mentions.
+const NOTABLE: f64 = 1.05;
+
 /// Number of layers to list.
 const WORST: usize = 5;
 
@@ -89,7 +92,7 @@ impl Report {
 
     pub(super) fn print(&self, as_json: bool) -> Result<()> {
         if let (Some(float), Some(int8)) = (self.float.batch1_ms, self.int8.batch1_ms)
-            && int8 > float
+            && int8 > NOTABLE * float
         {
             note(
                 "integers are slower than floats on this machine; --fastest keeps the slower layers in floats",
