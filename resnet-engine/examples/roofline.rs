@@ -1,12 +1,15 @@
 //! Compares the time of each step of a network with what the processor could do.
 //!
-//!     cargo run --release -p resnet-engine --example roofline -- resnet50 [BATCH [SIZE]]
+//!     cargo run --release -p resnet-engine --example roofline -- resnet50 [BATCH [SIZE [int8]]]
 //!
 //! A step with `w` multiply-adds that moves `b` bytes takes at least `max(w / rate, b / bandwidth)`
 //! (Williams et al., Roofline, 2009). Both rates are measured first: fused multiply-adds in
 //! registers, and reads of a large buffer, on all cores. Winograd's algorithm needs fewer products
 //! than are counted here, so its share may exceed 100 %. Feature maps of the step before are often
 //! still in the cache, so a share by bandwidth may as well.
+//!
+//! With `int8`, all layers have integers. VNNI multiplies four bytes in place of a float; the other
+//! instructions multiply two 16-bit integers.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -14,8 +17,13 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Instant;
 
+use pulp::{Arch, Simd, WithSimd};
 use resnet_core::ResNetConfig;
-use resnet_engine::{Batch, CompileOptions, Engine, Outputs, StepTime};
+use resnet_engine::{
+    Batch, CalibrationMethod, Calibrator, CompileOptions, Engine, Outputs, Precision,
+    QuantizedNetwork, StepTime,
+};
+use resnet_kernels::int8::Instructions;
 use resnet_kernels::{parallel, vectorize};
 
 /// Number of measurements; the fastest counts.
@@ -26,17 +34,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = args.next().unwrap_or_else(|| "resnet50".into());
     let mut number = |default: usize| args.next().map_or(Ok(default), |text| text.parse());
     let (batch, size) = (number(1)?, number(224)?);
-    let (flops, bandwidth) = (flops(), bandwidth());
+    let is_int8 = args.next().is_some_and(|word| word == "int8");
+    let (vectors, products) = match (is_int8, Instructions::fastest()) {
+        (false, _) => (resnet_engine::simd().to_string(), 1.0),
+        (true, found @ (Instructions::Avx512Vnni | Instructions::AvxVnni)) => {
+            (format!("{found:?}"), 4.0)
+        }
+        (true, found) => (format!("{found:?}"), 2.0),
+    };
+    let (flops, bandwidth) = (flops() * products, bandwidth());
     println!(
-        "{name}, batch {batch}, {size}x{size}, {} cores, {}: {:.0} GFLOP/s, {:.1} GB/s",
+        "{name}, batch {batch}, {size}x{size}, {} cores, {vectors}: {:.0} GOP/s, {:.1} GB/s",
         parallel::cores(),
-        resnet_engine::simd(),
         flops / 1e9,
         bandwidth / 1e9,
     );
-    println!("| step | algorithm | output | ms | GFLOP/s | GB/s | limit | of limit |");
+    println!("| step | algorithm | output | ms | GOP/s | GB/s | limit | of limit |");
     println!("|---|---|---|---:|---:|---:|---|---:|");
-    let steps = steps(&name, batch, size)?;
+    let steps = steps(&name, batch, size, is_int8)?;
     let mut total = [0.0; 2];
     for step in &steps {
         let seconds = step.time.as_secs_f64();
@@ -72,21 +87,34 @@ fn steps(
     name: &str,
     batch: usize,
     size: usize,
+    is_int8: bool,
 ) -> Result<Vec<StepTime>, Box<dyn std::error::Error>> {
     let config = ResNetConfig::named(name)?;
-    let values = |_: &str, shape: &[usize]| {
+    let values = |key: &str, shape: &[usize]| {
         let count: usize = shape.iter().product();
-        Ok::<_, Infallible>((0..count).map(|i| (i % 13) as f32 / 100.0 + 0.01).collect())
+        let least = if key.ends_with("var") { 1.0 } else { -0.06 };
+        Ok::<_, Infallible>((0..count).map(|i| (i % 13) as f32 / 100.0 + least).collect())
     };
     let options = CompileOptions {
         batch,
         size: Some([size; 2]),
         ..CompileOptions::default()
     };
-    let mut session = Engine::compile(&config, values, options)?.session();
     let dims = [batch, config.in_channels, size, size];
     let x = vec![0.5; dims.iter().product()];
     let images = Batch::channels_first(&x, dims);
+    let engine = match is_int8 {
+        false => Engine::compile(&config, values, options)?,
+        true => {
+            let floats = Engine::compile(&config, values, Precision::F32)?;
+            let mut calibrator = Calibrator::new(&floats);
+            calibrator.observe(images)?;
+            let calibration = calibrator.finish(CalibrationMethod::MinMax);
+            let network = QuantizedNetwork::new(&config, values, &calibration, |_| true)?;
+            Engine::compile_quantized(network, options)?
+        }
+    };
+    let mut session = engine.session();
     let mut best = session.profile(images, Outputs::LOGITS)?;
     for _ in 1..RUNS {
         for (best, again) in best
@@ -101,38 +129,43 @@ fn steps(
 
 /// Returns the floating-point operations per second of all cores.
 fn flops() -> f64 {
-    match resnet_engine::simd() {
-        "avx512" => flops_of::<16, 24>(),
-        "avx2" => flops_of::<8, 12>(),
-        _ => flops_of::<4, 24>(),
-    }
-}
-
-/// Multiplies and adds vectors that stay in registers.
-fn flops_of<const LANES: usize, const VECTORS: usize>() -> f64 {
-    const STEPS: usize = 1_000_000;
+    let arch = match resnet_engine::simd() {
+        #[cfg(target_arch = "x86_64")]
+        "avx2" => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        "none" => Arch::Scalar,
+        _ => Arch::new(),
+    };
     let cores = parallel::cores();
+    let count = arch.dispatch(MultiplyAdds);
     let time = fastest(|| {
         parallel::each(cores, |_| {
-            let (a, b) = (black_box(0.5), black_box(1.0));
-            let sums = vectorize(
-                #[inline(always)]
-                || {
-                    let mut sums = [[1.0_f32; LANES]; VECTORS];
-                    for _ in 0..STEPS {
-                        for sums in &mut sums {
-                            for sum in sums {
-                                *sum = sum.mul_add(a, b);
-                            }
-                        }
-                    }
-                    sums
-                },
-            );
-            black_box(sums);
+            arch.dispatch(MultiplyAdds);
         });
     });
-    2.0 * (STEPS * LANES * VECTORS * cores) as f64 / time
+    2.0 * (count * cores) as f64 / time
+}
+
+/// Multiplies and adds vectors that stay in registers. Returns the number of multiply-adds.
+struct MultiplyAdds;
+
+impl WithSimd for MultiplyAdds {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        /// More than the latency times the number of multiply-adds per cycle.
+        const VECTORS: usize = 12;
+        const STEPS: usize = 1_000_000;
+        let [a, b] = [0.5, 1.0].map(|value| simd.splat_f32s(black_box(value)));
+        let mut sums = [b; VECTORS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = simd.mul_add_f32s(*sum, a, b);
+            }
+        }
+        black_box(sums);
+        STEPS * VECTORS * S::F32_LANES
+    }
 }
 
 /// Returns the bytes per second that all cores read from memory.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::mem::replace;
 use core::ops::Range;
 
 /// Number of values below which more cores give no speedup.
@@ -206,28 +207,53 @@ impl<'a, T> Shared<'a, T> {
 
 /// Splits `0..length` into `count` ranges of nearly equal length.
 pub fn ranges(length: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..count).map(move |index| range(length, count, index))
+    let (whole, rest) = parts(length, count);
+    // Like `range`, but without divisions.
+    let (mut start, mut excess) = (0, 0);
+    (0..count).map(move |_| {
+        let mut end = start + whole;
+        excess += rest;
+        if excess >= count {
+            excess -= count;
+            end += 1;
+        }
+        replace(&mut start, end)..end
+    })
 }
 
 /// Returns one of the [`ranges`].
 pub fn range(length: usize, count: usize, index: usize) -> Range<usize> {
     // Computes `length * index / count` without overflow.
-    let (whole, rest) = match count {
-        0 => (0, 0),
-        count => (length / count, length % count),
-    };
+    let (whole, rest) = parts(length, count);
     let at = |index: usize| whole * index + rest * index / count;
     at(index)..at(index + 1)
+}
+
+/// Returns the least length of `count` ranges, and how many are longer by 1.
+fn parts(length: usize, count: usize) -> (usize, usize) {
+    match count {
+        0 => (0, 0),
+        count => (length / count, length % count),
+    }
 }
 
 /// rayon's global pool.
 #[cfg(feature = "std")]
 mod pool {
     use core::hint;
+    use core::ops::Range;
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
+    use super::range;
     use crate::threads;
+
+    /// Most shares of the work of a call.
+    const SHARES: usize = 16;
+
+    /// A counter on a cache line of its own.
+    #[repr(align(64))]
+    struct Line(AtomicUsize);
 
     /// Number of polls for the other threads before the calling thread sleeps.
     const SPINS: usize = 2_000;
@@ -245,13 +271,22 @@ mod pool {
     }
 
     /// Calls `work` with each index, on the calling thread and up to `others` threads of the pool.
+    ///
+    /// A thread starts with the same share of the indices in each call, so that it finds in its
+    /// cache what it wrote in the call before, and then helps with the shares of the others.
     pub(super) fn each(count: usize, others: usize, work: &(impl Fn(usize) + Sync)) {
-        let next = AtomicUsize::new(0);
+        let shares = (others + 1).min(SHARES);
+        let done = [const { Line(AtomicUsize::new(0)) }; SHARES];
         let take = || {
-            loop {
-                match next.fetch_add(1, Ordering::Relaxed) {
-                    index if index < count => work(index),
-                    _ => break,
+            let own = rayon::current_thread_index().unwrap_or(others);
+            for share in (0..shares).map(|turn| (own + turn) % shares) {
+                let Range { start, end } = range(count, shares, share);
+                let done = &done[share].0;
+                while done.load(Ordering::Relaxed) < end - start {
+                    match done.fetch_add(1, Ordering::Relaxed) {
+                        index if index < end - start => work(start + index),
+                        _ => break,
+                    }
                 }
             }
         };
@@ -352,6 +387,17 @@ mod tests {
                 assert_eq!(other.join().unwrap(), expected);
             }
         });
+    }
+
+    #[test]
+    fn ranges_are_the_single_ones() {
+        for (length, count) in [(0, 3), (7, 0), (7, 7), (7, 20), (100, 17), (usize::MAX, 3)] {
+            let all: Vec<_> = ranges(length, count).collect();
+            let single: Vec<_> = (0..count)
+                .map(|index| range(length, count, index))
+                .collect();
+            assert_eq!(all, single);
+        }
     }
 
     #[test]

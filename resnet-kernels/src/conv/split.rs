@@ -21,26 +21,27 @@ pub(crate) enum Split {
 }
 
 impl Split {
-    /// Splits the work by pixels or by channels, to minimize the memory that the cores read.
+    /// Splits the work by pixels or by channels, to minimize the memory that the cores exchange.
     ///
-    /// `depth` is the number of inputs of an output, and `inputs` the number of input values.
-    pub(crate) fn new(geometry: &Geometry, panels: usize, depth: usize, inputs: usize) -> Self {
+    /// `depth` is the number of inputs of an output. With a split by channels, every core reads all
+    /// maps, of `maps` values; with a split by pixels, every core reads all weights.
+    pub(crate) fn new(geometry: &Geometry, panels: usize, depth: usize, maps: usize) -> Self {
         /// Number of multiply-adds up to which a second core gives no speedup.
         const SMALL: usize = if cfg!(miri) { 0 } else { 200_000 };
-        /// Number of input values that fit into a core's L2 cache with the weights.
+        /// Number of values that fit into a core's L2 cache with the weights.
         const NEAR: usize = 128 * 1024;
         let (pixels, cores) = (geometry.pixels(), parallel::cores());
         let work = (pixels * geometry.out[0]).saturating_mul(depth);
-        if cores == 1 && inputs <= NEAR || work <= SMALL {
+        if cores == 1 && maps <= NEAR || work <= SMALL {
             return Self::Whole;
         }
         let by_channels = panels >= cores
             && (panels.is_multiple_of(cores) || panels >= 4 * cores)
-            && depth * geometry.out[0] > inputs;
+            && depth * geometry.out[0] > maps;
         if by_channels {
             return Self::Panels(panels.min(4 * cores));
         }
-        let count = (inputs / NEAR).max(4 * cores).min(pixels.div_ceil(24));
+        let count = (maps / NEAR).max(4 * cores).min(pixels.div_ceil(24));
         Self::Pixels(count.next_multiple_of(cores))
     }
 

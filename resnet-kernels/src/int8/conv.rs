@@ -250,7 +250,10 @@ impl Int8Conv {
         }
         let target = Target::new(output, geometry.outputs(), geometry.out[0]);
         let (panels, depth) = (self.panels.len(), 4 * fours);
-        let split = Split::new(geometry, panels, depth, x.len() / 2);
+        // The next convolution reads the output, so it counts like the input. Measured: ResNet-50 is
+        // 7 % faster if maps count twice.
+        let maps = 2 * (x.len() + geometry.outputs());
+        let split = Split::new(geometry, panels, depth, maps);
         parallel::each(split.count(), |index| {
             let Share { pixels, panels } = split.part(geometry.pixels(), panels, index);
             scratch::with_indices(|[firsts, outputs]| {

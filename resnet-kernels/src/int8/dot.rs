@@ -19,6 +19,9 @@ pub(super) type Fours = [i32; 16];
 /// The sums of a vector.
 pub(super) type Sums<D> = <<D as Dot>::Lanes as Lanes>::Sums;
 
+/// The floats of a vector.
+pub(super) type Floats<D> = <<D as Dot>::Lanes as Lanes>::Floats;
+
 /// The instructions of a processor for sums of products.
 pub(super) trait Dot: Copy {
     /// Number of outputs in a vector.
@@ -56,6 +59,10 @@ pub(super) trait Dot: Copy {
     ///
     /// `4 * LANES * BYTES` bytes are readable at `weights`.
     unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self>;
+
+    /// Moves a line to the L2 cache, if the processor can do so without waiting.
+    #[inline(always)]
+    fn prefetch(self, _at: *const u8) {}
 
     /// Returns the place of a weight among the `4 * LANES` weights of a vector.
     fn place(lane: usize, input: usize) -> usize {

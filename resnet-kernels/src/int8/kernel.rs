@@ -4,14 +4,17 @@ use core::array;
 use core::ops::Range;
 
 use super::conv::{Int8Conv, Int8Weights, Panel};
-use super::dot::{Dot, Fours, Sums};
+use super::dot::{Dot, Floats, Fours, Sums};
 use super::lanes::Lanes;
-use super::output::{Target, read, write};
-use super::requantize::MOST;
+use super::output::{Place, Target, read, write};
+use super::requantize::{Dequantize, MOST, Requantize};
 use crate::parallel::ranges;
 
 /// Most pixels whose sums stay in registers.
 const PIXELS: usize = 6;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// The pixels and channels that one core computes at a time.
 pub(super) struct Part<'a> {
@@ -31,14 +34,19 @@ impl Part<'_> {
     pub(super) fn run<D: Dot>(&self, dot: D) {
         let block = self.block();
         for (firsts, outputs) in self.firsts.chunks(block).zip(self.outputs.chunks(block)) {
+            let tiles = firsts.len().div_ceil(PIXELS);
             for index in self.panels.clone() {
                 let panel = &self.conv.panels[index];
                 let weights = &self.weights.panels[index];
-                for tile in ranges(firsts.len(), firsts.len().div_ceil(PIXELS)) {
+                // Usually the same core computes the next panel, in this part or the next.
+                let next = self.weights.panels.get(index + 1).unwrap_or(weights);
+                let share = next.len() / tiles;
+                for (number, tile) in ranges(firsts.len(), tiles).enumerate() {
                     let tile = Tile {
                         part: self,
                         panel,
                         weights,
+                        next: &next[number * share..],
                         firsts: &firsts[tile.clone()],
                         outputs: &outputs[tile],
                     };
@@ -76,6 +84,8 @@ struct Tile<'a> {
     part: &'a Part<'a>,
     panel: &'a Panel,
     weights: &'a [u8],
+    /// Weights that are needed next. Some of them move to the cache meanwhile.
+    next: &'a [u8],
     firsts: &'a [usize],
     outputs: &'a [usize],
 }
@@ -124,6 +134,7 @@ impl Tile<'_> {
         let mut sums = [self.start::<D, VECTORS>(dot); PIXELS];
         let mut weights = self.weights.as_ptr();
         let size = 4 * D::LANES * D::BYTES;
+        let mut next = self.next.as_ptr();
         for run in &self.part.conv.runs {
             for input in (run.offset..run.offset + run.length).step_by(4) {
                 for pixel in 0..PIXELS {
@@ -136,6 +147,8 @@ impl Tile<'_> {
                         }
                     }
                 }
+                dot.prefetch(next);
+                next = next.wrapping_add(LINE);
                 // SAFETY: see above.
                 weights = unsafe { weights.add(VECTORS * size) };
             }
@@ -186,63 +199,165 @@ impl Tile<'_> {
 
     /// Converts the sums and writes them.
     #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "unrolled")]
     fn finish<D: Dot, const VECTORS: usize, const PIXELS: usize>(
         &self,
         dot: D,
         sums: &[[Sums<D>; VECTORS]; PIXELS],
     ) {
+        // SAFETY: `Target::new` has checked the sizes of the output. Its channels belong to this
+        // part, and no other thread accesses them.
+        unsafe {
+            match self.part.target {
+                Target::Bytes(requantize, place) => {
+                    let residual = place.residual.zip(requantize.residual);
+                    let is_full = self.panel.outputs.len() == VECTORS * D::LANES;
+                    match (is_full, residual) {
+                        (true, None) => self.bytes(dot, sums, requantize, None, place.out),
+                        (true, residual) => self.bytes(dot, sums, requantize, residual, place.out),
+                        (false, _) => self.bytes_of_part(dot, sums, requantize, place),
+                    }
+                }
+                Target::Floats(dequantize, place) => self.floats(dot, sums, dequantize, place),
+            }
+        }
+    }
+
+    /// Writes whole vectors. `residual` is a constant `None` or `Some`.
+    ///
+    /// # Safety
+    ///
+    /// All outputs of the tile are inside the map, and no other thread accesses them.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn bytes<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        sums: &[[Sums<D>; VECTORS]; PIXELS],
+        requantize: &Requantize,
+        residual: Option<(*const u8, (i32, f32))>,
+        out: *mut u8,
+    ) {
         let lanes = dot.lanes();
+        let bias = self.channels::<D, VECTORS>(dot, &requantize.bias);
+        let multiplier = self.channels::<D, VECTORS>(dot, &requantize.multiplier);
+        let round = requantize.round;
+        for pixel in 0..PIXELS {
+            let at = self.outputs[pixel] + self.panel.outputs.start;
+            let mut floats = bias;
+            for vector in 0..VECTORS {
+                let of_sums = lanes.floats(sums[pixel][vector], bias[vector], multiplier[vector]);
+                floats[vector] = match residual {
+                    None => of_sums,
+                    // SAFETY: guaranteed by the caller.
+                    Some((residual, (zero, ratio))) => unsafe {
+                        let bytes = residual.add(at + vector * D::LANES);
+                        lanes.add_bytes(of_sums, bytes, zero, ratio)
+                    },
+                };
+            }
+            // SAFETY: see above.
+            unsafe { lanes.store_all(floats, round, out.add(at)) };
+        }
+    }
+
+    /// Writes vectors of which the last is partly filled.
+    ///
+    /// # Safety
+    ///
+    /// See [`bytes`](Self::bytes).
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn bytes_of_part<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        sums: &[[Sums<D>; VECTORS]; PIXELS],
+        requantize: &Requantize,
+        place: &Place<u8>,
+    ) {
+        let lanes = dot.lanes();
+        let bias = self.channels::<D, VECTORS>(dot, &requantize.bias);
+        let multiplier = self.channels::<D, VECTORS>(dot, &requantize.multiplier);
+        let residual = place.residual.zip(requantize.residual);
         for vector in 0..VECTORS {
-            let Range { start, end } = self.panel.outputs;
-            let first = start + vector * D::LANES;
-            // The last vector may be partly filled.
-            let count = (end - first).min(D::LANES);
-            // SAFETY: `Target::new` has checked the sizes of the output. Its channels belong to this
-            // part, and no other thread accesses them. Bias and multiplier have `MOST` more floats.
-            unsafe {
-                match self.part.target {
-                    Target::Bytes(requantize, place) => {
-                        let [bias, multiplier] = [&requantize.bias, &requantize.multiplier]
-                            .map(|values| lanes.load_floats(values[first..][..MOST].as_ptr()));
-                        let round = requantize.round;
-                        let residual = place.residual.zip(requantize.residual);
-                        for pixel in 0..PIXELS {
-                            let at = self.outputs[pixel] + first;
-                            let mut floats = lanes.floats(sums[pixel][vector], bias, multiplier);
-                            if let Some((residual, (zero, ratio))) = residual {
-                                floats = read::<D, _, _>(residual.add(at), count, |bytes| {
-                                    lanes.add_bytes(floats, bytes, zero, ratio)
-                                });
-                            }
-                            write::<D, _>(place.out.add(at), count, |to| {
-                                lanes.store_bytes(floats, round, to);
-                            });
-                        }
+            let count = self.count::<D>(vector);
+            for pixel in 0..PIXELS {
+                let at = self.outputs[pixel] + self.panel.outputs.start + vector * D::LANES;
+                let mut floats =
+                    lanes.floats(sums[pixel][vector], bias[vector], multiplier[vector]);
+                // SAFETY: guaranteed by the caller.
+                unsafe {
+                    if let Some((residual, (zero, ratio))) = residual {
+                        floats = read::<D, _, _>(residual.add(at), count, |bytes| {
+                            lanes.add_bytes(floats, bytes, zero, ratio)
+                        });
                     }
-                    Target::Floats(dequantize, place) => {
-                        let [bias, multiplier] = [&dequantize.bias, &dequantize.multiplier]
-                            .map(|values| lanes.load_floats(values[first..][..MOST].as_ptr()));
-                        let least = if dequantize.relu {
-                            0.0
-                        } else {
-                            f32::NEG_INFINITY
-                        };
-                        for pixel in 0..PIXELS {
-                            let at = self.outputs[pixel] + first;
-                            let mut floats = lanes.floats(sums[pixel][vector], bias, multiplier);
-                            if let Some(residual) = place.residual {
-                                floats = read::<D, _, _>(residual.add(at), count, |others| {
-                                    lanes.add(floats, lanes.load_floats(others))
-                                });
-                            }
-                            write::<D, _>(place.out.add(at), count, |to| {
-                                lanes.store(floats, least, to);
-                            });
-                        }
-                    }
+                    write::<D, _>(place.out.add(at), count, |to| {
+                        lanes.store_bytes(floats, requantize.round, to);
+                    });
                 }
             }
         }
+    }
+
+    /// # Safety
+    ///
+    /// See [`bytes`](Self::bytes).
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "unrolled")]
+    unsafe fn floats<D: Dot, const VECTORS: usize, const PIXELS: usize>(
+        &self,
+        dot: D,
+        sums: &[[Sums<D>; VECTORS]; PIXELS],
+        dequantize: &Dequantize,
+        place: &Place<f32>,
+    ) {
+        let lanes = dot.lanes();
+        let bias = self.channels::<D, VECTORS>(dot, &dequantize.bias);
+        let multiplier = self.channels::<D, VECTORS>(dot, &dequantize.multiplier);
+        let least = if dequantize.relu {
+            0.0
+        } else {
+            f32::NEG_INFINITY
+        };
+        for vector in 0..VECTORS {
+            let count = self.count::<D>(vector);
+            for pixel in 0..PIXELS {
+                let at = self.outputs[pixel] + self.panel.outputs.start + vector * D::LANES;
+                let mut floats =
+                    lanes.floats(sums[pixel][vector], bias[vector], multiplier[vector]);
+                // SAFETY: guaranteed by the caller.
+                unsafe {
+                    if let Some(residual) = place.residual {
+                        floats = read::<D, _, _>(residual.add(at), count, |others| {
+                            lanes.add(floats, lanes.load_floats(others))
+                        });
+                    }
+                    write::<D, _>(place.out.add(at), count, |to| {
+                        lanes.store(floats, least, to);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Loads a value of each channel.
+    #[inline(always)]
+    fn channels<D: Dot, const VECTORS: usize>(
+        &self,
+        dot: D,
+        values: &[f32],
+    ) -> [Floats<D>; VECTORS] {
+        let values = &values[self.panel.outputs.start..][..MOST];
+        // SAFETY: the list has four vectors of 16 lanes.
+        array::from_fn(|vector| unsafe {
+            dot.lanes()
+                .load_floats(values.as_ptr().add(vector * D::LANES))
+        })
+    }
+
+    /// Returns the number of channels of a vector. The last may be partly filled.
+    #[inline(always)]
+    fn count<D: Dot>(&self, vector: usize) -> usize {
+        (self.panel.outputs.len() - vector * D::LANES).min(D::LANES)
     }
 }

@@ -66,6 +66,24 @@ pub(super) trait Lanes: Copy {
     ///
     /// There is room for `LANES` bytes at `to`.
     unsafe fn store_bytes(self, floats: Self::Floats, round: Round, to: *mut u8);
+
+    /// Stores the rounded floats of adjacent vectors.
+    ///
+    /// # Safety
+    ///
+    /// There is room for `VECTORS * LANES` bytes at `to`.
+    #[inline(always)]
+    unsafe fn store_all<const VECTORS: usize>(
+        self,
+        floats: [Self::Floats; VECTORS],
+        round: Round,
+        to: *mut u8,
+    ) {
+        for (vector, floats) in floats.into_iter().enumerate() {
+            // SAFETY: guaranteed by the caller.
+            unsafe { self.store_bytes(floats, round, to.add(vector * Self::LANES)) };
+        }
+    }
 }
 
 /// Any processor.

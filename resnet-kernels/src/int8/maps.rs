@@ -95,7 +95,7 @@ pub fn add_relu(
 ///
 /// Panics if the number of values is wrong.
 pub fn max_pool(x: &[u8], dims: Dims, window: Window, size: [usize; 2], out: &mut [u8]) {
-    pool(x, dims, window, size, out, |a: u8, b| a.max(b), |_, _| {});
+    pool::<_, 64>(x, dims, window, size, out, |a: u8, b| a.max(b), |_, _| {});
 }
 
 /// Writes the mean of each channel as a float.

@@ -26,7 +26,7 @@ pub enum Divisor {
 /// Panics if the number of values is wrong.
 pub fn max(x: &[f32], dims: Dims, window: Window, size: [usize; 2], out: &mut [f32]) {
     let better = |value: f32, best: f32| if value > best { value } else { best };
-    pool(x, dims, window, size, out, better, |_, _| {});
+    pool::<_, 32>(x, dims, window, size, out, better, |_, _| {});
 }
 
 /// Computes an average pool like [`max`].
@@ -51,28 +51,21 @@ pub fn average(
         let share = share(inside);
         out.iter_mut().for_each(|out| *out *= share);
     };
-    pool(x, dims, window, size, out, |value, sum| sum + value, finish);
+    pool::<_, 32>(x, dims, window, size, out, |value, sum| sum + value, finish);
 }
 
 /// Most taps of a window whose values are joined in registers.
 const FEW: usize = 9;
 
-/// Joins the values of each channel, and returns their number. Several channels stay in registers.
+/// Joins the values of each channel. Several channels stay in registers.
 #[inline(always)]
-fn join_few<'a, T: Copy + 'a>(
-    taps: impl Iterator<Item = (&'a [T], usize)>,
+fn join_few<T: Copy, const CHANNELS: usize>(
+    taps: &[&[T]],
     out: &mut [T],
     join: impl Fn(T, T) -> T,
-) -> usize {
-    const CHANNELS: usize = 32;
-    let mut values: [&[T]; FEW] = [&[]; FEW];
-    let mut inside = 0;
-    for (from, _) in taps {
-        values[inside] = from;
-        inside += 1;
-    }
-    let Some((first, rest)) = values[..inside].split_first() else {
-        return 0;
+) {
+    let Some((first, rest)) = taps.split_first() else {
+        return;
     };
     let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
     let whole = blocks.len() * CHANNELS;
@@ -98,7 +91,6 @@ fn join_few<'a, T: Copy + 'a>(
             .iter()
             .fold(value(first), |joined, values| join(value(values), joined));
     }
-    inside
 }
 
 /// Joins the values of each channel, and returns their number.
@@ -122,8 +114,8 @@ fn join_all<'a, T: Copy + 'a>(
 }
 
 /// Joins the values of each window with `join`, and calls `finish` with the outputs of a pixel and the
-/// number of its values inside the map.
-pub(crate) fn pool<T: Copy + Send + Sync>(
+/// number of its values inside the map. `CHANNELS` values fill a few vectors.
+pub(crate) fn pool<T: Copy + Send + Sync, const CHANNELS: usize>(
     x: &[T],
     dims: Dims,
     window: Window,
@@ -141,17 +133,56 @@ pub(crate) fn pool<T: Copy + Send + Sync>(
         vectorize(
             #[inline(always)]
             || {
+                let y = start / row;
+                let rows = Inside::new(window, 0, y, h);
                 for (x, out) in out.chunks_exact_mut(c).enumerate() {
-                    let place = [start / row, x];
                     let inside = match window.kernel[0] * window.kernel[1] <= FEW {
-                        true => join_few(taps(image, dims, window, place), out, join),
-                        false => join_all(taps(image, dims, window, place), out, join),
+                        true => {
+                            let columns = Inside::new(window, 1, x, w);
+                            let mut taps: [&[T]; FEW] = [&[]; FEW];
+                            let mut count = 0;
+                            for y in rows.iter() {
+                                for x in columns.iter() {
+                                    taps[count] = &image[(y * w + x) * c..][..c];
+                                    count += 1;
+                                }
+                            }
+                            join_few::<T, CHANNELS>(&taps[..count], out, join);
+                            count
+                        }
+                        false => join_all(taps(image, dims, window, [y, x]), out, join),
                     };
                     finish(out, inside);
                 }
             },
         );
     });
+}
+
+/// The positions of a window's taps along one axis that are inside of the map.
+#[derive(Clone, Copy)]
+struct Inside {
+    positions: [usize; FEW],
+    count: usize,
+}
+
+impl Inside {
+    #[inline(always)]
+    fn new(window: Window, axis: usize, at: usize, size: usize) -> Self {
+        let (mut positions, mut count) = ([0; FEW], 0);
+        for tap in 0..window.kernel[axis].min(FEW) {
+            if let Some(position) = window.tap(axis, at, tap, size) {
+                positions[count] = position;
+                count += 1;
+            }
+        }
+        Self { positions, count }
+    }
+
+    #[inline(always)]
+    fn iter(&self) -> core::slice::Iter<'_, usize> {
+        self.positions[..self.count].iter()
+    }
 }
 
 /// Computes a max pool and the index of each maximum in its map, row times width plus column.

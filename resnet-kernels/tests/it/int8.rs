@@ -241,9 +241,11 @@ fn any_sizes_give_the_integers_of_plain_loops() {
             0 => pick(2, 12),
             _ => 4 * pick(2, 4),
         };
-        let outputs = match random[3] % 2 {
-            0 => inputs,
-            _ => pick(4, 40),
+        let outputs = match random[3] % 4 {
+            0 | 2 => inputs,
+            1 => pick(4, 40),
+            // At least one panel is full with all instructions.
+            _ => [64, 96, 130][pick(4, 3) - 1],
         };
         let (kernel, dilation) = ([pick(5, 3), pick(6, 3)], pick(7, 2));
         let padding = pick(8, 3) - 1;
@@ -270,6 +272,48 @@ fn extreme_values_do_not_saturate() {
         case.zero_point = zero_point;
         case.multiplier.fill(1e-5);
         case.check();
+    }
+}
+
+#[test]
+fn sums_out_of_range_become_the_limits() {
+    // One output of each, in a panel that is full with all instructions and one that is not.
+    let sums = [
+        f32::NAN,
+        f32::INFINITY,
+        1e30,
+        3e9,
+        2e5,
+        0.0,
+        -2e5,
+        -3e9,
+        -1e30,
+        f32::NEG_INFINITY,
+    ];
+    for (outputs, low) in [(64, 0), (64, 100), (10, 0), (10, 100)] {
+        let mut case = Case::new([1, 4, 1, 7], [outputs, 4, 1, 1], options(1, 0, 1, 1), 1);
+        case.weights.fill(0);
+        case.bias = sums.iter().copied().cycle().take(outputs).collect();
+        case.multiplier.fill(1.0);
+        case.output = [100, low];
+        let limits = [low, 255, 255, 255, 255, 100, low, low, low, low];
+        for instructions in Instructions::available() {
+            let conv = case.conv(instructions);
+            let weights = conv.pack(&case.weights, case.zero_point);
+            let mut out = vec![0; 7 * outputs];
+            let output = Int8Output::Bytes {
+                requantize: &case.requantize(),
+                residual: Residual::None,
+                out: &mut out,
+            };
+            let mut padded = vec![0; conv.input_len()];
+            conv.pad_into(&case.inputs, case.zero_point, &mut padded);
+            conv.run_into(&padded, &weights, output);
+            for pixel in out.chunks(outputs) {
+                let expected: Vec<u8> = limits.iter().copied().cycle().take(outputs).collect();
+                assert_eq!(pixel, expected, "{instructions:?}");
+            }
+        }
     }
 }
 

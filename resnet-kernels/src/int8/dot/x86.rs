@@ -61,6 +61,17 @@ impl Dot for Avx2 {
     fn place(lane: usize, input: usize) -> usize {
         16 * (input % 2) + 2 * lane + input / 2
     }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const u8) {
+        prefetch(at);
+    }
+}
+
+#[inline(always)]
+fn prefetch(at: *const u8) {
+    // SAFETY: a prefetch of any address has no other effect than on the cache.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
 }
 
 /// Loads 8 bytes, and gives each lane its four.
@@ -114,6 +125,11 @@ impl Dot for Vnni512 {
         // SAFETY: see above. The processor has VNNI.
         unsafe { _mm512_dpbusd_epi32(sums, x, _mm512_loadu_si512(weights.cast())) }
     }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const u8) {
+        prefetch(at);
+    }
 }
 
 /// AVX-VNNI: products of four bytes in vectors of 256 bits.
@@ -149,5 +165,10 @@ impl Dot for Vnni256 {
     unsafe fn dot(self, sums: Sums<Self>, x: Self::Inputs, weights: *const u8) -> Sums<Self> {
         // SAFETY: see above. The processor has AVX-VNNI.
         unsafe { _mm256_dpbusd_avx_epi32(sums, x, _mm256_loadu_si256(weights.cast())) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const u8) {
+        prefetch(at);
     }
 }

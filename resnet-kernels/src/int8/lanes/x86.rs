@@ -161,4 +161,40 @@ impl Lanes for Zmm {
             _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x));
         }
     }
+
+    #[inline(always)]
+    unsafe fn store_all<const VECTORS: usize>(
+        self,
+        floats: [Self::Floats; VECTORS],
+        round: Round,
+        to: *mut u8,
+    ) {
+        let [a, b, c, d] = match floats.first_chunk::<4>() {
+            Some(four) if VECTORS == 4 => *four,
+            _ => {
+                for (vector, floats) in floats.into_iter().enumerate() {
+                    // SAFETY: guaranteed by the caller.
+                    unsafe { self.store_bytes(floats, round, to.add(vector * Self::LANES)) };
+                }
+                return;
+            }
+        };
+        // SAFETY: see above. The packs saturate, so the limits apply to all bytes at once. NaN and
+        // numbers below all integers become the least integer.
+        unsafe {
+            let high = _mm512_set1_ps(round.high);
+            let a = _mm512_cvtps_epi32(_mm512_min_ps(high, a));
+            let b = _mm512_cvtps_epi32(_mm512_min_ps(high, b));
+            let c = _mm512_cvtps_epi32(_mm512_min_ps(high, c));
+            let d = _mm512_cvtps_epi32(_mm512_min_ps(high, d));
+            let zero = _mm512_set1_epi16(round.zero as i16);
+            let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
+            let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
+            let least = _mm512_set1_epi8(round.least as i8);
+            let bytes = _mm512_max_epu8(_mm512_packus_epi16(ab, cd), least);
+            // Each part of 128 bits has four bytes of each vector.
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_storeu_si512(to.cast(), _mm512_permutexvar_epi32(order, bytes));
+        }
+    }
 }
