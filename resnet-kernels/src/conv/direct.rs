@@ -110,6 +110,11 @@ impl WithSimd for PartOfJob<'_> {
                     outputs,
                     panel,
                     weights: &weights.values[index],
+                    // Usually the same core computes the next panel, in this part or the next.
+                    next: weights
+                        .values
+                        .get(index + 1)
+                        .unwrap_or(&weights.values[index]),
                     place: self.place,
                 };
                 match (panel.inputs.len(), panel.grouped()) {
@@ -156,6 +161,8 @@ struct Tiles<'a, S> {
     outputs: &'a [usize],
     panel: &'a Panel,
     weights: &'a [f32],
+    /// Weights that are needed next.
+    next: &'a [f32],
     place: Place,
 }
 
@@ -217,12 +224,14 @@ impl<S: Simd> Tiles<'_, S> {
             let x = array::from_fn(|pixel| x.add(self.firsts[start + pixel] + inputs[0]));
             let groups = array::from_fn(|vector| inputs[vector] - inputs[0]);
             let weights = self.weights.as_ptr().cast();
+            let next = &self.next[self.next.len() / self.firsts.len() * start..];
             products::<S, PIXELS, VECTORS, GROUPED>(
                 self.simd,
                 x,
                 groups,
                 self.job.runs,
                 weights,
+                next.as_ptr().cast(),
                 to,
             );
         }

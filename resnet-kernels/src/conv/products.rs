@@ -8,6 +8,8 @@ use super::geometry::Run;
 
 /// Computes the sums of products for some pixels, whose first inputs are at `x`.
 ///
+/// Weights at `next`, as many vectors as inputs, move to the L2 cache meanwhile.
+///
 /// The function passes the sums to the epilogue through memory at constant offsets. With any other
 /// use, the compiler would keep the array of sums in memory instead of registers.
 ///
@@ -29,6 +31,7 @@ pub(super) unsafe fn products<
     groups: [usize; VECTORS],
     runs: &[Run],
     mut weights: *const S::f32s,
+    mut next: *const S::f32s,
     to: *mut S::f32s,
 ) {
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
@@ -41,6 +44,8 @@ pub(super) unsafe fn products<
                 weights = weights.add(VECTORS);
                 if !GROUPED {
                     prefetch::<VECTORS, S>(weights);
+                    prefetch_next::<S>(next);
+                    next = next.wrapping_add(1);
                 }
                 for pixel in 0..PIXELS {
                     let x = x[pixel].add(input);
@@ -78,4 +83,17 @@ fn prefetch<const VECTORS: usize, S: Simd>(weights: *const S::f32s) {
     }
     #[cfg(any(not(target_arch = "x86_64"), miri))]
     let _ = weights;
+}
+
+/// Moves a vector to the L2 cache.
+#[inline(always)]
+fn prefetch_next<S: Simd>(next: *const S::f32s) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: see above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(next.cast()) };
+    }
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
+    let _ = next;
 }

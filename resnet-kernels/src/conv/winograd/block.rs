@@ -229,6 +229,8 @@ unsafe fn product<S: Simd, const TILES: usize, const VECTORS: usize>(
     // SAFETY: guaranteed by the caller.
     unsafe {
         let x = array::from_fn(|tile| x.add(tile * length));
-        products::<S, TILES, VECTORS, false>(simd, x, [0; VECTORS], &[run], weights, to);
+        // The weights of the next position follow.
+        let next = weights.wrapping_add(length * VECTORS);
+        products::<S, TILES, VECTORS, false>(simd, x, [0; VECTORS], &[run], weights, next, to);
     }
 }
