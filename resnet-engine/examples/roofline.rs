@@ -93,7 +93,11 @@ fn steps(
     let values = |key: &str, shape: &[usize]| {
         let count: usize = shape.iter().product();
         let least = if key.ends_with("var") { 1.0 } else { -0.06 };
-        Ok::<_, Infallible>((0..count).map(|i| (i % 13) as f32 / 100.0 + least).collect())
+        Ok::<_, Infallible>(
+            (0..count)
+                .map(|i| (i % 13) as f32 / 100.0 + least)
+                .collect(),
+        )
     };
     let options = CompileOptions {
         batch,
