@@ -25,8 +25,6 @@ pub(super) struct Round {
     pub(super) zero: i32,
     pub(super) low: f32,
     pub(super) high: f32,
-    /// `low` with the zero point.
-    pub(super) least: u8,
 }
 
 impl Round {
@@ -41,7 +39,6 @@ impl Round {
             zero: zero_point.into(),
             low: f32::from(low) - zero,
             high: 255.0 - zero,
-            least: low,
         }
     }
 

@@ -190,7 +190,7 @@ impl Lanes for Zmm {
             let zero = _mm512_set1_epi16(round.zero as i16);
             let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
             let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
-            let least = _mm512_set1_epi8(round.least as i8);
+            let least = _mm512_set1_epi8((round.low as i32 + round.zero) as i8);
             let bytes = _mm512_max_epu8(_mm512_packus_epi16(ab, cd), least);
             // Each part of 128 bits has four bytes of each vector.
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
