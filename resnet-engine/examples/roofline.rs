@@ -8,8 +8,8 @@
 //! than are counted here, so its share may exceed 100 %. Feature maps of the step before are often
 //! still in the cache, so a share by bandwidth may as well.
 //!
-//! With `int8`, all layers have integers. VNNI multiplies four bytes in place of a float; the other
-//! instructions multiply two 16-bit integers.
+//! With `int8`, all layers have integers. The rate is then that of floats times the products of a lane
+//! of 32 bits: four of bytes with VNNI, two of 16-bit integers with the other instructions.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 

@@ -1,9 +1,9 @@
 //! Quantized convolutions: unsigned 8-bit activations, signed 8-bit weights, exact 32-bit sums.
 //!
 //! The value of an activation `q` is `(q - zero_point) * scale`. The value of a weight `w` is
-//! `w * scale`, with the scale of its output channel. Every kernel computes the same integers on every processor, for any batch size and
-//! number of threads: the sums are exact, and [`Requantize`] multiplies and rounds them in `f32`,
-//! half to even.
+//! `w * scale`, with the scale of its output channel. Every kernel computes the same integers on every
+//! processor, for any batch size and number of threads: the sums are exact, and [`Requantize`]
+//! multiplies and rounds them in `f32`, half to even.
 //!
 //! ```
 //! use resnet_kernels::conv::{ConvOptions, Geometry, Residual};
@@ -22,6 +22,7 @@
 
 mod conv;
 mod dot;
+mod finish;
 mod instructions;
 mod kernel;
 mod lanes;
