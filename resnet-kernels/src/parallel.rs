@@ -364,11 +364,27 @@ mod pool {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
     fn squares(count: usize) -> Vec<usize> {
         map(0..count, |number| number * number)
+    }
+
+    #[test]
+    fn each_calls_every_index_once() {
+        let count_calls = |count: usize| {
+            let calls: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+            each(count, |index| {
+                calls[index].fetch_add(1, Ordering::Relaxed);
+            });
+            calls.into_iter().all(|calls| calls.into_inner() == 1)
+        };
+        for count in [0, 1, 2, 3, 100, 101] {
+            assert!(count_calls(count), "{count}, outside of the pool");
+            assert!(rayon::scope(|_| count_calls(count)), "{count}, in the pool");
+        }
     }
 
     #[test]

@@ -471,3 +471,42 @@ fn maps_keep_the_numbers_of_integers() {
     // 0, 127, 1.5, 0.5, -1.5, 1.5, 1, 188.75
     assert_eq!(sum, [1, 128, 3, 1, 1, 3, 2, 190]);
 }
+
+#[test]
+fn max_pools_of_any_sizes_take_the_largest() {
+    // Channels in blocks of registers, and more; windows of few and of many taps.
+    for (channels, kernel) in [(1, 3), (64, 3), (70, 3), (130, 2), (66, 4)] {
+        let window = Window {
+            padding: [1, 1],
+            ..Window::square(kernel, 2)
+        };
+        let (batch, height, width) = (2, 7, 6);
+        let x = bytes(batch * height * width * channels, channels as u64);
+        let size = [height, width].map(|side| (side + 2 - kernel) / 2 + 1);
+        let mut found = vec![0; batch * size[0] * size[1] * channels];
+        let dims = [batch, channels, height, width];
+        max_pool(&x, dims, window, size, &mut found);
+        for (index, found) in found.into_iter().enumerate() {
+            let (channel, pixel) = (index % channels, index / channels);
+            let (image, y, x_out) = (
+                pixel / (size[0] * size[1]),
+                pixel / size[1] % size[0],
+                pixel % size[1],
+            );
+            let taps = (0..kernel * kernel).filter_map(|tap| {
+                let row = (y * 2 + tap / kernel)
+                    .checked_sub(1)
+                    .filter(|row| *row < height)?;
+                let column = (x_out * 2 + tap % kernel)
+                    .checked_sub(1)
+                    .filter(|column| *column < width)?;
+                Some(x[((image * height + row) * width + column) * channels + channel])
+            });
+            assert_eq!(
+                Some(found),
+                taps.max(),
+                "{channels} channels, {kernel}x{kernel}"
+            );
+        }
+    }
+}
